@@ -1,0 +1,1 @@
+//! The fusegate.io API types.

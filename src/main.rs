@@ -1,0 +1,3 @@
+//! The fusegate binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! An xDS server library.
