@@ -1,1 +1,3 @@
-//! fusegate.
+//! fusegate: conditions in, circuits out.
+
+pub mod breaker;

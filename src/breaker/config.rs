@@ -1,0 +1,101 @@
+//! Config: what trips a circuit and how it recovers, compiled from one policy.
+
+use crate::breaker::sample::Value;
+use crate::breaker::time::Span;
+
+/// One policy's rules and timings. Built once per policy generation and shared
+/// by all of its circuits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The rules, in the policy's order; a circuit keeps one streak per rule.
+    pub rules: Vec<Rule>,
+    /// Bad samples in a row that trip (`trip.consecutive`), at least 1.
+    pub consecutive: u32,
+    /// The streak must fit in this (`trip.within`).
+    pub within: Span,
+    /// And span at least this (`trip.atLeast`).
+    pub at_least: Span,
+    /// A standing value counts again after this; `None` when only new observations count.
+    pub resample: Option<Span>,
+    /// Whether an illegal update is a Bad sample of its own streak (`trip.illegal: Bad`).
+    pub illegal_is_bad: bool,
+    /// Shortest and longest wait in Open.
+    pub open: Wait,
+    /// How the circuit is tried again.
+    pub half_open: Probe,
+    /// Past this many trips in this time the circuit latches Open.
+    pub flap: Flap,
+}
+
+/// A condition and the test that makes its value Bad.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// The condition's key.
+    pub condition: Box<str>,
+    /// The test.
+    pub test: Test,
+    /// Readings whose own time is older than this are Unknown.
+    pub stale_after: Option<Span>,
+}
+
+/// When a value is Bad, and when it is Good enough to close on.
+///
+/// In Closed a value is Bad or Good by `limit` alone. In HalfOpen a value between
+/// `clear` and `limit` is neither: it reopens nothing and closes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// Bad above `limit`, clear below `clear` (equal to `limit` where no hysteresis is asked for; then clear means not above).
+    Above {
+        /// Bad strictly above this.
+        limit: f64,
+        /// Counts towards closing strictly below this, if given.
+        clear: Option<f64>,
+    },
+    /// Bad below `limit`, clear above `clear`.
+    Below {
+        /// Bad strictly below this.
+        limit: f64,
+        /// Counts towards closing strictly above this, if given.
+        clear: Option<f64>,
+    },
+    /// Bad when equal.
+    Equals(Value),
+    /// Bad when different.
+    NotEquals(Value),
+    /// Bad when one of these.
+    In(Vec<Value>),
+}
+
+/// The wait in Open: `minimum · 2^(level−1)`, at most `maximum`, jittered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The first wait.
+    pub minimum: Span,
+    /// No wait is longer.
+    pub maximum: Span,
+}
+
+/// How HalfOpen probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Percent admitted at each step, ascending.
+    pub admit_percent: Vec<u8>,
+    /// Values observed sooner than this after a step began are not counted.
+    pub settle: Span,
+    /// Good samples in a row, over all rules, that go one step on.
+    pub successes: u32,
+    /// The deadline for all steps together.
+    pub timeout: Span,
+}
+
+/// The flap latch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flap {
+    /// Trips allowed in `within`, at most [`MAX_FLAP_TRIPS`].
+    pub trips: u32,
+    /// The window.
+    pub within: Span,
+}
+
+/// The most trips a circuit remembers for its flap window; it bounds the memory of a circuit.
+pub const MAX_FLAP_TRIPS: u32 = 32;

@@ -1,0 +1,62 @@
+//! A sample: one observation of one condition, classed Good, Bad or Unknown.
+//!
+//! Only what the API server persisted may become a sample; a denied write never does.
+
+use crate::breaker::time::Wall;
+
+/// What identifies one distinct report, so that a resync, a relist or an
+/// unrelated status write is not counted as another one: a hash of the
+/// observed time where the entry carries one, else of the value and of the
+/// resource version that changed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ObservationId(pub u64);
+
+/// A condition's value as rules compare it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Number, Integer, Percent; Duration in milliseconds; Quantity in base units.
+    Number(f64),
+    /// Boolean.
+    Bool(bool),
+    /// String and Enum.
+    Text(Box<str>),
+}
+
+/// Why an observation says nothing about health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unknown {
+    /// The key is not there.
+    Missing,
+    /// The entry's own time is older than `staleAfter`.
+    Stale,
+    /// `NaN`, null, or text that does not parse.
+    NotANumber,
+    /// The entry breaks the contract in a way that leaves nothing to judge.
+    Illegal,
+    /// The entry's own time lies ahead of ours by more than the allowed skew.
+    Future,
+    /// The entry's own time lies before one already seen.
+    OutOfOrder,
+}
+
+/// What a sample says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Resets the streak.
+    Good,
+    /// Extends the streak.
+    Bad,
+    /// Does neither.
+    Unknown(Unknown),
+}
+
+/// What one object's report says about one rule's condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Which report this is.
+    pub id: ObservationId,
+    /// The time that the entry itself carries.
+    pub observed_at: Option<Wall>,
+    /// The value, or why there is none.
+    pub value: Result<Value, Unknown>,
+}
