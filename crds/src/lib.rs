@@ -1,1 +1,42 @@
-//! The fusegate.io API types.
+//! The `fusegate.io/v1alpha1` API: what people write, what fusegate answers, and the schemas that hold both.
+//!
+//! One kind per person: [`ConditionContract`] is the platform team's, [`CircuitPolicy`] the service team's, [`CircuitOverride`] the SRE's.
+//! The schemas are as strict as OpenAPI and CEL allow, so a mistake is named when it is written, not when the circuit should have tripped.
+//! API servers before 1.25 run no CEL and a directory runs neither, so every rule exists a second time in Rust: see `strict`.
+//!
+//! This crate knows no client, no runtime and no Envoy.
+
+mod bounds;
+mod cel;
+mod circuit_override;
+mod circuit_policy;
+mod condition_contract;
+mod conditions;
+mod duration;
+mod scalar;
+mod time;
+
+pub use crate::{
+    circuit_override::{
+        CircuitOverride, CircuitOverrideSpec, CircuitOverrideStatus, OverrideState,
+    },
+    circuit_policy::{
+        Action, Alert, CircuitPolicy, CircuitPolicySpec, CircuitPolicyStatus, PolicyMode, Severity,
+        circuit::{CauseRecord, CircuitRecord, CircuitState, RuleRecord},
+        mesh::{PolicyMesh, RuntimeKey, Shed},
+        selector::{Expression, Operator, Selector},
+        timing::{Flap, HalfOpen, Open},
+        trip::{IllegalUpdates, Trip, TripRule},
+    },
+    condition_contract::{
+        Admission, AdmissionMode, ConditionContract, ConditionContractSpec,
+        ConditionContractStatus, ContractMesh, History, Limits, Rollback, RollbackMode, Target,
+        UnknownKeys,
+        condition::{ConditionRule, ConditionType},
+        incident::{IncidentRecord, IncidentState, RevisionRecord},
+    },
+    conditions::Condition,
+    duration::{DurationText, InvalidDuration},
+    scalar::Scalar,
+    time::Time,
+};

@@ -1,0 +1,181 @@
+//! One circuit as the policy's status records it: enough to resume it after a restart, and to explain it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{bounds, circuit_override::OverrideState, time::Time};
+
+/// One armed or non-Closed circuit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["uid", "name", "state"]))]
+pub struct CircuitRecord {
+    /// The object's uid: the same name with a new uid is a new object.
+    #[schemars(length(min = 1, max = 128))]
+    pub uid: String,
+
+    /// The object's kind.
+    #[schemars(length(max = bounds::LABEL_LENGTH))]
+    pub kind: String,
+
+    /// The object's name.
+    #[schemars(length(max = bounds::SUBDOMAIN_LENGTH))]
+    pub name: String,
+
+    /// The circuit's own state, whatever an override makes of it.
+    pub state: CircuitState,
+
+    /// The override in force.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<OverrideState>,
+
+    /// The trip that opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub trip_id: Option<String>,
+
+    /// What opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<CauseRecord>,
+
+    /// How many trips the circuit ever had; the trip id is a hash of it.
+    #[schemars(range(min = 0))]
+    pub incident: i64,
+
+    /// How often the wait was doubled.
+    #[schemars(range(min = 0))]
+    pub level: i64,
+
+    /// When the state began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+
+    /// When Open's wait, or `HalfOpen`'s timeout, ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+
+    /// The step of `halfOpen.admitPercent`, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub step: Option<i64>,
+
+    /// Good samples in a row in this step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub successes: Option<i64>,
+
+    /// A sentence for people: why it is in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub reason: Option<String>,
+
+    /// Whether one more Bad sample opens it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub armed: bool,
+
+    /// Whether it flapped, and stays Open until a person acts.
+    #[serde(skip_serializing_if = "is_false")]
+    pub latched: bool,
+
+    /// Whether it would be Open, were not `maxOpenPercent` reached.
+    #[serde(skip_serializing_if = "is_false")]
+    pub suppressed: bool,
+
+    /// The streaks of the rules that have one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 17),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["index"])
+    )]
+    pub rules: Vec<RuleRecord>,
+
+    /// When it tripped, newest last, as far back as `flap.within`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = Self::MAX_TRIPS),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub trips: Vec<Time>,
+
+    /// The published condition values, frozen as before the trip.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = frozen_schema, extend("maxProperties" = 64))]
+    pub frozen: BTreeMap<String, String>,
+}
+
+impl CircuitRecord {
+    /// The most trips a record lists: one more than `flap.trips` may be.
+    pub const MAX_TRIPS: u32 = 32;
+
+    /// The most bytes of a frozen value.
+    pub const MAX_FROZEN_BYTES: u32 = 1024;
+}
+
+/// A circuit's own state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CircuitState {
+    /// Nothing is wrong, or not yet.
+    Closed,
+    /// Tripped, and waiting.
+    Open,
+    /// Admitting some, on probation.
+    HalfOpen,
+    /// A state that a newer version wrote.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// What opened a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CauseRecord {
+    /// A threshold was broken.
+    Breach,
+    /// Updates broke the contract.
+    Illegal,
+    /// A cause that a newer version wrote.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The streak of one rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["index"]))]
+pub struct RuleRecord {
+    /// The rule's place in `trip.when`, from 0; one past the last means illegal updates.
+    #[schemars(range(min = 0, max = 16))]
+    pub index: i64,
+
+    /// Bad samples in a row.
+    #[schemars(range(min = 0))]
+    pub streak: i64,
+
+    /// When the streak's first Bad sample was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+
+    /// The identity of the last observation counted, so that it doesn't count twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub observed: Option<String>,
+}
+
+/// Bounds the values of `frozen`.
+fn frozen_schema(schema: &mut schemars::Schema) {
+    schema.insert(
+        "additionalProperties".to_owned(),
+        json!({"type": "string", "maxLength": CircuitRecord::MAX_FROZEN_BYTES}),
+    );
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

@@ -1,0 +1,107 @@
+//! Which objects have a circuit: a Kubernetes label selector, with bounds.
+//!
+//! It is a type of its own because `metav1.LabelSelector` bounds nothing.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{bounds, cel};
+
+/// A label selector; an object must meet every label and every expression, and `{}` is met by all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Selector {
+    /// Labels that the object must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(
+        transform = labels_schema,
+        extend("maxProperties" = 16),
+        extend("x-kubernetes-validations" = cel::rules(&[(
+            "self.all(k, size(k) <= 317)",
+            "matchLabels: a label's key has at most 317 characters",
+        )]))
+    )]
+    pub match_labels: BTreeMap<String, String>,
+
+    /// Expressions that the object's labels must meet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub match_expressions: Vec<Expression>,
+}
+
+/// One expression over a label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = cel::rules(&[(
+    "has(self.values) == (self.operator in ['In', 'NotIn'])",
+    "values: In and NotIn need them, Exists and DoesNotExist have none",
+)])))]
+pub struct Expression {
+    /// The label's key.
+    #[schemars(
+        length(min = 1, max = bounds::QUALIFIED_LENGTH),
+        regex(pattern = bounds::QUALIFIED)
+    )]
+    pub key: String,
+
+    /// What is asked of the label.
+    pub operator: Operator,
+
+    /// The values of In and `NotIn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(min = 1, max = 32),
+        inner(length(max = bounds::LABEL_LENGTH), regex(pattern = bounds::LABEL_VALUE)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub values: Vec<String>,
+}
+
+/// What an expression asks of a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Operator {
+    /// The label has one of the values.
+    In,
+    /// The label has none of the values, or is absent.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is absent.
+    DoesNotExist,
+}
+
+impl Selector {
+    /// Whether an object with these labels is meant, as `metav1.LabelSelector` decides it.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let has_label = |(key, value): (&String, &String)| labels.get(key) == Some(value);
+        self.match_labels.iter().all(has_label)
+            && self
+                .match_expressions
+                .iter()
+                .all(|expression| expression.matches(labels))
+    }
+}
+
+impl Expression {
+    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = labels.get(&self.key);
+        let listed = value.is_some_and(|value| self.values.contains(value));
+        match self.operator {
+            Operator::In => listed,
+            Operator::NotIn => !listed,
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+/// Bounds the values of `matchLabels`.
+fn labels_schema(schema: &mut schemars::Schema) {
+    schema.insert(
+        "additionalProperties".to_owned(),
+        json!({"type": "string", "maxLength": bounds::LABEL_LENGTH, "pattern": bounds::LABEL_VALUE}),
+    );
+}
