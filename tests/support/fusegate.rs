@@ -1,0 +1,197 @@
+//! The real fusegate program, started as its users start it, on free ports.
+
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::scratch::Scratch;
+use super::servers::{
+    ports,
+    process::{Process, Program},
+};
+
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// How fusegate is started; its two listening addresses are added.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FusegateConfig {
+    /// Arguments after `fusegate run`.
+    pub(crate) args: Vec<String>,
+    /// Environment variables beside those of the test process.
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl FusegateConfig {
+    /// With arguments only.
+    pub(crate) fn args<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+        }
+    }
+
+    /// One more argument, or an option and its value as two.
+    #[must_use]
+    pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+}
+
+/// A running fusegate; dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Fusegate {
+    process: Process,
+    program: Program,
+    http: SocketAddr,
+    xds: SocketAddr,
+    _scratch: Scratch,
+}
+
+impl Fusegate {
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn start(config: FusegateConfig) -> Result<Self> {
+        ports::retrying(async || {
+            let mut fusegate = Self::try_launch(&config).await?;
+            fusegate.ready().await?;
+            Ok(fusegate)
+        })
+        .await
+    }
+
+    /// Starts it and waits only until it lives, for tests in which it does not become ready.
+    pub(crate) async fn launch(config: FusegateConfig) -> Result<Self> {
+        ports::retrying(async || Self::try_launch(&config).await).await
+    }
+
+    async fn try_launch(config: &FusegateConfig) -> Result<Self> {
+        let scratch = Scratch::new("fusegate")?;
+        let http = ports::loopback(ports::free()?);
+        let xds = ports::loopback(ports::free()?);
+        let mut args = vec!["run".to_owned()];
+        args.extend(config.args.iter().cloned());
+        args.extend([
+            format!("--http-listen={http}"),
+            format!("--xds-listen={xds}"),
+        ]);
+        let program = Program {
+            name: "fusegate",
+            path: program()?,
+            args,
+            env: config.env.clone(),
+            log: scratch.path().join("fusegate.log"),
+        };
+        let mut fusegate = Self {
+            process: Process::start(&program)?,
+            program,
+            http,
+            xds,
+            _scratch: scratch,
+        };
+        fusegate.wait("healthz").await?;
+        Ok(fusegate)
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        self.wait("readyz").await
+    }
+
+    async fn wait(&mut self, path: &str) -> Result<()> {
+        let url = self.url(path);
+        self.process
+            .ready(READY_WITHIN, async || {
+                let answer = reqwest::get(&url).await?;
+                let status = answer.status();
+                ensure!(status.is_success(), "{status} {}", answer.text().await?);
+                Ok(())
+            })
+            .await
+    }
+
+    /// The address of its gate, health and metrics.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The address of its ADS server.
+    pub(crate) fn xds(&self) -> SocketAddr {
+        self.xds
+    }
+
+    /// The URL of a path, which is given without its leading slash.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.http)
+    }
+
+    /// What a path answers: status and body.
+    pub(crate) async fn get(&self, path: &str) -> Result<(u16, String)> {
+        let answer = reqwest::get(self.url(path)).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// What a path answers, as JSON, whatever the status.
+    pub(crate) async fn get_json(&self, path: &str) -> Result<Value> {
+        let (status, body) = self.get(path).await?;
+        serde_json::from_str(&body).with_context(|| format!("GET {path}: {status} {body}"))
+    }
+
+    /// The value of one series of its metrics, named exactly as in `/metrics`, labels included.
+    pub(crate) async fn metric(&self, series: &str) -> Result<f64> {
+        let (_, body) = self.get("metrics").await?;
+        let value = body
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value = value.with_context(|| format!("no series {series}"))?;
+        Ok(value.trim().parse()?)
+    }
+
+    /// Kills it at once, as a power cut would.
+    pub(crate) fn kill9(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Asks it to end with SIGTERM and waits until it has.
+    pub(crate) async fn stop(&mut self) -> Result<ExitStatus> {
+        self.process.stop(Duration::from_secs(30)).await
+    }
+
+    /// Starts it again with the same arguments and ports, killing it first if it still runs, and waits until it is ready.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        if self.process.is_running()? {
+            self.kill9()?;
+        }
+        self.process = Process::start(&self.program)?;
+        self.ready().await
+    }
+
+    /// Everything it has logged, over all restarts.
+    pub(crate) fn log(&self) -> Result<String> {
+        self.process.log()
+    }
+
+    /// The log's end, for the message of a failed test.
+    pub(crate) fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+}
+
+/// The program that Cargo built for this test, or the one beside the running example.
+pub(crate) fn program() -> Result<PathBuf> {
+    if let Some(path) = option_env!("CARGO_BIN_EXE_fusegate") {
+        return Ok(path.into());
+    }
+    let own = env::current_exe()?;
+    let folders = own.ancestors().skip(1).take(2);
+    let found = folders
+        .map(|folder: &Path| folder.join("fusegate"))
+        .find(|path| path.is_file());
+    found.context("the fusegate program is not built: run `cargo build` with the same profile")
+}

@@ -1,0 +1,180 @@
+//! A process: one server's program, with its log in a file, ended with the value that stands for it.
+//!
+//! It also ends when the test process does, however that ends:
+//! `setpriv --pdeathsig` of util-linux has the kernel kill it when the thread that started it is gone.
+//! Since that is the thread and not the process, all of them are started by one thread that lives to the end.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::super::wait::eventually;
+
+/// How many of the log's last lines go into a failure message.
+const TAIL_LINES: usize = 30;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// Standard output and standard error are appended to this file.
+    pub(crate) log: PathBuf,
+}
+
+/// A running program, killed and reaped when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    pub(crate) fn start(program: &Program) -> Result<Self> {
+        let name = program.name;
+        let child = spawn(command(program)?).with_context(|| format!("start {name}"))?;
+        Ok(Self {
+            name,
+            child,
+            log: program.log.clone(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs; one that ended is reaped.
+    pub(crate) fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Waits until `probe` succeeds. Fails at once when the program ends, and either way with the end of its log.
+    pub(crate) async fn ready<T>(
+        &mut self,
+        within: Duration,
+        mut probe: impl AsyncFnMut() -> Result<T>,
+    ) -> Result<T> {
+        let name = self.name;
+        let child = &mut self.child;
+        let outcome = eventually(&format!("{name} to be ready"), within, async || match child
+            .try_wait()?
+        {
+            Some(status) => Ok(Err(status)),
+            None => probe().await.map(Ok),
+        })
+        .await;
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(status)) => bail!("{name} ended ({status}); {}", self.log_tail()),
+            Err(error) => bail!("{error:#}; {}", self.log_tail()),
+        }
+    }
+
+    /// Sends a signal by its name without `SIG`, for instance `STOP`.
+    pub(crate) fn signal(&self, signal: &str) -> Result<()> {
+        let name = self.name;
+        // `kill` is built into every shell, while the program of that name is in a package that may be absent.
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {}", self.child.id())])
+            .status()?;
+        if !status.success() {
+            bail!("{name} could not be sent {signal}");
+        }
+        Ok(())
+    }
+
+    /// Kills and reaps it at once, as a power cut would.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to end with SIGTERM and waits until it has.
+    pub(crate) async fn stop(&mut self, within: Duration) -> Result<ExitStatus> {
+        self.signal("TERM")?;
+        let what = format!("{} to end after SIGTERM", self.name);
+        let child = &mut self.child;
+        let outcome = eventually(&what, within, async || {
+            child.try_wait()?.context("it still runs")
+        })
+        .await;
+        outcome.with_context(|| self.log_tail())
+    }
+
+    pub(crate) fn log(&self) -> Result<String> {
+        let bytes =
+            fs::read(&self.log).with_context(|| format!("read the log of {}", self.name))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The last lines of the log, with a heading.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.log().unwrap_or_else(|error| format!("{error:#}"));
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
+        let tail: Vec<&str> = tail.copied().collect();
+        format!("the end of {}'s log:\n{}", self.name, tail.join("\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing left to do then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(program: &Program) -> Result<Command> {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&program.log)
+        .with_context(|| format!("open {}", program.log.display()))?;
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(&program.path)
+        .args(&program.args)
+        .envs(program.env.iter().map(|(key, value)| (key, value)))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    Ok(command)
+}
+
+struct Order {
+    command: Command,
+    answer: mpsc::Sender<io::Result<Child>>,
+}
+
+/// Starts a command on the thread that lives as long as this process.
+fn spawn(command: Command) -> Result<Child> {
+    static ORDERS: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let orders = ORDERS.get_or_init(|| {
+        let (orders, taken) = mpsc::channel::<Order>();
+        // Not joined: it ends with the process, and must not end before.
+        thread::spawn(move || {
+            for mut order in taken {
+                let _ = order.answer.send(order.command.spawn());
+            }
+        });
+        orders
+    });
+    let (answer, child) = mpsc::channel();
+    orders.send(Order { command, answer })?;
+    Ok(child.recv()??)
+}

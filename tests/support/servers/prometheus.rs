@@ -1,0 +1,126 @@
+//! A Prometheus that scrapes what a test names, with the test's own rules.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context, Result};
+use prometheus_http_query::response::PromqlResult;
+use serde_json::{Value, json};
+
+use super::super::scratch::Scratch;
+use super::{
+    assets, ports,
+    process::{Process, Program},
+};
+
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// How a Prometheus is set up.
+#[derive(Clone, Debug)]
+pub(crate) struct PrometheusConfig {
+    /// Servers whose `/metrics` are scraped, in the job `test`.
+    pub(crate) targets: Vec<SocketAddr>,
+    /// Also how often rules are evaluated.
+    pub(crate) scrape_interval: Duration,
+    /// A rules file's content, for instance one of the project's own.
+    pub(crate) rules: Option<String>,
+    /// Where firing alerts go.
+    pub(crate) alertmanager: Option<SocketAddr>,
+}
+
+impl Default for PrometheusConfig {
+    fn default() -> Self {
+        Self {
+            targets: Vec::new(),
+            scrape_interval: Duration::from_millis(500),
+            rules: None,
+            alertmanager: None,
+        }
+    }
+}
+
+/// A running Prometheus; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Prometheus {
+    _process: Process,
+    port: u16,
+    _scratch: Scratch,
+}
+
+impl Prometheus {
+    pub(crate) async fn start(config: PrometheusConfig) -> Result<Self> {
+        ports::retrying(async || Self::try_start(&config).await).await
+    }
+
+    async fn try_start(config: &PrometheusConfig) -> Result<Self> {
+        let scratch = Scratch::new("prometheus")?;
+        let port = ports::free()?;
+        if let Some(rules) = &config.rules {
+            scratch.write("rules.yml", rules)?;
+        }
+        let file = scratch.write("prometheus.yml", settings(config).to_string())?;
+        let mut process = Process::start(&Program {
+            name: "prometheus",
+            path: assets::program("prometheus")?,
+            args: vec![
+                format!("--config.file={}", file.display()),
+                format!(
+                    "--storage.tsdb.path={}",
+                    scratch.path().join("data").display()
+                ),
+                format!("--web.listen-address={}", ports::loopback(port)),
+            ],
+            env: Vec::new(),
+            log: scratch.path().join("prometheus.log"),
+        })?;
+        let url = format!("http://{}/-/ready", ports::loopback(port));
+        process
+            .ready(READY_WITHIN, async || {
+                reqwest::get(&url).await?.error_for_status()?;
+                Ok(())
+            })
+            .await?;
+        Ok(Self {
+            _process: process,
+            port,
+            _scratch: scratch,
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", ports::loopback(self.port))
+    }
+
+    /// An instant query.
+    pub(crate) async fn query(&self, promql: &str) -> Result<PromqlResult> {
+        let client = prometheus_http_query::Client::try_from(self.url())?;
+        let answer = client.query(promql).get().await;
+        answer.with_context(|| format!("query {promql}"))
+    }
+
+    /// The value of the first series of an instant query's answer, or nothing if there is no series.
+    pub(crate) async fn value(&self, promql: &str) -> Result<Option<f64>> {
+        let answer = self.query(promql).await?;
+        let first = answer.data().as_vector().and_then(|series| series.first());
+        Ok(first.map(|series| series.sample().value()))
+    }
+}
+
+/// JSON is YAML, so this is its configuration file as it stands.
+fn settings(config: &PrometheusConfig) -> Value {
+    let interval = format!("{}ms", config.scrape_interval.as_millis());
+    let rule_files: &[&str] = if config.rules.is_some() {
+        &["rules.yml"]
+    } else {
+        &[]
+    };
+    json!({
+        "global": {
+            "scrape_interval": interval,
+            "scrape_timeout": interval,
+            "evaluation_interval": interval,
+        },
+        "rule_files": rule_files,
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": config.alertmanager.iter().collect::<Vec<_>>()}]}]},
+        "scrape_configs": [{"job_name": "test", "static_configs": [{"targets": config.targets}]}],
+    })
+}
