@@ -1,0 +1,30 @@
+# `make help` lists what there is. Every target works from a fresh clone on Debian 12 with a Rust toolchain.
+
+.DEFAULT_GOAL := help
+SERVERS := tests/servers/install.sh
+
+# Tests wait for servers most of the time, so on few cores more of them than cores can run at once,
+# but not so many that the servers of all of them together starve.
+export RUST_TEST_THREADS ?= 4
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+.PHONY: servers
+servers: ## Install the real servers that the tests run (about five minutes the first time, then nothing)
+	@$(SERVERS)
+
+.PHONY: test
+test: servers ## Run every test, on the real servers
+	cargo test --workspace
+
+.PHONY: lint
+lint: ## Check the format, the lints and the documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+.PHONY: clean-servers
+clean-servers: ## Remove the installed servers
+	rm -rf "$$(dirname "$$($(SERVERS) --print-bin)")"
