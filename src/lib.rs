@@ -1,3 +1,7 @@
 //! fusegate: conditions in, circuits out.
 
 pub mod breaker;
+pub mod effects;
+pub mod runtime;
+pub mod serve;
+pub mod source;

@@ -1,0 +1,195 @@
+//! An effect: one decided act, as data.
+//!
+//! Effects are at least once. Each is idempotent at its receiver: by trip id, by
+//! incident id, by identity labels, or because the newest simply wins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
+
+use crate::source::event::Revision;
+
+/// One decided act.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write an audit line. Every replica writes its own.
+    Audit(Box<Line>),
+    /// Write a policy's status; the newest wins.
+    PolicyStatus(StatusWrite<CircuitPolicyStatus>),
+    /// Write a contract's status, `incidents` apart; the newest wins.
+    ContractStatus(StatusWrite<ConditionContractStatus>),
+    /// Set an override's `Accepted` condition.
+    OverrideAccepted(Acceptance),
+    /// Remove an override that has expired.
+    RemoveOverride(Target),
+    /// Record a Kubernetes Event.
+    Note(Note),
+    /// Fire, update or resolve an alert.
+    Alert(Alert),
+    /// Store a CRD schema.
+    Record(Record),
+    /// Roll a CRD back.
+    Rollback(Box<Rollback>),
+}
+
+/// An object of our own API that an effect is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// Empty where cluster-scoped.
+    pub namespace: Box<str>,
+    /// The name.
+    pub name: Box<str>,
+    /// The uid it must still have.
+    pub uid: Box<str>,
+}
+
+/// A status to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatusWrite<T> {
+    /// Whose.
+    pub target: Target,
+    /// What.
+    pub status: Box<T>,
+}
+
+/// Whether an override is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Which override.
+    pub target: Target,
+    /// Its generation.
+    pub generation: i64,
+    /// Whether it is in force.
+    pub accepted: bool,
+    /// A reason in CamelCase.
+    pub reason: Box<str>,
+    /// A sentence.
+    pub message: Box<str>,
+    /// Unix milliseconds.
+    pub at: i64,
+}
+
+/// A Kubernetes Event. Its object name is a hash of regarding, reason and `once`,
+/// so that writing it twice is writing it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about.
+    pub regarding: Regarding,
+    /// `Warning`, else `Normal`.
+    pub warning: bool,
+    /// A reason in CamelCase.
+    pub reason: &'static str,
+    /// What was done, in CamelCase.
+    pub action: &'static str,
+    /// One sentence, at most 1,024 bytes.
+    pub note: Box<str>,
+    /// What tells this Event from another with the same reason: a trip id, an incident.
+    pub once: Box<str>,
+    /// Unix milliseconds.
+    pub at: i64,
+}
+
+/// The object that an Event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Regarding {
+    /// Its API version; `fusegate.io/v1alpha1` for our own kinds.
+    pub api_version: Box<str>,
+    /// Its kind.
+    pub kind: Box<str>,
+    /// Its identity.
+    pub target: Target,
+}
+
+/// An alert as Alertmanager knows it: the labels are its identity, so no value,
+/// streak or attempt may stand among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The identity.
+    pub labels: BTreeMap<Box<str>, Box<str>>,
+    /// Everything that may change while it fires.
+    pub annotations: BTreeMap<Box<str>, Box<str>>,
+    /// Unix milliseconds; the same for the alert's life.
+    pub starts_at: i64,
+    /// Unix milliseconds at which it resolved; `None` while it fires.
+    pub ends_at: Option<i64>,
+}
+
+/// A CRD schema to be stored. The newest `limit` are kept, and never is the newest
+/// one that is not marked bad dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The schema.
+    pub revision: Revision,
+    /// How many to keep.
+    pub limit: usize,
+}
+
+/// A rollback to be carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollback {
+    /// The contract on whose status the incident is claimed.
+    pub contract: Target,
+    /// The incident: a hash of CRD uid and bad schema.
+    pub incident: Box<str>,
+    /// The trip that asked for it.
+    pub trip: Box<str>,
+    /// The CRD.
+    pub crd: Target,
+    /// The resource version that was judged; the write fails if the CRD has moved on.
+    pub resource_version: Box<str>,
+    /// The schema being left; marked bad.
+    pub bad: Revision,
+    /// Where to go.
+    pub target: Revision,
+    /// Unix milliseconds of the decision.
+    pub at: i64,
+}
+
+/// One audit line. Fields that don't apply are left out of the JSON.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// Unix milliseconds.
+    pub at: i64,
+    /// What kind of line this is.
+    pub action: Action,
+    /// `watch`, `directory`, `timer`, `override`, `policy`, `leader` or `effect`.
+    pub source: &'static str,
+    /// The object, as `Kind.group/namespace/name`.
+    pub resource: Box<str>,
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Its resource version.
+    pub resource_version: Box<str>,
+    /// `Create`, `Update` or `Delete` for maps; the state moved to, or the effect's name, for others.
+    pub operation: Box<str>,
+    /// Keys in the map before; map operations only.
+    pub keys_before: Option<usize>,
+    /// Keys in the map after; map operations only.
+    pub keys_after: Option<usize>,
+    /// Keys that differ, bounded: `+key`, `-key`, `~key`.
+    pub diff_keys: Vec<Box<str>>,
+    /// How many more keys differ than `diff_keys` holds.
+    pub diff_keys_omitted: usize,
+    /// `Published`, `Rejected`, `Frozen`, `Unpublished` for maps; `Enforced`, `Observed`
+    /// for states; `Ordered`, `Done`, `Failed` for effects.
+    pub verdict: &'static str,
+    /// Why, in one sentence; the problems of a rejected map, bounded.
+    pub reason: Box<str>,
+    /// The policy, as `namespace/name`.
+    pub policy: Option<Arc<str>>,
+    /// The trip this belongs to.
+    pub trip_id: Option<Box<str>>,
+}
+
+/// What an audit line records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A map operation.
+    #[default]
+    Map,
+    /// A change of state.
+    State,
+    /// An effect.
+    Effect,
+}

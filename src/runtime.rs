@@ -1,0 +1,3 @@
+//! The runtime: what every long-running process needs and no decision depends on.
+
+pub mod clock;

@@ -1,0 +1,41 @@
+//! The clock: the only place where time is read.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::breaker::time::{Mono, Now, Wall};
+
+/// Reads both clocks. Copies share one monotonic start.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic reading starts at thirty days, so that what happened
+    /// shortly before the start can still be expressed.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the one reader of time")]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Now, on both clocks.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the one reader of time")]
+    pub fn now(&self) -> Now {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        let mono = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { mono: Mono(mono.saturating_add(START_MS)), wall: Wall(wall) }
+    }
+
+    /// The instant at which a monotonic moment falls, for sleeping until it.
+    #[must_use]
+    pub fn instant_of(&self, moment: Mono) -> Instant {
+        self.start + std::time::Duration::from_millis(moment.0.saturating_sub(START_MS))
+    }
+}
+
+/// Thirty days: longer than any window a policy may ask to be remembered across a restart.
+const START_MS: u64 = 30 * 24 * 3_600_000;

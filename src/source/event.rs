@@ -1,0 +1,245 @@
+//! An event: the one closed set of things that can happen to the engine from outside.
+//!
+//! A Kubernetes watch and a watched directory both speak it, and a recorded log of
+//! it replays to the same decisions. What may not be assumed: deletions can be
+//! missed (a relist is how they are noticed), and the same object may come twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fusegate_crds::{
+    CircuitOverrideSpec, CircuitPolicySpec, CircuitPolicyStatus, ConditionContractSpec,
+    ConditionContractStatus,
+};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// How often a healthy feed confirms itself, in milliseconds.
+pub const CONFIRM_EVERY_MS: u64 = 5_000;
+
+/// Something that happened outside.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A contract was seen or is gone.
+    Contract(Change<Document<ConditionContractSpec, ConditionContractStatus>>),
+    /// A policy was seen or is gone.
+    Policy(Change<Document<CircuitPolicySpec, CircuitPolicyStatus>>),
+    /// An override was seen or is gone.
+    Override(Change<Document<CircuitOverrideSpec, ()>>),
+    /// The CRD of a contracted kind was seen or is gone.
+    Crd(Change<Crd>),
+    /// A stored CRD schema was seen or is gone.
+    Revision(Change<Revision>),
+    /// An object of a contracted kind was seen or is gone.
+    Object(GroupKind, Change<Object>),
+    /// A list of everything in this feed begins. What is not seen before the
+    /// matching [`Event::Listed`] no longer exists.
+    Listing(Feed),
+    /// The list is complete.
+    Listed(Feed),
+    /// The feed is known to be live and not behind at this moment; sent at least
+    /// every [`CONFIRM_EVERY_MS`] while that holds.
+    Confirmed(Feed),
+    /// The feed is interrupted, and why.
+    Interrupted(Feed, Box<str>),
+    /// Something could not be read (a half-written file, an undecodable item); never a deletion.
+    Unreadable(Unreadable),
+    /// This replica began or stopped holding the lease.
+    Leading(bool),
+    /// An effect reports how it ended.
+    Outcome(Outcome),
+    /// How many proxies hold a layer as published.
+    Programmed(Programmed),
+}
+
+/// A stream of one kind of thing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Feed {
+    /// `ConditionContract`s.
+    Contracts,
+    /// `CircuitPolicy`s.
+    Policies,
+    /// `CircuitOverride`s.
+    Overrides,
+    /// CRDs of contracted kinds.
+    Crds,
+    /// Stored revisions.
+    Revisions,
+    /// Objects of one contracted kind.
+    Objects(GroupKind),
+}
+
+/// An API group and a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKind {
+    /// For example `shop.example.com`.
+    pub group: Arc<str>,
+    /// For example `Storefront`.
+    pub kind: Arc<str>,
+}
+
+/// Seen, or gone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change<T> {
+    /// Present: new, changed or merely seen again.
+    Applied(T),
+    /// Deleted; its last known form.
+    Deleted(T),
+}
+
+/// The metadata that decisions use.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Meta {
+    /// Empty for cluster-scoped objects.
+    pub namespace: Box<str>,
+    /// The name.
+    pub name: Box<str>,
+    /// The uid; in a directory a hash of kind, namespace and name.
+    pub uid: Box<str>,
+    /// The resource version; in a directory a hash of the content.
+    pub resource_version: Box<str>,
+    /// The generation, zero where there is none.
+    pub generation: i64,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that start with `fusegate.io/`, and no others.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One of our own API objects. A spec that does not decode is an answer, not an
+/// interruption: it becomes `Accepted=False` on the object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document<S, T> {
+    /// Its metadata.
+    pub meta: Meta,
+    /// Its spec, or every reason why it can't be read.
+    pub spec: Result<Arc<S>, Vec<String>>,
+    /// Its status, as last written by a leader.
+    pub status: Option<Arc<T>>,
+}
+
+/// An object of a contracted kind: only what is judged.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its metadata.
+    pub meta: Meta,
+    /// Its `.status` as it came, unparsed.
+    pub status: Option<Box<RawValue>>,
+    /// What saw it, for the audit.
+    pub seen_by: SeenBy,
+}
+
+/// What saw an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenBy {
+    /// A Kubernetes watch: it need not see every write.
+    Watch,
+    /// A watched directory.
+    Directory,
+}
+
+/// The CRD of a contracted kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crd {
+    /// Its metadata; the name is `<plural>.<group>`.
+    pub meta: Meta,
+    /// Group and kind it serves.
+    pub target: GroupKind,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// Whether the API server serves it.
+    pub established: bool,
+    /// `status.storedVersions`.
+    pub stored_versions: Vec<String>,
+    /// `spec`, as it came.
+    pub spec: Arc<Value>,
+    /// Who applied or updated the spec (`managedFields`), newest last; at most 8.
+    pub managers: Vec<String>,
+}
+
+/// A stored CRD schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// The CRD's name.
+    pub crd: Box<str>,
+    /// The uid of the CRD it was seen on.
+    pub crd_uid: Box<str>,
+    /// Counts up from 1 per CRD.
+    pub number: u64,
+    /// Hash of the canonical spec.
+    pub hash: Box<str>,
+    /// Unix milliseconds when it was last made live.
+    pub seen_at: i64,
+    /// The trip that marked it bad; cleared by a person.
+    pub bad: Option<Box<str>>,
+    /// The CRD's `spec`.
+    pub spec: Arc<Value>,
+}
+
+/// Something that could not be read, named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file or object.
+    pub place: Box<str>,
+    /// What is wrong and what to do.
+    pub message: Box<str>,
+}
+
+/// How a rollback ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The contract whose CRD was to be rolled back.
+    pub contract: Box<str>,
+    /// The incident's id.
+    pub incident: Box<str>,
+    /// The end of it.
+    pub end: RollbackEnd,
+}
+
+/// The ends a rollback can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RollbackEnd {
+    /// The CRD is at the target revision.
+    Done,
+    /// Another claim was there first; this trip joins it.
+    Joined,
+    /// It may not be done.
+    Blocked {
+        /// A reason in CamelCase for the condition.
+        reason: Box<str>,
+        /// What stands in the way and what to do.
+        message: Box<str>,
+    },
+}
+
+/// How far a layer has reached the fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Programmed {
+    /// The layer.
+    pub layer: Box<str>,
+    /// Proxies that subscribe to it.
+    pub proxies: usize,
+    /// Those that have ACKed what is published now.
+    pub acked: usize,
+    /// The text of a standing NACK, if there is one.
+    pub rejected: Option<Box<str>>,
+}
+
+impl GroupKind {
+    /// From its two parts.
+    pub fn new(group: impl Into<Arc<str>>, kind: impl Into<Arc<str>>) -> Self {
+        Self {
+            group: group.into(),
+            kind: kind.into(),
+        }
+    }
+}
+
+impl<T> Change<T> {
+    /// What changed.
+    pub fn get(&self) -> &T {
+        match self {
+            Self::Applied(value) | Self::Deleted(value) => value,
+        }
+    }
+}
