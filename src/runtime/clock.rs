@@ -16,7 +16,9 @@ impl Clock {
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "this is the one reader of time")]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// Now, on both clocks.
@@ -25,9 +27,14 @@ impl Clock {
     pub fn now(&self) -> Now {
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+            .map_or(0, |since| {
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            });
         let mono = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { mono: Mono(mono.saturating_add(START_MS)), wall: Wall(wall) }
+        Now {
+            mono: Mono(mono.saturating_add(START_MS)),
+            wall: Wall(wall),
+        }
     }
 
     /// The instant at which a monotonic moment falls, for sleeping until it.
