@@ -13,6 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::support::{
+    http,
     servers::{
         alertmanager::{Alertmanager, AlertmanagerConfig},
         apiserver::{ApiServer, unique},
@@ -243,7 +244,7 @@ async fn alertmanager_holds_an_alert_that_was_posted_to_it() -> Result<()> {
     let alert = json!([{"labels": {"alertname": "Tried", "severity": "none"}}]);
     let url = format!("{}/api/v2/alerts", alertmanager.url());
 
-    let posted = reqwest::Client::new().post(url).json(&alert).send().await?;
+    let posted = http::client()?.post(url).json(&alert).send().await?;
     posted.error_for_status()?;
 
     let alerts = eventually("the alert", SOON, async || {

@@ -9,13 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use reqwest::Client;
 use serde_json::Value;
 
-use super::scratch::Scratch;
 use super::servers::{
     ports,
     process::{Process, Program},
 };
+use super::{http, scratch::Scratch};
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -52,6 +53,7 @@ pub(crate) struct Fusegate {
     program: Program,
     http: SocketAddr,
     xds: SocketAddr,
+    client: Client,
     _scratch: Scratch,
 }
 
@@ -93,6 +95,7 @@ impl Fusegate {
             program,
             http,
             xds,
+            client: http::client()?,
             _scratch: scratch,
         };
         fusegate.wait("healthz").await?;
@@ -106,9 +109,10 @@ impl Fusegate {
 
     async fn wait(&mut self, path: &str) -> Result<()> {
         let url = self.url(path);
+        let client = &self.client;
         self.process
             .ready(READY_WITHIN, async || {
-                let answer = reqwest::get(&url).await?;
+                let answer = client.get(&url).send().await?;
                 let status = answer.status();
                 ensure!(status.is_success(), "{status} {}", answer.text().await?);
                 Ok(())
@@ -133,7 +137,7 @@ impl Fusegate {
 
     /// What a path answers: status and body.
     pub(crate) async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let answer = reqwest::get(self.url(path)).await?;
+        let answer = self.client.get(self.url(path)).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::super::scratch::Scratch;
+use super::super::{http, scratch::Scratch};
 use super::{
     assets, ports,
     process::{Process, Program},
@@ -71,7 +71,7 @@ impl Alertmanager {
             process: Process::start(&program)?,
             program,
             port,
-            http: Client::new(),
+            http: http::client()?,
             _scratch: scratch,
         };
         alertmanager.ready().await?;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use http::Request;
+use axum::http::Request;
 use k8s_openapi::{
     api::core::v1::Namespace,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -27,7 +27,7 @@ use kube::{
 use serde_json::json;
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::super::{scratch::Scratch, wait::eventually};
+use super::super::{http, scratch::Scratch, wait::eventually};
 use super::{
     assets, ports,
     process::{Process, Program},
@@ -109,24 +109,23 @@ impl ApiServer {
 
     /// Creates a CRD and waits until the server serves its kinds.
     pub(crate) async fn establish(&self, crd: &CustomResourceDefinition) -> Result<()> {
-        let crds = Api::<CustomResourceDefinition>::all(self.client().await?);
+        let client = self.client().await?;
         let name = crd.name_any();
-        crds.create(&PostParams::default(), crd)
+        Api::all(client.clone())
+            .create(&PostParams::default(), crd)
             .await
             .with_context(|| format!("create CRD {name}"))?;
-        eventually(
-            &format!("CRD {name} to be established"),
-            READY_WITHIN,
-            async || {
-                let status = crds.get(&name).await?.status.unwrap_or_default();
-                let conditions = status.conditions.unwrap_or_default();
-                let established = conditions
-                    .iter()
-                    .any(|each| each.type_ == "Established" && each.status == "True");
-                anyhow::ensure!(established, "{conditions:?}");
-                Ok(())
-            },
-        )
+        // Its condition says so a little before its lists are answered.
+        let what = format!("the kinds of CRD {name} to be served");
+        eventually(&what, READY_WITHIN, async || {
+            for version in crd.spec.versions.iter().filter(|version| version.served) {
+                let (group, plural) = (&crd.spec.group, &crd.spec.names.plural);
+                let path = format!("/apis/{group}/{}/{plural}", version.name);
+                let request = Request::get(path).body(Vec::new())?;
+                client.request_text(request).await?;
+            }
+            Ok(())
+        })
         .await
     }
 
@@ -192,8 +191,9 @@ async fn start_etcd(scratch: &Scratch, port: u16, peer_port: u16) -> Result<Proc
         log: scratch.path().join("etcd.log"),
     })?;
     let health = format!("{url}/health");
+    let http = http::client()?;
     etcd.ready(READY_WITHIN, async || {
-        reqwest::get(&health).await?.error_for_status()?;
+        http.get(&health).send().await?.error_for_status()?;
         Ok(())
     })
     .await?;
@@ -269,7 +269,10 @@ fn write_credentials(scratch: &Scratch, port: u16) -> Result<PathBuf> {
 
 async fn client(kubeconfig: &Path) -> Result<Client> {
     let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let mut config =
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    // A proxy of the environment does not know our loopback address.
+    config.proxy_url = None;
     Ok(Client::try_from(config)?)
 }
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use reqwest::Client;
 use serde_json::Value;
 
-use super::super::{scratch::Scratch, wait::eventually};
+use super::super::{http, scratch::Scratch, wait::eventually};
 use super::{
     assets, ports,
     process::{Process, Program},
@@ -131,8 +131,7 @@ impl Envoy {
             program,
             admin_port,
             listener_port,
-            // A connection kept open would be reused after a restart, when it is dead.
-            http: Client::builder().pool_max_idle_per_host(0).build()?,
+            http: http::client()?,
             scratch,
         };
         envoy.wait_admin("server_info").await?;

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::super::wait::eventually;
+use super::super::{http::PROXY_VARIABLES, wait::eventually};
 
 /// How many of the log's last lines go into a failure message.
 const TAIL_LINES: usize = 30;
@@ -145,6 +145,9 @@ fn command(program: &Program) -> Result<Command> {
         .open(&program.log)
         .with_context(|| format!("open {}", program.log.display()))?;
     let mut command = Command::new("setpriv");
+    for variable in PROXY_VARIABLES {
+        command.env_remove(variable);
+    }
     command
         .args(["--pdeathsig", "KILL", "--"])
         .arg(&program.path)

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use prometheus_http_query::response::PromqlResult;
 use serde_json::{Value, json};
 
-use super::super::scratch::Scratch;
+use super::super::{http, scratch::Scratch};
 use super::{
     assets, ports,
     process::{Process, Program},
@@ -73,9 +73,10 @@ impl Prometheus {
             log: scratch.path().join("prometheus.log"),
         })?;
         let url = format!("http://{}/-/ready", ports::loopback(port));
+        let http = http::client()?;
         process
             .ready(READY_WITHIN, async || {
-                reqwest::get(&url).await?.error_for_status()?;
+                http.get(&url).send().await?.error_for_status()?;
                 Ok(())
             })
             .await?;
@@ -92,7 +93,7 @@ impl Prometheus {
 
     /// An instant query.
     pub(crate) async fn query(&self, promql: &str) -> Result<PromqlResult> {
-        let client = prometheus_http_query::Client::try_from(self.url())?;
+        let client = prometheus_http_query::Client::from(http::client()?, &self.url())?;
         let answer = client.query(promql).get().await;
         answer.with_context(|| format!("query {promql}"))
     }

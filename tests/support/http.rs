@@ -1,0 +1,28 @@
+//! The HTTP client of the harness: it talks to servers on this machine, and never through a proxy.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use reqwest::Client;
+
+/// Longer than any server here takes to answer, so that one that hangs fails the request and not the whole test run.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The variables by which a machine sends its requests through a proxy, which does not know our loopback address.
+pub(crate) const PROXY_VARIABLES: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+];
+
+/// A new client. It keeps no connection open, since one to a server that is restarted would be dead.
+pub(crate) fn client() -> Result<Client> {
+    let client = Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .timeout(TIMEOUT);
+    Ok(client.build()?)
+}
