@@ -1,3 +1,5 @@
 //! A source: whatever feeds the engine, as one closed stream of [`event::Event`]s.
 
+pub mod dir;
 pub mod event;
+pub mod kube;

@@ -1,0 +1,348 @@
+//! A layout: where a watched directory keeps what fusegate itself writes.
+//!
+//! The source reads these files and the effects write them, so both ask here for the
+//! paths and shapes. Names come from people's YAML: whatever is not a plain
+//! Kubernetes name is hashed, so that no name can lead out of the folder.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use twox_hash::XxHash3_128;
+
+use crate::source::event::Revision;
+
+/// The folder beside the files that fusegate keeps for itself.
+pub const STATE_FOLDER: &str = ".fusegate";
+
+/// Longest part of a file name that is kept as it is: three parts, two dots and
+/// `.json` stay under the 255 bytes that common file systems allow.
+const LONGEST_PART: usize = 120;
+
+/// Where things are, under one root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+/// A stored CRD schema, as JSON: the file in a directory, and the `data` of a
+/// `ControllerRevision`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredRevision {
+    /// The CRD's name.
+    pub crd: Box<str>,
+    /// The uid of the CRD it was seen on.
+    #[serde(default)]
+    pub crd_uid: Box<str>,
+    /// Counts up from 1 per CRD.
+    pub number: u64,
+    /// Hash of the canonical spec.
+    pub hash: Box<str>,
+    /// Unix milliseconds when it was last made live.
+    #[serde(default)]
+    pub seen_at: i64,
+    /// The trip that marked it bad; a person clears it by removing this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<Box<str>>,
+    /// The CRD's `spec`.
+    pub spec: Arc<Value>,
+}
+
+/// Why a stored file can't be read. Each names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum Stored {
+    /// The file system refused.
+    #[error("reading {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not what fusegate writes.
+    #[error("decoding {} as JSON; restore it from a backup, or remove it to start without it", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// Where it went wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Layout {
+    /// The layout under a root.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The watched directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder that fusegate keeps for itself.
+    pub fn state_folder(&self) -> PathBuf {
+        self.root.join(STATE_FOLDER)
+    }
+
+    /// The file whose lock says that a process runs on this directory.
+    pub fn lock_path(&self) -> PathBuf {
+        self.state_folder().join("lock")
+    }
+
+    /// The folder of statuses.
+    pub fn status_folder(&self) -> PathBuf {
+        self.state_folder().join("status")
+    }
+
+    /// The status of one object: `.fusegate/status/<kind>.<namespace>.<name>.json`;
+    /// the namespace is empty where the kind is cluster-scoped.
+    pub fn status_path(&self, kind: &str, namespace: &str, name: &str) -> PathBuf {
+        let parts = [kind, namespace, name].map(file_part);
+        self.status_folder()
+            .join(format!("{}.json", parts.join(".")))
+    }
+
+    /// The folder of all revisions.
+    pub fn revisions_folder(&self) -> PathBuf {
+        self.state_folder().join("revisions")
+    }
+
+    /// The folder of one CRD's revisions.
+    pub fn revision_folder(&self, crd: &str) -> PathBuf {
+        self.revisions_folder().join(file_part(crd))
+    }
+
+    /// One revision: `.fusegate/revisions/<crd>/<number>.json`.
+    pub fn revision_path(&self, crd: &str, number: u64) -> PathBuf {
+        self.revision_folder(crd).join(format!("{number}.json"))
+    }
+
+    /// The status of one object; `None` where none was ever written.
+    ///
+    /// # Errors
+    ///
+    /// When the file is there and can't be read or decoded.
+    pub fn read_status<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<T>, Stored> {
+        read_json(&self.status_path(kind, namespace, name))
+    }
+}
+
+/// Reads a stored JSON file; `None` where there is none.
+///
+/// # Errors
+///
+/// When the file is there and can't be read or decoded.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Stored> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(Stored::Read { path, source });
+        }
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| {
+        let path = path.to_owned();
+        Stored::Decode { path, source }
+    })
+}
+
+/// Writes a file so that a reader, or the next process after a crash, sees either all
+/// of the old or all of the new: a temporary file beside it, synced, then renamed.
+/// Folders above it are made as needed. On failure the old file stays as it was.
+///
+/// # Errors
+///
+/// What the file system says: a full disk, a read-only directory.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let temporary = temporary_beside(path);
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first failure is the one to tell; what is left behind starts with a dot and is never read.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    sync_folder(folder);
+    Ok(())
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the rename itself durable. Some file systems can't sync a folder; the rename
+/// is atomic there all the same.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let mut name = OsString::from(format!(".{}-{unique}-", std::process::id()));
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// A part of a file name: itself where it is a plain name, else a hash of it.
+fn file_part(part: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if part.len() <= LONGEST_PART && !part.starts_with('.') && part.bytes().all(plain) {
+        part.to_owned()
+    } else {
+        format!("_{:032x}", XxHash3_128::oneshot(part.as_bytes()))
+    }
+}
+
+impl From<&Revision> for StoredRevision {
+    fn from(revision: &Revision) -> Self {
+        Self {
+            crd: revision.crd.clone(),
+            crd_uid: revision.crd_uid.clone(),
+            number: revision.number,
+            hash: revision.hash.clone(),
+            seen_at: revision.seen_at,
+            bad: revision.bad.clone(),
+            spec: Arc::clone(&revision.spec),
+        }
+    }
+}
+
+impl From<StoredRevision> for Revision {
+    fn from(stored: StoredRevision) -> Self {
+        Self {
+            crd: stored.crd,
+            crd_uid: stored.crd_uid,
+            number: stored.number,
+            hash: stored.hash,
+            seen_at: stored.seen_at,
+            bad: stored.bad,
+            spec: stored.spec,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn revision() -> Revision {
+        Revision {
+            crd: "storefronts.shop.example.com".into(),
+            crd_uid: "u1".into(),
+            number: 7,
+            hash: "h".into(),
+            seen_at: 1_700_000_000_000,
+            bad: Some("trip-1".into()),
+            spec: Arc::new(json!({"group": "shop.example.com"})),
+        }
+    }
+
+    #[test]
+    fn a_plain_name_is_its_own_file_name() {
+        let layout = Layout::new("/root");
+        assert_eq!(
+            layout.status_path("CircuitPolicy", "shop", "checkout"),
+            Path::new("/root/.fusegate/status/CircuitPolicy.shop.checkout.json")
+        );
+        assert_eq!(
+            layout.revision_path("storefronts.shop.example.com", 3),
+            Path::new("/root/.fusegate/revisions/storefronts.shop.example.com/3.json")
+        );
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder_and_none_is_too_long() {
+        let layout = Layout::new("/root");
+        for name in [
+            "../../etc/passwd",
+            "..",
+            "/abs",
+            "a/b",
+            "nul\0",
+            &"x".repeat(253),
+        ] {
+            let path = layout.status_path("CircuitPolicy", name, name);
+            assert_eq!(
+                path.parent(),
+                Some(layout.status_folder().as_path()),
+                "{name}"
+            );
+            assert!(
+                path.file_name().is_some_and(|file| file.len() <= 255),
+                "{name}"
+            );
+            let path = layout.revision_path(name, 1);
+            assert_eq!(
+                path.ancestors().nth(2),
+                Some(layout.revisions_folder().as_path()),
+                "{name}"
+            );
+        }
+        assert_ne!(layout.revision_folder("a/b"), layout.revision_folder("a/c"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let path = layout.revision_path("storefronts.shop.example.com", 7);
+        let stored = StoredRevision::from(&revision());
+        write_atomic(&path, b"an older one").unwrap();
+        write_atomic(&path, &serde_json::to_vec(&stored).unwrap()).unwrap();
+        let read: StoredRevision = read_json(&path).unwrap().unwrap();
+        assert_eq!(Revision::from(read), revision());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir_all(path.join("by a folder")).unwrap();
+        assert!(write_atomic(&path, b"new").is_err());
+        assert!(path.join("by a folder").is_dir());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_status_that_was_never_written_is_none_and_a_broken_one_names_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let read = |name| layout.read_status::<Value>("CircuitPolicy", "shop", name);
+        assert_eq!(read("checkout").unwrap(), None);
+        write_atomic(
+            &layout.status_path("CircuitPolicy", "shop", "checkout"),
+            b"{",
+        )
+        .unwrap();
+        let broken = read("checkout").unwrap_err().to_string();
+        assert!(
+            broken.contains("CircuitPolicy.shop.checkout.json"),
+            "{broken}"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! The Kubernetes source: watches, spoken as events.
+
+pub mod revision;
