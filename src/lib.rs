@@ -2,6 +2,7 @@
 
 pub mod breaker;
 pub mod effects;
+pub mod revision;
 pub mod runtime;
 pub mod serve;
 pub mod source;

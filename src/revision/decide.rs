@@ -1,0 +1,204 @@
+//! A verdict: whether a trip may roll a CRD back, and to which revision.
+//!
+//! Pure: everything it looks at is in [`Facts`]. The executor checks once more, against the API
+//! server's own answer, what may have changed since.
+
+use fusegate_crds::{IncidentState, RollbackMode};
+use serde_json::Value;
+
+use crate::revision::compare::{self, Difference};
+use crate::revision::owner::owner;
+use crate::source::event::Revision;
+
+/// What is known at the moment of a trip.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// What the contract allows.
+    pub mode: RollbackMode,
+    /// Only a schema made live this recently is rolled back; milliseconds.
+    pub changed_within: u64,
+    /// Unix milliseconds.
+    pub now: i64,
+    /// The CRD's name, for messages.
+    pub crd: &'a str,
+    /// The hash of the live spec.
+    pub live_hash: &'a str,
+    /// The live spec.
+    pub live_spec: &'a Value,
+    /// When it was made live; Unix milliseconds.
+    pub live_since: i64,
+    /// The stored revisions of this CRD, in any order.
+    pub revisions: &'a [Revision],
+    /// The CRD's `status.storedVersions`.
+    pub stored_versions: &'a [String],
+    /// Who wrote the CRD's spec.
+    pub managers: &'a [String],
+    /// The keys of the CRD's labels.
+    pub labels: &'a [&'a str],
+    /// The state of this incident, where it is on the contract's status already.
+    pub incident: Option<IncidentState>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// The contract wants no rollback.
+    Off,
+    /// This incident has been dealt with; the trip joins it.
+    Joined(IncidentState),
+    /// A person is to roll back to this.
+    Propose {
+        /// Where to go.
+        target: Revision,
+    },
+    /// Roll back to this.
+    Rollback {
+        /// Where to go.
+        target: Revision,
+    },
+    /// It may not be done.
+    Blocked {
+        /// A reason in CamelCase for the condition.
+        reason: &'static str,
+        /// What stands in the way and what to do; at most about 2 KiB.
+        message: String,
+    },
+}
+
+/// Decides. An incident that is merely claimed is decided again: whoever claimed it may be gone.
+#[must_use]
+pub fn decide(facts: &Facts<'_>) -> Verdict {
+    if facts.mode == RollbackMode::Off {
+        return Verdict::Off;
+    }
+    match facts.incident {
+        None | Some(IncidentState::Claimed) => {}
+        Some(state) => return Verdict::Joined(state),
+    }
+    match checked(facts) {
+        Ok(target) if facts.mode == RollbackMode::Propose => Verdict::Propose { target },
+        Ok(target) => Verdict::Rollback { target },
+        Err(Blocked { reason, message }) => Verdict::Blocked { reason, message },
+    }
+}
+
+/// The most differences that a message lists.
+const LISTED: usize = 5;
+
+struct Blocked {
+    reason: &'static str,
+    message: String,
+}
+
+fn checked(facts: &Facts<'_>) -> Result<Revision, Blocked> {
+    recent(facts)?;
+    let target = target(facts)?;
+    stored(facts, target)?;
+    unowned(facts, target)?;
+    compare::harmless(facts.live_spec, &target.spec)
+        .map_err(|found| lossy(facts.crd, target.number, &found))?;
+    Ok(target.clone())
+}
+
+fn recent(facts: &Facts<'_>) -> Result<(), Blocked> {
+    let age = facts.now.saturating_sub(facts.live_since);
+    if u64::try_from(age).unwrap_or(0) <= facts.changed_within {
+        return Ok(());
+    }
+    Err(Blocked {
+        reason: "NotRecent",
+        message: format!(
+            "the schema of {} has been live for {}, longer than rollback.changedWithin of {}, so it is \
+             unlikely to be the cause; raise changedWithin to have older schemas rolled back",
+            facts.crd,
+            span(u64::try_from(age).unwrap_or(0)),
+            span(facts.changed_within),
+        ),
+    })
+}
+
+/// The schema that was live last before this one: the newest by when it was last made live.
+fn target<'a>(facts: &Facts<'a>) -> Result<&'a Revision, Blocked> {
+    let usable =
+        |revision: &&Revision| revision.bad.is_none() && *revision.hash != *facts.live_hash;
+    facts
+        .revisions
+        .iter()
+        .filter(usable)
+        .max_by_key(|revision| (revision.seen_at, revision.number))
+        .ok_or_else(|| Blocked {
+            reason: "NoPreviousRevision",
+            message: format!(
+                "none of the {} stored revisions of {} is both different from the live schema and not \
+                 marked bad; apply a good schema yourself, or clear the mark of a revision that is good after all",
+                facts.revisions.len(),
+                facts.crd,
+            ),
+        })
+}
+
+fn stored(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {
+    let versions = target.spec.get("versions").and_then(Value::as_array);
+    let has = |stored: &&String| {
+        versions.is_some_and(|versions| {
+            let name =
+                |version: &Value| version.get("name").and_then(Value::as_str) == Some(stored);
+            versions.iter().any(name)
+        })
+    };
+    match facts.stored_versions.iter().find(|stored| !has(stored)) {
+        None => Ok(()),
+        Some(missing) => Err(Blocked {
+            reason: "StoredVersionMissing",
+            message: format!(
+                "objects of {} may be stored as {missing}, which revision {} doesn't have; migrate them to \
+                 a version it has and take {missing} off status.storedVersions, or roll forward",
+                facts.crd, target.number,
+            ),
+        }),
+    }
+}
+
+fn unowned(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {
+    let managers = facts.managers.iter().map(String::as_str);
+    match owner(managers, facts.labels.iter().copied()) {
+        None => Ok(()),
+        Some(owner) => Err(Blocked {
+            reason: owner.reason(),
+            message: owner.message(facts.crd, target.number),
+        }),
+    }
+}
+
+fn lossy(crd: &str, target: u64, found: &[Difference]) -> Blocked {
+    let list: Vec<_> = found
+        .iter()
+        .take(LISTED)
+        .map(|found| format!("{} {}", found.path, found.message))
+        .collect();
+    let more = match found.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Blocked {
+        reason: "WouldLoseData",
+        message: format!(
+            "going back to revision {target} of {crd} is not known to be harmless: {}{more}; \
+             roll forward, or apply revision {target} yourself after checking stored objects",
+            list.join("; ")
+        ),
+    }
+}
+
+/// Whole units, for people.
+fn span(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        _ => format!("{}h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests;
