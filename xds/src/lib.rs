@@ -1,1 +1,80 @@
-//! An xDS server library.
+//! An xDS server library: publish resources to a [`Store`], and a [`Server`] keeps every client up to date.
+//!
+//! It speaks both variants of the protocol, state of the world and delta, over ADS and over each type's own service.
+//! Versions are content hashes, publishing costs what changed, and streams that do not subscribe to what changed do nothing.
+//! The protocol itself lives in [`sotw`] and [`delta`], two state machines without IO, which can be driven by anything.
+//!
+//! # A control plane that publishes one runtime layer
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use fusegate_xds::runtime::{self, RuntimeValue};
+//! use fusegate_xds::{Config, Server, Store, Update};
+//! use tokio::net::TcpListener;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Arc::new(Store::new());
+//! let server = Server::new(Arc::clone(&store), Config::default());
+//! let listener = TcpListener::bind("127.0.0.1:18000").await?;
+//! let shutdown = CancellationToken::new();
+//! let serving = tokio::spawn({
+//!     let (server, shutdown) = (server.clone(), shutdown.clone());
+//!     async move { server.serve(listener, shutdown).await }
+//! });
+//!
+//! // Every Envoy that subscribes to the layer `shop` now answers 503 for the cluster `checkout` …
+//! let shed = [("upstream.maintenance_mode.checkout", RuntimeValue::Number(100.0))];
+//! store.publish(Update::new().put(runtime::layer("shop", shed)));
+//!
+//! // … and serves it again. Publishing the same once more would change nothing and wake nobody.
+//! store.publish(Update::new().put(runtime::layer("shop", [])));
+//!
+//! for proxy in server.proxies().list() {
+//!     println!("{} speaks {}", proxy.node.id, proxy.transport.name());
+//! }
+//! shutdown.cancel();
+//! serving.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | module | what it holds | what it may not do |
+//! |---|---|---|
+//! | [`resource`], [`runtime`] | resources, encoded once | IO |
+//! | [`snapshot`], [`store`] | what is published, and who is woken when it changes | tokio, tonic |
+//! | [`sotw`], [`delta`], [`protocol`] | the protocol of one stream | IO, clocks, tokio, tonic |
+//! | [`observer`], [`proxies`] | what became of it, per client | block |
+//! | [`server`] | gRPC | decide anything |
+
+pub mod delta;
+pub mod node;
+pub mod observer;
+pub mod protocol;
+pub mod proxies;
+pub mod resource;
+pub mod runtime;
+pub mod server;
+pub mod snapshot;
+pub mod sotw;
+pub mod store;
+pub mod type_url;
+pub mod version;
+
+mod canonical;
+mod encode;
+mod wire;
+
+pub use observer::Observer;
+pub use proxies::Proxies;
+pub use resource::Resource;
+pub use runtime::RuntimeValue;
+pub use server::{Config, Server};
+pub use snapshot::Absent;
+pub use store::{Published, Store, Update};
+pub use type_url::TypeUrl;
+pub use version::Version;

@@ -1,0 +1,91 @@
+//! Delta: the incremental variant of the protocol, for one stream, without IO.
+//!
+//! Requests go in, and the next response is taken out when the transport can carry one; what changes meanwhile is merged.
+
+mod request;
+mod subscription;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use request::Request;
+
+use crate::protocol::{Event, Limits, Nonce, Quota, Refusal, Response};
+use crate::snapshot::{InterestChange, Snapshot};
+use crate::type_url::TypeUrl;
+use subscription::Subscription;
+
+/// The state of one delta stream.
+#[derive(Debug)]
+pub struct Delta {
+    subscriptions: BTreeMap<TypeUrl, Subscription>,
+    quota: Quota,
+    nonce: Nonce,
+    interest: Vec<InterestChange>,
+}
+
+impl Delta {
+    /// A stream that has not seen a request yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            subscriptions: BTreeMap::new(),
+            quota: Quota::new(limits),
+            nonce: Nonce::default(),
+            interest: Vec::new(),
+        }
+    }
+
+    /// Takes a request: an answer to a response, a change of subscription, or both (rule 12).
+    pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
+        let type_url = &request.type_url;
+        let first = !self.subscriptions.contains_key(type_url);
+        if first {
+            self.quota.check_types(type_url, self.subscriptions.len())?;
+        }
+        for name in &request.subscribe {
+            self.quota.check_name(type_url, name)?;
+        }
+        let subscription = self.subscriptions.entry(type_url.clone()).or_default();
+        let mut events = Vec::from_iter(subscription.settle(request));
+        let before = subscription.names();
+        let changes = subscription.resubscribe(request, first);
+        self.quota.count(type_url, before, subscription.names())?;
+        if !changes.is_empty() {
+            events.push(Event::Subscribed(type_url.clone()));
+        }
+        self.interest.extend(changes);
+        Ok(events)
+    }
+
+    /// The next response, in push order (rule 31); `None` if nothing is due.
+    pub fn next(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>> {
+        let nonce = self.nonce.next();
+        let limits = self.quota.limits();
+        for (type_url, subscription) in &mut self.subscriptions {
+            let due = subscription.respond(type_url, snapshot, nonce, limits);
+            if due.is_some() {
+                self.nonce = nonce;
+                return due;
+            }
+        }
+        None
+    }
+
+    /// How the stream's interest changed since this was last called.
+    pub fn take_interest(&mut self) -> Vec<InterestChange> {
+        std::mem::take(&mut self.interest)
+    }
+
+    /// The types it subscribes to, in push order.
+    pub fn types(&self) -> impl Iterator<Item = &TypeUrl> {
+        self.subscriptions.keys()
+    }
+
+    /// What it subscribes to of one type: whether to everything, and the names asked for one by one.
+    pub fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>) {
+        let subscription = self.subscriptions.get(type_url);
+        subscription
+            .map(Subscription::subscribed)
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,39 @@
+//! The observer: how a publisher learns what became of what it published.
+
+use crate::protocol::{Rejection, Response};
+use crate::proxies::Proxy;
+use crate::type_url::TypeUrl;
+
+/// What a publisher may want to know of its clients.
+///
+/// The methods are called from the streams' own tasks, in the order in which things happened on a stream.
+/// They must not block: hand over to a bounded channel what takes time.
+pub trait Observer: Send + Sync + 'static {
+    /// A client has said who it is.
+    fn connected(&self, proxy: &Proxy) {
+        let _ = proxy;
+    }
+
+    /// A client subscribes to other names of this type than before; `proxy` has the new state.
+    fn subscribed(&self, proxy: &Proxy, type_url: &TypeUrl) {
+        let _ = (proxy, type_url);
+    }
+
+    /// A client has taken a response.
+    fn acked(&self, proxy: &Proxy, response: &Response) {
+        let _ = (proxy, response);
+    }
+
+    /// A client has refused a response, or part of it, and says why.
+    fn nacked(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
+        let _ = (proxy, response, rejection);
+    }
+
+    /// The stream has ended.
+    fn disconnected(&self, proxy: &Proxy) {
+        let _ = proxy;
+    }
+}
+
+/// Observes nothing.
+impl Observer for () {}

@@ -1,0 +1,52 @@
+//! What a client refused, parked in groups of what it refused together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::protocol::response::Nonce;
+
+/// What a client refused and has not been sent anew.
+#[derive(Debug, Default)]
+pub(super) struct Rejected {
+    groups: BTreeMap<Nonce, Vec<Arc<str>>>,
+    group_of: BTreeMap<Arc<str>, Nonce>,
+}
+
+impl Rejected {
+    /// Parks `keys` as one group.
+    pub(super) fn park(&mut self, nonce: Nonce, keys: &[Arc<str>]) {
+        if keys.is_empty() {
+            return;
+        }
+        for key in keys {
+            self.clear(key);
+            self.group_of.insert(Arc::clone(key), nonce);
+        }
+        self.groups.insert(nonce, keys.to_vec());
+    }
+
+    /// Takes out the group that `key` is of; empty if it is of none.
+    pub(super) fn release(&mut self, key: &Arc<str>) -> Vec<Arc<str>> {
+        let Some(nonce) = self.group_of.get(key) else {
+            return Vec::new();
+        };
+        let members = self.groups.remove(nonce).unwrap_or_default();
+        for member in &members {
+            self.group_of.remove(member);
+        }
+        members
+    }
+
+    /// Takes `key` out of its group.
+    pub(super) fn clear(&mut self, key: &Arc<str>) {
+        let Some(nonce) = self.group_of.remove(key) else {
+            return;
+        };
+        if let Some(members) = self.groups.get_mut(&nonce) {
+            members.retain(|member| member != key);
+            if members.is_empty() {
+                self.groups.remove(&nonce);
+            }
+        }
+    }
+}

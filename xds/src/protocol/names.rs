@@ -1,0 +1,61 @@
+//! The quota: how many names a stream has subscribed to, against its limits.
+
+use super::limits::{Limits, Refusal};
+use crate::type_url::TypeUrl;
+
+/// How much of its limits a stream uses.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    limits: Limits,
+    names: usize,
+}
+
+impl Quota {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, names: 0 }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Refuses one type more than `types` if that is too many.
+    pub(crate) fn check_types(&self, type_url: &TypeUrl, types: usize) -> Result<(), Refusal> {
+        if types < self.limits.types {
+            return Ok(());
+        }
+        Err(Refusal::TooManyTypes {
+            type_url: type_url.clone(),
+            limit: self.limits.types,
+        })
+    }
+
+    /// Refuses a name that is too long.
+    pub(crate) fn check_name(&self, type_url: &TypeUrl, name: &str) -> Result<(), Refusal> {
+        if name.len() <= self.limits.name_bytes {
+            return Ok(());
+        }
+        Err(Refusal::NameTooLong {
+            type_url: type_url.clone(),
+            length: name.len(),
+            limit: self.limits.name_bytes,
+        })
+    }
+
+    /// Counts that the subscription to a type went from `before` to `after` names.
+    pub(crate) fn count(
+        &mut self,
+        type_url: &TypeUrl,
+        before: usize,
+        after: usize,
+    ) -> Result<(), Refusal> {
+        self.names = (self.names + after).saturating_sub(before);
+        if self.names <= self.limits.names {
+            return Ok(());
+        }
+        Err(Refusal::TooManyNames {
+            type_url: type_url.clone(),
+            limit: self.limits.names,
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! A response, before it is bytes, and what became of it.
+
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+use crate::resource::Resource;
+use crate::type_url::TypeUrl;
+use crate::version::Version;
+
+/// What ties an answer to its response, unique in its stream (rule 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce(u64);
+
+impl Nonce {
+    /// The nonce after this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// Whether this is what the client wrote.
+    pub(crate) fn matches(self, text: &str) -> bool {
+        text.parse() == Ok(self.0)
+    }
+}
+
+impl Display for Nonce {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One response to one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The type of everything in it.
+    pub type_url: TypeUrl,
+    /// The version of the type at that moment.
+    pub version: Version,
+    /// The publication it was made from.
+    pub sequence: u64,
+    /// Its nonce.
+    pub nonce: Nonce,
+    /// In the order of their names, each at most once (rule 30).
+    pub resources: Vec<Resource>,
+    /// Names that the client is to drop; delta only.
+    pub removed: Vec<Arc<str>>,
+}
+
+/// Why a client refused a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The gRPC status code that it gave.
+    pub code: i32,
+    /// Its own words.
+    pub message: String,
+}
+
+/// What a stream reports of its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The client subscribes to other names of this type than before.
+    Subscribed(TypeUrl),
+    /// The client took the response (rule 7).
+    Acked(Arc<Response>),
+    /// The client refused the response, or part of it (rule 8).
+    Nacked(Arc<Response>, Rejection),
+}
+
+impl From<envoy_types::pb::google::rpc::Status> for Rejection {
+    fn from(status: envoy_types::pb::google::rpc::Status) -> Self {
+        Self {
+            code: status.code,
+            message: status.message,
+        }
+    }
+}

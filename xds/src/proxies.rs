@@ -1,0 +1,132 @@
+//! The proxies: every connected client, with what it subscribes to, was sent, took and refused.
+//!
+//! Each stream writes its own entry and readers take what is there; nobody waits for anybody.
+
+mod programmed;
+mod status;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use imbl::OrdMap;
+
+pub use programmed::Programmed;
+pub use status::{Delivered, NameStatus, Refused, TypeStatus};
+
+use crate::node::Node;
+use crate::type_url::TypeUrl;
+use crate::version::Version;
+
+pub(crate) use status::Book;
+
+/// Every connected client. A clone sees the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    streams: Arc<ArcSwap<OrdMap<u64, Arc<Proxy>>>>,
+}
+
+/// One connected client; one that opens several streams is several of these.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The stream's number, unique in the process.
+    pub stream: u64,
+    /// Who it says it is.
+    pub node: Node,
+    /// Where it connected from, if the transport knows.
+    pub peer: Option<SocketAddr>,
+    /// How it speaks to us.
+    pub transport: Transport,
+    types: ArcSwap<Vec<Arc<TypeStatus>>>,
+}
+
+/// Which of the four variants of the protocol a stream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// Incremental, not state of the world.
+    pub delta: bool,
+    /// All types on one stream (ADS), not one type's own service.
+    pub aggregated: bool,
+}
+
+impl Proxies {
+    /// All that are connected at this moment, in the order in which they came.
+    pub fn list(&self) -> Vec<Arc<Proxy>> {
+        self.streams.load().values().cloned().collect()
+    }
+
+    /// How many streams are connected at this moment.
+    pub fn len(&self) -> usize {
+        self.streams.load().len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How far `version` of a resource has come: how many subscribe to `name`, took it, or refused it.
+    pub fn programmed(&self, type_url: &TypeUrl, name: &str, version: Version) -> Programmed {
+        let mut programmed = Programmed::default();
+        for proxy in self.streams.load().values() {
+            programmed.count(proxy, type_url, name, version);
+        }
+        programmed
+    }
+
+    pub(crate) fn insert(&self, proxy: &Arc<Proxy>) {
+        self.streams
+            .rcu(|streams| streams.update(proxy.stream, Arc::clone(proxy)));
+    }
+
+    pub(crate) fn remove(&self, stream: u64) {
+        self.streams.rcu(|streams| streams.without(&stream));
+    }
+}
+
+impl Proxy {
+    pub(crate) fn new(
+        stream: u64,
+        node: Node,
+        peer: Option<SocketAddr>,
+        transport: Transport,
+    ) -> Self {
+        Self {
+            stream,
+            node,
+            peer,
+            transport,
+            types: ArcSwap::default(),
+        }
+    }
+
+    /// What it subscribes to and has, by type.
+    pub fn types(&self) -> Arc<Vec<Arc<TypeStatus>>> {
+        self.types.load_full()
+    }
+
+    /// The same for one type; `None` if it does not subscribe to it.
+    pub fn of_type(&self, type_url: &TypeUrl) -> Option<Arc<TypeStatus>> {
+        let types = self.types.load();
+        types
+            .iter()
+            .find(|status| status.type_url == *type_url)
+            .cloned()
+    }
+
+    pub(crate) fn set_types(&self, types: Vec<Arc<TypeStatus>>) {
+        self.types.store(Arc::new(types));
+    }
+}
+
+impl Transport {
+    /// As it is written in status outputs, such as `delta-ads`.
+    pub fn name(self) -> &'static str {
+        match (self.delta, self.aggregated) {
+            (false, false) => "sotw",
+            (false, true) => "sotw-ads",
+            (true, false) => "delta",
+            (true, true) => "delta-ads",
+        }
+    }
+}

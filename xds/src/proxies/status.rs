@@ -1,0 +1,164 @@
+//! The status of one stream and type, and the book in which the stream keeps it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::protocol::{Event, Rejection, Response};
+use crate::type_url::TypeUrl;
+use crate::version::Version;
+
+/// What one stream subscribes to of one type, was sent, took and refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeStatus {
+    /// The type.
+    pub type_url: TypeUrl,
+    /// It subscribes to everything published.
+    pub wildcard: bool,
+    /// How many names it subscribes to one by one.
+    pub subscribed: usize,
+    /// The first of these names, and what it has under them; how many is `track_names` of the configuration.
+    pub names: BTreeMap<Arc<str>, NameStatus>,
+    /// The last response sent.
+    pub sent: Option<Delivered>,
+    /// The last response it took.
+    pub acked: Option<Delivered>,
+    /// The last response it refused.
+    pub nacked: Option<Refused>,
+}
+
+/// What a stream has under one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameStatus {
+    /// The version last sent; `None` if none was, or if it was removed.
+    pub sent: Option<Version>,
+    /// The version last taken.
+    pub acked: Option<Version>,
+    /// The version last refused, until another is taken.
+    pub nacked: Option<Version>,
+}
+
+/// Which response something is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The version of the type.
+    pub version: Version,
+    /// The publication it was made from.
+    pub sequence: u64,
+}
+
+/// A response that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which one.
+    pub response: Delivered,
+    /// Why, in the client's own words.
+    pub rejection: Rejection,
+}
+
+impl TypeStatus {
+    fn new(type_url: TypeUrl) -> Self {
+        Self {
+            type_url,
+            wildcard: false,
+            subscribed: 0,
+            names: BTreeMap::new(),
+            sent: None,
+            acked: None,
+            nacked: None,
+        }
+    }
+
+    /// Notes something about the names of `response` that are tracked.
+    fn note(&mut self, response: &Response, note: impl Fn(&mut NameStatus, Option<Version>)) {
+        for resource in &response.resources {
+            let aliases = resource.aliases().iter();
+            for name in aliases.chain([resource.name()]) {
+                if let Some(status) = self.names.get_mut(name) {
+                    note(status, Some(resource.version()));
+                }
+            }
+        }
+        for name in &response.removed {
+            if let Some(status) = self.names.get_mut(name) {
+                note(status, None);
+            }
+        }
+    }
+}
+
+impl From<&Response> for Delivered {
+    fn from(response: &Response) -> Self {
+        Self {
+            version: response.version,
+            sequence: response.sequence,
+        }
+    }
+}
+
+/// The book in which a stream keeps its status.
+#[derive(Debug)]
+pub(crate) struct Book {
+    types: BTreeMap<TypeUrl, Arc<TypeStatus>>,
+    track_names: usize,
+}
+
+impl Book {
+    pub(crate) fn new(track_names: usize) -> Self {
+        Self {
+            types: BTreeMap::new(),
+            track_names,
+        }
+    }
+
+    /// As it is to be shown to others.
+    pub(crate) fn types(&self) -> Vec<Arc<TypeStatus>> {
+        self.types.values().cloned().collect()
+    }
+
+    pub(crate) fn subscribed(&mut self, type_url: &TypeUrl, wildcard: bool, names: &[Arc<str>]) {
+        let track = self.track_names;
+        let status = self.status(type_url);
+        let mut before = std::mem::take(&mut status.names);
+        status.wildcard = wildcard;
+        status.subscribed = names.len();
+        let tracked = names.iter().take(track).map(|name| {
+            let known = before.remove(name).unwrap_or_default();
+            (Arc::clone(name), known)
+        });
+        status.names = tracked.collect();
+    }
+
+    pub(crate) fn sent(&mut self, response: &Response) {
+        let status = self.status(&response.type_url);
+        status.sent = Some(response.into());
+        status.note(response, |name, version| name.sent = version);
+    }
+
+    pub(crate) fn answered(&mut self, event: &Event) {
+        match event {
+            Event::Subscribed(_) => {}
+            Event::Acked(response) => {
+                let status = self.status(&response.type_url);
+                status.acked = Some((&**response).into());
+                status.note(response, |name, version| {
+                    name.acked = version;
+                    name.nacked = None;
+                });
+            }
+            Event::Nacked(response, rejection) => {
+                let status = self.status(&response.type_url);
+                let (response, rejection) = (&**response, rejection.clone());
+                status.nacked = Some(Refused {
+                    response: response.into(),
+                    rejection,
+                });
+                status.note(response, |name, version| name.nacked = version);
+            }
+        }
+    }
+
+    fn status(&mut self, type_url: &TypeUrl) -> &mut TypeStatus {
+        let fresh = || Arc::new(TypeStatus::new(type_url.clone()));
+        Arc::make_mut(self.types.entry(type_url.clone()).or_insert_with(fresh))
+    }
+}

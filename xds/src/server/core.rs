@@ -1,0 +1,111 @@
+//! The core: what the one stream loop needs of either protocol variant.
+
+use std::sync::Arc;
+
+use bytes::BufMut;
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
+use prost::Message;
+
+use crate::delta::{self, Delta};
+use crate::encode;
+use crate::protocol::{Event, Limits, Refusal, Response};
+use crate::snapshot::{InterestChange, Snapshot};
+use crate::sotw::{self, Sotw};
+use crate::type_url::TypeUrl;
+
+/// What the stream loop needs of a protocol variant.
+pub(super) trait Core: Send + Unpin + 'static {
+    /// The request on the wire.
+    type Message: Message + Default + Send + 'static;
+
+    fn open(limits: Limits) -> Self;
+    fn take_node(message: &mut Self::Message) -> Option<Node>;
+    fn type_url(message: &mut Self::Message) -> &mut String;
+    fn accept(&mut self, message: Self::Message) -> Result<Vec<Event>, Refusal>;
+    fn due(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>>;
+    fn interest(&mut self) -> Vec<InterestChange>;
+    fn types(&self) -> Vec<TypeUrl>;
+    fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>);
+    fn encode(response: &Response, buffer: &mut impl BufMut);
+}
+
+impl Core for Sotw {
+    type Message = DiscoveryRequest;
+
+    fn open(limits: Limits) -> Self {
+        Self::new(limits)
+    }
+
+    fn take_node(message: &mut DiscoveryRequest) -> Option<Node> {
+        message.node.take()
+    }
+
+    fn type_url(message: &mut DiscoveryRequest) -> &mut String {
+        &mut message.type_url
+    }
+
+    fn accept(&mut self, message: DiscoveryRequest) -> Result<Vec<Event>, Refusal> {
+        self.request(&sotw::Request::from(message))
+    }
+
+    fn due(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>> {
+        self.next(snapshot)
+    }
+
+    fn interest(&mut self) -> Vec<InterestChange> {
+        self.take_interest()
+    }
+
+    fn types(&self) -> Vec<TypeUrl> {
+        self.types().cloned().collect()
+    }
+
+    fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>) {
+        self.subscription(type_url)
+    }
+
+    fn encode(response: &Response, buffer: &mut impl BufMut) {
+        encode::sotw(response, buffer);
+    }
+}
+
+impl Core for Delta {
+    type Message = DeltaDiscoveryRequest;
+
+    fn open(limits: Limits) -> Self {
+        Self::new(limits)
+    }
+
+    fn take_node(message: &mut DeltaDiscoveryRequest) -> Option<Node> {
+        message.node.take()
+    }
+
+    fn type_url(message: &mut DeltaDiscoveryRequest) -> &mut String {
+        &mut message.type_url
+    }
+
+    fn accept(&mut self, message: DeltaDiscoveryRequest) -> Result<Vec<Event>, Refusal> {
+        self.request(&delta::Request::from(message))
+    }
+
+    fn due(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>> {
+        self.next(snapshot)
+    }
+
+    fn interest(&mut self) -> Vec<InterestChange> {
+        self.take_interest()
+    }
+
+    fn types(&self) -> Vec<TypeUrl> {
+        self.types().cloned().collect()
+    }
+
+    fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>) {
+        self.subscription(type_url)
+    }
+
+    fn encode(response: &Response, buffer: &mut impl BufMut) {
+        encode::delta(response, buffer);
+    }
+}

@@ -1,0 +1,125 @@
+//! The routes: which path is which service, and what it serves.
+
+use crate::proxies::Transport;
+use crate::type_url::TypeUrl;
+
+const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
+
+/// Each type's own service, with the end of its methods' names.
+const SERVICES: [(&str, &str, TypeUrl); 9] = [
+    (
+        "envoy.service.listener.v3.ListenerDiscoveryService",
+        "Listeners",
+        TypeUrl::LISTENER,
+    ),
+    (
+        "envoy.service.route.v3.RouteDiscoveryService",
+        "Routes",
+        TypeUrl::ROUTE,
+    ),
+    (
+        "envoy.service.route.v3.ScopedRoutesDiscoveryService",
+        "ScopedRoutes",
+        TypeUrl::SCOPED_ROUTE,
+    ),
+    (
+        "envoy.service.route.v3.VirtualHostDiscoveryService",
+        "VirtualHosts",
+        TypeUrl::VIRTUAL_HOST,
+    ),
+    (
+        "envoy.service.cluster.v3.ClusterDiscoveryService",
+        "Clusters",
+        TypeUrl::CLUSTER,
+    ),
+    (
+        "envoy.service.endpoint.v3.EndpointDiscoveryService",
+        "Endpoints",
+        TypeUrl::ENDPOINT,
+    ),
+    (
+        "envoy.service.secret.v3.SecretDiscoveryService",
+        "Secrets",
+        TypeUrl::SECRET,
+    ),
+    (
+        "envoy.service.runtime.v3.RuntimeDiscoveryService",
+        "Runtime",
+        TypeUrl::RUNTIME,
+    ),
+    (
+        "envoy.service.extension.v3.ExtensionConfigDiscoveryService",
+        "ExtensionConfigs",
+        TypeUrl::EXTENSION_CONFIG,
+    ),
+];
+
+/// What one method serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    /// The one type it serves; any if `None`.
+    pub(super) only: Option<TypeUrl>,
+    pub(super) transport: Transport,
+}
+
+/// The route of a request path, such as `/envoy.service.runtime.v3.RuntimeDiscoveryService/StreamRuntime`.
+pub(super) fn find(path: &str) -> Option<Route> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    if service == ADS {
+        let delta = is_delta(method, "AggregatedResources")?;
+        return Some(Route {
+            only: None,
+            transport: Transport {
+                delta,
+                aggregated: true,
+            },
+        });
+    }
+    let own = SERVICES.into_iter().find(|(name, ..)| *name == service)?;
+    let delta = is_delta(method, own.1)?;
+    Some(Route {
+        only: Some(own.2),
+        transport: Transport {
+            delta,
+            aggregated: false,
+        },
+    })
+}
+
+fn is_delta(method: &str, what: &str) -> Option<bool> {
+    match method.strip_suffix(what)? {
+        "Stream" => Some(false),
+        "Delta" => Some(true),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+    use crate::type_url::TypeUrl;
+
+    #[test]
+    fn paths_lead_to_their_type_and_variant() {
+        let route = find("/envoy.service.runtime.v3.RuntimeDiscoveryService/DeltaRuntime").unwrap();
+        assert_eq!(route.only, Some(TypeUrl::RUNTIME));
+        assert_eq!(route.transport.name(), "delta");
+        let ads =
+            "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+        let route = find(ads).unwrap();
+        assert_eq!((route.only, route.transport.name()), (None, "sotw-ads"));
+    }
+
+    #[test]
+    fn other_paths_lead_nowhere() {
+        for path in [
+            "",
+            "/",
+            "/envoy.service.runtime.v3.RuntimeDiscoveryService/FetchRuntime",
+            "/envoy.service.runtime.v3.RuntimeDiscoveryService/StreamClusters",
+            "/envoy.service.cluster.v3.Other/StreamClusters",
+        ] {
+            assert_eq!(find(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The server, over real sockets, with clients that speak the generated gRPC stubs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+};
+use envoy_types::pb::envoy::service::runtime::v3::runtime_discovery_service_client::RuntimeDiscoveryServiceClient;
+use envoy_types::pb::google::rpc::Status as RpcStatus;
+use futures::FutureExt;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+
+use super::{Config, ServeFailure, Server};
+use crate::runtime::{self, RuntimeValue};
+use crate::store::{Store, Update};
+use crate::type_url::TypeUrl;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct Running {
+    store: Arc<Store>,
+    server: Server,
+    shutdown: CancellationToken,
+    serving: JoinHandle<Result<(), ServeFailure>>,
+    channel: Channel,
+}
+
+async fn start(config: Config) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let store = Arc::new(Store::new());
+    let server = Server::new(Arc::clone(&store), config);
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn({
+        let (server, shutdown) = (server.clone(), shutdown.clone());
+        async move { server.serve(listener, shutdown).await }
+    });
+    let channel = Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy();
+    Running {
+        store,
+        server,
+        shutdown,
+        serving,
+        channel,
+    }
+}
+
+fn node() -> Node {
+    Node {
+        id: "test".into(),
+        ..Node::default()
+    }
+}
+
+struct Stream<Req, Res> {
+    requests: mpsc::Sender<Req>,
+    responses: Streaming<Res>,
+}
+
+impl<Req, Res> Stream<Req, Res> {
+    async fn send(&self, request: Req) {
+        self.requests.send(request).await.ok().unwrap();
+    }
+
+    async fn receive(&mut self) -> Result<Res, Status> {
+        let next = tokio::time::timeout(DEADLINE, self.responses.message()).await;
+        next.expect("a response within the deadline")
+            .map(|message| message.expect("an open stream"))
+    }
+}
+
+impl Running {
+    async fn delta(&self) -> Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
+        let (requests, receiver) = mpsc::channel(8);
+        let mut client = AggregatedDiscoveryServiceClient::new(self.channel.clone());
+        let responses = client
+            .delta_aggregated_resources(ReceiverStream::new(receiver))
+            .await;
+        Stream {
+            requests,
+            responses: responses.unwrap().into_inner(),
+        }
+    }
+
+    async fn sotw(&self) -> Stream<DiscoveryRequest, DiscoveryResponse> {
+        let (requests, receiver) = mpsc::channel(8);
+        let mut client = AggregatedDiscoveryServiceClient::new(self.channel.clone());
+        let responses = client
+            .stream_aggregated_resources(ReceiverStream::new(receiver))
+            .await;
+        Stream {
+            requests,
+            responses: responses.unwrap().into_inner(),
+        }
+    }
+
+    fn publish(&self, name: &str, value: f64) {
+        let layer = runtime::layer(name, [("key", RuntimeValue::Number(value))]);
+        self.store.publish(Update::new().put(layer));
+    }
+
+    async fn eventually(&self, condition: impl Fn(&Server) -> bool) {
+        let wait = async {
+            while !condition(&self.server) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, wait)
+            .await
+            .expect("the condition within the deadline");
+    }
+}
+
+fn delta_request(names: &[&str]) -> DeltaDiscoveryRequest {
+    DeltaDiscoveryRequest {
+        node: Some(node()),
+        type_url: TypeUrl::RUNTIME.as_str().into(),
+        resource_names_subscribe: names.iter().map(|name| (*name).into()).collect(),
+        ..DeltaDiscoveryRequest::default()
+    }
+}
+
+fn sotw_request(names: &[&str]) -> DiscoveryRequest {
+    DiscoveryRequest {
+        node: Some(node()),
+        type_url: TypeUrl::RUNTIME.as_str().into(),
+        resource_names: names.iter().map(|name| (*name).into()).collect(),
+        ..DiscoveryRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn a_delta_client_gets_a_layer_and_its_changes() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let mut stream = running.delta().await;
+    stream.send(delta_request(&["shop"])).await;
+    let first = stream.receive().await.unwrap();
+    assert_eq!(first.resources[0].name, "shop");
+    running.publish("other", 1.0);
+    running.publish("shop", 2.0);
+    let second = stream.receive().await.unwrap();
+    assert_eq!(second.resources.len(), 1);
+    assert_ne!(second.resources[0].version, first.resources[0].version);
+    running
+        .store
+        .publish(Update::new().remove(TypeUrl::RUNTIME, "shop"));
+    assert_eq!(stream.receive().await.unwrap().removed_resources, ["shop"]);
+}
+
+#[tokio::test]
+async fn a_sotw_client_gets_a_layer_and_its_changes() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let mut stream = running.sotw().await;
+    stream.send(sotw_request(&["shop"])).await;
+    let first = stream.receive().await.unwrap();
+    assert_eq!(first.resources.len(), 1);
+    let ack = DiscoveryRequest {
+        response_nonce: first.nonce,
+        ..sotw_request(&["shop"])
+    };
+    stream.send(ack).await;
+    running.publish("shop", 2.0);
+    let second = stream.receive().await.unwrap();
+    assert_ne!(second.version_info, first.version_info);
+}
+
+#[tokio::test]
+async fn a_type_of_its_own_service_needs_no_type_url() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let (requests, receiver) = mpsc::channel(8);
+    let mut client = RuntimeDiscoveryServiceClient::new(running.channel.clone());
+    let responses = client
+        .stream_runtime(ReceiverStream::new(receiver))
+        .await
+        .unwrap();
+    let mut stream = Stream {
+        requests,
+        responses: responses.into_inner(),
+    };
+    stream
+        .send(DiscoveryRequest {
+            type_url: String::new(),
+            ..sotw_request(&["shop"])
+        })
+        .await;
+    let response: DiscoveryResponse = stream.receive().await.unwrap();
+    assert_eq!(response.resources.len(), 1);
+    let other = DiscoveryRequest {
+        type_url: TypeUrl::CLUSTER.as_str().into(),
+        ..sotw_request(&[])
+    };
+    stream.send(other).await;
+    let refusal = stream.receive().await.unwrap_err();
+    assert_eq!(refusal.code(), Code::InvalidArgument);
+    assert!(refusal.message().contains("serves only"), "{refusal}");
+}
+
+#[tokio::test]
+async fn rules_1_and_2_requests_without_node_or_type_are_refused() {
+    let running = start(Config::default()).await;
+    let mut stream = running.delta().await;
+    stream
+        .send(DeltaDiscoveryRequest {
+            node: None,
+            ..delta_request(&["shop"])
+        })
+        .await;
+    let refusal = stream.receive().await.unwrap_err();
+    assert_eq!(refusal.code(), Code::InvalidArgument);
+    assert!(refusal.message().contains("node.id"), "{refusal}");
+    let mut stream = running.sotw().await;
+    stream
+        .send(DiscoveryRequest {
+            type_url: String::new(),
+            ..sotw_request(&[])
+        })
+        .await;
+    assert_eq!(
+        stream.receive().await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+}
+
+#[tokio::test]
+async fn what_a_client_took_and_refused_is_on_record() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let mut stream = running.delta().await;
+    stream.send(delta_request(&["shop"])).await;
+    let first = stream.receive().await.unwrap();
+    stream
+        .send(DeltaDiscoveryRequest {
+            response_nonce: first.nonce,
+            ..delta_request(&[])
+        })
+        .await;
+    let proxies = running.server.proxies();
+    let version = |store: &Store| {
+        let snapshot = store.snapshot();
+        snapshot
+            .collection(&TypeUrl::RUNTIME)
+            .unwrap()
+            .published("shop")
+            .unwrap()
+            .version()
+    };
+    let one = version(&running.store);
+    running
+        .eventually(|_| proxies.programmed(&TypeUrl::RUNTIME, "shop", one).acked == 1)
+        .await;
+    running.publish("shop", 2.0);
+    let second = stream.receive().await.unwrap();
+    let error_detail = Some(RpcStatus {
+        code: 3,
+        message: "no such key".into(),
+        details: Vec::new(),
+    });
+    let nack = DeltaDiscoveryRequest {
+        response_nonce: second.nonce,
+        error_detail,
+        ..delta_request(&[])
+    };
+    stream.send(nack).await;
+    let two = version(&running.store);
+    running
+        .eventually(|_| proxies.programmed(&TypeUrl::RUNTIME, "shop", two).nacked == 1)
+        .await;
+    let refusals = proxies.programmed(&TypeUrl::RUNTIME, "shop", two).refusals;
+    assert_eq!(refusals, [("test".to_owned(), "no such key".to_owned())]);
+    drop(stream);
+    running
+        .eventually(|server| server.proxies().is_empty())
+        .await;
+    assert_eq!(running.store.interest().len(), 0);
+}
+
+#[tokio::test]
+async fn one_stream_too_many_is_told_the_limit() {
+    let running = start(Config {
+        max_streams: 1,
+        ..Config::default()
+    })
+    .await;
+    let _first = running.delta().await;
+    let mut client = AggregatedDiscoveryServiceClient::new(running.channel.clone());
+    let refusal = client
+        .stream_aggregated_resources(futures::stream::pending())
+        .await
+        .unwrap_err();
+    assert_eq!(refusal.code(), Code::ResourceExhausted);
+    assert!(refusal.message().contains("`max_streams`"), "{refusal}");
+    assert_eq!(running.server.refused_streams(), 1);
+}
+
+#[tokio::test]
+async fn shutdown_ends_the_streams_and_then_the_server() {
+    let running = start(Config::default()).await;
+    let mut stream = running.delta().await;
+    stream.send(delta_request(&["shop"])).await;
+    assert_eq!(stream.receive().await.unwrap().removed_resources, ["shop"]);
+    running.shutdown.cancel();
+    assert_eq!(
+        stream.receive().await.unwrap_err().code(),
+        Code::Unavailable
+    );
+    drop((stream, running.channel));
+    let served = tokio::time::timeout(DEADLINE, running.serving)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(served.is_ok(), "{served:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_subscribes_to_something_else_is_not_woken() {
+    let running = start(Config::default()).await;
+    let mut stream = running.delta().await;
+    stream.send(delta_request(&["shop"])).await;
+    stream.receive().await.unwrap();
+    running.publish("other", 1.0);
+    let quiet = stream.responses.message().now_or_never();
+    assert!(quiet.is_none());
+}

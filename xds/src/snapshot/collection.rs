@@ -1,0 +1,144 @@
+//! A collection: what is published of one type, with the type's version, absent rule and change log.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use super::absent::{Absent, Answer};
+use super::changes::{ChangeLog, Names};
+use crate::resource::Resource;
+use crate::version::Version;
+use crate::wire;
+
+/// What is published of one type.
+#[derive(Clone, Debug, Default)]
+pub struct Collection {
+    resources: OrdMap<Arc<str>, Resource>,
+    aliases: OrdMap<Arc<str>, Arc<str>>,
+    withheld: OrdSet<Arc<str>>,
+    absent: Absent,
+    version: Version,
+    sequence: u64,
+    log: ChangeLog,
+}
+
+impl Collection {
+    /// What is published, by name.
+    pub fn resources(&self) -> &OrdMap<Arc<str>, Resource> {
+        &self.resources
+    }
+
+    /// The version of the type: it changes if and only if what is published of the type changes (rule 4).
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The publication that last changed anything here.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// What `name`, or the alias `name`, stands for when asked for by name.
+    pub fn answer(&self, name: &str) -> Answer {
+        match self.published(name) {
+            Some(resource) => Answer::Resource(resource.clone()),
+            None if self.withheld.contains(name) => Answer::Withheld,
+            None => self.absent.answer(name),
+        }
+    }
+
+    /// What `name` stands for to a wildcard subscription, which sees no stand-ins and no aliases.
+    pub(crate) fn answer_to_wildcard(&self, name: &str) -> Answer {
+        match self.resources.get(name) {
+            Some(resource) => Answer::Resource(resource.clone()),
+            None if self.is_withheld() || self.withheld.contains(name) => Answer::Withheld,
+            None => Answer::Missing,
+        }
+    }
+
+    /// What is published under `name` or the alias `name`.
+    pub fn published(&self, name: &str) -> Option<&Resource> {
+        self.resources
+            .get(name)
+            .or_else(|| self.resources.get(self.aliases.get(name)?))
+    }
+
+    /// Whether the publisher does not know yet what exists, so that nothing may be said to be complete.
+    pub fn is_withheld(&self) -> bool {
+        matches!(self.absent, Absent::Withheld)
+    }
+
+    /// The names changed after publication `sequence`, with repetitions; `None` if that is too long ago to be known.
+    pub(crate) fn changed_since(&self, sequence: u64) -> Option<impl Iterator<Item = &Arc<str>>> {
+        self.log.since(sequence)
+    }
+
+    /// Publishes `resource`; false if it was published already.
+    pub(crate) fn put(&mut self, resource: Resource, changed: &mut Vec<Arc<str>>) -> bool {
+        if self.resources.get(resource.name()) == Some(&resource) {
+            return false;
+        }
+        self.remove(&Arc::clone(resource.name()), changed);
+        for alias in resource.aliases() {
+            self.aliases
+                .insert(Arc::clone(alias), Arc::clone(resource.name()));
+            changed.push(Arc::clone(alias));
+        }
+        changed.push(Arc::clone(resource.name()));
+        self.version = self.version.include(member(&resource));
+        self.resources.insert(Arc::clone(resource.name()), resource);
+        true
+    }
+
+    /// Takes `name` out; false if it was not published.
+    pub(crate) fn remove(&mut self, name: &str, changed: &mut Vec<Arc<str>>) -> bool {
+        let Some(resource) = self.resources.remove(name) else {
+            return false;
+        };
+        for alias in resource.aliases() {
+            if self.aliases.get(alias) == Some(resource.name()) {
+                self.aliases.remove(alias);
+                changed.push(Arc::clone(alias));
+            }
+        }
+        changed.push(Arc::clone(resource.name()));
+        self.version = self.version.exclude(member(&resource));
+        true
+    }
+
+    /// Names that get no answer while nothing is published under them, beside what the absent rule says.
+    pub(crate) fn withhold(&mut self, name: &Arc<str>, changed: &mut Vec<Arc<str>>) {
+        if self.withheld.insert(Arc::clone(name)).is_none() {
+            changed.push(Arc::clone(name));
+        }
+    }
+
+    pub(crate) fn release(&mut self, name: &Arc<str>, changed: &mut Vec<Arc<str>>) {
+        if self.withheld.remove(name).is_some() {
+            changed.push(Arc::clone(name));
+        }
+    }
+
+    /// Whether `name` stands for something else here than in `before`.
+    pub(crate) fn differs(&self, before: &Self, name: &Arc<str>) -> bool {
+        self.published(name) != before.published(name)
+            || self.withheld.contains(name) != before.withheld.contains(name)
+    }
+
+    pub(crate) fn set_absent(&mut self, absent: Absent) {
+        self.absent = absent;
+    }
+
+    pub(crate) fn record(&mut self, sequence: u64, names: Names) {
+        self.sequence = sequence;
+        self.log.push(sequence, names);
+    }
+}
+
+/// What a resource adds to the version of its type.
+fn member(resource: &Resource) -> Version {
+    let mut bytes = Vec::with_capacity(resource.name().len() + 48);
+    wire::put_bytes(&mut bytes, 1, resource.name().as_bytes());
+    wire::put_bytes(&mut bytes, 2, resource.version().to_string().as_bytes());
+    Version::of(&bytes)
+}

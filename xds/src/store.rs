@@ -1,0 +1,79 @@
+//! The store: the current snapshot, and who is to be woken when it changes.
+//!
+//! Readers never block and never wait for a writer; writers that race start over.
+
+mod interest;
+mod update;
+
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use arc_swap::ArcSwap;
+
+pub use update::{Published, Update};
+
+use crate::snapshot::Snapshot;
+
+pub(crate) use interest::{Interest, Wake};
+
+/// The current snapshot, and who is to be woken when it changes.
+///
+/// ```
+/// use fusegate_xds::runtime::{self, RuntimeValue};
+/// use fusegate_xds::store::{Store, Update};
+///
+/// let store = Store::new();
+/// let layer = || runtime::layer("shop", [("flag", RuntimeValue::Bool(true))]);
+/// assert_eq!(store.publish(Update::new().put(layer())).changed, 1);
+/// assert_eq!(store.publish(Update::new().put(layer())).changed, 0);
+/// ```
+#[derive(Debug, Default)]
+pub struct Store {
+    current: ArcSwap<Snapshot>,
+    interest: Interest,
+}
+
+impl Store {
+    /// An empty store: every type has the absent rule [`Missing`](crate::snapshot::Absent::Missing).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The current snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Applies a batch: subscribers see all of it or nothing.
+    ///
+    /// It costs what changes, not what exists; publishing what is published already changes nothing and wakes nobody.
+    // An update is published once, though racing writers may have to apply it again.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn publish(&self, update: Update) -> Published {
+        let mut current = self.current.load();
+        loop {
+            let (next, changes) = update.apply(&current);
+            if changes.is_empty() {
+                return Published {
+                    sequence: current.sequence(),
+                    changed: 0,
+                };
+            }
+            let published = Published::new(next.sequence(), &changes);
+            let previous = self.current.compare_and_swap(&*current, Arc::new(next));
+            if Arc::ptr_eq(&previous, &current) {
+                // Pairs with the fence in `interest`: either the stream that subscribes meanwhile
+                // sees this snapshot, or this thread sees the stream.
+                fence(Ordering::SeqCst);
+                self.interest.wake(&changes);
+                return published;
+            }
+            current = previous;
+        }
+    }
+
+    /// Who is to be woken by what.
+    pub(crate) fn interest(&self) -> &Interest {
+        &self.interest
+    }
+}

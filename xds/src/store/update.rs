@@ -1,0 +1,166 @@
+//! An update: a batch of changes that is published at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::resource::Resource;
+use crate::snapshot::{Absent, Collection, Names, Snapshot};
+use crate::type_url::TypeUrl;
+
+/// A batch of changes.
+///
+/// They take effect in the order in which they were added, and subscribers see only the result.
+#[derive(Clone, Debug, Default)]
+#[must_use = "an update does nothing until it is published"]
+pub struct Update {
+    steps: BTreeMap<TypeUrl, Vec<Step>>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(Resource),
+    Remove(Arc<str>),
+    Replace(Vec<Resource>),
+    Withhold(Arc<str>),
+    Release(Arc<str>),
+    Absent(Absent),
+}
+
+impl Update {
+    /// The update that changes nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Publishes `resource` in the place of what its type has under its name.
+    pub fn put(self, resource: Resource) -> Self {
+        let type_url = resource.type_url().clone();
+        self.step(type_url, Step::Put(resource))
+    }
+
+    /// Takes out what is published under `name`, if anything is.
+    pub fn remove(self, type_url: TypeUrl, name: &str) -> Self {
+        self.step(type_url, Step::Remove(name.into()))
+    }
+
+    /// Makes `resources` all that is published of `type_url`; those of other types are left out.
+    pub fn replace(self, type_url: TypeUrl, resources: impl IntoIterator<Item = Resource>) -> Self {
+        let own = resources
+            .into_iter()
+            .filter(|resource| *resource.type_url() == type_url);
+        let own = own.collect();
+        self.step(type_url, Step::Replace(own))
+    }
+
+    /// From now on `name` gets no answer while nothing is published under it.
+    pub fn withhold(self, type_url: TypeUrl, name: &str) -> Self {
+        self.step(type_url, Step::Withhold(name.into()))
+    }
+
+    /// Takes [`Update::withhold`] back: the absent rule of the type holds for `name` again.
+    pub fn release(self, type_url: TypeUrl, name: &str) -> Self {
+        self.step(type_url, Step::Release(name.into()))
+    }
+
+    /// What subscriptions get to names under which nothing is published.
+    ///
+    /// Every stream that subscribes to the type compares all its names; this is for a change of phase, not for every update.
+    pub fn absent(self, type_url: TypeUrl, absent: Absent) -> Self {
+        self.step(type_url, Step::Absent(absent))
+    }
+
+    fn step(mut self, type_url: TypeUrl, step: Step) -> Self {
+        self.steps.entry(type_url).or_default().push(step);
+        self
+    }
+
+    /// The snapshot after this update, and what differs in it.
+    pub(super) fn apply(&self, snapshot: &Snapshot) -> (Snapshot, Changes) {
+        let mut next = snapshot.successor();
+        let mut changes = Changes::new();
+        for (type_url, steps) in &self.steps {
+            let before = snapshot.collection(type_url);
+            let collection = next.collection_mut(type_url);
+            let names = apply_steps(collection, steps, before);
+            if names != Names::Some(Arc::default()) {
+                collection.record(snapshot.sequence() + 1, names.clone());
+                changes.insert(type_url.clone(), names);
+            }
+        }
+        (next, changes)
+    }
+}
+
+/// What an update changed, by type.
+pub(crate) type Changes = BTreeMap<TypeUrl, Names>;
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The publication that holds the update: a new one, or the current one where nothing changed.
+    pub sequence: u64,
+    /// How many names of how many types it changed; a changed absent rule counts as one.
+    pub changed: usize,
+}
+
+impl Published {
+    pub(super) fn new(sequence: u64, changes: &Changes) -> Self {
+        let count = |names: &Names| match names {
+            Names::Some(names) => names.len(),
+            Names::All => 1,
+        };
+        Self {
+            sequence,
+            changed: changes.values().map(count).sum(),
+        }
+    }
+}
+
+fn apply_steps(collection: &mut Collection, steps: &[Step], before: Option<&Collection>) -> Names {
+    let mut touched = Vec::new();
+    let mut everything = false;
+    for step in steps {
+        match step {
+            Step::Put(resource) => {
+                collection.put(resource.clone(), &mut touched);
+            }
+            Step::Remove(name) => {
+                collection.remove(name, &mut touched);
+            }
+            Step::Replace(resources) => replace(collection, resources, &mut touched),
+            Step::Withhold(name) => collection.withhold(name, &mut touched),
+            Step::Release(name) => collection.release(name, &mut touched),
+            Step::Absent(absent) => {
+                collection.set_absent(absent.clone());
+                everything = true;
+            }
+        }
+    }
+    if everything {
+        return Names::All;
+    }
+    touched.sort();
+    touched.dedup();
+    touched.retain(|name| before.is_none_or(|before| collection.differs(before, name)));
+    Names::Some(touched.into())
+}
+
+/// Leaves what stays as it is, so that it does not count as changed.
+fn replace(collection: &mut Collection, resources: &[Resource], touched: &mut Vec<Arc<str>>) {
+    let kept: BTreeSet<&str> = resources
+        .iter()
+        .map(|resource| &**resource.name())
+        .collect();
+    let gone: Vec<Arc<str>> = collection
+        .resources()
+        .keys()
+        .filter(|name| !kept.contains(&***name))
+        .cloned()
+        .collect();
+    for name in gone {
+        collection.remove(&name, touched);
+    }
+    for resource in resources {
+        collection.put(resource.clone(), touched);
+    }
+}

@@ -1,0 +1,178 @@
+//! A type URL: the name of a resource type, by which xDS tells its discovery services apart.
+//!
+//! The well-known ones are constants and cost nothing to clone; any other type is carried as a shared string.
+
+use std::cmp::Ordering;
+use std::fmt::{self, Debug, Display, Formatter};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// The name of a resource type, such as `type.googleapis.com/envoy.service.runtime.v3.Runtime`.
+#[derive(Clone)]
+pub struct TypeUrl(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    /// The place in [`KNOWN`].
+    Known(usize),
+    Other(Arc<str>),
+}
+
+/// Every known type, in push order.
+///
+/// It is the make-before-break order of rule 31: what is referred to is pushed before what refers to it.
+/// Runtime and secrets refer to nothing, and a runtime update (a circuit that opens) must not wait behind anything.
+static KNOWN: [&str; 11] = [
+    "type.googleapis.com/envoy.service.runtime.v3.Runtime",
+    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+    "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint",
+    "type.googleapis.com/envoy.config.listener.v3.Listener",
+    "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration",
+    "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+    "type.googleapis.com/envoy.config.route.v3.VirtualHost",
+    "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+    "type.googleapis.com/ratelimit.config.ratelimit.v3.RateLimitConfig",
+];
+
+impl TypeUrl {
+    /// RTDS: runtime layers.
+    pub const RUNTIME: Self = Self(Repr::Known(0));
+    /// SDS: TLS certificates and other secrets.
+    pub const SECRET: Self = Self(Repr::Known(1));
+    /// CDS: clusters.
+    pub const CLUSTER: Self = Self(Repr::Known(2));
+    /// EDS: the endpoints of a cluster.
+    pub const ENDPOINT: Self = Self(Repr::Known(3));
+    /// LEDS: single endpoints of a locality.
+    pub const LB_ENDPOINT: Self = Self(Repr::Known(4));
+    /// LDS: listeners.
+    pub const LISTENER: Self = Self(Repr::Known(5));
+    /// SRDS: scoped route configurations.
+    pub const SCOPED_ROUTE: Self = Self(Repr::Known(6));
+    /// RDS: route configurations.
+    pub const ROUTE: Self = Self(Repr::Known(7));
+    /// VHDS: virtual hosts of a route configuration.
+    pub const VIRTUAL_HOST: Self = Self(Repr::Known(8));
+    /// ECDS: extension configurations.
+    pub const EXTENSION_CONFIG: Self = Self(Repr::Known(9));
+    /// RLQS and the rate limit service's own configuration.
+    pub const RATE_LIMIT_CONFIG: Self = Self(Repr::Known(10));
+
+    /// The type with this URL; a well-known one is interned.
+    pub fn new(url: &str) -> Self {
+        let known = KNOWN.iter().position(|known| *known == url);
+        Self(known.map_or_else(|| Repr::Other(Arc::from(url)), Repr::Known))
+    }
+
+    /// The URL itself.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Known(place) => KNOWN.get(*place).copied().unwrap_or_default(),
+            Repr::Other(url) => url,
+        }
+    }
+
+    /// The message's full name: what follows the last slash.
+    pub fn message(&self) -> &str {
+        let url = self.as_str();
+        url.rsplit_once('/').map_or(url, |(_, name)| name)
+    }
+
+    /// Whether a SotW response of this type is the complete set, so that a name left out of it is deleted (rule 16).
+    pub fn is_full_state(&self) -> bool {
+        *self == Self::LISTENER || *self == Self::CLUSTER
+    }
+
+    /// Where the type stands in the order of pushes (rule 31); unknown types come last.
+    pub fn push_rank(&self) -> usize {
+        match self.0 {
+            Repr::Known(place) => place,
+            Repr::Other(_) => KNOWN.len(),
+        }
+    }
+}
+
+impl PartialEq for TypeUrl {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Known(a), Repr::Known(b)) => a == b,
+            (Repr::Other(a), Repr::Other(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for TypeUrl {}
+
+impl Hash for TypeUrl {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+/// In push order, then by URL.
+impl Ord for TypeUrl {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Repr::Other(a), Repr::Other(b)) => a.cmp(b),
+            _ => self.push_rank().cmp(&other.push_rank()),
+        }
+    }
+}
+
+impl PartialOrd for TypeUrl {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Display for TypeUrl {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Debug for TypeUrl {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TypeUrl;
+
+    #[test]
+    fn a_known_url_is_interned_and_equal_to_its_constant() {
+        let url = String::from("type.googleapis.com/envoy.config.cluster.v3.Cluster");
+        assert_eq!(TypeUrl::new(&url), TypeUrl::CLUSTER);
+        assert_eq!(TypeUrl::CLUSTER.as_str(), url);
+    }
+
+    #[test]
+    fn rule_31_types_sort_in_make_before_break_order() {
+        let mut types = [
+            TypeUrl::new("type.googleapis.com/acme.Other"),
+            TypeUrl::VIRTUAL_HOST,
+            TypeUrl::ROUTE,
+            TypeUrl::LISTENER,
+            TypeUrl::ENDPOINT,
+            TypeUrl::CLUSTER,
+        ];
+        types.sort();
+        let names: Vec<&str> = types.iter().map(TypeUrl::message).collect();
+        assert_eq!(
+            names,
+            [
+                "envoy.config.cluster.v3.Cluster",
+                "envoy.config.endpoint.v3.ClusterLoadAssignment",
+                "envoy.config.listener.v3.Listener",
+                "envoy.config.route.v3.RouteConfiguration",
+                "envoy.config.route.v3.VirtualHost",
+                "acme.Other",
+            ]
+        );
+    }
+}
