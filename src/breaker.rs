@@ -6,5 +6,27 @@
 pub mod circuit;
 pub mod config;
 pub mod sample;
-pub mod step;
+pub mod streak;
 pub mod time;
+
+pub mod step;
+pub mod wake;
+
+mod closed;
+mod half_open;
+mod open;
+
+pub mod backoff;
+mod evidence;
+pub mod fingerprint;
+mod flap;
+pub mod judge;
+mod standing;
+mod trip;
+
+pub mod adopt;
+pub mod enforced;
+pub mod persisted;
+
+#[cfg(test)]
+mod tests;

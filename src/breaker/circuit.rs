@@ -1,11 +1,15 @@
 //! A circuit: the breaker of one (policy, object), as data.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
-use crate::breaker::sample::{Class, ObservationId, Value};
+use crate::breaker::sample::Value;
+use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Wall};
 
-/// The whole state of one circuit. [`crate::breaker::step`] is the only thing that changes it.
+/// The whole state of one circuit. [`crate::breaker::step::step`] and [`crate::breaker::adopt::adopt`] are all that changes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Circuit {
     /// Whose breaker this is; the seed of its trip ids and of its jitter.
@@ -26,10 +30,56 @@ pub struct Circuit {
     pub latched: bool,
     /// A trip was due and the open cap held it back.
     pub suppressed: bool,
-    /// One streak per rule, in the order of [`crate::breaker::Config::rules`].
+    /// A streak stands at one short of a trip, or is full and held back.
+    pub armed: bool,
+    /// When to look again whether something outside the circuit still keeps a timer
+    /// from moving it: a sibling that waits, or a leader that has not spoken.
+    pub retry_at: Option<Mono>,
+    /// One streak per rule, in the order of [`crate::breaker::config::Config::rules`].
     pub rules: Vec<Streak>,
     /// The streak of illegal updates.
     pub illegal: Streak,
+}
+
+impl Circuit {
+    /// A Closed circuit that has never tripped.
+    #[must_use]
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            state: State::Closed,
+            forced: None,
+            incident: 0,
+            level: 0,
+            level_since: Mono(0),
+            trips: VecDeque::new(),
+            latched: false,
+            suppressed: false,
+            armed: false,
+            retry_at: None,
+            rules: Vec::new(),
+            illegal: Streak::default(),
+        }
+    }
+
+    /// Whether forgetting it would lose nothing: Closed, not armed, and without a past.
+    ///
+    /// A circuit that has tripped has a past for good, since its next trip id is a hash
+    /// of the number of the last one.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.state == State::Closed && !self.armed && !self.suppressed && self.incident == 0
+    }
+
+    /// Every streak: the rules' in their order, then the illegal updates'.
+    pub(super) fn streaks_mut(&mut self) -> impl Iterator<Item = &mut Streak> {
+        self.rules.iter_mut().chain([&mut self.illegal])
+    }
+
+    /// See [`Self::streaks_mut`].
+    pub(super) fn streaks(&self) -> impl Iterator<Item = &Streak> {
+        self.rules.iter().chain([&self.illegal])
+    }
 }
 
 /// What makes a circuit this circuit.
@@ -50,7 +100,7 @@ pub enum State {
     Open {
         /// The trip that opened it.
         trip: Trip,
-        /// When HalfOpen may begin.
+        /// When `HalfOpen` may begin.
         until: Mono,
     },
     /// A part of the traffic is let through to find out.
@@ -61,11 +111,32 @@ pub enum State {
         step: u8,
         /// Good samples in a row at this step.
         successes: u32,
-        /// When HalfOpen began; its deadline counts from here.
+        /// When `HalfOpen` began; its deadline counts from here.
         since: Mono,
         /// When this step began; `settle` counts from here.
         step_since: Mono,
     },
+}
+
+impl State {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> StateName {
+        match self {
+            Self::Closed => StateName::Closed,
+            Self::Open { .. } => StateName::Open,
+            Self::HalfOpen { .. } => StateName::HalfOpen,
+        }
+    }
+
+    /// The trip that it is Open by, or recovers from.
+    #[must_use]
+    pub const fn trip(&self) -> Option<&Trip> {
+        match self {
+            Self::Closed => None,
+            Self::Open { trip, .. } | Self::HalfOpen { trip, .. } => Some(trip),
+        }
+    }
 }
 
 /// The name of a state, without its particulars.
@@ -121,30 +192,18 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TripId(pub u64);
 
-/// Bad samples in a row, of one rule.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Streak {
-    /// How many.
-    pub count: u32,
-    /// When each still-relevant Bad sample of the streak came, oldest first; never longer than `consecutive`.
-    pub bad_at: VecDeque<Mono>,
-    /// The last observation counted.
-    pub last: Option<Observed>,
+/// Sixteen hexadecimal digits.
+impl fmt::Display for TripId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
 }
 
-/// The last observation of one rule's condition, and what was made of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
-    /// Which report it was.
-    pub id: ObservationId,
-    /// The time it carried.
-    pub observed_at: Option<Wall>,
-    /// When it reached us first.
-    pub arrived: Mono,
-    /// When it was last counted, first arrival or resample.
-    pub counted: Mono,
-    /// The value that stands.
-    pub value: Option<Value>,
-    /// How it was classed when last counted.
-    pub class: Class,
+/// From hexadecimal digits.
+impl FromStr for TripId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
 }

@@ -27,6 +27,18 @@ pub struct Config {
     pub flap: Flap,
 }
 
+impl Config {
+    /// Bad samples in a row that trip, kept within what a circuit remembers.
+    pub(super) fn needed(&self) -> u32 {
+        self.consecutive.clamp(1, MAX_CONSECUTIVE)
+    }
+
+    /// How often a standing value counts; an interval of nothing would never end.
+    pub(super) fn resample_every(&self) -> Option<Span> {
+        self.resample.filter(|every| *every > Span(0))
+    }
+}
+
 /// A condition and the test that makes its value Bad.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
@@ -40,7 +52,7 @@ pub struct Rule {
 
 /// When a value is Bad, and when it is Good enough to close on.
 ///
-/// In Closed a value is Bad or Good by `limit` alone. In HalfOpen a value between
+/// In Closed a value is Bad or Good by `limit` alone. In `HalfOpen` a value between
 /// `clear` and `limit` is neither: it reopens nothing and closes nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
@@ -75,7 +87,7 @@ pub struct Wait {
     pub maximum: Span,
 }
 
-/// How HalfOpen probes.
+/// How `HalfOpen` probes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Percent admitted at each step, ascending.
@@ -86,6 +98,14 @@ pub struct Probe {
     pub successes: u32,
     /// The deadline for all steps together.
     pub timeout: Span,
+}
+
+impl Probe {
+    /// A step, brought down to the last one that there is.
+    pub(super) fn nearest_step(&self, step: u8) -> u8 {
+        let last = self.admit_percent.len().saturating_sub(1);
+        step.min(u8::try_from(last).unwrap_or(u8::MAX))
+    }
 }
 
 /// The flap latch.
@@ -99,3 +119,7 @@ pub struct Flap {
 
 /// The most trips a circuit remembers for its flap window; it bounds the memory of a circuit.
 pub const MAX_FLAP_TRIPS: u32 = 32;
+
+/// The largest `consecutive` that is honored; it bounds the memory of a circuit,
+/// and is what the API allows.
+pub const MAX_CONSECUTIVE: u32 = 100;

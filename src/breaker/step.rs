@@ -1,12 +1,18 @@
 //! The step: `(circuit, input, time) → (circuit, effects)`, total and deterministic.
 
-use crate::breaker::circuit::{Cause, Circuit, Forced, StateName, Trip};
+use std::collections::VecDeque;
+
+use crate::breaker::circuit::{Cause, Circuit, Forced, State, StateName, Trip};
 use crate::breaker::config::Config;
-use crate::breaker::sample::Reading;
+use crate::breaker::sample::{Reading, Value};
+use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now};
+use crate::breaker::{backoff, closed, evidence, half_open, open, trip};
+
+pub use crate::breaker::wake::next_wake;
 
 /// What can happen to a circuit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input<'a> {
     /// The object was seen. One reading per rule, in the rules' order, whether or not it is news.
     Report(&'a Report),
@@ -47,7 +53,7 @@ pub struct Context {
     pub now: Now,
     /// Since when the watch has been confirmed live without a break; `None` while it is not.
     /// While `None` nothing is resampled and no timer moves the state. Timers of
-    /// resampling and HalfOpen count from the later of their own start and this.
+    /// resampling and `HalfOpen` count from the later of their own start and this.
     pub confirmed_since: Option<Mono>,
     /// Whether the policy's open cap leaves room for one more Open circuit.
     pub may_open: bool,
@@ -70,7 +76,7 @@ pub enum Effect {
     Suppressed(Cause),
     /// The circuit latched Open: only a person closes it.
     Latched,
-    /// HalfOpen's deadline passed without evidence.
+    /// `HalfOpen`'s deadline passed without evidence.
     ProbeTimedOut,
     /// What is persisted of this circuit differs from before.
     Persist,
@@ -81,7 +87,7 @@ pub enum Effect {
 pub struct Change {
     /// From where.
     pub from: StateName,
-    /// To where. Open to Open does not happen; a half-open step is HalfOpen to HalfOpen.
+    /// To where. Open to Open does not happen; a half-open step is `HalfOpen` to `HalfOpen`.
     pub to: StateName,
     /// Why.
     pub reason: Reason,
@@ -100,9 +106,9 @@ pub enum Reason {
     StepPassed,
     /// Enough Good samples after the last step.
     Recovered,
-    /// A Bad sample in HalfOpen.
+    /// A Bad sample in `HalfOpen`.
     ProbeFailed,
-    /// HalfOpen's deadline passed without evidence.
+    /// `HalfOpen`'s deadline passed without evidence.
     ProbeTimedOut,
     /// A person reset it.
     Reset,
@@ -112,25 +118,130 @@ pub enum Reason {
     Leader,
 }
 
+impl Report {
+    /// The report as a reading of whether the contract is broken.
+    pub(super) fn of_contract(&self) -> Reading {
+        Reading {
+            id: self.legality.id,
+            observed_at: None,
+            value: Ok(Value::Bool(!self.legality.legal)),
+        }
+    }
+}
+
 /// Advances a circuit by one input.
+///
+/// It is total: no circuit, config or input makes it panic, and a reading that is not
+/// there is a condition of which nothing was seen. An override masks what the circuit
+/// does ([`crate::breaker::enforced`]) and changes nothing of what it decides here.
 #[must_use]
 pub fn step(
-    circuit: Circuit,
+    mut circuit: Circuit,
     config: &Config,
     context: Context,
     input: Input<'_>,
 ) -> (Circuit, Vec<Effect>) {
-    let _ = (config, context, input);
-    (circuit, Vec::new())
+    let before = Mark::of(&circuit);
+    let mut effects = Vec::new();
+    let now = context.now;
+    match input {
+        Input::Report(report) => {
+            advance(&mut circuit, config, context, Some(report), &mut effects);
+        }
+        Input::Tick => advance(&mut circuit, config, context, None, &mut effects),
+        Input::Force(forced) => circuit.forced = forced,
+        Input::Reconfigured => reconfigure(&mut circuit, config, now.mono),
+        Input::Reset => {
+            trip::close(&mut circuit, now, Reason::Reset, &mut effects);
+            forgive(&mut circuit);
+        }
+        Input::Removed => {
+            trip::close(&mut circuit, now, Reason::Removed, &mut effects);
+            circuit.rules.fill_with(Streak::default);
+            circuit.illegal = Streak::default();
+        }
+    }
+    closed::settle_flags(&mut circuit, config, &mut effects);
+    if Mark::of(&circuit) != before {
+        effects.push(Effect::Persist);
+    }
+    (circuit, effects)
 }
 
-/// The next moment at which [`Input::Tick`] could change this circuit, if any.
-#[must_use]
-pub fn next_wake(
-    circuit: &Circuit,
+fn advance(
+    circuit: &mut Circuit,
     config: &Config,
-    confirmed_since: Option<Mono>,
-) -> Option<Mono> {
-    let _ = (circuit, config, confirmed_since);
-    None
+    context: Context,
+    report: Option<&Report>,
+    effects: &mut Vec<Effect>,
+) {
+    let evidence = evidence::gather(circuit, config, context, report);
+    match circuit.state.name() {
+        StateName::Closed => closed::advance(circuit, config, context, evidence, effects),
+        StateName::Open => open::advance(circuit, context, effects),
+        StateName::HalfOpen => half_open::advance(circuit, config, context, evidence, effects),
+    }
+}
+
+/// Starts the streaks anew and keeps the state, its step within the new steps.
+fn reconfigure(circuit: &mut Circuit, config: &Config, now: Mono) {
+    circuit
+        .rules
+        .resize_with(config.rules.len(), Streak::default);
+    for streak in circuit.streaks_mut() {
+        streak.restart(now);
+    }
+    circuit.level = backoff::bounded(config.open, circuit.level);
+    if let State::HalfOpen {
+        step, successes, ..
+    } = &mut circuit.state
+    {
+        *step = config.half_open.nearest_step(*step);
+        *successes = 0;
+    }
+}
+
+/// A person has looked: neither the level nor the trips before it count any more.
+fn forgive(circuit: &mut Circuit) {
+    circuit.level = 0;
+    circuit.trips = VecDeque::new();
+    for streak in circuit.streaks_mut() {
+        streak.reset();
+    }
+}
+
+/// What must not be lost by a crash, in brief: it tells whether there is anything new to persist.
+#[derive(Clone, Copy, PartialEq)]
+struct Mark {
+    state: (StateName, Option<Mono>, u8, u32),
+    incident: u64,
+    level: u32,
+    latched: bool,
+    suppressed: bool,
+    armed: Option<u32>,
+}
+
+impl Mark {
+    fn of(circuit: &Circuit) -> Self {
+        let state = match &circuit.state {
+            State::Closed => (None, 0, 0),
+            State::Open { until, .. } => (Some(*until), 0, 0),
+            State::HalfOpen {
+                since,
+                step,
+                successes,
+                ..
+            } => (Some(*since), *step, *successes),
+        };
+        Self {
+            state: (circuit.state.name(), state.0, state.1, state.2),
+            incident: circuit.incident,
+            level: circuit.level,
+            latched: circuit.latched,
+            suppressed: circuit.suppressed,
+            armed: circuit
+                .armed
+                .then(|| circuit.streaks().map(Streak::count).sum()),
+        }
+    }
 }

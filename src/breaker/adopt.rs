@@ -1,0 +1,83 @@
+//! Adopting: how a follower takes the leader's persisted word for its own.
+//!
+//! A follower opens on its own evidence, and half-opens and closes only on the leader's
+//! word. The word may be older than what the follower has seen meanwhile.
+
+use std::mem::replace;
+
+use crate::breaker::circuit::{Circuit, State, TripId};
+use crate::breaker::closed;
+use crate::breaker::config::Config;
+use crate::breaker::persisted::{Persisted, take_word};
+use crate::breaker::step::{Change, Effect, Reason};
+use crate::breaker::time::{Now, Span};
+
+/// How long after a follower's own trip the leader may still not know of it.
+///
+/// Both see the same writes, so the leader trips too within the time that a watch event
+/// and a status write take; a leader that says otherwise a minute later has judged
+/// otherwise, and the follower must not stay Open against it for ever.
+pub const LEADER_LAG: Span = Span::from_secs(60);
+
+/// Takes the leader's word for a circuit.
+///
+/// A word about fewer trips than the circuit has seen itself is from before the last of
+/// them, and is not believed until [`LEADER_LAG`] after it. The streaks stay the
+/// follower's own, unless the word opens or closes the circuit. The effects are the
+/// change, if the state changed or went a step on, with reason [`Reason::Leader`].
+/// For an object of which the leader has nothing to say, the word is a Closed
+/// [`Persisted`] of the time at which the leader last wrote.
+#[must_use]
+pub fn adopt(
+    mut circuit: Circuit,
+    config: &Config,
+    persisted: &Persisted,
+    now: Now,
+) -> (Circuit, Vec<Effect>) {
+    if is_outdated(&circuit, persisted) {
+        return (circuit, Vec::new());
+    }
+    let before = replace(&mut circuit.state, State::Closed);
+    let incident = circuit.incident.max(persisted.incident);
+    take_word(&mut circuit, config, persisted, now);
+    // Numbers already used are not used again, even where the leader has forgotten them.
+    circuit.incident = incident;
+    let new_trip = circuit.state.trip().is_some() && trip_id(&circuit.state) != trip_id(&before);
+    let moved = before.name() != circuit.state.name();
+    for streak in circuit.streaks_mut() {
+        if new_trip {
+            streak.end_at_trip();
+        } else if moved {
+            streak.reset();
+        }
+    }
+    let mut effects = Vec::new();
+    if moved || step_of(&before) != step_of(&circuit.state) {
+        effects.push(Effect::Changed(Change {
+            from: before.name(),
+            to: circuit.state.name(),
+            reason: Reason::Leader,
+            trip: circuit.state.trip().or(before.trip()).cloned(),
+        }));
+    }
+    closed::settle_flags(&mut circuit, config, &mut effects);
+    (circuit, effects)
+}
+
+/// Whether the word is from before the circuit's own last trip.
+fn is_outdated(circuit: &Circuit, persisted: &Persisted) -> bool {
+    let fewer = persisted.incident < circuit.incident;
+    let own_trip = circuit.state.trip();
+    fewer && own_trip.is_some_and(|trip| persisted.at < trip.at + LEADER_LAG)
+}
+
+fn trip_id(state: &State) -> Option<TripId> {
+    state.trip().map(|trip| trip.id)
+}
+
+fn step_of(state: &State) -> Option<u8> {
+    match state {
+        State::HalfOpen { step, .. } => Some(*step),
+        State::Closed | State::Open { .. } => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! `HalfOpen`: a part of the traffic is let through, to find out.
+
+use std::mem::replace;
+
+use crate::breaker::circuit::{Circuit, State, StateName};
+use crate::breaker::config::Config;
+use crate::breaker::evidence::Evidence;
+use crate::breaker::judge::{Subject, Verdict};
+use crate::breaker::open::retry_later;
+use crate::breaker::step::{Change, Context, Effect, Reason};
+use crate::breaker::streak::Streak;
+use crate::breaker::time::{Mono, Now, Wall};
+use crate::breaker::trip;
+
+/// One Bad reopens, enough Good go a step on, and the deadline ends it.
+///
+/// A follower reopens on its own evidence; the rest it leaves to the leader.
+pub(super) fn advance(
+    circuit: &mut Circuit,
+    config: &Config,
+    context: Context,
+    evidence: Evidence,
+    effects: &mut Vec<Effect>,
+) {
+    if let Some(fault) = evidence.fault() {
+        trip::open(circuit, config, context.now, fault, effects);
+        return;
+    }
+    let stepped = evidence.good && context.leads && succeed(circuit, config, context.now, effects);
+    let Some(deadline) = deadline(circuit, config, context.confirmed_since) else {
+        return;
+    };
+    if stepped || context.now.mono < deadline {
+        return;
+    }
+    if context.leads {
+        give_up(circuit, config, context.now, effects);
+    } else {
+        retry_later(circuit, context.now.mono);
+    }
+}
+
+/// When `HalfOpen` has lasted too long, while the watch is confirmed.
+pub(super) fn deadline(
+    circuit: &Circuit,
+    config: &Config,
+    confirmed: Option<Mono>,
+) -> Option<Mono> {
+    match &circuit.state {
+        State::HalfOpen { since, .. } => Some((*since).max(confirmed?) + config.half_open.timeout),
+        State::Closed | State::Open { .. } => None,
+    }
+}
+
+/// Counts a Good moment; true when it was the last that the step needed.
+fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<Effect>) -> bool {
+    let needed = config.half_open.successes.max(1);
+    let vetoed = is_vetoed(circuit, config, now.wall);
+    let State::HalfOpen {
+        trip,
+        step,
+        successes,
+        step_since,
+        ..
+    } = &mut circuit.state
+    else {
+        return false;
+    };
+    *successes = successes.saturating_add(1).min(needed);
+    if *successes < needed || vetoed {
+        return false;
+    }
+    let next = step.saturating_add(1);
+    if usize::from(next) >= config.half_open.admit_percent.len() || next == *step {
+        trip::close(circuit, now, Reason::Recovered, effects);
+        return true;
+    }
+    *step = next;
+    *successes = 0;
+    *step_since = now.mono;
+    effects.push(Effect::Changed(Change {
+        from: StateName::HalfOpen,
+        to: StateName::HalfOpen,
+        reason: Reason::StepPassed,
+        trip: Some(trip.clone()),
+    }));
+    true
+}
+
+/// Whether some value that stands is not clear.
+///
+/// Good samples of one condition must not admit more traffic while another still says
+/// that the service is sick, even where it has said so since before the trip and hence
+/// counts for nothing by itself.
+fn is_vetoed(circuit: &Circuit, config: &Config, wall: Wall) -> bool {
+    let contract = Subject::Contract {
+        illegal_is_bad: config.illegal_is_bad,
+    };
+    let mut rules = circuit.rules.iter().zip(&config.rules);
+    rules.any(|(streak, rule)| is_unclear(streak, Subject::Rule(rule), wall))
+        || is_unclear(&circuit.illegal, contract, wall)
+}
+
+fn is_unclear(streak: &Streak, subject: Subject<'_>, wall: Wall) -> bool {
+    streak.last.as_ref().is_some_and(|last| {
+        let Some(value) = &last.value else {
+            return false;
+        };
+        let verdict = subject.judge(Ok(value), last.observed_at, wall);
+        matches!(verdict, Verdict::Bad | Verdict::Between)
+    })
+}
+
+/// Reopens at the same level: the same trip, since nothing new has been seen.
+fn give_up(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<Effect>) {
+    match replace(&mut circuit.state, State::Closed) {
+        State::HalfOpen { trip, .. } => {
+            effects.push(Effect::Changed(Change {
+                from: StateName::HalfOpen,
+                to: StateName::Open,
+                reason: Reason::ProbeTimedOut,
+                trip: Some(trip.clone()),
+            }));
+            effects.push(Effect::ProbeTimedOut);
+            trip::await_recovery(circuit, config, now, trip);
+        }
+        other => circuit.state = other,
+    }
+}

@@ -1,0 +1,53 @@
+//! Open: waiting, until the circuit may be tried again.
+
+use std::mem::replace;
+
+use crate::breaker::circuit::{Circuit, State, StateName};
+use crate::breaker::step::{Change, Context, Effect, Reason};
+use crate::breaker::time::{Mono, Span};
+
+/// How long a circuit whose timer is kept from moving it waits before it looks again.
+///
+/// A change of what keeps it should bring a tick at once; this is for when that is
+/// missed. A hundred thousand waiting circuits then cost 20,000 steps a second, about
+/// a hundredth of a core.
+pub(super) const RETRY: Span = Span::from_secs(5);
+
+/// Begins `HalfOpen` when the wait has passed and nothing else speaks against it.
+pub(super) fn advance(circuit: &mut Circuit, context: Context, effects: &mut Vec<Effect>) {
+    let now = context.now.mono;
+    let passed = matches!(circuit.state, State::Open { until, .. } if now >= until);
+    if !passed || circuit.latched || context.confirmed_since.is_none() {
+        return;
+    }
+    if !(context.siblings_ready && context.leads) {
+        retry_later(circuit, now);
+        return;
+    }
+    match replace(&mut circuit.state, State::Closed) {
+        State::Open { trip, .. } => {
+            effects.push(Effect::Changed(Change {
+                from: StateName::Open,
+                to: StateName::HalfOpen,
+                reason: Reason::WaitPassed,
+                trip: Some(trip.clone()),
+            }));
+            circuit.retry_at = None;
+            circuit.state = State::HalfOpen {
+                trip,
+                step: 0,
+                successes: 0,
+                since: now,
+                step_since: now,
+            };
+        }
+        other => circuit.state = other,
+    }
+}
+
+/// Sets the next look, unless one is still ahead.
+pub(super) fn retry_later(circuit: &mut Circuit, now: Mono) {
+    if circuit.retry_at.is_none_or(|at| now >= at) {
+        circuit.retry_at = Some(now + RETRY);
+    }
+}

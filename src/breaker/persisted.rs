@@ -1,0 +1,295 @@
+//! What is persisted of a circuit: all of it that a restart or a new leader needs, in wall time.
+//!
+//! Monotonic time means nothing to another process, so everything written down is wall
+//! time, and everything read back is bounded: no wait comes back longer than it could
+//! have been, and nothing that happened lies ahead of now. Standing values are not
+//! written down; the first report after a restart brings them back, under the id that
+//! was, so that it is not taken for news.
+
+use crate::breaker::backoff;
+use crate::breaker::circuit::{Cause, Circuit, Identity, State, Trip, TripId};
+use crate::breaker::closed;
+use crate::breaker::config::{Config, MAX_FLAP_TRIPS};
+use crate::breaker::sample::{Class, ObservationId, Value};
+use crate::breaker::streak::{Observed, Streak};
+use crate::breaker::time::{Mono, Now, Span, Wall};
+
+/// A circuit, written down.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Persisted {
+    /// When this was written.
+    pub at: Wall,
+    /// The state.
+    pub state: PersistedState,
+    /// See [`Circuit::incident`].
+    pub incident: u64,
+    /// See [`Circuit::level`].
+    pub level: u32,
+    /// See [`Circuit::level_since`].
+    pub level_since: Wall,
+    /// See [`Circuit::trips`].
+    pub trips: Vec<Wall>,
+    /// See [`Circuit::latched`].
+    pub latched: bool,
+    /// See [`Circuit::suppressed`].
+    pub suppressed: bool,
+    /// One per rule, in the rules' order.
+    pub rules: Vec<PersistedStreak>,
+    /// The streak of illegal updates.
+    pub illegal: PersistedStreak,
+}
+
+/// A state, written down.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum PersistedState {
+    /// See [`State::Closed`].
+    #[default]
+    Closed,
+    /// See [`State::Open`].
+    Open {
+        /// The trip that opened it.
+        trip: PersistedTrip,
+        /// When the wait ends.
+        until: Wall,
+    },
+    /// See [`State::HalfOpen`].
+    HalfOpen {
+        /// The trip being recovered from.
+        trip: PersistedTrip,
+        /// The step, from 0.
+        step: u8,
+        /// Good samples in a row at this step.
+        successes: u32,
+        /// When `HalfOpen` began.
+        since: Wall,
+        /// When this step began.
+        step_since: Wall,
+    },
+}
+
+/// A trip, written down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersistedTrip {
+    /// The trip id.
+    pub id: TripId,
+    /// Breach or Illegal.
+    pub cause: Cause,
+    /// The rule that broke.
+    pub rule: Option<usize>,
+    /// The value that broke it.
+    pub value: Option<Value>,
+    /// When.
+    pub at: Wall,
+}
+
+/// A streak, written down.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PersistedStreak {
+    /// When each Bad sample that still counted came, oldest first.
+    pub bad_at: Vec<Wall>,
+    /// When the first one came, where that is longer ago.
+    pub since: Option<Wall>,
+    /// The newest observation.
+    pub last: Option<PersistedObservation>,
+}
+
+/// An observation, written down without its value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PersistedObservation {
+    /// Which report it was.
+    pub id: ObservationId,
+    /// The time it carried.
+    pub observed_at: Option<Wall>,
+    /// When it reached us first.
+    pub arrived: Wall,
+    /// When it was last counted.
+    pub counted: Wall,
+    /// How it was classed.
+    pub class: Class,
+    /// Whether it was observed since the last trip.
+    pub since_trip: bool,
+}
+
+/// Writes a circuit down.
+#[must_use]
+pub fn persist(circuit: &Circuit, config: &Config, now: Now) -> Persisted {
+    let in_window = |trip: &&Mono| now.mono.since(**trip) <= config.flap.within;
+    Persisted {
+        at: now.wall,
+        state: persist_state(&circuit.state, now),
+        incident: circuit.incident,
+        level: circuit.level,
+        level_since: now.wall_of(circuit.level_since),
+        trips: circuit
+            .trips
+            .iter()
+            .filter(in_window)
+            .map(|trip| now.wall_of(*trip))
+            .collect(),
+        latched: circuit.latched,
+        suppressed: circuit.suppressed,
+        rules: circuit
+            .rules
+            .iter()
+            .map(|streak| persist_streak(streak, now))
+            .collect(),
+        illegal: persist_streak(&circuit.illegal, now),
+    }
+}
+
+/// Brings a circuit back.
+///
+/// `config` must be the one under which it was written; where the policy has changed in
+/// between, follow with [`crate::breaker::step::Input::Reconfigured`]. What contradicts
+/// itself is brought in line rather than refused: a circuit that can't be read exactly
+/// is still safer Open than forgotten.
+#[must_use]
+pub fn resume(identity: Identity, config: &Config, persisted: &Persisted, now: Now) -> Circuit {
+    let mut circuit = Circuit::new(identity);
+    circuit.rules = persisted
+        .rules
+        .iter()
+        .take(config.rules.len())
+        .map(|streak| resume_streak(streak, config, now))
+        .collect();
+    circuit
+        .rules
+        .resize_with(config.rules.len(), Streak::default);
+    circuit.illegal = resume_streak(&persisted.illegal, config, now);
+    take_word(&mut circuit, config, persisted, now);
+    closed::settle_flags(&mut circuit, config, &mut Vec::new());
+    circuit
+}
+
+/// Takes over everything but the streaks.
+pub(super) fn take_word(circuit: &mut Circuit, config: &Config, persisted: &Persisted, now: Now) {
+    circuit.incident = persisted.incident;
+    circuit.level = backoff::bounded(config.open, persisted.level);
+    circuit.level_since = past(persisted.level_since, now);
+    circuit.trips = moments(&persisted.trips, now)
+        .into_iter()
+        .rev()
+        .take(MAX_FLAP_TRIPS as usize + 1)
+        .rev()
+        .collect();
+    circuit.state = resume_state(circuit, config, &persisted.state, now);
+    circuit.latched = persisted.latched && matches!(circuit.state, State::Open { .. });
+    circuit.suppressed = persisted.suppressed;
+    circuit.retry_at = None;
+}
+
+fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, now: Now) -> State {
+    match persisted {
+        PersistedState::Closed => State::Closed,
+        PersistedState::Open { trip, until } => State::Open {
+            trip: resume_trip(trip, now),
+            until: now.mono_of(
+                *until,
+                backoff::wait(&circuit.identity, config.open, circuit.level),
+            ),
+        },
+        PersistedState::HalfOpen {
+            trip,
+            step,
+            successes,
+            since,
+            step_since,
+        } => State::HalfOpen {
+            trip: resume_trip(trip, now),
+            step: config.half_open.nearest_step(*step),
+            successes: (*successes).min(config.half_open.successes),
+            since: past(*since, now),
+            step_since: past(*step_since, now),
+        },
+    }
+}
+
+fn persist_state(state: &State, now: Now) -> PersistedState {
+    match state {
+        State::Closed => PersistedState::Closed,
+        State::Open { trip, until } => PersistedState::Open {
+            trip: persist_trip(trip),
+            until: now.wall_of(*until),
+        },
+        State::HalfOpen {
+            trip,
+            step,
+            successes,
+            since,
+            step_since,
+        } => PersistedState::HalfOpen {
+            trip: persist_trip(trip),
+            step: *step,
+            successes: *successes,
+            since: now.wall_of(*since),
+            step_since: now.wall_of(*step_since),
+        },
+    }
+}
+
+fn persist_trip(trip: &Trip) -> PersistedTrip {
+    PersistedTrip {
+        id: trip.id,
+        cause: trip.cause,
+        rule: trip.rule,
+        value: trip.value.clone(),
+        at: trip.at,
+    }
+}
+
+fn resume_trip(persisted: &PersistedTrip, now: Now) -> Trip {
+    Trip {
+        id: persisted.id,
+        cause: persisted.cause,
+        rule: persisted.rule,
+        value: persisted.value.clone(),
+        at: persisted.at,
+        mono: past(persisted.at, now),
+    }
+}
+
+fn persist_streak(streak: &Streak, now: Now) -> PersistedStreak {
+    PersistedStreak {
+        bad_at: streak.bad_at.iter().map(|at| now.wall_of(*at)).collect(),
+        since: streak.since.map(|since| now.wall_of(since)),
+        last: streak.last.as_ref().map(|last| PersistedObservation {
+            id: last.id,
+            observed_at: last.observed_at,
+            arrived: now.wall_of(last.arrived),
+            counted: now.wall_of(last.counted),
+            class: last.class,
+            since_trip: last.since_trip,
+        }),
+    }
+}
+
+fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Streak {
+    let bad_at = moments(&persisted.bad_at, now);
+    let surplus = bad_at.len().saturating_sub(config.needed() as usize);
+    let first = bad_at.first().copied();
+    let since = persisted.since.map(|since| past(since, now));
+    Streak {
+        since: first.map(|first| since.map_or(first, |since| since.min(first))),
+        bad_at: bad_at.into_iter().skip(surplus).collect(),
+        last: persisted.last.map(|last| Observed {
+            id: last.id,
+            observed_at: last.observed_at,
+            arrived: past(last.arrived, now),
+            counted: past(last.counted, now),
+            value: None,
+            class: last.class,
+            since_trip: last.since_trip,
+        }),
+    }
+}
+
+fn moments(persisted: &[Wall], now: Now) -> Vec<Mono> {
+    let mut moments: Vec<Mono> = persisted.iter().map(|at| past(*at, now)).collect();
+    moments.sort_unstable();
+    moments
+}
+
+/// When something happened, as far back as the clock reaches.
+fn past(at: Wall, now: Now) -> Mono {
+    now.mono_of_past(at, Span(u64::MAX))
+}

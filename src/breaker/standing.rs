@@ -1,0 +1,123 @@
+//! A standing value: the last one observed, which counts again as long as nothing replaces it.
+//!
+//! The API server drops a write that changes nothing, so silence after a Bad value does
+//! not mean that it got better.
+
+use crate::breaker::circuit::{Cause, Circuit, State};
+use crate::breaker::config::Config;
+use crate::breaker::judge::{Subject, Verdict};
+use crate::breaker::streak::{Observed, Streak};
+use crate::breaker::time::{Mono, Now, Span, Wall};
+
+/// What a circuit's state makes of a value that stands, or of a new one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Phase {
+    kind: Kind,
+    every: Option<Span>,
+    confirmed: Option<Mono>,
+    /// When the trip was that Open and `HalfOpen` come from.
+    pub(super) tripped_at: Option<Wall>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Closed,
+    Open,
+    HalfOpen {
+        /// When this step had settled, had the watch never been lost.
+        began: Mono,
+        /// When it has.
+        settled: Mono,
+        /// Whether it is the contract that was broken, so that keeping it is what recovers.
+        by_contract: bool,
+    },
+}
+
+impl Phase {
+    pub(super) fn of(circuit: &Circuit, config: &Config, confirmed: Option<Mono>) -> Self {
+        let kind = match &circuit.state {
+            State::Closed => Kind::Closed,
+            State::Open { .. } => Kind::Open,
+            State::HalfOpen {
+                trip, step_since, ..
+            } => Kind::HalfOpen {
+                began: *step_since + config.half_open.settle,
+                settled: (*step_since).max(confirmed.unwrap_or_default()) + config.half_open.settle,
+                by_contract: trip.cause == Cause::Illegal,
+            },
+        };
+        Self {
+            kind,
+            every: config.resample_every(),
+            confirmed,
+            tripped_at: circuit.state.trip().map(|trip| trip.at),
+        }
+    }
+
+    pub(super) const fn is_half_open(self) -> bool {
+        matches!(self.kind, Kind::HalfOpen { .. })
+    }
+
+    /// Whether a Good sample about this recovers.
+    ///
+    /// That the contract is kept says nothing about a service that was sick; it is all
+    /// there is to say about one whose reports were broken.
+    pub(super) const fn recovers_by(self, subject: Subject<'_>) -> bool {
+        match (self.kind, subject) {
+            (Kind::HalfOpen { by_contract, .. }, Subject::Contract { .. }) => by_contract,
+            (Kind::HalfOpen { .. }, Subject::Rule(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether an observation that has just arrived counts at once.
+    pub(super) fn admits(self, observed: &Observed, now: Mono) -> bool {
+        match self.kind {
+            Kind::Closed => true,
+            Kind::Open => false,
+            Kind::HalfOpen { settled, .. } => observed.since_trip && now >= settled,
+        }
+    }
+
+    /// When the value that stands counts next; never, where counting it would change nothing.
+    pub(super) fn due(self, streak: &Streak, subject: Subject<'_>) -> Option<Mono> {
+        let (every, confirmed) = (self.every?, self.confirmed?);
+        let last = streak.last.as_ref()?;
+        // Whether it has gone stale since is found out when it is due.
+        let verdict = subject.judge(Ok(last.value.as_ref()?), None, Wall(0));
+        let repeated = last.counted.max(confirmed) + every;
+        match self.kind {
+            Kind::Open => None,
+            Kind::Closed => {
+                (verdict == Verdict::Bad || !streak.bad_at.is_empty()).then_some(repeated)
+            }
+            Kind::HalfOpen { began, settled, .. } => {
+                let tells = verdict == Verdict::Bad || self.recovers_by(subject);
+                let first = last.counted < began;
+                (tells && last.since_trip).then_some(if first { settled } else { repeated })
+            }
+        }
+    }
+}
+
+/// Counts the value that stands once more, if that is due.
+///
+/// However long ago it was due, it counts once: time in which nobody looked is no evidence.
+pub(super) fn resample(
+    streak: &mut Streak,
+    subject: Subject<'_>,
+    phase: Phase,
+    now: Now,
+) -> Option<Verdict> {
+    if now.mono < phase.due(streak, subject)? {
+        return None;
+    }
+    let last = streak.last.as_mut()?;
+    let verdict = subject.judge(Ok(last.value.as_ref()?), last.observed_at, now.wall);
+    last.counted = now.mono;
+    last.class = verdict.class();
+    if matches!(verdict, Verdict::Unknown(_)) {
+        last.value = None;
+    }
+    Some(verdict)
+}

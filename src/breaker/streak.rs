@@ -1,0 +1,108 @@
+//! A streak: Bad samples in a row of one rule, as far back as `within` reaches.
+
+use std::collections::VecDeque;
+
+use crate::breaker::config::Config;
+use crate::breaker::sample::{Class, ObservationId, Value};
+use crate::breaker::time::{Mono, Span, Wall};
+
+/// Bad samples in a row, of one rule.
+///
+/// A Bad sample that is older than `within` counts no more. A streak whose samples
+/// have all gone that way is over; until then, `since` keeps its beginning, so that
+/// `atLeast` can be longer than the last `consecutive` samples reach back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Streak {
+    /// When each Bad sample that still counts came, oldest first; never longer than `consecutive`.
+    pub bad_at: VecDeque<Mono>,
+    /// When the streak's first Bad sample came; `None` while there is no streak.
+    pub since: Option<Mono>,
+    /// The newest observation.
+    pub last: Option<Observed>,
+}
+
+/// The newest observation of one rule's condition, and what was made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// Which report it was.
+    pub id: ObservationId,
+    /// The time it carried.
+    pub observed_at: Option<Wall>,
+    /// When it reached us first.
+    pub arrived: Mono,
+    /// When it was last counted, on arrival or by resampling.
+    pub counted: Mono,
+    /// The value that stands; `None` when the object no longer says it, or says nothing that can be judged.
+    pub value: Option<Value>,
+    /// How what stands is classed, by the rule's limit alone.
+    pub class: Class,
+    /// Whether it was observed since the last trip, and so may count in `HalfOpen`.
+    pub since_trip: bool,
+}
+
+impl Streak {
+    /// How many Bad samples in a row still count, at most `consecutive`.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.bad_at.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it lacks nothing for a trip at `now`.
+    pub(super) fn is_due(&self, config: &Config, now: Mono) -> bool {
+        let spans = self.since.map_or(Span(0), |since| now.since(since));
+        self.count() >= config.needed() && spans >= config.at_least
+    }
+
+    /// Adds a Bad sample.
+    pub(super) fn extend(&mut self, now: Mono, needed: u32) {
+        self.since.get_or_insert(now);
+        self.bad_at.push_back(now);
+        while self.count() > needed {
+            self.bad_at.pop_front();
+        }
+    }
+
+    /// Ends the streak, and gives its memory back.
+    pub(super) fn reset(&mut self) {
+        self.bad_at = VecDeque::new();
+        self.since = None;
+    }
+
+    /// Drops what is older than `within`.
+    pub(super) fn expire(&mut self, now: Mono, within: Span) {
+        while self
+            .bad_at
+            .front()
+            .is_some_and(|first| now.since(*first) > within)
+        {
+            self.bad_at.pop_front();
+        }
+        if self.bad_at.is_empty() && self.since.is_some() {
+            self.reset();
+        }
+    }
+
+    /// The first moment at which a sample of it counts no more.
+    pub(super) fn expires(&self, within: Span) -> Option<Mono> {
+        let first = self.bad_at.front()?;
+        Some(*first + within + Span(1))
+    }
+
+    /// Starts anew at a trip: nothing observed until now may close the circuit.
+    pub(super) fn end_at_trip(&mut self) {
+        self.reset();
+        if let Some(last) = &mut self.last {
+            last.since_trip = false;
+        }
+    }
+
+    /// Forgets all but which observation was the newest, so that it isn't taken for news.
+    pub(super) fn restart(&mut self, now: Mono) {
+        self.reset();
+        if let Some(last) = &mut self.last {
+            last.observed_at = None;
+            last.value = None;
+            last.counted = now;
+        }
+    }
+}

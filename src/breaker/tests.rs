@@ -1,0 +1,12 @@
+//! Tests of the breaker core, one file per part of DESIGN's "Behaviour".
+
+mod world;
+
+
+
+
+
+
+
+
+mod trip;

@@ -1,0 +1,61 @@
+//! The wake: when time alone could next change a circuit.
+
+use crate::breaker::backoff;
+use crate::breaker::circuit::{Circuit, State};
+use crate::breaker::config::Config;
+use crate::breaker::half_open;
+use crate::breaker::judge::Subject;
+use crate::breaker::standing::Phase;
+use crate::breaker::time::Mono;
+
+/// The next moment at which [`crate::breaker::step::Input::Tick`] could change this circuit, if any.
+///
+/// A tick before it changes nothing, and after a tick at or past it the next one lies
+/// later. It may lie in the past, when the watch has just been confirmed. A Closed
+/// circuit whose values are all Good needs no wakes at all.
+#[must_use]
+pub fn next_wake(
+    circuit: &Circuit,
+    config: &Config,
+    confirmed_since: Option<Mono>,
+) -> Option<Mono> {
+    match &circuit.state {
+        State::Open { until, .. } => {
+            let moves = confirmed_since.is_some() && !circuit.latched;
+            moves.then(|| circuit.retry_at.unwrap_or(*until))
+        }
+        State::HalfOpen { .. } => {
+            let deadline = half_open::deadline(circuit, config, confirmed_since)
+                .map(|deadline| circuit.retry_at.map_or(deadline, |at| at.max(deadline)));
+            earliest(deadline, resample(circuit, config, confirmed_since))
+        }
+        State::Closed => {
+            let decay = confirmed_since
+                .and_then(|confirmed| backoff::decays(circuit, config.open, confirmed));
+            let expiry = circuit
+                .streaks()
+                .filter_map(|streak| streak.expires(config.within))
+                .min();
+            let resample = resample(circuit, config, confirmed_since);
+            earliest(decay, earliest(expiry, resample))
+        }
+    }
+}
+
+fn resample(circuit: &Circuit, config: &Config, confirmed: Option<Mono>) -> Option<Mono> {
+    let phase = Phase::of(circuit, config, confirmed);
+    let contract = Subject::Contract {
+        illegal_is_bad: config.illegal_is_bad,
+    };
+    circuit
+        .rules
+        .iter()
+        .zip(&config.rules)
+        .filter_map(|(streak, rule)| phase.due(streak, Subject::Rule(rule)))
+        .chain(phase.due(&circuit.illegal, contract))
+        .min()
+}
+
+fn earliest(one: Option<Mono>, other: Option<Mono>) -> Option<Mono> {
+    one.into_iter().chain(other).min()
+}
