@@ -2,28 +2,30 @@
 //!
 //! It is namespaced and the service team's; its contract says how far it may reach.
 
+pub(crate) mod alert;
 pub(crate) mod circuit;
 pub(crate) mod mesh;
 pub(crate) mod selector;
+pub(crate) mod status;
 pub(crate) mod timing;
 pub(crate) mod trip;
-
-use std::collections::BTreeMap;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bounds, cel,
+    bounds,
     circuit_policy::{
-        circuit::CircuitRecord,
+        alert::Alert,
         mesh::PolicyMesh,
         selector::Selector,
+        status::CircuitPolicyStatus,
         timing::{Flap, HalfOpen, Open},
         trip::Trip,
     },
-    conditions,
+    problem::Problems,
+    rule::Check,
 };
 
 /// What trips the circuits of some objects, and what then happens.
@@ -115,98 +117,16 @@ pub enum Action {
     Alert,
 }
 
-/// How the alert of a trip looks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Alert {
-    /// The alert's `severity` label.
-    pub severity: Severity,
-
-    /// Annotations added to the alert, such as `runbook_url`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(
-        extend("maxProperties" = 16),
-        transform = annotations_schema,
-        extend("x-kubernetes-validations" = cel::rules(&[(
-            "self.all(k, size(k) <= 63 && k.matches('^[A-Za-z_][A-Za-z0-9_]*$'))",
-            "annotations: a name is a letter or underscore, then letters, digits and underscores, at most 63",
-        )]))
-    )]
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// How urgent an alert is, in the sense of the monitoring mixins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Someone must act at once.
-    #[default]
-    Critical,
-    /// Someone must act soon.
-    Warning,
-    /// No one must act.
-    Info,
-}
-
-/// What fusegate knows of a policy: whether it is accepted, and its armed and non-Closed circuits.
-///
-/// The list is what a restart or a new leader resumes from.
-/// Its bounds keep one careless entry small, not the sum below etcd's limit: the writer measures the whole status.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CircuitPolicyStatus {
-    /// The generation of the spec that this status answers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub observed_generation: Option<i64>,
-
-    /// Standard conditions: Accepted, Programmed, Open.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "conditions::schema")]
-    pub conditions: Vec<conditions::Condition>,
-
-    /// How many circuits the policy has.
-    #[schemars(range(min = 0))]
-    pub total: i64,
-
-    /// How many are armed: one Bad sample from a trip.
-    #[schemars(range(min = 0))]
-    pub armed: i64,
-
-    /// How many are Open.
-    #[schemars(range(min = 0))]
-    pub open: i64,
-
-    /// How many are `HalfOpen`.
-    #[schemars(range(min = 0))]
-    pub half_open: i64,
-
-    /// How many circuits belong into `circuits` but found no room.
-    #[schemars(range(min = 0))]
-    pub omitted: i64,
-
-    /// How many proxies are subscribed to the policy's layers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub proxies: Option<i64>,
-
-    /// How many of them have accepted what is published now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub acked: Option<i64>,
-
-    /// The armed and the non-Closed circuits, by the object's uid.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = Self::MAX_CIRCUITS),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["uid"])
-    )]
-    pub circuits: Vec<CircuitRecord>,
-}
-
-impl CircuitPolicyStatus {
-    /// The most circuits a status lists; `omitted` counts the rest.
-    pub const MAX_CIRCUITS: u32 = 500;
+impl Check for CircuitPolicySpec {
+    fn check(&self, problems: &mut Problems) {
+        problems.field("selector", |problems| self.selector.check(problems));
+        problems.field("trip", |problems| self.trip.check(problems));
+        problems.field("open", |problems| self.open.check(problems));
+        problems.field("halfOpen", |problems| self.half_open.check(problems));
+        problems.field("flap", |problems| self.flap.check(problems));
+        problems.field("mesh", |problems| self.mesh.check(problems));
+        problems.field("alert", |problems| self.alert.check(problems));
+    }
 }
 
 fn default_max_open_percent() -> u8 {
@@ -215,12 +135,4 @@ fn default_max_open_percent() -> u8 {
 
 fn default_on_trip() -> Vec<Action> {
     vec![Action::RejectUpdates, Action::RollbackSchema, Action::Alert]
-}
-
-/// Bounds the values of `annotations`.
-fn annotations_schema(schema: &mut schemars::Schema) {
-    schema.insert(
-        "additionalProperties".to_owned(),
-        serde_json::json!({"type": "string", "maxLength": 1024}),
-    );
 }

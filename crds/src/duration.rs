@@ -3,12 +3,15 @@
 //! The API keeps the text, so that what is read back is what was written; [`DurationText::millis`] gives the number.
 //! The syntax is the part of Go's `time.ParseDuration` which CEL's `duration()` also reads, without signs and fractions.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::cel;
+use crate::{
+    problem::Problems,
+    rule::{self, Check, Rule},
+};
 
 /// The syntax, as the schema has it.
 pub(crate) const PATTERN: &str = "^([0-9]+(ms|s|m|h))+$";
@@ -111,6 +114,28 @@ impl fmt::Display for DurationText {
     }
 }
 
+const RULES: &[Rule<DurationText>] = &[Rule {
+    cel: Some("duration(self) <= duration('8760h')"),
+    message: "a duration is at most 8760h, a year",
+    holds: |duration| !matches!(duration.millis(), Err(InvalidDuration::TooLong(_))),
+}];
+
+impl Check for DurationText {
+    fn check(&self, problems: &mut Problems) {
+        rule::check(RULES, self, problems);
+    }
+}
+
+/// How two durations compare; `None` when one is no duration, which is another rule's matter.
+pub(crate) fn compare(one: &DurationText, other: &DurationText) -> Option<Ordering> {
+    Some(one.millis().ok()?.cmp(&other.millis().ok()?))
+}
+
+/// Whether a duration meets a demand; a text that is no duration is another rule's matter, so it passes.
+pub(crate) fn meets(duration: &DurationText, demand: impl FnOnce(u64) -> bool) -> bool {
+    duration.millis().map_or(true, demand)
+}
+
 impl JsonSchema for DurationText {
     fn schema_name() -> Cow<'static, str> {
         "DurationText".into()
@@ -125,10 +150,7 @@ impl JsonSchema for DurationText {
             "type": "string",
             "pattern": PATTERN,
             "maxLength": MAX_LENGTH,
-            cel::KEYWORD: cel::rules(&[(
-                "duration(self) <= duration('8760h')",
-                "a duration is at most 8760h, a year",
-            )]),
+            rule::KEYWORD: rule::schema(RULES),
         })
     }
 }

@@ -2,18 +2,22 @@
 //!
 //! One kind per person: [`ConditionContract`] is the platform team's, [`CircuitPolicy`] the service team's, [`CircuitOverride`] the SRE's.
 //! The schemas are as strict as OpenAPI and CEL allow, so a mistake is named when it is written, not when the circuit should have tripped.
-//! API servers before 1.25 run no CEL and a directory runs neither, so every rule exists a second time in Rust: see `strict`.
+//! API servers before 1.25 run no CEL and a directory runs neither, so every rule exists a second time in Rust: see [`strict`] and [`Kind::problems`].
 //!
 //! This crate knows no client, no runtime and no Envoy.
 
 mod bounds;
-mod cel;
 mod circuit_override;
 mod circuit_policy;
 mod condition_contract;
 mod conditions;
 mod duration;
+mod generate;
+mod kind;
+mod problem;
+mod rule;
 mod scalar;
+mod schema;
 mod time;
 
 pub use crate::{
@@ -21,22 +25,31 @@ pub use crate::{
         CircuitOverride, CircuitOverrideSpec, CircuitOverrideStatus, OverrideState,
     },
     circuit_policy::{
-        Action, Alert, CircuitPolicy, CircuitPolicySpec, CircuitPolicyStatus, PolicyMode, Severity,
+        Action, CircuitPolicy, CircuitPolicySpec, PolicyMode,
+        alert::{Alert, Severity},
         circuit::{CauseRecord, CircuitRecord, CircuitState, RuleRecord},
         mesh::{PolicyMesh, RuntimeKey, Shed},
         selector::{Expression, Operator, Selector},
+        status::CircuitPolicyStatus,
         timing::{Flap, HalfOpen, Open},
         trip::{IllegalUpdates, Trip, TripRule},
     },
     condition_contract::{
-        Admission, AdmissionMode, ConditionContract, ConditionContractSpec,
-        ConditionContractStatus, ContractMesh, History, Limits, Rollback, RollbackMode, Target,
-        UnknownKeys,
+        ConditionContract, ConditionContractSpec, Target,
+        admission::{Admission, AdmissionMode},
         condition::{ConditionRule, ConditionType},
         incident::{IncidentRecord, IncidentState, RevisionRecord},
+        limits::{Limits, UnknownKeys},
+        mesh::ContractMesh,
+        rollback::{History, Rollback, RollbackMode},
+        status::ConditionContractStatus,
     },
     conditions::Condition,
     duration::{DurationText, InvalidDuration},
+    generate::{Render, all, file_name, yaml},
+    kind::{Kind, strict},
+    problem::Problem,
     scalar::Scalar,
+    schema::{InvalidSchema, Schema},
     time::Time,
 };

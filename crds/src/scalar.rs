@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::duration::DurationText;
+
 /// An integer or a string; fractions go in quotes, as in `"0.05"`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
@@ -52,6 +54,23 @@ impl From<&str> for Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+/// Whether one operand is at most another, as far as that is plain without knowing the condition's type:
+/// two numbers and two durations are compared, anything else passes.
+pub(crate) fn in_order(lesser: Option<&Scalar>, greater: Option<&Scalar>) -> bool {
+    let (Some(lesser), Some(greater)) = (lesser, greater) else {
+        return true;
+    };
+    let (lesser, greater) = (lesser.text(), greater.text());
+    if let (Ok(lesser), Ok(greater)) = (lesser.parse::<f64>(), greater.parse::<f64>()) {
+        return lesser <= greater;
+    }
+    let millis = |text: &str| DurationText::from(text).millis();
+    match (millis(&lesser), millis(&greater)) {
+        (Ok(lesser), Ok(greater)) => lesser <= greater,
+        _ => true,
     }
 }
 

@@ -3,7 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds, cel, scalar::Scalar};
+use crate::{
+    bounds,
+    problem::Problems,
+    rule::{self, Check, Rule},
+    scalar::Scalar,
+};
 
 /// What a policy publishes to the mesh.
 ///
@@ -18,10 +23,7 @@ pub struct PolicyMesh {
     #[schemars(
         length(min = 1, max = bounds::SUBDOMAIN_LENGTH),
         regex(pattern = bounds::SUBDOMAIN),
-        extend("x-kubernetes-validations" = cel::rules(&[(
-            "!self.endsWith('.conditions')",
-            "layer: must not end in .conditions, which is where published conditions go",
-        )]))
+        extend("x-kubernetes-validations" = rule::schema(LAYER_RULES))
     )]
     pub layer: Option<String>,
 
@@ -78,6 +80,22 @@ pub struct RuntimeKey {
 
     /// The value while not Closed.
     pub open: Scalar,
+}
+
+const LAYER_RULES: &[Rule<str>] = &[Rule {
+    cel: Some("!self.endsWith('.conditions')"),
+    message: "must not end in .conditions, which is where published conditions go",
+    holds: |layer| !layer.ends_with(".conditions"),
+}];
+
+impl Check for PolicyMesh {
+    fn check(&self, problems: &mut Problems) {
+        if let Some(layer) = &self.layer {
+            problems.field("layer", |problems| {
+                rule::check(LAYER_RULES, layer.as_str(), problems);
+            });
+        }
+    }
 }
 
 fn default_percent() -> u8 {

@@ -8,7 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{bounds, cel};
+use crate::{
+    bounds,
+    problem::Problems,
+    rule::{self, Check, Rule},
+};
 
 /// A label selector; an object must meet every label and every expression, and `{}` is met by all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,10 +23,7 @@ pub struct Selector {
     #[schemars(
         transform = labels_schema,
         extend("maxProperties" = 16),
-        extend("x-kubernetes-validations" = cel::rules(&[(
-            "self.all(k, size(k) <= 317)",
-            "matchLabels: a label's key has at most 317 characters",
-        )]))
+        extend("x-kubernetes-validations" = rule::schema(LABEL_RULES))
     )]
     pub match_labels: BTreeMap<String, String>,
 
@@ -35,10 +36,7 @@ pub struct Selector {
 /// One expression over a label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = cel::rules(&[(
-    "has(self.values) == (self.operator in ['In', 'NotIn'])",
-    "values: In and NotIn need them, Exists and DoesNotExist have none",
-)])))]
+#[schemars(extend("x-kubernetes-validations" = rule::schema(EXPRESSION_RULES)))]
 pub struct Expression {
     /// The label's key.
     #[schemars(
@@ -95,6 +93,36 @@ impl Expression {
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
         }
+    }
+}
+
+const LABEL_RULES: &[Rule<BTreeMap<String, String>>] = &[Rule {
+    cel: Some("self.all(k, size(k) <= 317)"),
+    message: "a label's key has at most 317 characters",
+    holds: |labels| labels.keys().all(|key| key.len() <= 317),
+}];
+
+const EXPRESSION_RULES: &[Rule<Expression>] = &[Rule {
+    cel: Some("has(self.values) == (self.operator in ['In', 'NotIn'])"),
+    message: "values: In and NotIn need them, Exists and DoesNotExist have none",
+    holds: |expression| {
+        let needs_values = matches!(expression.operator, Operator::In | Operator::NotIn);
+        needs_values != expression.values.is_empty()
+    },
+}];
+
+impl Check for Selector {
+    fn check(&self, problems: &mut Problems) {
+        problems.field("matchLabels", |problems| {
+            rule::check(LABEL_RULES, &self.match_labels, problems);
+        });
+        problems.each("matchExpressions", &self.match_expressions, Check::check);
+    }
+}
+
+impl Check for Expression {
+    fn check(&self, problems: &mut Problems) {
+        rule::check(EXPRESSION_RULES, self, problems);
     }
 }
 

@@ -1,14 +1,20 @@
 //! How long a circuit stays Open, how it closes again, and when it is no longer trusted to.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{cel, duration::DurationText};
+use crate::{
+    duration::{self, DurationText},
+    problem::Problems,
+    rule::{self, Check, Rule},
+};
 
 /// How long a circuit stays Open: doubling from `minimum` with each reopening, up to `maximum`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(extend("x-kubernetes-validations" = cel::rules(OPEN_RULES)))]
+#[schemars(extend("x-kubernetes-validations" = rule::schema(OPEN_RULES)))]
 pub struct Open {
     /// The first wait, 1s at least; 60s unless set, because Alertmanager sends nothing that resolves sooner.
     pub minimum: DurationText,
@@ -29,14 +35,14 @@ impl Default for Open {
 /// How an open circuit closes again: step by step, on fresh evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(extend("x-kubernetes-validations" = cel::rules(HALF_OPEN_RULES)))]
+#[schemars(extend("x-kubernetes-validations" = rule::schema(HALF_OPEN_RULES)))]
 pub struct HalfOpen {
     /// The percent of traffic admitted at each step, rising; after the last step the circuit is Closed.
     #[schemars(
         length(min = 1, max = 8),
         inner(range(min = 1, max = 99)),
         extend("x-kubernetes-list-type" = "atomic"),
-        extend("x-kubernetes-validations" = cel::rules(ADMIT_RULES))
+        extend("x-kubernetes-validations" = rule::schema(ADMIT_RULES))
     )]
     pub admit_percent: Vec<u8>,
 
@@ -65,7 +71,7 @@ impl Default for HalfOpen {
 /// How often a circuit may trip before it latches Open until a person acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(extend("x-kubernetes-validations" = cel::rules(FLAP_RULES)))]
+#[schemars(extend("x-kubernetes-validations" = rule::schema(FLAP_RULES)))]
 pub struct Flap {
     /// The number of trips that is still tolerated within the window.
     #[schemars(range(min = 1, max = 31))]
@@ -84,29 +90,65 @@ impl Default for Flap {
     }
 }
 
-const OPEN_RULES: &[(&str, &str)] = &[
-    (
-        "duration(self.minimum) >= duration('1s')",
-        "minimum: must be 1s or more",
-    ),
-    (
-        "duration(self.minimum) <= duration(self.maximum)",
-        "minimum: must not be more than maximum",
-    ),
+const OPEN_RULES: &[Rule<Open>] = &[
+    Rule {
+        cel: Some("duration(self.minimum) >= duration('1s')"),
+        message: "minimum: must be 1s or more",
+        holds: |open| duration::meets(&open.minimum, |millis| millis >= 1_000),
+    },
+    Rule {
+        cel: Some("duration(self.minimum) <= duration(self.maximum)"),
+        message: "minimum: must not be more than maximum",
+        holds: |open| duration::compare(&open.minimum, &open.maximum).is_none_or(Ordering::is_le),
+    },
 ];
 
-/// Strictly rising, spelled out because CEL of the first environment has no index in a macro; the list holds eight.
-const ADMIT_RULES: &[(&str, &str)] = &[(
-    "(size(self) < 2 || self[0] < self[1]) && (size(self) < 3 || self[1] < self[2]) && (size(self) < 4 || self[2] < self[3]) && (size(self) < 5 || self[3] < self[4]) && (size(self) < 6 || self[4] < self[5]) && (size(self) < 7 || self[5] < self[6]) && (size(self) < 8 || self[6] < self[7])",
-    "admitPercent: each step must admit more than the one before",
-)];
+/// Strictly rising, spelled out for the eight steps there may be: a macro of the first CEL environment has no index.
+const ADMIT_RULES: &[Rule<[u8]>] = &[Rule {
+    cel: Some(
+        "(size(self) < 2 || self[0] < self[1]) && (size(self) < 3 || self[1] < self[2]) && (size(self) < 4 || self[2] < self[3]) && (size(self) < 5 || self[3] < self[4]) && (size(self) < 6 || self[4] < self[5]) && (size(self) < 7 || self[5] < self[6]) && (size(self) < 8 || self[6] < self[7])",
+    ),
+    message: "each step must admit more than the one before",
+    holds: |steps| steps.is_sorted_by(|one, next| one < next),
+}];
 
-const HALF_OPEN_RULES: &[(&str, &str)] = &[(
-    "duration(self.settle) < duration(self.timeout)",
-    "settle: must be less than timeout, or no step can end",
-)];
+const HALF_OPEN_RULES: &[Rule<HalfOpen>] = &[Rule {
+    cel: Some("duration(self.settle) < duration(self.timeout)"),
+    message: "settle: must be less than timeout, or no step can end",
+    holds: |half_open| {
+        let order = duration::compare(&half_open.settle, &half_open.timeout);
+        order.is_none_or(Ordering::is_lt)
+    },
+}];
 
-const FLAP_RULES: &[(&str, &str)] = &[(
-    "duration(self.within) > duration('0s')",
-    "within: must be more than 0s",
-)];
+const FLAP_RULES: &[Rule<Flap>] = &[Rule {
+    cel: Some("duration(self.within) > duration('0s')"),
+    message: "within: must be more than 0s",
+    holds: |flap| duration::meets(&flap.within, |millis| millis > 0),
+}];
+
+impl Check for Open {
+    fn check(&self, problems: &mut Problems) {
+        rule::check(OPEN_RULES, self, problems);
+        problems.field("minimum", |problems| self.minimum.check(problems));
+        problems.field("maximum", |problems| self.maximum.check(problems));
+    }
+}
+
+impl Check for HalfOpen {
+    fn check(&self, problems: &mut Problems) {
+        rule::check(HALF_OPEN_RULES, self, problems);
+        problems.field("admitPercent", |problems| {
+            rule::check(ADMIT_RULES, &self.admit_percent, problems);
+        });
+        problems.field("settle", |problems| self.settle.check(problems));
+        problems.field("timeout", |problems| self.timeout.check(problems));
+    }
+}
+
+impl Check for Flap {
+    fn check(&self, problems: &mut Problems) {
+        rule::check(FLAP_RULES, self, problems);
+        problems.field("within", |problems| self.within.check(problems));
+    }
+}

@@ -3,12 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds, cel, duration::DurationText, scalar::Scalar};
+use crate::{
+    bounds,
+    duration::DurationText,
+    problem::Problems,
+    rule::{self, Check, Rule},
+    scalar::{self, Scalar},
+};
 
 /// One declared condition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = cel::rules(RULES)))]
+#[schemars(extend("x-kubernetes-validations" = rule::schema(RULES)))]
 pub struct ConditionRule {
     /// The entry's key: a qualified name, such as `network-latency` or `shop.example.com/error-rate`.
     #[schemars(
@@ -64,14 +70,42 @@ pub enum ConditionType {
     Enum,
 }
 
+impl ConditionType {
+    /// Whether values of this type have an order, and so may have bounds and be above or below a threshold.
+    pub fn is_ordered(self) -> bool {
+        match self {
+            Self::Number | Self::Integer | Self::Duration | Self::Quantity | Self::Percent => true,
+            Self::Boolean | Self::String | Self::Enum => false,
+        }
+    }
+}
+
 /// What the types of the fields can't say of them together.
-const RULES: &[(&str, &str)] = &[
-    (
-        "has(self.values) == (self.type == 'Enum')",
-        "values: an Enum needs them, and no other type has them",
-    ),
-    (
-        "!(has(self.minimum) || has(self.maximum)) || self.type in ['Number', 'Integer', 'Duration', 'Quantity', 'Percent']",
-        "minimum, maximum: only Number, Integer, Duration, Quantity and Percent have bounds",
-    ),
+const RULES: &[Rule<ConditionRule>] = &[
+    Rule {
+        cel: Some("has(self.values) == (self.type == 'Enum')"),
+        message: "values: an Enum needs them, and no other type has them",
+        holds: |rule| rule.values.is_empty() == (rule.type_ != ConditionType::Enum),
+    },
+    Rule {
+        cel: Some(
+            "!(has(self.minimum) || has(self.maximum)) || self.type in ['Number', 'Integer', 'Duration', 'Quantity', 'Percent']",
+        ),
+        message: "minimum, maximum: only Number, Integer, Duration, Quantity and Percent have bounds",
+        holds: |rule| (rule.minimum.is_none() && rule.maximum.is_none()) || rule.type_.is_ordered(),
+    },
+    Rule {
+        cel: None,
+        message: "minimum: must not be more than maximum",
+        holds: |rule| scalar::in_order(rule.minimum.as_ref(), rule.maximum.as_ref()),
+    },
 ];
+
+impl Check for ConditionRule {
+    fn check(&self, problems: &mut Problems) {
+        rule::check(RULES, self, problems);
+        if let Some(stale_after) = &self.stale_after {
+            problems.field("staleAfter", |problems| stale_after.check(problems));
+        }
+    }
+}
