@@ -1,6 +1,7 @@
 //! fusegate: conditions in, circuits out.
 
 pub mod breaker;
+pub mod condition;
 pub mod effects;
 pub mod revision;
 pub mod runtime;

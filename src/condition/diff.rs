@@ -1,0 +1,188 @@
+//! A diff: what an update did to an object's conditions, for the audit line.
+//!
+//! It is a difference between two states that were seen, not between two writes: a watch may skip states in between.
+
+use std::sync::Arc;
+
+use crate::condition::{contract::Contract, report::Report};
+
+/// The most keys that a diff names; the rest is counted.
+pub const MAX_DIFF_KEYS: usize = 16;
+
+/// What is kept of an object's conditions so that the next report can be compared: 8 bytes per declared key, and 56.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Which keys the hashes belong to; a contract may have been edited in between.
+    shape: u64,
+    content: u64,
+    undeclared_content: u64,
+    keys: usize,
+    undeclared_keys: usize,
+    /// The content of each declared entry, 0 where it is missing; empty when all are.
+    entries: Box<[u64]>,
+}
+
+/// What an update did to an object's conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diff {
+    /// What happened to the map or list as a whole.
+    pub operation: Operation,
+    /// Its entries before.
+    pub keys_before: usize,
+    /// Its entries after.
+    pub keys_after: usize,
+    /// The keys that differ, at most [`MAX_DIFF_KEYS`]: first the declared ones, in the contract's order.
+    pub diff_keys: Vec<KeyChange>,
+    /// How many more keys differ, or may differ: what was undeclared before is known by its number and a common hash only.
+    pub omitted: usize,
+}
+
+/// What happened to the map or list as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// There was none, or an empty one, and now there are entries.
+    Add,
+    /// There were entries, and there are.
+    Update,
+    /// There were entries, and now there are none.
+    Remove,
+}
+
+impl Operation {
+    /// The operation as the audit log writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Update => "update",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// One key that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The key; an undeclared one is cut and escaped.
+    pub key: Arc<str>,
+    /// What happened to it.
+    pub change: Change,
+}
+
+/// What happened to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// It wasn't there.
+    Added,
+    /// It isn't there anymore.
+    Removed,
+    /// It is there with another content.
+    Changed,
+}
+
+impl Change {
+    /// The change as the audit log writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
+
+    /// What a pair of content hashes means, where 0 is a missing entry.
+    fn between(before: u64, after: u64) -> Option<Self> {
+        match (before, after) {
+            _ if before == after => None,
+            (0, _) => Some(Self::Added),
+            (_, 0) => Some(Self::Removed),
+            _ => Some(Self::Changed),
+        }
+    }
+}
+
+impl Fingerprint {
+    /// What to keep of a report.
+    pub fn of(contract: &Contract, report: &Report) -> Self {
+        let is_empty = report.entries.iter().all(|entry| entry.content == 0);
+        Self {
+            shape: contract.shape(),
+            content: report.content,
+            undeclared_content: report.undeclared_content,
+            keys: report.keys,
+            undeclared_keys: report.undeclared_keys,
+            entries: if is_empty {
+                Box::default()
+            } else {
+                report.entries.iter().map(|entry| entry.content).collect()
+            },
+        }
+    }
+}
+
+/// What happened between the state that a fingerprint was taken of and a report; `None` when nothing did.
+///
+/// A new object's fingerprint is the default one; a deleted object's report is [`Report::absent`].
+/// After an edit of the contract's keys, keys can't be compared one by one: a difference is then counted, not named.
+pub fn diff(contract: &Contract, before: &Fingerprint, after: &Report) -> Option<Diff> {
+    if before.content == after.content && before.keys == after.keys {
+        return None;
+    }
+    let mut diff = Diff {
+        operation: match (before.keys, after.keys) {
+            (0, _) => Operation::Add,
+            (_, 0) => Operation::Remove,
+            _ => Operation::Update,
+        },
+        keys_before: before.keys,
+        keys_after: after.keys,
+        diff_keys: Vec::new(),
+        omitted: 0,
+    };
+    let is_comparable = before.keys == 0 || before.shape == contract.shape();
+    if is_comparable {
+        diff.compare_declared(contract, before, after);
+        diff.compare_undeclared(before, after);
+    } else {
+        diff.omitted = before.keys.max(after.keys);
+    }
+    Some(diff)
+}
+
+impl Diff {
+    fn compare_declared(&mut self, contract: &Contract, before: &Fingerprint, after: &Report) {
+        let known = before.entries.iter().copied().chain(std::iter::repeat(0));
+        for ((condition, entry), known) in
+            contract.conditions().iter().zip(&after.entries).zip(known)
+        {
+            if let Some(change) = Change::between(known, entry.content) {
+                self.push(|| Arc::clone(&condition.key), change);
+            }
+        }
+    }
+
+    /// Undeclared keys are named where there were none before; else the hash tells that they differ, but not which.
+    fn compare_undeclared(&mut self, before: &Fingerprint, after: &Report) {
+        if before.undeclared_content == after.undeclared_content {
+            return;
+        }
+        if before.undeclared_keys > 0 {
+            self.omitted += before.undeclared_keys.max(after.undeclared_keys);
+            return;
+        }
+        for key in &after.undeclared {
+            self.push(|| (**key).into(), Change::Added);
+        }
+        self.omitted += after.undeclared_keys - after.undeclared.len();
+    }
+
+    fn push(&mut self, key: impl FnOnce() -> Arc<str>, change: Change) {
+        if self.diff_keys.len() < MAX_DIFF_KEYS {
+            self.diff_keys.push(KeyChange { key: key(), change });
+        } else {
+            self.omitted += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! A report: what one object's status says, entry by entry, and everything that is wrong with it.
+
+use crate::condition::{contract::Contract, problem::Problem, value::Reading};
+
+/// The most names of undeclared keys that a report samples.
+///
+/// A few tell whose keys they are; a hostile writer has more names than anyone has memory.
+pub const MAX_UNDECLARED: usize = 8;
+
+/// What one object's status says, and everything that is wrong with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// One per declared condition, in the contract's order.
+    pub entries: Vec<Entry>,
+    /// What is wrong, at most [`crate::condition::problem::MAX_PROBLEMS`]: first what concerns the whole, then declared keys, then others.
+    pub problems: Vec<Problem>,
+    /// How many more problems there are.
+    pub problems_omitted: usize,
+    /// The entries in the map or list, whether declared or not, legal or not.
+    pub keys: usize,
+    /// How many of them are undeclared.
+    pub undeclared_keys: usize,
+    /// Names of undeclared keys, the first [`MAX_UNDECLARED`], cut and escaped.
+    pub undeclared: Vec<Box<str>>,
+    /// A hash of the undeclared entries; 0 when there are none.
+    pub undeclared_content: u64,
+    /// A hash of everything in the map or list: whatever the order of keys and the whitespace, equal content hashes equal. 0 when there is none.
+    pub content: u64,
+}
+
+/// What one report says about one declared condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The value, or why there is none.
+    pub reading: Reading,
+    /// Whether the entry breaks no rule; a missing one breaks none. A value may be illegal and still be judged.
+    pub legal: bool,
+    /// The time that the entry itself carries, in milliseconds since the Unix epoch.
+    pub observed_at: Option<i64>,
+    /// A hash of the whole entry; 0 when it is missing.
+    pub content: u64,
+    /// Which observation this is: a hash of the entry's own time, to the nanosecond, where it carries one, else of the judged value alone; 0 when it is missing.
+    ///
+    /// Without a time, an equal value written again later has the same id; only the resource version tells the two apart.
+    pub id: u64,
+    /// Whether `id` is of the entry's own time.
+    pub carries_time: bool,
+}
+
+impl Report {
+    /// Whether the whole may be published.
+    pub fn is_legal(&self) -> bool {
+        self.problems.is_empty() && self.problems_omitted == 0
+    }
+
+    /// The report of an object which reports nothing at all, legal as it is.
+    pub fn absent(contract: &Contract) -> Self {
+        Self {
+            entries: vec![Entry::MISSING; contract.conditions().len()],
+            problems: Vec::new(),
+            problems_omitted: 0,
+            keys: 0,
+            undeclared_keys: 0,
+            undeclared: Vec::new(),
+            undeclared_content: 0,
+            content: 0,
+        }
+    }
+
+    /// The report of a status in which no entry can be told from another.
+    pub(super) fn broken(contract: &Contract, problem: Problem, content: u64) -> Self {
+        Self {
+            entries: vec![Entry::unjudgeable(content); contract.conditions().len()],
+            problems: vec![problem],
+            content,
+            ..Self::absent(contract)
+        }
+    }
+}
+
+impl Entry {
+    /// The entry of a key that isn't there.
+    pub const MISSING: Self = Self {
+        reading: Reading::Missing,
+        legal: true,
+        observed_at: None,
+        content: 0,
+        id: 0,
+        carries_time: false,
+    };
+
+    /// An illegal entry with nothing to judge.
+    pub(super) fn unjudgeable(content: u64) -> Self {
+        Self {
+            reading: Reading::Unjudgeable,
+            legal: false,
+            content,
+            id: content,
+            ..Self::MISSING
+        }
+    }
+}
