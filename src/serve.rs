@@ -1,3 +1,21 @@
 //! Serve: read-only views over HTTP. Nothing here changes a circuit.
+//!
+//! Every replica serves, leader or not. An answer is read from one [`view::View`] and
+//! one clock reading: no lock is held, and neither the API server nor the engine is waited for.
 
 pub mod view;
+
+pub mod state;
+
+pub mod verdict;
+
+pub mod gate;
+
+pub mod admin;
+
+pub mod server;
+
+mod bad_request;
+#[cfg(test)]
+mod fixture;
+mod wire;

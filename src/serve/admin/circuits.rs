@@ -1,0 +1,178 @@
+//! The circuits, live, as JSON: `GET /v1/circuits`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query as UrlQuery, State};
+use serde::{Deserialize, Serialize};
+
+use crate::breaker::circuit::StateName;
+use crate::breaker::time::Mono;
+use crate::serve::admin::page::{self, Page};
+use crate::serve::bad_request::BadRequest;
+use crate::serve::state::ServeState;
+use crate::serve::view::{CircuitView, PolicyView, View};
+use crate::serve::wire::{self, RuleDocument};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    namespace: Option<String>,
+    policy: Option<String>,
+    state: Option<String>,
+    limit: Option<usize>,
+    r#continue: Option<String>,
+}
+
+/// One circuit.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Document {
+    namespace: String,
+    policy: String,
+    group: Option<String>,
+    kind: Option<String>,
+    object: String,
+    uid: String,
+    state: &'static str,
+    shadow: &'static str,
+    mode: &'static str,
+    #[serde(rename = "override")]
+    forced: Option<&'static str>,
+    trip_id: Option<String>,
+    cause: Option<&'static str>,
+    since: Option<String>,
+    until: Option<String>,
+    admit_percent: u8,
+    latched: bool,
+    suppressed: bool,
+    rules: Vec<RuleDocument>,
+}
+
+pub(super) async fn list(
+    State(state): State<ServeState>,
+    parameters: Result<UrlQuery<Parameters>, QueryRejection>,
+) -> Result<Json<Page<Document>>, BadRequest> {
+    let parameters = page::parameters(
+        parameters,
+        "`namespace`, `policy`, `state`, `limit` and `continue`",
+    )?;
+    let limit = page::limit(parameters.limit)?;
+    let filter = Filter::try_new(&parameters)?;
+    let view = state.view.load();
+    let now = state.clock.now().mono;
+    Ok(Json(Page::of(
+        filter.matches(&view),
+        limit,
+        Row::place,
+        |row| row.document(now),
+    )))
+}
+
+/// Which circuits are asked for.
+struct Filter<'a> {
+    namespace: Option<&'a str>,
+    policy: Option<&'a str>,
+    state: Option<StateName>,
+    after: Option<[&'a str; 3]>,
+}
+
+/// One circuit and where it stands.
+struct Row<'a> {
+    namespace: &'a Arc<str>,
+    name: &'a Arc<str>,
+    policy: &'a PolicyView,
+    object: &'a Arc<str>,
+    circuit: &'a CircuitView,
+}
+
+impl<'a> Filter<'a> {
+    fn try_new(parameters: &'a Parameters) -> Result<Self, BadRequest> {
+        Ok(Self {
+            namespace: parameters.namespace.as_deref(),
+            policy: parameters.policy.as_deref(),
+            state: parameters.state.as_deref().map(state_name).transpose()?,
+            after: parameters
+                .r#continue
+                .as_deref()
+                .map(page::place)
+                .transpose()?,
+        })
+    }
+
+    /// The circuits, by namespace, policy and object.
+    fn matches<'v>(&'v self, view: &'v View) -> impl Iterator<Item = Row<'v>> {
+        let first = match self.after {
+            Some([namespace, policy, _]) => (namespace, policy),
+            None => (self.namespace.unwrap_or_default(), ""),
+        };
+        view.policies
+            .range((Arc::from(first.0), Arc::from(first.1))..)
+            .take_while(|((namespace, _), _)| {
+                self.namespace.is_none_or(|only| **namespace == *only)
+            })
+            .filter(|((_, name), _)| self.policy.is_none_or(|only| **name == *only))
+            .flat_map(|((namespace, name), policy)| {
+                policy.circuits.iter().map(move |(object, circuit)| Row {
+                    namespace,
+                    name,
+                    policy,
+                    object,
+                    circuit,
+                })
+            })
+            .filter(|row| self.state.is_none_or(|only| row.circuit.state == only))
+            .filter(|row| self.after.is_none_or(|after| row.names() > after))
+    }
+}
+
+impl<'a> Row<'a> {
+    fn names(&self) -> [&'a str; 3] {
+        [self.namespace, self.name, self.object]
+    }
+
+    fn place(&self) -> String {
+        self.names().join("/")
+    }
+
+    fn document(&self, now: Mono) -> Document {
+        let circuit = self.circuit;
+        let kind = self.policy.kind.as_ref();
+        Document {
+            namespace: self.namespace.to_string(),
+            policy: self.name.to_string(),
+            group: kind.map(|kind| kind.group.to_string()),
+            kind: kind.map(|kind| kind.kind.to_string()),
+            object: self.object.to_string(),
+            uid: circuit.uid.to_string(),
+            state: wire::state(circuit.state),
+            shadow: wire::state(circuit.shadow),
+            mode: wire::mode(self.policy.observe),
+            forced: circuit.forced.map(wire::forced),
+            trip_id: circuit.trip.map(|trip| trip.to_string()),
+            cause: circuit.cause.map(wire::cause),
+            since: circuit.since.and_then(wire::time),
+            until: circuit.until.and_then(wire::time),
+            admit_percent: circuit.admit_percent,
+            latched: circuit.latched,
+            suppressed: circuit.suppressed,
+            rules: circuit
+                .rules
+                .iter()
+                .map(|rule| RuleDocument::new(rule, now))
+                .collect(),
+        }
+    }
+}
+
+fn state_name(text: &str) -> Result<StateName, BadRequest> {
+    [StateName::Closed, StateName::Open, StateName::HalfOpen]
+        .into_iter()
+        .find(|name| wire::state(*name) == text)
+        .ok_or_else(|| BadRequest::Value {
+            name: "state",
+            value: wire::quoted(text),
+            remedy: "give Closed, Open or HalfOpen",
+        })
+}

@@ -1,0 +1,91 @@
+//! The index: what this port answers, for whoever opens it in a browser.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::serve::state::ServeState;
+
+/// Method, path and meaning of every endpoint, in the order of use.
+pub(super) const ENDPOINTS: [(&str, &str, &str); 15] = [
+    ("GET", "/healthz", "200 while the engine comes round"),
+    (
+        "GET",
+        "/readyz",
+        "200 once contracts, policies and overrides have been listed",
+    ),
+    ("GET", "/metrics", "OpenMetrics text"),
+    (
+        "GET",
+        "/v1/policies",
+        "policies: ?namespace= &limit= &continue=",
+    ),
+    (
+        "GET",
+        "/v1/circuits",
+        "circuits: ?namespace= &policy= &state= &limit= &continue=",
+    ),
+    (
+        "GET",
+        "/v1/gate/{namespace}/{policy}",
+        "the gate: 200 passes, 403 refuses, 424 unknown: ?object= &condition=",
+    ),
+    (
+        "GET",
+        "/argo/v1/verdict",
+        "for Argo Rollouts: ?namespace= &policy= &object= &condition=",
+    ),
+    ("POST", "/flagger/v1/confirm-rollout", "for Flagger"),
+    ("POST", "/flagger/v1/pre-rollout", "for Flagger"),
+    ("POST", "/flagger/v1/rollout", "for Flagger"),
+    (
+        "POST",
+        "/flagger/v1/confirm-traffic-increase",
+        "for Flagger",
+    ),
+    ("POST", "/flagger/v1/confirm-promotion", "for Flagger"),
+    (
+        "POST",
+        "/flagger/v1/rollback",
+        "for Flagger; 200 rolls back",
+    ),
+    ("POST", "/flagger/v1/post-rollout", "for Flagger"),
+    ("POST", "/flagger/v1/event", "for Flagger"),
+];
+
+/// The index.
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    name: &'static str,
+    version: &'static str,
+    synced: bool,
+    leads: bool,
+    policies: usize,
+    objects: usize,
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Serialize)]
+struct Endpoint {
+    method: &'static str,
+    path: &'static str,
+    answers: &'static str,
+}
+
+pub(super) async fn show(State(state): State<ServeState>) -> Json<Document> {
+    let view = state.view.load();
+    let endpoints = ENDPOINTS.map(|(method, path, answers)| Endpoint {
+        method,
+        path,
+        answers,
+    });
+    Json(Document {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        synced: view.synced,
+        leads: view.leads,
+        policies: view.policies.len(),
+        objects: view.objects,
+        endpoints: endpoints.into(),
+    })
+}

@@ -1,0 +1,156 @@
+//! Hand-made views for the tests of this folder.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
+use crate::breaker::sample::{Class, Value};
+use crate::breaker::time::{Mono, Wall};
+use crate::runtime::clock::Clock;
+use crate::serve::server::router;
+use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
+use crate::source::event::GroupKind;
+
+pub(crate) const NOW: Mono = Mono(3_000_000);
+
+pub(crate) fn storefront() -> GroupKind {
+    GroupKind::new("shop.example.com", "Storefront")
+}
+
+/// A circuit in a state that evidence alone made.
+pub(crate) fn circuit(state: StateName) -> CircuitView {
+    let tripped = state != StateName::Closed;
+    CircuitView {
+        uid: "0a1b".into(),
+        state,
+        shadow: state,
+        forced: None,
+        trip: tripped.then_some(TripId(0xabc)),
+        cause: tripped.then_some(Cause::Breach),
+        since: Some(Wall(1_000)),
+        until: (state == StateName::Open).then_some(Wall(61_000)),
+        admit_percent: if tripped { 0 } else { 100 },
+        latched: false,
+        suppressed: false,
+        rules: vec![rule("network-latency", 312.0, if tripped { 3 } else { 0 })],
+    }
+}
+
+/// A circuit whose evidence says one thing and whose override another.
+pub(crate) fn forced(shadow: StateName, forced: Forced) -> CircuitView {
+    let state = match forced {
+        Forced::Open => StateName::Open,
+        Forced::Closed | Forced::Observe => StateName::Closed,
+    };
+    CircuitView {
+        state,
+        forced: Some(forced),
+        ..circuit(shadow)
+    }
+}
+
+pub(crate) fn rule(condition: &str, value: f64, streak: u32) -> RuleView {
+    RuleView {
+        condition: condition.into(),
+        value: Some(Value::Number(value)),
+        class: Some(if streak > 0 { Class::Bad } else { Class::Good }),
+        streak,
+        arrived: Some(Mono(NOW.0 - 4_000)),
+    }
+}
+
+pub(crate) fn policy(
+    circuits: impl IntoIterator<Item = (&'static str, CircuitView)>,
+) -> PolicyView {
+    PolicyView {
+        kind: Some(storefront()),
+        observe: false,
+        rejected: None,
+        circuits: circuits
+            .into_iter()
+            .map(|(name, circuit)| (Arc::from(name), Arc::new(circuit)))
+            .collect(),
+    }
+}
+
+/// A synced view with one policy, shop/checkout.
+pub(crate) fn view(policy: PolicyView) -> View {
+    let mut view = View {
+        synced: true,
+        objects: policy.circuits.len(),
+        ..View::default()
+    };
+    let key = (Arc::from("shop"), Arc::from("checkout"));
+    view.policies.insert(key, Arc::new(policy));
+    view
+}
+
+/// The same view, its watch unconfirmed for so many milliseconds before `now`.
+pub(crate) fn unconfirmed(mut view: View, now: Mono, milliseconds: u64) -> View {
+    view.unconfirmed
+        .insert(storefront(), Mono(now.0 - milliseconds));
+    view
+}
+
+pub(crate) fn state(view: View) -> ServeState {
+    let clock = Clock::start();
+    ServeState {
+        view: Arc::new(ArcSwap::from_pointee(view)),
+        clock,
+        heartbeat: Heartbeat::start(clock.now().mono),
+        metrics: Arc::new(|| "# EOF\n".into()),
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).expect("the body is JSON")
+    }
+}
+
+/// Asks the whole router.
+pub(crate) async fn ask(router: Router, request: Request<Body>) -> Answer {
+    let response = router
+        .oneshot(request)
+        .await
+        .expect("the router is infallible");
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    Answer {
+        status: response.status(),
+        content_type: content_type
+            .map_or("", |value| value.to_str().unwrap())
+            .into(),
+        body: {
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            String::from_utf8(bytes.to_vec()).unwrap()
+        },
+    }
+}
+
+pub(crate) async fn get(state: &ServeState, uri: &str) -> Answer {
+    let request = Request::get(uri).body(Body::empty()).unwrap();
+    ask(router(state.clone()), request).await
+}
+
+pub(crate) async fn post(state: &ServeState, uri: &str, body: impl Into<Body>) -> Answer {
+    let request = Request::post(uri)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body.into())
+        .unwrap();
+    ask(router(state.clone()), request).await
+}

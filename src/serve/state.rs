@@ -1,0 +1,66 @@
+//! The state that handlers share: the view, the clock, the engine's heartbeat and the metrics.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::breaker::time::{Mono, Span};
+use crate::runtime::clock::Clock;
+use crate::serve::view::SharedView;
+
+/// A heart that has not beaten for this long belongs to a stalled engine.
+///
+/// The engine beats on every event and at least every five seconds, so six beats
+/// must be missed; it is also how long a gate trusts an unconfirmed watch, for the
+/// same reason: what has not been looked at for this long is not known.
+pub const STALLED_AFTER: Span = Span::from_secs(30);
+
+/// What every handler answers from. Cloning it is cheap.
+#[derive(Clone)]
+pub struct ServeState {
+    /// All policies and circuits.
+    pub view: SharedView,
+    /// The time.
+    pub clock: Clock,
+    /// The engine's.
+    pub heartbeat: Heartbeat,
+    /// Renders the registry as `OpenMetrics` text.
+    pub metrics: MetricsText,
+}
+
+/// Renders all metrics; called once per scrape.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// When the engine's loop last came round. It is how a stalled engine shows: its view
+/// would otherwise stand still and look healthy.
+#[derive(Clone, Debug)]
+pub struct Heartbeat(Arc<AtomicU64>);
+
+impl Heartbeat {
+    /// A heart that beats for the first time now.
+    #[must_use]
+    pub fn start(now: Mono) -> Self {
+        Self(Arc::new(AtomicU64::new(now.0)))
+    }
+
+    /// The engine's loop came round.
+    pub fn beat(&self, now: Mono) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When it last did.
+    #[must_use]
+    pub fn last(&self) -> Mono {
+        Mono(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for ServeState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServeState")
+            .field("clock", &self.clock)
+            .field("heartbeat", &self.heartbeat)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! A judged circuit: what one circuit contributes to a verdict, and which of two says more.
+
+use std::sync::Arc;
+
+use crate::breaker::circuit::{Forced, StateName};
+use crate::breaker::sample::Class;
+use crate::breaker::time::Mono;
+use crate::serve::verdict::{Blind, Deciding, GateState, Query};
+use crate::serve::view::{CircuitView, RuleView};
+
+/// One circuit, judged.
+pub(super) struct Judged<'a> {
+    pub(super) object: &'a Arc<str>,
+    pub(super) circuit: &'a Arc<CircuitView>,
+    /// The rule asked for, or the one with most to say.
+    pub(super) rule: Option<&'a RuleView>,
+    pub(super) state: GateState,
+    pub(super) shadow: GateState,
+    /// Why its state, Open apart, is not believed.
+    pub(super) blind: Option<Blind>,
+}
+
+impl<'a> Judged<'a> {
+    pub(super) fn new(
+        object: &'a Arc<str>,
+        circuit: &'a Arc<CircuitView>,
+        observe: bool,
+        blind: Option<&Blind>,
+        query: &Query<'_>,
+    ) -> Self {
+        let rule = telling_rule(&circuit.rules, query.condition);
+        let misnamed = query.condition.is_some() && rule.is_none();
+        let blind = blind.cloned().or(misnamed.then_some(Blind::NoRule));
+        let evidence = |state| by_evidence(state, blind.is_some());
+        let state = match circuit.forced {
+            _ if observe => GateState::Closed,
+            Some(Forced::Observe | Forced::Closed) => GateState::Closed,
+            Some(Forced::Open) => GateState::Open,
+            None => evidence(circuit.state),
+        };
+        Self {
+            object,
+            circuit,
+            rule,
+            state,
+            shadow: evidence(circuit.shadow),
+            blind,
+        }
+    }
+
+    /// Whether this circuit decides rather than the other: it refuses more, or would if it
+    /// were not overridden, or is closer to refusing.
+    pub(super) fn outranks(&self, other: &Self) -> bool {
+        self.rank() > other.rank()
+    }
+
+    pub(super) fn deciding(&self, now: Mono) -> Deciding {
+        Deciding {
+            object: Arc::clone(self.object),
+            circuit: Arc::clone(self.circuit),
+            rule: self.rule.cloned(),
+            age: self
+                .rule
+                .and_then(|rule| rule.arrived)
+                .map(|arrived| now.since(arrived)),
+        }
+    }
+
+    fn rank(&self) -> (GateState, GateState, bool, u32) {
+        let streak = self.rule.map_or(0, |rule| rule.streak);
+        (self.state, self.shadow, self.circuit.suppressed, streak)
+    }
+}
+
+/// A state that only Open survives when nothing newer can be known: a trip was evidence
+/// once, and that nothing is seen any more is no recovery.
+const fn by_evidence(state: StateName, blind: bool) -> GateState {
+    match (state, blind) {
+        (StateName::Open, _) => GateState::Open,
+        (_, true) => GateState::Unknown,
+        (StateName::HalfOpen, false) => GateState::HalfOpen,
+        (StateName::Closed, false) => GateState::Closed,
+    }
+}
+
+/// The rule on the condition asked for, else the one with the longest streak, else the first with a value.
+fn telling_rule<'a>(rules: &'a [RuleView], condition: Option<&str>) -> Option<&'a RuleView> {
+    let asked = |rule: &&RuleView| condition.is_none_or(|key| rule.condition.as_ref() == key);
+    // `max_by_key` keeps the last of equals; reversed, that is the policy's first rule.
+    rules.iter().rev().filter(asked).max_by_key(|rule| {
+        let bad = rule.class == Some(Class::Bad);
+        (rule.streak, bad, rule.value.is_some())
+    })
+}
