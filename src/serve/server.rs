@@ -37,7 +37,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection lives, so that a client which asks and never reads gives its place back.
-const MAX_AGE: Duration = Duration::from_secs(300);
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// How long connections may take to finish at shutdown or at [`MAX_AGE`].
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

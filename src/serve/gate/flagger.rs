@@ -23,7 +23,9 @@ use crate::serve::verdict::{GateState, Query};
 
 pub(super) fn routes() -> Router<ServeState> {
     HOOKS.iter().fold(Router::new(), |router, &(path, role)| {
-        let handler = move |state, parameters, body| answer(role, state, parameters, body);
+        let handler = move |state: State<ServeState>, parameters: Parsed, body: Bytes| async move {
+            answer(role, &state, parameters, &body)
+        };
         router.route(path, post(handler))
     })
 }
@@ -69,14 +71,17 @@ struct Parameters {
     condition: Option<String>,
 }
 
-async fn answer(
+/// A query string, or why it can't be read.
+type Parsed = Result<UrlQuery<Parameters>, QueryRejection>;
+
+fn answer(
     role: Role,
-    State(state): State<ServeState>,
-    parameters: Result<UrlQuery<Parameters>, QueryRejection>,
-    body: Bytes,
+    state: &ServeState,
+    parameters: Parsed,
+    body: &Bytes,
 ) -> Result<Response, BadRequest> {
     let parameters = decoded(parameters, "`policy`, `object` and `condition`")?;
-    let call: Call = serde_json::from_slice(&body).map_err(BadRequest::Body)?;
+    let call: Call = serde_json::from_slice(body).map_err(BadRequest::Body)?;
     if role == Role::Notice {
         return Ok((StatusCode::OK, "noted\n").into_response());
     }
