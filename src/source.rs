@@ -3,3 +3,4 @@
 pub mod dir;
 pub mod event;
 pub mod kube;
+mod spec;

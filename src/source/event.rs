@@ -242,4 +242,12 @@ impl<T> Change<T> {
             Self::Applied(value) | Self::Deleted(value) => value,
         }
     }
+
+    /// The same change of something made from it.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Applied(value) => Change::Applied(make(value)),
+            Self::Deleted(value) => Change::Deleted(make(value)),
+        }
+    }
 }

@@ -1,3 +1,190 @@
 //! The Kubernetes source: watches, spoken as events.
+//!
+//! Our own three kinds, stored revisions and CRDs are always watched; the objects of a
+//! kind as long as it is contracted and served. Every feed says for itself whether it
+//! is live, and recovers by itself. Events wait in the bounded channel they are sent
+//! to: while the engine is behind, the watches are not read.
 
+mod backoff;
+mod crd;
+mod endpoint;
+mod failure;
+mod kinds;
+mod objects;
+mod own;
+mod probe;
+mod pump;
 pub mod revision;
+mod slim;
+mod watch;
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::source::event::{Change, Event, Feed, Unreadable};
+use endpoint::Endpoint;
+use kinds::{Kinds, Notice};
+use objects::Objects;
+use pump::{event, pump};
+use revision::CRD_LABEL;
+use slim::Item;
+use watch::{Turn, Watch};
+
+/// How many kinds are listed at the same time: a start or a relist of everything is
+/// spread out, in memory here and in load there, yet one slow kind holds up few others.
+const LISTS_AT_ONCE: usize = 4;
+
+/// Most of our own objects in one page.
+const LARGEST_PAGE: u32 = 500;
+
+/// Most CRDs in one page: a schema can have a megabyte.
+const LARGEST_CRD_PAGE: u32 = 50;
+
+/// How many notices of contracts and CRDs wait at most.
+const NOTICES: usize = 16;
+
+/// A Kubernetes cluster, as a source.
+pub struct KubeSource {
+    client: Client,
+    namespace: String,
+}
+
+/// Why the source ended other than by shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// A task of it panicked: a defect, not an outage.
+    #[error("a task of the Kubernetes source panicked; please report it")]
+    Task(#[from] JoinError),
+}
+
+impl KubeSource {
+    /// A source that reads with a client; `namespace` is fusegate's own, where revisions are stored.
+    pub fn new(client: Client, namespace: impl Into<String>) -> Self {
+        Self {
+            client,
+            namespace: namespace.into(),
+        }
+    }
+
+    /// Sends what happens until shutdown, or until nobody listens. When it returns, no
+    /// task of it is left.
+    ///
+    /// # Errors
+    ///
+    /// When one of its tasks panics; outages are events, not errors.
+    pub async fn run(
+        self,
+        sender: mpsc::Sender<Event>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Stopped> {
+        let running = Running {
+            lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
+            client: self.client,
+            sender,
+            shutdown: shutdown.child_token(),
+            tasks: JoinSet::new(),
+        };
+        running.run(&self.namespace).await
+    }
+}
+
+struct Running {
+    client: Client,
+    lists: Arc<Semaphore>,
+    sender: mpsc::Sender<Event>,
+    shutdown: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    async fn run(mut self, namespace: &str) -> Result<(), Stopped> {
+        self.start_kinds();
+        self.start_feed(Feed::Policies, own_kind("circuitpolicies"), own::policy);
+        self.start_feed(
+            Feed::Overrides,
+            own_kind("circuitoverrides"),
+            own::circuit_override,
+        );
+        let revisions =
+            Endpoint::within(("apps", "v1"), "controllerrevisions", namespace, CRD_LABEL);
+        self.start_feed(Feed::Revisions, revisions, own::stored_revision);
+        self.join().await
+    }
+
+    /// Ends all tasks as soon as the first ends: they do so at shutdown, when nobody
+    /// listens, or by a panic.
+    async fn join(mut self) -> Result<(), Stopped> {
+        let mut result = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            self.shutdown.cancel();
+            result = result.and(ended);
+        }
+        Ok(result?)
+    }
+
+    fn start_feed<K: Item>(
+        &mut self,
+        feed: Feed,
+        endpoint: Endpoint,
+        convert: fn(Change<K>) -> Result<Event, Unreadable>,
+    ) {
+        let watch = self.watch::<K>(endpoint, LARGEST_PAGE);
+        let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
+        self.tasks.spawn(pump(watch, sender, shutdown, move |turn| {
+            event(&feed, turn, convert)
+        }));
+    }
+
+    /// CRDs follow once the contracts are known, so that the first list of them is
+    /// already told of those that matter.
+    fn start_kinds(&mut self) {
+        let (notices, received) = mpsc::channel(NOTICES);
+        let contracts = self.watch(own_kind("conditioncontracts"), LARGEST_PAGE);
+        let contract =
+            |turn: Turn<_>| Notice::Contract(event(&Feed::Contracts, turn, own::contract));
+        self.tasks.spawn(pump(
+            contracts,
+            notices.clone(),
+            self.shutdown.clone(),
+            contract,
+        ));
+        let crds = Endpoint::everywhere("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+        let watch = self.watch(crds.clone(), LARGEST_CRD_PAGE);
+        let contracted = Arc::new(Notify::new());
+        let known = Arc::clone(&contracted);
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            if shutdown
+                .run_until_cancelled(known.notified())
+                .await
+                .is_some()
+            {
+                pump(watch, notices, shutdown, Notice::Crd).await;
+            }
+        });
+        let objects = Objects {
+            client: self.client.clone(),
+            lists: Arc::clone(&self.lists),
+            sender: self.sender.clone(),
+        };
+        let kinds = Kinds::new(objects, crds, contracted, self.shutdown.clone());
+        self.tasks.spawn(kinds.run(received));
+    }
+
+    fn watch<K: Item>(&self, endpoint: Endpoint, largest_page: u32) -> Watch<K> {
+        Watch::new(
+            self.client.clone(),
+            endpoint,
+            Arc::clone(&self.lists),
+            largest_page,
+        )
+    }
+}
+
+fn own_kind(plural: &str) -> Endpoint {
+    Endpoint::everywhere("fusegate.io", "v1alpha1", plural)
+}

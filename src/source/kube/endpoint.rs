@@ -1,0 +1,100 @@
+//! An endpoint: where one kind is listed and watched, and what to call it in a message.
+
+use http::Request;
+use kube::api::{ListParams, WatchParams};
+
+/// How long the API server keeps one watch open before it is renewed, in seconds.
+///
+/// A renewal resumes where the last one ended and costs one request; it bounds how
+/// long a connection that died silently can go unnoticed. Kubernetes clients use
+/// five minutes; a gate that answers from this watch can't wait so long.
+pub(super) const WATCH_SECONDS: u32 = 30;
+
+/// Where one kind is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    path: String,
+    labels: Option<String>,
+    title: String,
+}
+
+impl Endpoint {
+    /// A kind in all namespaces, or a cluster-scoped one.
+    pub(super) fn everywhere(group: &str, version: &str, plural: &str) -> Self {
+        Self {
+            path: format!("/apis/{group}/{version}/{plural}"),
+            labels: None,
+            title: format!("{plural}.{group}"),
+        }
+    }
+
+    /// A kind in one namespace, those with a label only.
+    pub(super) fn within(
+        group_version: (&str, &str),
+        plural: &str,
+        namespace: &str,
+        label: &str,
+    ) -> Self {
+        let (group, version) = group_version;
+        Self {
+            path: format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}"),
+            labels: Some(label.to_owned()),
+            title: format!("{plural}.{group} in namespace {namespace}"),
+        }
+    }
+
+    /// What people call it: `storefronts.shop.example.com`.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// One page of a quorum list.
+    pub(super) fn list(
+        &self,
+        limit: u32,
+        continue_token: Option<String>,
+    ) -> kube::Result<Request<Vec<u8>>> {
+        self.build(|request| {
+            request.list(&ListParams {
+                continue_token,
+                ..self.params(limit)
+            })
+        })
+    }
+
+    /// A quorum list of one object's metadata: the cheapest request that reads what etcd holds now.
+    pub(super) fn probe(&self) -> kube::Result<Request<Vec<u8>>> {
+        self.build(|request| request.list_metadata(&self.params(1)))
+    }
+
+    /// A watch from a resource version on.
+    pub(super) fn watch(&self, resource_version: &str) -> kube::Result<Request<Vec<u8>>> {
+        let params = WatchParams {
+            label_selector: self.labels.clone(),
+            timeout: Some(WATCH_SECONDS),
+            bookmarks: true,
+            ..WatchParams::default()
+        };
+        self.build(|request| request.watch(&params, resource_version))
+    }
+
+    /// One object.
+    pub(super) fn get(&self, name: &str) -> kube::Result<Request<Vec<u8>>> {
+        self.build(|request| request.get(name, &kube::api::GetParams::default()))
+    }
+
+    fn params(&self, limit: u32) -> ListParams {
+        ListParams {
+            label_selector: self.labels.clone(),
+            limit: Some(limit),
+            ..ListParams::default()
+        }
+    }
+
+    fn build(
+        &self,
+        make: impl FnOnce(&kube::core::Request) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> kube::Result<Request<Vec<u8>>> {
+        make(&kube::core::Request::new(self.path.clone())).map_err(kube::Error::BuildRequest)
+    }
+}

@@ -1,0 +1,251 @@
+//! The kinds: which are contracted, which are served, and so which are watched.
+//!
+//! Contracts and CRDs pass through here on their way to the engine, because they say
+//! what else to watch: a kind's watch starts when its contract and its CRD are both
+//! there, in whatever order they come, and follows the version that is served.
+
+mod contracts;
+mod served;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::source::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
+use crate::source::kube::crd::SlimCrd;
+use crate::source::kube::endpoint::Endpoint;
+use crate::source::kube::failure::Failure;
+use crate::source::kube::objects::{Desired, Objects};
+use crate::source::kube::watch::Turn;
+use contracts::Contracts;
+use served::ServedKinds;
+
+/// How long fetching one CRD may take, and the pause before it is tried again.
+const FETCH_PATIENCE: Duration = Duration::from_secs(3);
+const FETCH_AGAIN: Duration = Duration::from_secs(2);
+
+/// What the watches of contracts and CRDs tell.
+pub(super) enum Notice {
+    /// An event of the contracts' feed.
+    Contract(Event),
+    /// A turn of the CRDs' watch; most CRDs are of no interest to anyone.
+    Crd(Turn<SlimCrd>),
+}
+
+/// Nobody listens any more.
+pub(super) struct Closed;
+
+/// The contracted kinds and the tasks that watch them.
+pub(super) struct Kinds {
+    objects: Objects,
+    crds: Endpoint,
+    contracts: Contracts,
+    served: ServedKinds,
+    wanted: HashMap<GroupKind, watch::Sender<Desired>>,
+    unfetched: BTreeSet<GroupKind>,
+    /// Told when the contracts are known.
+    contracted: Arc<Notify>,
+    tasks: JoinSet<()>,
+    shutdown: CancellationToken,
+}
+
+impl Kinds {
+    pub(super) fn new(
+        objects: Objects,
+        crds: Endpoint,
+        contracted: Arc<Notify>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            objects,
+            crds,
+            contracts: Contracts::default(),
+            served: ServedKinds::default(),
+            wanted: HashMap::new(),
+            unfetched: BTreeSet::new(),
+            contracted,
+            tasks: JoinSet::new(),
+            shutdown,
+        }
+    }
+
+    /// Runs until shutdown, or until nobody listens; then every task has ended.
+    pub(super) async fn run(mut self, mut notices: mpsc::Receiver<Notice>) {
+        let shutdown = self.shutdown.clone();
+        shutdown.run_until_cancelled(self.serve(&mut notices)).await;
+        self.wanted.clear();
+        while let Some(ended) = self.tasks.join_next().await {
+            log_if_panicked(&ended);
+        }
+    }
+
+    async fn serve(&mut self, notices: &mut mpsc::Receiver<Notice>) -> Option<()> {
+        loop {
+            let handled = tokio::select! {
+                notice = notices.recv() => self.take(notice?).await,
+                () = tokio::time::sleep(FETCH_AGAIN), if !self.unfetched.is_empty() => self.fetch_again().await,
+                Some(ended) = self.tasks.join_next() => { log_if_panicked(&ended); Ok(()) }
+            };
+            handled.ok()?;
+        }
+    }
+
+    async fn take(&mut self, notice: Notice) -> Result<(), Closed> {
+        match notice {
+            Notice::Contract(event) => self.take_contract(event).await,
+            Notice::Crd(turn) => self.take_crd(turn).await,
+        }
+    }
+
+    /// The event goes on first: the engine should know a contract before its objects.
+    async fn take_contract(&mut self, event: Event) -> Result<(), Closed> {
+        let refused = self.contracts.take(&event);
+        let listed = matches!(event, Event::Listed(_));
+        self.send(event).await?;
+        if listed {
+            self.contracted.notify_one();
+        }
+        if let Some(refused) = refused {
+            self.send(Event::Unreadable(refused)).await?;
+        }
+        let targets = self.contracts.targets();
+        self.wanted.retain(|kind, _| targets.contains(kind));
+        self.unfetched.retain(|kind| targets.contains(kind));
+        for kind in targets {
+            if !self.wanted.contains_key(&kind) {
+                self.begin(kind).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, kind: GroupKind) -> Result<(), Closed> {
+        let (desired, receiver) = watch::channel(None);
+        self.tasks.spawn(self.objects.clone().run(
+            kind.clone(),
+            receiver,
+            self.shutdown.child_token(),
+        ));
+        self.wanted.insert(kind.clone(), desired);
+        self.fetch(kind).await
+    }
+
+    async fn fetch_again(&mut self) -> Result<(), Closed> {
+        for kind in std::mem::take(&mut self.unfetched) {
+            self.fetch(kind).await?;
+        }
+        Ok(())
+    }
+
+    /// Gets the CRD of a kind that was contracted after its CRD had passed by.
+    async fn fetch(&mut self, kind: GroupKind) -> Result<(), Closed> {
+        let Some(name) = self.served.name(&kind) else {
+            self.desire_absence(&kind);
+            return Ok(());
+        };
+        let fetched = Failure::within(FETCH_PATIENCE, async {
+            self.objects
+                .client
+                .request::<SlimCrd>(self.crds.get(name)?)
+                .await
+        });
+        match fetched.await {
+            Ok(crd) => self.apply(crd).await,
+            Err(failure) => {
+                tracing::warn!(crd = name, reason = %failure.explain(&self.crds), "fetching a CRD failed");
+                self.unfetched.insert(kind);
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_crd(&mut self, turn: Turn<SlimCrd>) -> Result<(), Closed> {
+        match turn {
+            Turn::Listing => {
+                self.served.relist();
+                self.send(Event::Listing(Feed::Crds)).await
+            }
+            Turn::Seen(crd) => match self.served.saw(&crd) {
+                Ok(()) => self.apply(crd).await,
+                Err(refused) => self.send(Event::Unreadable(refused)).await,
+            },
+            Turn::Gone(crd) => self.remove(crd).await,
+            Turn::Listed => {
+                self.served.listed();
+                self.wanted
+                    .keys()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .for_each(|kind| self.desire_absence(kind));
+                self.send(Event::Listed(Feed::Crds)).await
+            }
+            Turn::Confirmed => self.send(Event::Confirmed(Feed::Crds)).await,
+            Turn::Interrupted(why) => self.send(Event::Interrupted(Feed::Crds, why)).await,
+            Turn::Unreadable(unreadable) => self.send(Event::Unreadable(unreadable)).await,
+        }
+    }
+
+    /// A CRD that is there: of interest if its kind is contracted.
+    async fn apply(&mut self, crd: SlimCrd) -> Result<(), Closed> {
+        if !self.served.is_current(&crd) {
+            return Ok(());
+        }
+        let Some(desired) = self.wanted.get(crd.target()) else {
+            return Ok(());
+        };
+        self.unfetched.remove(crd.target());
+        let served = Some(crd.served());
+        desired.send_if_modified(|known| std::mem::replace(known, served.clone()) != served);
+        self.send_crd(crd, Change::Applied).await
+    }
+
+    async fn remove(&mut self, crd: SlimCrd) -> Result<(), Closed> {
+        if !self.served.is_current(&crd) {
+            return Ok(());
+        }
+        self.served.gone(&crd);
+        self.desire_absence(crd.target());
+        if self.wanted.contains_key(crd.target()) {
+            return self.send_crd(crd, Change::Deleted).await;
+        }
+        Ok(())
+    }
+
+    async fn send_crd(&self, crd: SlimCrd, change: fn(Crd) -> Change<Crd>) -> Result<(), Closed> {
+        let place = crd.name().into();
+        let event = crd.into_crd().map_or_else(
+            |error| {
+                Event::Unreadable(Unreadable {
+                    place,
+                    message: format!("its spec can't be decoded: {error}").into(),
+                })
+            },
+            |crd| Event::Crd(change(crd)),
+        );
+        self.send(event).await
+    }
+
+    /// Says that a wanted kind has no CRD, once that is certain.
+    fn desire_absence(&self, kind: &GroupKind) {
+        let (Some(desired), Some(why)) = (self.wanted.get(kind), self.served.absence(kind)) else {
+            return;
+        };
+        let absent = Some(Err(why));
+        desired.send_if_modified(|known| std::mem::replace(known, absent.clone()) != absent);
+    }
+
+    async fn send(&self, event: Event) -> Result<(), Closed> {
+        self.objects.sender.send(event).await.map_err(|_| Closed)
+    }
+}
+
+fn log_if_panicked(ended: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a watch of objects ended in a panic");
+    }
+}

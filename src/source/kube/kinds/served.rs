@@ -1,0 +1,87 @@
+//! The kinds that have a CRD: nothing but their names, for all but a few are of no interest.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::source::event::{GroupKind, Unreadable};
+use crate::source::kube::crd::SlimCrd;
+
+/// Most CRDs whose names are kept, at about 200 bytes each. The largest clusters known
+/// have a few thousand.
+const MOST_CRDS: usize = 20_000;
+
+/// Which CRD serves which kind.
+#[derive(Debug, Default)]
+pub(super) struct ServedKinds {
+    names: HashMap<GroupKind, Box<str>>,
+    /// Those seen since a list began.
+    relisted: Option<HashSet<GroupKind>>,
+    /// Whether a list was ever complete, so that absence means something.
+    known: bool,
+}
+
+impl ServedKinds {
+    /// A list begins.
+    pub(super) fn relist(&mut self) {
+        self.relisted = Some(HashSet::new());
+    }
+
+    /// The list is complete: what it didn't have is gone.
+    pub(super) fn listed(&mut self) {
+        self.known = true;
+        if let Some(seen) = self.relisted.take() {
+            self.names.retain(|kind, _| seen.contains(kind));
+        }
+    }
+
+    /// A CRD is there. A second one for the same kind counts only once it is
+    /// established, which the API server doesn't do while the first stands.
+    ///
+    /// # Errors
+    ///
+    /// When the bound is met.
+    pub(super) fn saw(&mut self, crd: &SlimCrd) -> Result<(), Unreadable> {
+        let known = self.names.get(crd.target());
+        if known.is_none() && self.names.len() >= MOST_CRDS {
+            return Err(Unreadable {
+                place: format!("CustomResourceDefinition {}", crd.name()).into(),
+                message: format!(
+                    "it is passed over: there are {MOST_CRDS} CRDs already, which is the limit"
+                )
+                .into(),
+            });
+        }
+        if known.is_none_or(|name| **name == *crd.name() || crd.established()) {
+            self.names.insert(crd.target().clone(), crd.name().into());
+        }
+        if let Some(seen) = &mut self.relisted {
+            seen.insert(crd.target().clone());
+        }
+        Ok(())
+    }
+
+    /// A CRD is gone.
+    pub(super) fn gone(&mut self, crd: &SlimCrd) {
+        self.names.remove(crd.target());
+    }
+
+    /// Whether this CRD is the one that serves its kind.
+    pub(super) fn is_current(&self, crd: &SlimCrd) -> bool {
+        self.name(crd.target()) == Some(crd.name())
+    }
+
+    /// The CRD of a kind.
+    pub(super) fn name(&self, kind: &GroupKind) -> Option<&str> {
+        self.names.get(kind).map(AsRef::as_ref)
+    }
+
+    /// Why a kind can't be watched, if it is certain that it has no CRD.
+    pub(super) fn absence(&self, kind: &GroupKind) -> Option<Box<str>> {
+        (self.known && !self.names.contains_key(kind)).then(|| {
+            format!(
+                "no CustomResourceDefinition serves kind {} of group {}; install it, or correct the contract's target; fusegate starts by itself once it is there",
+                kind.kind, kind.group
+            )
+            .into()
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! The objects of one contracted kind: a watch that follows where the kind is served.
+//!
+//! One task per kind outlives every change of version and every absence, so that the
+//! events of an old watch never mix with those of a new one.
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::source::event::{Event, Feed, GroupKind};
+use crate::source::kube::crd::Served;
+use crate::source::kube::endpoint::Endpoint;
+use crate::source::kube::pump::{event, pump};
+use crate::source::kube::slim::SlimObject;
+use crate::source::kube::watch::Watch;
+
+/// Most objects in one page of a list; large ones come fewer at a time.
+const LARGEST_PAGE: u32 = 500;
+
+/// Where a kind is to be watched; `None` while that isn't known yet.
+pub(super) type Desired = Option<Served>;
+
+/// What every kind's task needs.
+#[derive(Clone)]
+pub(super) struct Objects {
+    pub(super) client: Client,
+    pub(super) lists: Arc<Semaphore>,
+    pub(super) sender: mpsc::Sender<Event>,
+}
+
+impl Objects {
+    /// Watches a kind wherever it is wanted, until nobody wants it any more.
+    pub(super) async fn run(
+        self,
+        kind: GroupKind,
+        mut desired: watch::Receiver<Desired>,
+        shutdown: CancellationToken,
+    ) {
+        loop {
+            let now = desired.borrow_and_update().clone();
+            let current = shutdown.child_token();
+            let following = self.follow(&kind, now, current);
+            tokio::select! {
+                changed = desired.changed() => if changed.is_err() { return },
+                () = following => return,
+            }
+        }
+    }
+
+    /// Returns at shutdown only.
+    async fn follow(&self, kind: &GroupKind, desired: Desired, shutdown: CancellationToken) {
+        let feed = Feed::Objects(kind.clone());
+        match desired {
+            Some(Ok(endpoint)) => self.pump(kind.clone(), feed, endpoint, shutdown).await,
+            Some(Err(why)) => {
+                // Nobody listens at shutdown only.
+                let _ = self.sender.send(Event::Interrupted(feed, why)).await;
+                shutdown.cancelled().await;
+            }
+            None => shutdown.cancelled().await,
+        }
+    }
+
+    async fn pump(
+        &self,
+        kind: GroupKind,
+        feed: Feed,
+        endpoint: Endpoint,
+        shutdown: CancellationToken,
+    ) {
+        let lists = Arc::clone(&self.lists);
+        let watch = Watch::<SlimObject>::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
+        let convert = move |turn| {
+            event(&feed, turn, |change| {
+                Ok(Event::Object(kind.clone(), change.map(Into::into)))
+            })
+        };
+        pump(watch, self.sender.clone(), shutdown, convert).await;
+    }
+}

@@ -1,0 +1,126 @@
+//! A page: part of a list, its items still raw.
+
+use std::vec::IntoIter;
+
+use kube::core::ObjectList;
+use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// What one list request brings.
+pub(super) type Fetched = ObjectList<Box<RawValue>>;
+
+/// The first page of every list is small: nothing is known yet about the size of its items.
+const FIRST_PAGE: u32 = 50;
+
+/// About how many bytes of items a page may bring.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// The page of a list that is being handed over.
+pub(super) struct Page {
+    items: IntoIter<Box<RawValue>>,
+    token: Option<String>,
+    resource_version: String,
+    /// Held until the list is complete, so that few kinds list at once.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How many items to ask for, from the largest item seen.
+#[derive(Debug)]
+pub(super) struct PageSize {
+    most: u32,
+    largest: Option<usize>,
+}
+
+impl Page {
+    pub(super) fn first(fetched: Fetched, permit: Option<OwnedSemaphorePermit>) -> Self {
+        let mut page = Self {
+            items: Vec::new().into_iter(),
+            token: None,
+            resource_version: String::new(),
+            _permit: permit,
+        };
+        page.refill(fetched);
+        page
+    }
+
+    pub(super) fn refill(&mut self, fetched: Fetched) {
+        self.items = fetched.items.into_iter();
+        self.token = fetched.metadata.continue_.filter(|token| !token.is_empty());
+        self.resource_version = fetched.metadata.resource_version.unwrap_or_default();
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Box<RawValue>> {
+        self.items.next()
+    }
+
+    pub(super) fn take_token(&mut self) -> Option<String> {
+        self.token.take()
+    }
+
+    pub(super) fn into_resource_version(self) -> String {
+        self.resource_version
+    }
+}
+
+impl PageSize {
+    pub(super) fn up_to(most: u32) -> Self {
+        Self {
+            most,
+            largest: None,
+        }
+    }
+
+    pub(super) fn saw(&mut self, item: &RawValue) {
+        self.largest = self.largest.max(Some(item.get().len()));
+    }
+
+    pub(super) fn get(&self) -> u32 {
+        let fitting = self.largest.map_or(FIRST_PAGE, |largest| {
+            u32::try_from(PAGE_BYTES / largest.max(1)).unwrap_or(u32::MAX)
+        });
+        fitting.clamp(1, self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(bytes: usize) -> Box<RawValue> {
+        RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap()
+    }
+
+    #[test]
+    fn pages_shrink_to_what_fits_and_never_to_nothing() {
+        let mut size = PageSize::up_to(500);
+        assert_eq!(size.get(), FIRST_PAGE);
+        size.saw(&raw(500));
+        assert_eq!(size.get(), 500);
+        size.saw(&raw(1 << 20));
+        assert_eq!(size.get(), 3);
+        size.saw(&raw(500));
+        assert_eq!(size.get(), 3);
+        size.saw(&raw(16 << 20));
+        assert_eq!(size.get(), 1);
+    }
+
+    #[test]
+    fn the_items_of_a_list_stay_byte_for_byte_what_the_server_sent() {
+        let text = r#"{"kind":"StorefrontList","apiVersion":"shop.example.com/v1","metadata":{"resourceVersion":"7","continue":"next"},"items":[{"status": {"a" : 1.0}},"junk"]}"#;
+        let mut page = Page::first(serde_json::from_str(text).unwrap(), None);
+        assert_eq!(page.pop().unwrap().get(), r#"{"status": {"a" : 1.0}}"#);
+        assert_eq!(page.pop().unwrap().get(), "\"junk\"");
+        assert!(page.pop().is_none());
+        assert_eq!(page.take_token().as_deref(), Some("next"));
+        assert_eq!(page.into_resource_version(), "7");
+    }
+
+    #[test]
+    fn a_list_whose_items_are_null_is_empty() {
+        let text =
+            r#"{"apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":null,"kind":"List"}"#;
+        let mut page = Page::first(serde_json::from_str(text).unwrap(), None);
+        assert!(page.pop().is_none());
+        assert!(page.take_token().is_none());
+    }
+}
