@@ -9,4 +9,5 @@
 )]
 
 mod harness;
+mod source_kube;
 mod support;

@@ -2,11 +2,4 @@
 
 mod world;
 
-
-
-
-
-
-
-
 mod trip;

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Change, Event, Feed, Unreadable};
+use crate::source::event::{Change, Event, Feed};
 use endpoint::Endpoint;
 use kinds::{Kinds, Notice};
 use objects::Objects;
@@ -130,7 +130,7 @@ impl Running {
         &mut self,
         feed: Feed,
         endpoint: Endpoint,
-        convert: fn(Change<K>) -> Result<Event, Unreadable>,
+        convert: fn(Change<K>) -> Event,
     ) {
         let watch = self.watch::<K>(endpoint, LARGEST_PAGE);
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());

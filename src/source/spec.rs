@@ -2,16 +2,57 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use fusegate_crds::{Kind, Problem};
+use kube::core::object::HasSpec;
+use serde_json::{Value, json};
 
 /// Annotations that decisions may use start with this; all others are dropped.
 pub(crate) const ANNOTATION_PREFIX: &str = "fusegate.io/";
 
-/// Decodes a spec.
-pub(crate) fn decode<S: DeserializeOwned>(raw: Option<&RawValue>) -> Result<Arc<S>, Vec<String>> {
-    let raw = raw.ok_or_else(|| vec!["spec: it is missing; add it".to_owned()])?;
-    serde_json::from_str(raw.get())
-        .map(Arc::new)
-        .map_err(|error| vec![format!("spec: {error}")])
+/// A spec, shared, or what is wrong with it: field, limit, what to do.
+pub(crate) type Decoded<S> = Result<Arc<S>, Vec<String>>;
+
+/// Decodes an object that an API server has taken, and so has checked against the
+/// schema that is installed there. An unknown field is passed over: a newer fusegate
+/// may know it. The rules are checked again, since servers before 1.25 can't.
+pub(crate) fn served<T>(mut object: Value) -> Decoded<T::Spec>
+where
+    T: Kind + HasSpec<Spec: Clone>,
+{
+    if let Ok(schema) = T::schema() {
+        schema.fill(&mut object);
+    }
+    let object: T =
+        serde_json::from_value(object).map_err(|error| vec![format!("spec: {error}")])?;
+    match object.problems() {
+        problems if problems.is_empty() => Ok(Arc::new(object.spec().clone())),
+        problems => Err(texts(&problems)),
+    }
+}
+
+/// Decodes an object that nothing has checked: an unknown field is a mistake.
+pub(crate) fn strict<T>(object: Value) -> Decoded<T::Spec>
+where
+    T: Kind + HasSpec<Spec: Clone>,
+{
+    fusegate_crds::strict::<T>(object)
+        .map(|object| Arc::new(object.spec().clone()))
+        .map_err(|problems| texts(&problems))
+}
+
+/// The whole of an object, put together from what a watch keeps of it.
+pub(crate) fn assembled<T: Kind>(namespace: &str, name: &str, spec: Value) -> Value {
+    let mut object = json!({
+        "apiVersion": T::api_version(&()),
+        "kind": T::kind(&()),
+        "metadata": {"name": name, "namespace": namespace},
+    });
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("spec".to_owned(), spec);
+    }
+    object
+}
+
+fn texts(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(Problem::to_string).collect()
 }

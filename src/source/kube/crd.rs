@@ -1,6 +1,5 @@
 //! A CRD, as far as it is needed: which kind it serves, where, and under which schema.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -90,7 +89,21 @@ struct Entry {
     manager: String,
     time: String,
     subresource: String,
-    fields_v1: BTreeMap<String, IgnoredAny>,
+    fields_v1: Option<Fields>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fields {
+    #[serde(rename = "f:spec")]
+    spec: Option<IgnoredAny>,
+}
+
+impl Entry {
+    fn has_a_say_about_spec(&self) -> bool {
+        let fields = self.fields_v1.as_ref();
+        self.subresource.is_empty() && fields.is_some_and(|fields| fields.spec.is_some())
+    }
 }
 
 impl Item for SlimCrd {
@@ -185,7 +198,7 @@ impl SlimCrd {
 
 /// Who has a say about the spec, newest last. Times are RFC 3339 in UTC, so they sort as text.
 fn managers_of_spec(mut entries: Vec<Entry>) -> Vec<String> {
-    entries.retain(|entry| entry.subresource.is_empty() && entry.fields_v1.contains_key("f:spec"));
+    entries.retain(Entry::has_a_say_about_spec);
     entries.sort_by(|one, other| one.time.cmp(&other.time));
     let mut managers: Vec<String> = Vec::new();
     for entry in entries {

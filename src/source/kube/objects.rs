@@ -74,7 +74,7 @@ impl Objects {
         let watch = Watch::<SlimObject>::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
         let convert = move |turn| {
             event(&feed, turn, |change| {
-                Ok(Event::Object(kind.clone(), change.map(Into::into)))
+                Event::Object(kind.clone(), change.map(Into::into))
             })
         };
         pump(watch, self.sender.clone(), shutdown, convert).await;

@@ -5,71 +5,79 @@
 use std::sync::Arc;
 
 use fusegate_crds::{
-    CircuitOverrideSpec, CircuitPolicySpec, CircuitPolicyStatus, ConditionContractSpec,
-    ConditionContractStatus,
+    CircuitOverride, CircuitPolicy, CircuitPolicyStatus, ConditionContract,
+    ConditionContractStatus, Kind,
 };
+use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::source::event::{Change, Document, Event, Unreadable};
+use crate::source::event::{Change, Document, Event, Meta, Unreadable};
 use crate::source::kube::revision;
 use crate::source::kube::slim::{Own, SlimRevision};
-use crate::source::spec;
+use crate::source::spec::{self, Decoded};
 
 /// A contract.
-pub(super) fn contract(change: Change<Own>) -> Result<Event, Unreadable> {
-    Ok(Event::Contract(change.map(
-        document::<ConditionContractSpec, ConditionContractStatus>,
-    )))
+pub(super) fn contract(change: Change<Own>) -> Event {
+    let document = document::<ConditionContract, ConditionContractStatus>;
+    Event::Contract(change.map(document))
 }
 
 /// A policy.
-pub(super) fn policy(change: Change<Own>) -> Result<Event, Unreadable> {
-    Ok(Event::Policy(
-        change.map(document::<CircuitPolicySpec, CircuitPolicyStatus>),
-    ))
+pub(super) fn policy(change: Change<Own>) -> Event {
+    let document = document::<CircuitPolicy, CircuitPolicyStatus>;
+    Event::Policy(change.map(document))
 }
 
-/// An override. Nothing is ever resumed from its status.
-pub(super) fn circuit_override(change: Change<Own>) -> Result<Event, Unreadable> {
-    Ok(Event::Override(change.map(|own| Document {
-        status: None,
-        ..document::<CircuitOverrideSpec, ()>(own)
-    })))
+/// An override. Nothing is ever resumed from its status, which is no `()` and so is dropped.
+pub(super) fn circuit_override(change: Change<Own>) -> Event {
+    Event::Override(change.map(document::<CircuitOverride, ()>))
 }
 
 /// A stored revision.
-pub(super) fn stored_revision(change: Change<SlimRevision>) -> Result<Event, Unreadable> {
-    let unreadable = |stored: revision::Stored| Unreadable {
-        message: chain(&stored).into(),
-        place: "controllerrevisions.apps".into(),
+pub(super) fn stored_revision(change: Change<SlimRevision>) -> Event {
+    let read = revision::from_object;
+    let read = match change {
+        Change::Applied(item) => read(item.0).map(Change::Applied),
+        Change::Deleted(item) => read(item.0).map(Change::Deleted),
     };
-    let change = match change {
-        Change::Applied(item) => {
-            Change::Applied(revision::from_object(item.0).map_err(unreadable)?)
-        }
-        Change::Deleted(item) => {
-            Change::Deleted(revision::from_object(item.0).map_err(unreadable)?)
-        }
-    };
-    Ok(Event::Revision(change))
+    read.map_or_else(
+        |error| Event::Unreadable(unreadable(&error)),
+        Event::Revision,
+    )
 }
 
-fn document<S: DeserializeOwned, T: DeserializeOwned>(own: Own) -> Document<S, T> {
-    Document {
-        spec: spec::decode(own.spec.as_deref()),
-        status: own.status.as_deref().and_then(lenient).map(Arc::new),
-        meta: own.metadata.into(),
-    }
+fn document<T, S>(own: Own) -> Document<T::Spec, S>
+where
+    T: Kind + HasSpec<Spec: Clone>,
+    S: DeserializeOwned,
+{
+    let status = own.status.as_deref().and_then(lenient).map(Arc::new);
+    let meta = Meta::from(own.metadata);
+    let spec = decode::<T>(&meta, own.spec.as_deref());
+    Document { meta, spec, status }
 }
 
-fn lenient<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+fn decode<T>(meta: &Meta, raw: Option<&RawValue>) -> Decoded<T::Spec>
+where
+    T: Kind + HasSpec<Spec: Clone>,
+{
+    let raw = raw.ok_or_else(|| vec!["spec: it is missing; add it".to_owned()])?;
+    let spec: Value =
+        serde_json::from_str(raw.get()).map_err(|error| vec![format!("spec: {error}")])?;
+    spec::served::<T>(spec::assembled::<T>(&meta.namespace, &meta.name, spec))
+}
+
+fn lenient<S: DeserializeOwned>(raw: &RawValue) -> Option<S> {
     serde_json::from_str(raw.get()).ok()
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(
-        || error.to_string(),
-        |source| format!("{error}: {}", chain(source)),
-    )
+fn unreadable(error: &revision::Stored) -> Unreadable {
+    let source = std::error::Error::source(error);
+    let detail = source.map_or_else(String::new, |source| format!(": {source}"));
+    Unreadable {
+        place: "controllerrevisions.apps".into(),
+        message: format!("{error}{detail}").into(),
+    }
 }

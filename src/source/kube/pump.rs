@@ -6,7 +6,7 @@
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Change, Event, Feed, Unreadable};
+use crate::source::event::{Change, Event, Feed};
 use crate::source::kube::slim::Item;
 use crate::source::kube::watch::{Turn, Watch};
 
@@ -32,15 +32,11 @@ pub(super) async fn pump<K, T>(
 }
 
 /// A turn as an event of a feed.
-pub(super) fn event<K>(
-    feed: &Feed,
-    turn: Turn<K>,
-    convert: impl Fn(Change<K>) -> Result<Event, Unreadable>,
-) -> Event {
+pub(super) fn event<K>(feed: &Feed, turn: Turn<K>, convert: impl Fn(Change<K>) -> Event) -> Event {
     match turn {
         Turn::Listing => Event::Listing(feed.clone()),
-        Turn::Seen(item) => convert(Change::Applied(item)).unwrap_or_else(Event::Unreadable),
-        Turn::Gone(item) => convert(Change::Deleted(item)).unwrap_or_else(Event::Unreadable),
+        Turn::Seen(item) => convert(Change::Applied(item)),
+        Turn::Gone(item) => convert(Change::Deleted(item)),
         Turn::Listed => Event::Listed(feed.clone()),
         Turn::Confirmed => Event::Confirmed(feed.clone()),
         Turn::Interrupted(why) => Event::Interrupted(feed.clone(), why),

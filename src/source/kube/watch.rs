@@ -27,7 +27,7 @@ use page::{Page, PageSize};
 use stream::Streaming;
 
 /// How long a page of a list may take: the API server's own limit for a request.
-const LIST_PATIENCE: Duration = Duration::from_secs(60);
+const LIST_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long opening a watch may take; answered from memory, it takes milliseconds.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
