@@ -1,0 +1,391 @@
+//! A circuit as the engine keeps it: the breaker, and what the world was last told of it.
+
+use std::sync::Arc;
+
+use crate::breaker::adopt;
+use crate::breaker::circuit::{Circuit, Forced, Identity, StateName, TripId};
+use crate::breaker::enforced::{Enforced, enforced};
+use crate::breaker::persisted::{self, Persisted};
+use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
+use crate::breaker::time::{Mono, Now, Wall};
+use crate::effects::effect::Alert;
+use crate::engine::object::Values;
+use crate::engine::policy::PolicyEntry;
+use crate::engine::{Engine, Key, record};
+use crate::policy::contribution::{self, Enforcement, Named, Rank, Refusal};
+use crate::policy::layers::Contributor;
+use crate::source::event::GroupKind;
+
+#[derive(Debug)]
+pub(crate) struct CircuitEntry {
+    pub(crate) object: Arc<str>,
+    pub(crate) kind: GroupKind,
+    pub(crate) breaker: Circuit,
+    pub(crate) wake: Option<Mono>,
+    pub(crate) since: Wall,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) restored: Option<Values>,
+    pub(crate) resumed: bool,
+    pub(crate) cause: Cue,
+}
+
+/// Where a step came from; the audit's `source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cue {
+    Report,
+    Timer,
+    Override,
+    Policy,
+    Leader,
+    Deleted,
+    Unselected,
+    PolicyDeleted,
+}
+
+impl CircuitEntry {
+    pub(crate) fn state(&self) -> StateName {
+        self.breaker.state.name()
+    }
+
+    pub(crate) fn trip(&self) -> Option<TripId> {
+        self.breaker.state.trip().map(|trip| trip.id)
+    }
+}
+
+impl Engine {
+    /// Makes sure that an object has a circuit, resuming what was written down of it.
+    pub(crate) fn ensure_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, object: &Arc<str>) {
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        let (Some(lowered), Some(kind)) = (policy.lowered.clone(), policy.kind.clone()) else {
+            return;
+        };
+        if policy.circuits.contains_key(uid) {
+            return;
+        }
+        let identity = Identity {
+            policy_uid: policy.meta.uid.clone(),
+            object_uid: (&**uid).into(),
+        };
+        let record = policy.resume.remove(uid);
+        let mut breaker = Circuit::new(identity.clone());
+        if let Some(record) = &record {
+            let read = record::read(record, now);
+            breaker = persisted::resume(identity, &lowered.config, &read, now);
+        }
+        let resumed = breaker.state.name() != StateName::Closed;
+        let restored = record.as_ref().filter(|_| resumed).map(|record| record::thaw(&record.frozen));
+        let entry = CircuitEntry {
+            object: object.clone(),
+            kind,
+            breaker,
+            wake: None,
+            since: record.and_then(|record| record.since).map_or(now.wall, |time| Wall(time.millis())),
+            alerts: Vec::new(),
+            refusals: Vec::new(),
+            restored,
+            resumed,
+            cause: Cue::Report,
+        };
+        policy.circuits.insert(uid.clone(), entry);
+        self.apply_overrides_to(now, key, uid);
+        self.reschedule(now, key, uid);
+        if resumed {
+            self.contribute(key, uid);
+            self.sync_alerts(now, key, uid);
+        }
+        self.stale_views.insert((key.clone(), uid.clone()));
+    }
+
+    /// Ends a circuit: it closes with a cause, its keys go, its alerts resolve.
+    pub(crate) fn remove_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, cue: Cue) {
+        if !self.policies.get(key).is_some_and(|policy| policy.circuits.contains_key(uid)) {
+            return;
+        }
+        self.step_circuit(now, key, uid, &Input::Removed, cue);
+        let touched = self.publisher.layers.remove(&contributor(key, uid));
+        self.publisher.touch(touched);
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        if let Some(entry) = policy.circuits.remove(uid) {
+            self.schedule.set(entry.wake, None, key, uid);
+        }
+        policy.dirty = true;
+        self.stale_views.insert((key.clone(), uid.clone()));
+    }
+
+    /// Closes the circuits of objects that a complete list did not show.
+    pub(crate) fn drop_absent_circuits(&mut self, now: Now, kind: &GroupKind) {
+        let Some(objects) = self.kinds.get(kind).map(|entry| &entry.objects) else {
+            return;
+        };
+        let mut absent = Vec::new();
+        for (key, policy) in self.policies.iter_mut().filter(|(_, policy)| policy.kind.as_ref() == Some(kind)) {
+            policy.resume.retain(|uid, _| objects.contains_key(uid));
+            let gone = policy.circuits.keys().filter(|uid| !objects.contains_key(*uid));
+            absent.extend(gone.map(|uid| (key.clone(), uid.clone())));
+        }
+        for (key, uid) in absent {
+            self.remove_circuit(now, &key, &uid, Cue::Deleted);
+        }
+    }
+
+    /// A timer of a circuit is due.
+    pub(crate) fn tick_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        if let Some(entry) = self.circuit_mut(key, uid) {
+            entry.wake = None;
+        }
+        self.step_and_freeze(now, key, uid, &Input::Tick, Cue::Timer);
+    }
+
+    /// Steps a circuit, and settles what is published of its object.
+    pub(crate) fn step_and_freeze(&mut self, now: Now, key: &Key, uid: &Arc<str>, input: &Input<'_>, cue: Cue) {
+        let Some(kind) = self.circuit(key, uid).map(|entry| entry.kind.clone()) else {
+            return;
+        };
+        let before = self.kinds.get(&kind).and_then(|entry| entry.objects.get(uid)).map(|object| object.shown().clone());
+        self.step_circuit(now, key, uid, input, cue);
+        self.contribute(key, uid);
+        let keys = self.judges(&kind, &key.0);
+        self.freeze(&kind, uid, before, &keys);
+    }
+
+    /// Steps a circuit and tells the world what came of it.
+    pub(crate) fn step_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, input: &Input<'_>, cue: Cue) {
+        let Some(context) = self.context(now, key, uid) else {
+            return;
+        };
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid)) else {
+            return;
+        };
+        let empty = Circuit::new(entry.breaker.identity.clone());
+        let breaker = std::mem::replace(&mut entry.breaker, empty);
+        let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
+        entry.breaker = breaker;
+        entry.cause = cue;
+        self.counts.steps += 1;
+        self.stale_views.insert((key.clone(), uid.clone()));
+        self.hear(now, key, uid, said, cue);
+        self.reschedule(now, key, uid);
+    }
+
+    /// Takes the leader's persisted word for every circuit of a policy.
+    pub(crate) fn follow(&mut self, now: Now, key: &Key) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let Some(status) = policy.heard.clone() else { return };
+        let Some(lowered) = policy.lowered.clone() else {
+            return;
+        };
+        for record in &status.circuits {
+            self.ensure_circuit(now, key, &Arc::from(record.uid.as_str()), &Arc::from(record.name.as_str()));
+        }
+        self.for_each_circuit(key, |engine, uid| {
+            let record = status.circuits.iter().find(|record| record.uid == **uid);
+            let word = record.map_or_else(Persisted::default, |record| record::read(record, now));
+            let word = Persisted { at: now.wall, ..word };
+            let Some(entry) = engine.circuit_mut(key, uid) else {
+                return;
+            };
+            let empty = Circuit::new(entry.breaker.identity.clone());
+            let breaker = std::mem::replace(&mut entry.breaker, empty);
+            let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
+            entry.breaker = breaker;
+            engine.stale_views.insert((key.clone(), uid.clone()));
+            engine.hear(now, key, uid, said, Cue::Leader);
+            engine.reschedule(now, key, uid);
+            engine.contribute(key, uid);
+        });
+    }
+
+    fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
+        for effect in said {
+            match effect {
+                Said::Changed(change) => {
+                    if let Some(entry) = self.circuit_mut(key, uid) {
+                        entry.since = now.wall;
+                        entry.resumed |= change.to != StateName::Closed;
+                    }
+                    self.counts.moves.push(change.to);
+                    self.tell_change(now, key, uid, &change, cue);
+                    let trips = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);
+                    if trips && let Some(trip) = &change.trip {
+                        self.order_rollback(now, key, uid, trip.id);
+                    }
+                }
+                Said::Suppressed(cause) => self.tell_suppressed(now, key, uid, cause),
+                Said::Latched => self.tell_latched(now, key, uid),
+                Said::Armed | Said::Disarmed | Said::ProbeTimedOut | Said::Persist => {}
+            }
+            if let Some(policy) = self.policies.get_mut(key) {
+                policy.dirty = true;
+            }
+        }
+        self.sync_alerts(now, key, uid);
+    }
+
+    fn context(&self, now: Now, key: &Key, uid: &Arc<str>) -> Option<Context> {
+        let policy = self.policies.get(key)?;
+        let entry = policy.circuits.get(uid)?;
+        Some(Context {
+            now,
+            confirmed_since: self.kinds.get(&entry.kind).and_then(|kind| kind.confirmed_since),
+            may_open: policy.may_open(),
+            siblings_ready: self.siblings_ready(now.mono, key, uid, &entry.kind),
+            leads: self.leads,
+        })
+    }
+
+    /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling.
+    fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>, kind: &GroupKind) -> bool {
+        let from: Key = (key.0.clone(), Arc::from(""));
+        self.policies
+            .range(from..)
+            .take_while(|(other, _)| other.0 == key.0)
+            .filter(|(other, policy)| *other != key && policy.kind.as_ref() == Some(kind))
+            .filter_map(|(_, policy)| policy.circuits.get(uid))
+            .all(|sibling| match &sibling.breaker.state {
+                crate::breaker::circuit::State::Open { until, .. } => *until <= now,
+                _ => true,
+            })
+    }
+
+    fn reschedule(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid)) else {
+            return;
+        };
+        let confirmed = self.kinds.get(&entry.kind).and_then(|kind| kind.confirmed_since);
+        let wake = step::next_wake(&entry.breaker, &lowered.config, confirmed);
+        let wake = wake.map(|moment| moment.max(now.mono + RECHECK));
+        self.schedule.set(entry.wake, wake, key, uid);
+        entry.wake = wake;
+    }
+
+    pub(crate) fn reschedule_kind(&mut self, now: Now, kind: &GroupKind) {
+        let concerned = self.policies.iter().filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
+        for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.for_each_circuit(&key, |engine, uid| engine.reschedule(now, &key, uid));
+        }
+    }
+
+    /// Puts what a circuit wants published among the layers' wishes.
+    pub(crate) fn contribute(&mut self, key: &Key, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        let (Some(lowered), Some(compiled)) = (policy.lowered.clone(), policy.compiled.clone()) else {
+            return;
+        };
+        let Some(entry) = policy.circuits.get_mut(uid) else {
+            return;
+        };
+        let ready = self.publisher.is_ready(&lowered.plan.layer);
+        if !ready && !entry.resumed {
+            return;
+        }
+        let enforced = enforced(&entry.breaker, &lowered.config);
+        let object = self.kinds.get(&entry.kind).and_then(|kind| kind.objects.get(uid));
+        let shown = object.map(super::object::ObjectEntry::shown).filter(|_| ready);
+        let (mut contribution, refusals) = contribution::contribution(
+            &lowered.plan,
+            &compiled.allowance,
+            Named { namespace: &key.0, name: &entry.object },
+            enforcement(enforced, lowered.observe),
+            shown.map_or(&[], |values| &**values),
+        );
+        if lowered.observe {
+            // Observing publishes what is, and touches no traffic, not even with values of rest.
+            contribution.wishes.retain(|wish| wish.rank == Rank::Condition);
+        }
+        if entry.refusals != refusals {
+            entry.refusals = refusals;
+            policy.dirty = true;
+        }
+        let touched = self.publisher.layers.set(&contributor(key, uid), contribution);
+        self.publisher.touch(touched);
+    }
+
+    /// Whether a circuit keeps its object's published values as they were.
+    pub(crate) fn rejects_updates(&self, key: &Key, uid: &Arc<str>) -> bool {
+        let Some(policy) = self.policies.get(key) else {
+            return false;
+        };
+        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
+            return false;
+        };
+        lowered.reject_updates && !lowered.observe && enforced(&entry.breaker, &lowered.config).frozen
+    }
+
+    pub(crate) fn publishes_conditions(&self, key: &Key, uid: &Arc<str>) -> bool {
+        let policy = self.policies.get(key);
+        let publishes = policy.and_then(|policy| policy.lowered.as_ref()).is_some_and(|lowered| lowered.plan.publish_conditions.is_some());
+        publishes && self.circuit(key, uid).is_some()
+    }
+
+    pub(crate) fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
+        self.circuit_mut(key, uid)?.restored.take()
+    }
+
+    pub(crate) fn trip_of(&self, key: &Key, uid: &Arc<str>) -> Option<TripId> {
+        self.circuit(key, uid)?.trip()
+    }
+
+    pub(crate) fn circuit(&self, key: &Key, uid: &Arc<str>) -> Option<&CircuitEntry> {
+        self.policies.get(key)?.circuits.get(uid)
+    }
+
+    pub(crate) fn circuit_mut(&mut self, key: &Key, uid: &Arc<str>) -> Option<&mut CircuitEntry> {
+        self.policies.get_mut(key)?.circuits.get_mut(uid)
+    }
+}
+
+impl PolicyEntry {
+    /// Whether the open cap leaves room for one more circuit that is not Closed. One is
+    /// always allowed, and never more than the status can carry over a restart.
+    fn may_open(&self) -> bool {
+        let Some(lowered) = &self.lowered else {
+            return false;
+        };
+        let open = self.open_circuits();
+        let share = self.circuits.len() * usize::from(lowered.max_open_percent) / 100;
+        open < share.max(1).min(fusegate_crds::CircuitPolicyStatus::MAX_CIRCUITS as usize)
+    }
+}
+
+/// A due timer that could not move its circuit is looked at again no sooner than this.
+const RECHECK: crate::breaker::time::Span = crate::breaker::time::Span(10);
+
+/// What is enforced of a circuit as others act on it, the policy's mode applied.
+fn enforcement(enforced: Enforced, observe: bool) -> Enforcement {
+    if observe || enforced.observe {
+        return Enforcement { state: StateName::Closed, admit_percent: 100, sheds: false };
+    }
+    Enforcement {
+        state: enforced.state,
+        admit_percent: enforced.admit_percent,
+        sheds: enforced.sheds,
+    }
+}
+
+pub(crate) fn contributor(key: &Key, uid: &str) -> Contributor {
+    Contributor(format!("{}/{}/{uid}", key.0, key.1).into())
+}
+
+/// What a person ordered, in the breaker's words.
+pub(crate) fn forced(state: fusegate_crds::OverrideState) -> Forced {
+    match state {
+        fusegate_crds::OverrideState::ForcedOpen => Forced::Open,
+        fusegate_crds::OverrideState::ForcedClosed => Forced::Closed,
+        fusegate_crds::OverrideState::Observe => Forced::Observe,
+    }
+}

@@ -1,0 +1,58 @@
+//! The output: what one flush of the engine asks the world to do.
+
+use fusegate_xds::resource::Resource;
+
+use crate::breaker::circuit::StateName;
+use crate::effects::effect::Effect;
+use crate::policy::layer::LayerName;
+use crate::serve::view::View;
+
+/// Everything decided since the last flush.
+#[derive(Debug)]
+pub struct Output {
+    /// Acts, in the order they were decided.
+    pub effects: Vec<Effect>,
+    /// What changes in the snapshot.
+    pub publication: Publication,
+    /// The new view, if anything in it changed.
+    pub view: Option<View>,
+    /// What happened, for metrics.
+    pub counts: Counts,
+}
+
+/// A change of the snapshot.
+#[derive(Debug, Default)]
+pub struct Publication {
+    /// Layers to publish.
+    pub put: Vec<Resource>,
+    /// Layers to drop; subscribers are then answered with an empty one.
+    pub remove: Vec<LayerName>,
+    /// Layers that must not be answered at all yet, if nothing of them is published.
+    pub withhold: Vec<LayerName>,
+    /// Layers that need no longer be withheld.
+    pub release: Vec<LayerName>,
+    /// From now on a layer that nobody publishes is answered with an empty one. Before
+    /// this, nothing unknown is answered, so that a restart clears no proxy.
+    pub open: bool,
+}
+
+/// Counters of one flush.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events taken.
+    pub events: u64,
+    /// Map operations by verdict: published, rejected, frozen, unpublished.
+    pub published: u64,
+    /// See `published`.
+    pub rejected: u64,
+    /// See `published`.
+    pub frozen: u64,
+    /// See `published`.
+    pub unpublished: u64,
+    /// Problems by code.
+    pub problems: Vec<&'static str>,
+    /// States moved to.
+    pub moves: Vec<StateName>,
+    /// Samples stepped.
+    pub steps: u64,
+}

@@ -1,0 +1,165 @@
+//! An override as the engine keeps it, and what it makes of circuits.
+
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitOverrideSpec, OverrideState};
+
+use crate::breaker::circuit::Forced;
+use crate::breaker::step::Input;
+use crate::breaker::time::{Mono, Now, Span};
+use crate::effects::effect::{Acceptance, Effect, Target};
+use crate::engine::circuit::{Cue, forced};
+use crate::engine::{Engine, Key, policy};
+use crate::source::event::{Document, Meta};
+
+#[derive(Debug)]
+pub(crate) struct OverrideEntry {
+    meta: Meta,
+    spec: Option<Arc<CircuitOverrideSpec>>,
+    expires: Option<Mono>,
+    expired: bool,
+    pub(crate) seen: bool,
+}
+
+impl Engine {
+    pub(crate) fn apply_override(&mut self, now: Now, document: Document<CircuitOverrideSpec, ()>) {
+        let key = policy::key(&document.meta);
+        let before = self.overrides.remove(&key);
+        let known = before.as_ref().is_some_and(|before| before.spec.as_ref() == document.spec.as_ref().ok());
+        let concerned = before.and_then(|before| before.spec).map(|spec| spec.policy.clone());
+        let entry = OverrideEntry::new(now, document.meta, document.spec.as_ref().ok().cloned());
+        if !known {
+            self.effects.push(Effect::OverrideAccepted(entry.acceptance(now, document.spec.as_ref().err())));
+        }
+        let target = entry.spec.as_ref().map(|spec| spec.policy.clone());
+        self.overrides.insert(key.clone(), entry);
+        for policy in [concerned, target].into_iter().flatten() {
+            self.apply_overrides(now, &(key.0.clone(), policy.into()));
+        }
+    }
+
+    pub(crate) fn delete_override(&mut self, now: Now, key: &Key) {
+        let removed = self.overrides.remove(key).and_then(|entry| entry.spec);
+        if let Some(spec) = removed {
+            self.apply_overrides(now, &(key.0.clone(), spec.policy.as_str().into()));
+        }
+    }
+
+    /// Makes overrides whose time is over inert, and has them removed.
+    pub(crate) fn expire_overrides(&mut self, now: Now) {
+        let due = self.overrides.iter_mut().filter(|(_, entry)| {
+            !entry.expired && entry.expires.is_some_and(|moment| moment <= now.mono)
+        });
+        let mut concerned = Vec::new();
+        for (key, entry) in due {
+            entry.expired = true;
+            self.effects.push(Effect::RemoveOverride(entry.target()));
+            concerned.extend(entry.spec.iter().map(|spec| (key.0.clone(), spec.policy.as_str().into())));
+        }
+        for key in concerned {
+            self.apply_overrides(now, &key);
+        }
+    }
+
+    /// When the next override expires.
+    pub(crate) fn next_expiry(&self) -> Option<Mono> {
+        let standing = self.overrides.values().filter(|entry| !entry.expired);
+        standing.filter_map(|entry| entry.expires).min()
+    }
+
+    /// Whoever leads anew removes what has expired meanwhile.
+    pub(crate) fn remove_expired_overrides(&mut self) {
+        let expired = self.overrides.values().filter(|entry| entry.expired);
+        let removals: Vec<Effect> = expired.map(|entry| Effect::RemoveOverride(entry.target())).collect();
+        self.effects.extend(removals);
+    }
+
+    fn apply_overrides(&mut self, now: Now, policy: &Key) {
+        self.for_each_circuit(policy, |engine, uid| engine.apply_overrides_to(now, policy, uid));
+    }
+
+    pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let Some(entry) = self.circuit(key, uid) else { return };
+        let ordered = self.ordered(key, &entry.object);
+        if entry.breaker.forced == ordered {
+            return;
+        }
+        self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
+        self.tell_override(now, key, uid, ordered);
+        if let Some(policy) = self.policies.get_mut(key) {
+            policy.dirty = true;
+        }
+    }
+
+    /// What people order for one circuit: an override of this object before one of the whole
+    /// policy, and of several the most careful.
+    fn ordered(&self, policy: &Key, object: &str) -> Option<Forced> {
+        let from: Key = (policy.0.clone(), Arc::from(""));
+        let standing = self.overrides.range(from..).take_while(|(key, _)| key.0 == policy.0);
+        let specs = standing.filter(|(_, entry)| !entry.expired).filter_map(|(_, entry)| entry.spec.as_deref());
+        let concerning = specs.filter(|spec| *spec.policy == *policy.1);
+        concerning
+            .filter(|spec| spec.object.as_deref().is_none_or(|named| named == object))
+            .max_by_key(|spec| (spec.object.is_some(), care(spec.state)))
+            .map(|spec| forced(spec.state))
+    }
+}
+
+impl OverrideEntry {
+    fn new(now: Now, meta: Meta, spec: Option<Arc<CircuitOverrideSpec>>) -> Self {
+        let until = spec.as_ref().map(|spec| crate::breaker::time::Wall(spec.until.millis()));
+        let expired = until.is_some_and(|until| until <= now.wall);
+        Self {
+            meta,
+            expires: until.map(|until| now.mono_of(until, LONGEST)),
+            spec,
+            expired: false,
+            seen: true,
+        }
+        .expire(expired, now)
+    }
+
+    /// An override that came too late is due at once, and goes through the same door as any other.
+    fn expire(mut self, expired: bool, now: Now) -> Self {
+        if expired {
+            self.expires = Some(now.mono);
+        }
+        self
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            namespace: self.meta.namespace.clone(),
+            name: self.meta.name.clone(),
+            uid: self.meta.uid.clone(),
+        }
+    }
+
+    fn acceptance(&self, now: Now, problems: Option<&Vec<String>>) -> Acceptance {
+        let (reason, message) = match (problems, &self.spec) {
+            (Some(problems), _) => ("InvalidSpec", problems.join("; ")),
+            (None, Some(spec)) => ("InForce", format!("in force until {}: {}", spec.until, spec.reason)),
+            (None, None) => ("InvalidSpec", "the spec could not be read".to_owned()),
+        };
+        Acceptance {
+            target: self.target(),
+            generation: self.meta.generation,
+            accepted: problems.is_none(),
+            reason: reason.into(),
+            message: message.into(),
+            at: now.wall.0,
+        }
+    }
+}
+
+/// Of two orders for the same circuit, the one that lets less through wins.
+fn care(state: OverrideState) -> u8 {
+    match state {
+        OverrideState::ForcedOpen => 2,
+        OverrideState::Observe => 1,
+        OverrideState::ForcedClosed => 0,
+    }
+}
+
+/// No override outlives a year; a longer one is looked at again by then.
+const LONGEST: Span = Span::from_secs(365 * 24 * 3_600);

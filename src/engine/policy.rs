@@ -1,0 +1,303 @@
+//! A policy as the engine keeps it, and which objects have a circuit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord, CircuitState, Condition};
+
+use crate::breaker::circuit::StateName;
+use crate::breaker::step::Input;
+use crate::breaker::time::Now;
+use crate::engine::circuit::{CircuitEntry, Cue};
+use crate::engine::contract::Compiled;
+use crate::engine::{Engine, Key};
+use crate::serve::view::PolicyView;
+use crate::source::event::{Document, GroupKind, Meta, Programmed};
+use crate::spec;
+
+#[derive(Debug)]
+pub(crate) struct PolicyEntry {
+    pub(crate) meta: Meta,
+    pub(crate) spec: Option<Arc<CircuitPolicySpec>>,
+    pub(crate) lowered: Option<Arc<spec::policy::Policy>>,
+    pub(crate) compiled: Option<Arc<Compiled>>,
+    pub(crate) kind: Option<GroupKind>,
+    pub(crate) rejected: Option<Rejection>,
+    pub(crate) circuits: BTreeMap<Arc<str>, CircuitEntry>,
+    pub(crate) resume: BTreeMap<Arc<str>, CircuitRecord>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) programmed: Option<Programmed>,
+    pub(crate) written: Option<CircuitPolicyStatus>,
+    pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
+    pub(crate) seen: bool,
+    pub(crate) dirty: bool,
+}
+
+/// Why a policy is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// Namespace and name of a document.
+pub(crate) fn key(meta: &Meta) -> Key {
+    (Arc::from(&*meta.namespace), Arc::from(&*meta.name))
+}
+
+impl Engine {
+    pub(crate) fn apply_policy(&mut self, now: Now, document: Document<CircuitPolicySpec, CircuitPolicyStatus>) {
+        let key = key(&document.meta);
+        let replaced = self.policies.get(&key).is_some_and(|entry| entry.meta.uid != document.meta.uid);
+        if replaced {
+            self.delete_policy(now, &key);
+        }
+        let first = !self.policies.contains_key(&key);
+        let entry = self.policies.entry(key.clone()).or_insert_with(PolicyEntry::new);
+        entry.dirty |= first || entry.meta.generation != document.meta.generation;
+        entry.meta = document.meta;
+        entry.seen = true;
+        if let Some(status) = document.status {
+            entry.hear(status, first);
+        }
+        let relower = match document.spec {
+            Ok(spec) if entry.spec.as_ref() == Some(&spec) && entry.rejected.is_none() => false,
+            Ok(spec) => {
+                entry.spec = Some(spec);
+                true
+            }
+            Err(reasons) => {
+                entry.reject("InvalidSpec", reasons.join("; "));
+                false
+            }
+        };
+        if relower {
+            self.relower(now, &key);
+        }
+        if !first && !self.leads {
+            self.follow(now, &key);
+        }
+        self.publisher.recheck();
+        self.refresh_policy_view(&key);
+    }
+
+    pub(crate) fn delete_policy(&mut self, now: Now, key: &Key) {
+        let Some(entry) = self.policies.get(key) else {
+            return;
+        };
+        let uids: Vec<Arc<str>> = entry.circuits.keys().cloned().collect();
+        for uid in uids {
+            self.remove_circuit(now, key, &uid, Cue::PolicyDeleted);
+        }
+        self.policies.remove(key);
+        self.view.policies.remove(key);
+        self.publisher.view_changed = true;
+        self.publisher.recheck();
+    }
+
+    /// Lowers a policy anew against its contract. Whatever can't be lowered leaves the
+    /// last good version running.
+    pub(crate) fn relower(&mut self, now: Now, key: &Key) {
+        let Some(entry) = self.policies.get_mut(key) else {
+            return;
+        };
+        entry.dirty = true;
+        let Some(spec) = entry.spec.clone() else { return };
+        let Some(contract) = self.contracts.get(spec.contract.as_str()) else {
+            entry.reject(
+                "ContractNotFound",
+                format!("spec.contract: there is no ConditionContract \"{}\"; create it, or name another", spec.contract),
+            );
+            return self.refresh_policy_view(key);
+        };
+        let (Some(compiled), Some(kind)) = (contract.compiled.clone(), contract.kind.clone()) else {
+            let why = contract.rejected.as_deref().unwrap_or("it has not been read yet");
+            entry.reject("ContractInvalid", format!("spec.contract: \"{}\" is not accepted: {why}", spec.contract));
+            return self.refresh_policy_view(key);
+        };
+        match spec::policy::lower(&key.0, &spec, &compiled.contract, &kind.kind) {
+            Err(problems) => entry.reject("InvalidSpec", spec::problem::join(&problems)),
+            Ok(lowered) => self.adopt_lowered(now, key, Arc::new(lowered), compiled, kind),
+        }
+        self.refresh_policy_view(key);
+    }
+
+    fn adopt_lowered(&mut self, now: Now, key: &Key, lowered: Arc<spec::policy::Policy>, compiled: Arc<Compiled>, kind: GroupKind) {
+        let Some(entry) = self.policies.get_mut(key) else {
+            return;
+        };
+        entry.rejected = None;
+        if entry.kind.as_ref().is_some_and(|before| *before != kind) {
+            let uids: Vec<Arc<str>> = entry.circuits.keys().cloned().collect();
+            for uid in uids {
+                self.remove_circuit(now, key, &uid, Cue::PolicyDeleted);
+            }
+        }
+        let Some(entry) = self.policies.get_mut(key) else {
+            return;
+        };
+        let before = entry.lowered.replace(lowered.clone());
+        entry.compiled = Some(compiled);
+        entry.kind = Some(kind);
+        let rejudged = before.is_some_and(|before| before.config != lowered.config || before.selector != lowered.selector);
+        if rejudged {
+            self.for_each_circuit(key, |engine, uid| engine.step_circuit(now, key, uid, &Input::Reconfigured, Cue::Policy));
+        }
+        self.resume_circuits(now, key);
+        self.select(now, key);
+        self.for_each_circuit(key, |engine, uid| {
+            engine.contribute(key, uid);
+            engine.sync_alerts(now, key, uid);
+        });
+        self.publisher.recheck();
+    }
+
+    pub(crate) fn for_each_circuit(&mut self, key: &Key, mut act: impl FnMut(&mut Self, &Arc<str>)) {
+        let Some(entry) = self.policies.get(key) else {
+            return;
+        };
+        for uid in entry.circuits.keys().cloned().collect::<Vec<_>>() {
+            act(self, &uid);
+        }
+    }
+
+    /// Brings back the circuits that were not Closed when the last leader wrote them down.
+    fn resume_circuits(&mut self, now: Now, key: &Key) {
+        let Some(entry) = self.policies.get(key) else {
+            return;
+        };
+        let open = entry.resume.iter().filter(|(_, record)| {
+            matches!(record.state, CircuitState::Open | CircuitState::HalfOpen)
+        });
+        for (uid, name) in open.map(|(uid, record)| (uid.clone(), record.name.clone())).collect::<Vec<_>>() {
+            self.ensure_circuit(now, key, &uid, &Arc::from(name));
+        }
+    }
+
+    /// Gives every object that the selector matches a circuit, and takes it from those it no longer matches.
+    fn select(&mut self, now: Now, key: &Key) {
+        let Some(kind) = self.policies.get(key).and_then(|entry| entry.kind.clone()) else {
+            return;
+        };
+        let Some(objects) = self.kinds.get(&kind).map(|entry| &entry.objects) else {
+            return;
+        };
+        let mut uids: Vec<Arc<str>> = objects
+            .iter()
+            .filter(|(_, object)| object.namespace == key.0)
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        uids.sort();
+        for uid in uids {
+            self.match_object(now, key, &kind, &uid);
+        }
+    }
+
+    /// Gives an object a circuit, or takes it, as the policy's selector says now.
+    pub(crate) fn match_object(&mut self, now: Now, key: &Key, kind: &GroupKind, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let Some(object) = self.kinds.get(kind).and_then(|entry| entry.objects.get(uid)) else {
+            return;
+        };
+        let matches = policy
+            .lowered
+            .as_ref()
+            .is_some_and(|lowered| lowered.selector.matches(&object.labels));
+        let circuit = policy.circuits.get(uid);
+        match (matches, circuit) {
+            (true, None) => {
+                let name = object.name.clone();
+                self.ensure_circuit(now, key, uid, &name);
+            }
+            (false, Some(circuit)) if circuit.state() == StateName::Closed => {
+                self.remove_circuit(now, key, uid, Cue::Unselected);
+            }
+            _ => {}
+        }
+        self.report_to(now, key, kind, uid);
+    }
+
+    /// Policies of a namespace that judge a kind.
+    pub(crate) fn judges(&self, kind: &GroupKind, namespace: &str) -> Vec<Key> {
+        let from: Key = (Arc::from(namespace), Arc::from(""));
+        self.policies
+            .range(from..)
+            .take_while(|(key, _)| &*key.0 == namespace)
+            .filter(|(_, entry)| entry.kind.as_ref() == Some(kind))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    pub(crate) fn note_programmed(&mut self, programmed: &Programmed) {
+        for policy in self.policies.values_mut() {
+            let layer = policy.lowered.as_ref().map(|lowered| lowered.plan.layer.as_str());
+            if layer == Some(&*programmed.layer) && policy.programmed.as_ref() != Some(programmed) {
+                policy.programmed = Some(programmed.clone());
+                policy.dirty = true;
+            }
+        }
+    }
+
+    pub(crate) fn refresh_policy_view(&mut self, key: &Key) {
+        let Some(entry) = self.policies.get(key) else {
+            return;
+        };
+        let circuits = self.view.policies.get(key).map(|view| view.circuits.clone());
+        let view = PolicyView {
+            kind: entry.kind.clone(),
+            observe: entry.lowered.as_ref().is_some_and(|lowered| lowered.observe),
+            rejected: entry.rejected.as_ref().map(|rejection| rejection.message.as_str().into()),
+            circuits: circuits.unwrap_or_default(),
+        };
+        self.view.policies.insert(key.clone(), Arc::new(view));
+        self.publisher.view_changed = true;
+    }
+}
+
+impl PolicyEntry {
+    fn new() -> Self {
+        Self {
+            meta: Meta::default(),
+            spec: None,
+            lowered: None,
+            compiled: None,
+            kind: None,
+            rejected: None,
+            circuits: BTreeMap::new(),
+            resume: BTreeMap::new(),
+            conditions: Vec::new(),
+            programmed: None,
+            written: None,
+            heard: None,
+            seen: true,
+            dirty: true,
+        }
+    }
+
+    /// Takes the status as a leader wrote it. The first one is what there is to resume.
+    fn hear(&mut self, status: Arc<CircuitPolicyStatus>, first: bool) {
+        if first {
+            self.conditions.clone_from(&status.conditions);
+            let records = status.circuits.iter();
+            self.resume = records.map(|record| (Arc::from(record.uid.as_str()), record.clone())).collect();
+        }
+        self.heard = Some(status);
+    }
+
+    fn reject(&mut self, reason: &'static str, message: String) {
+        self.dirty = true;
+        self.rejected = Some(Rejection { reason, message });
+    }
+
+    /// The contract it names.
+    pub(crate) fn contract(&self) -> Option<&str> {
+        self.spec.as_ref().map(|spec| spec.contract.as_str())
+    }
+
+    /// Circuits that are not Closed.
+    pub(crate) fn open_circuits(&self) -> usize {
+        self.circuits.values().filter(|circuit| circuit.state() != StateName::Closed).count()
+    }
+}

@@ -1,0 +1,219 @@
+//! The publisher: which layers may be published yet, and what changed in them.
+//!
+//! **Invariant**: a layer is not published before its first full sync, persisted
+//! trips apart. A restart must never clear a fleet's layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::breaker::circuit::StateName;
+use crate::breaker::enforced::enforced;
+use crate::breaker::time::{Mono, Now};
+use crate::engine::output::Publication;
+use crate::engine::{Engine, Key};
+use crate::policy::layer::LayerName;
+use crate::policy::layers::{Contributor, Layers, Warning};
+use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
+use crate::translate;
+
+#[derive(Debug, Default)]
+pub(crate) struct Publisher {
+    pub(crate) layers: Layers,
+    pub(crate) view_changed: bool,
+    pub(crate) warnings: BTreeMap<LayerName, Vec<(Contributor, Warning)>>,
+    ready: BTreeSet<LayerName>,
+    published: BTreeSet<LayerName>,
+    withheld: BTreeSet<LayerName>,
+    touched: BTreeSet<LayerName>,
+    unsettled: bool,
+    open: bool,
+}
+
+impl Publisher {
+    /// Whether a layer has had its first full sync. Once ready it stays so: what is
+    /// published must not be taken back because something else went missing.
+    pub(crate) fn is_ready(&self, layer: &LayerName) -> bool {
+        self.ready.contains(layer)
+    }
+
+    pub(crate) fn touch(&mut self, layers: impl IntoIterator<Item = LayerName>) {
+        self.touched.extend(layers);
+    }
+
+    /// Something that a layer's readiness depends on has changed.
+    pub(crate) fn recheck(&mut self) {
+        self.unsettled = true;
+    }
+}
+
+impl Engine {
+    pub(crate) fn publish(&mut self, now: Now) -> Publication {
+        let mut publication = Publication::default();
+        if self.is_listed() && std::mem::take(&mut self.publisher.unsettled) {
+            self.settle_layers(&mut publication);
+        }
+        for name in std::mem::take(&mut self.publisher.touched) {
+            self.publish_layer(now, name, &mut publication);
+        }
+        publication
+    }
+
+    fn publish_layer(&mut self, now: Now, name: LayerName, publication: &mut Publication) {
+        let layer = self.publisher.layers.render(&name);
+        self.note_warnings(&name, &layer.warnings);
+        let _ = now;
+        if layer.keys.is_empty() {
+            if self.publisher.published.remove(&name) {
+                publication.remove.push(name);
+            }
+            return;
+        }
+        let (resource, _unsaid) = translate::layer(&layer);
+        publication.put.push(resource);
+        if self.publisher.withheld.remove(&name) {
+            publication.release.push(name.clone());
+        }
+        self.publisher.published.insert(name);
+    }
+
+    /// Finds the layers whose every policy has seen all of its objects.
+    fn settle_layers(&mut self, publication: &mut Publication) {
+        let mut waiting: BTreeSet<LayerName> = BTreeSet::new();
+        let mut known: BTreeSet<LayerName> = BTreeSet::new();
+        for (key, policy) in &self.policies {
+            let layers = layers_of(key, policy.lowered.as_deref());
+            if !self.is_settled(key) {
+                waiting.extend(layers.iter().cloned());
+            }
+            known.extend(layers);
+        }
+        for layer in known.difference(&waiting) {
+            if self.publisher.ready.insert(layer.clone()) && self.publisher.withheld.remove(layer) {
+                publication.release.push(layer.clone());
+            }
+        }
+        for layer in waiting {
+            let shown = self.publisher.is_ready(&layer) || self.publisher.published.contains(&layer);
+            if !shown && self.publisher.withheld.insert(layer.clone()) {
+                publication.withhold.push(layer);
+            }
+        }
+        self.forget_unused(&known, publication);
+        publication.open = !std::mem::replace(&mut self.publisher.open, true);
+        self.contribute_all();
+    }
+
+    /// A layer that no policy names any more is neither ready nor withheld: it is empty.
+    fn forget_unused(&mut self, known: &BTreeSet<LayerName>, publication: &mut Publication) {
+        self.publisher.ready.retain(|layer| known.contains(layer));
+        let unused: Vec<LayerName> = self.publisher.withheld.difference(known).cloned().collect();
+        for layer in unused {
+            self.publisher.withheld.remove(&layer);
+            publication.release.push(layer);
+        }
+    }
+
+    fn contribute_all(&mut self) {
+        for key in self.policies.keys().cloned().collect::<Vec<Key>>() {
+            self.for_each_circuit(&key, |engine, uid| engine.contribute(&key, uid));
+        }
+    }
+
+    /// Whether everything a policy would publish is known: its objects have been listed, or
+    /// there is certainly nothing of it that a restart could clear.
+    fn is_settled(&self, key: &Key) -> bool {
+        let Some(policy) = self.policies.get(key) else {
+            return true;
+        };
+        let kind = policy.kind.as_ref().and_then(|kind| self.kinds.get(kind));
+        let listed = kind.is_some_and(|kind| kind.listed);
+        let absent = kind.is_none_or(|kind| kind.crd.is_none());
+        let tripped = !policy.resume.is_empty() || policy.open_circuits() > 0;
+        let unreadable = policy.lowered.is_none();
+        listed || ((absent || unreadable) && !tripped)
+    }
+
+    fn note_warnings(&mut self, name: &LayerName, warnings: &[(Contributor, Warning)]) {
+        let before = self.publisher.warnings.remove(name).unwrap_or_default();
+        if before != warnings {
+            for policy in self.policies.values_mut() {
+                let concerned = policy.lowered.as_ref().is_some_and(|lowered| lowered.plan.layer == *name || lowered.plan.layer.conditions() == *name);
+                policy.dirty |= concerned;
+            }
+        }
+        if !warnings.is_empty() {
+            self.publisher.warnings.insert(name.clone(), warnings.to_vec());
+        }
+    }
+
+    /// The view, brought up to date, if anything in it has changed.
+    pub(crate) fn refresh_view(&mut self) -> Option<View> {
+        for (key, uid) in std::mem::take(&mut self.stale_views) {
+            self.publisher.view_changed = true;
+            self.refresh_circuit_view(&key, &uid);
+        }
+        let changed = std::mem::take(&mut self.publisher.view_changed);
+        changed.then(|| self.view.clone())
+    }
+
+    fn refresh_circuit_view(&mut self, key: &Key, uid: &Arc<str>) {
+        let circuit = self.circuit_view(key, uid);
+        let Some(policy) = self.view.policies.get_mut(key) else {
+            return;
+        };
+        let policy: &mut PolicyView = Arc::make_mut(policy);
+        match circuit {
+            Some((object, circuit)) => {
+                policy.circuits.insert(object, Arc::new(circuit));
+            }
+            None => policy.circuits.retain(|_, circuit| *circuit.uid != **uid),
+        }
+    }
+
+    fn circuit_view(&self, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, CircuitView)> {
+        let policy = self.policies.get(key)?;
+        let lowered = policy.lowered.as_ref()?;
+        let entry = policy.circuits.get(uid)?;
+        let acting = enforced(&entry.breaker, &lowered.config);
+        let trip = entry.breaker.state.trip();
+        let rules = lowered.config.rules.iter().zip(&entry.breaker.rules);
+        let view = CircuitView {
+            uid: (&**uid).into(),
+            state: if acting.observe { StateName::Closed } else { acting.state },
+            shadow: entry.breaker.state.name(),
+            forced: entry.breaker.forced,
+            trip: trip.map(|trip| trip.id),
+            cause: trip.map(|trip| trip.cause),
+            since: Some(entry.since),
+            until: self.until(entry),
+            admit_percent: acting.admit_percent,
+            latched: entry.breaker.latched,
+            suppressed: entry.breaker.suppressed,
+            rules: rules
+                .map(|(rule, streak)| RuleView {
+                    condition: Arc::from(&*rule.condition),
+                    value: streak.last.as_ref().and_then(|last| last.value.clone()),
+                    class: streak.last.as_ref().map(|last| last.class),
+                    streak: streak.count(),
+                    arrived: streak.last.as_ref().map(|last| last.arrived),
+                })
+                .collect(),
+        };
+        Some((entry.object.clone(), view))
+    }
+
+    fn until(&self, entry: &super::circuit::CircuitEntry) -> Option<crate::breaker::time::Wall> {
+        let crate::breaker::circuit::State::Open { trip, until } = &entry.breaker.state else {
+            return None;
+        };
+        let wait: Mono = *until;
+        Some(trip.at + wait.since(trip.mono))
+    }
+}
+
+/// The layers that a policy writes; of one that can't be read, the layer that it would have by default.
+fn layers_of(key: &Key, lowered: Option<&crate::spec::policy::Policy>) -> Vec<LayerName> {
+    let layer = lowered.map_or_else(|| LayerName::try_new(&key.0).ok(), |lowered| Some(lowered.plan.layer.clone()));
+    let layer = layer.into_iter();
+    layer.flat_map(|layer| [layer.conditions(), layer]).collect()
+}

@@ -1,0 +1,250 @@
+//! A record: a circuit as the policy's status carries it over a restart, to and fro.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fusegate_crds::{CauseRecord, CircuitRecord, CircuitState, OverrideState, RuleRecord, Time};
+
+use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
+use crate::breaker::config::Config;
+use crate::breaker::persisted::{Persisted, PersistedObservation, PersistedState, PersistedStreak, PersistedTrip, persist};
+use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
+use crate::breaker::time::{Now, Wall};
+use crate::engine::circuit::CircuitEntry;
+use crate::engine::object::Values;
+use crate::policy::layer::RuntimeValue;
+
+/// The index under which the streak of illegal updates is recorded, past the last possible rule.
+const ILLEGAL: i64 = 16;
+
+/// Writes a circuit down.
+pub(crate) fn write(uid: &str, entry: &CircuitEntry, config: &Config, frozen: Option<&Values>, reason: Option<String>, now: Now) -> CircuitRecord {
+    let persisted = persist(&entry.breaker, config, now);
+    let trip = entry.breaker.state.trip();
+    let mut record = CircuitRecord {
+        uid: uid.to_owned(),
+        kind: entry.kind.kind.to_string(),
+        name: entry.object.to_string(),
+        state: match entry.state() {
+            StateName::Closed => CircuitState::Closed,
+            StateName::Open => CircuitState::Open,
+            StateName::HalfOpen => CircuitState::HalfOpen,
+        },
+        overridden: entry.breaker.forced.map(overridden),
+        trip_id: trip.map(|trip| trip.id.to_string()),
+        cause: trip.map(|trip| match trip.cause {
+            Cause::Breach => CauseRecord::Breach,
+            Cause::Illegal => CauseRecord::Illegal,
+        }),
+        tripped_at: trip.and_then(|trip| time(trip.at)),
+        tripped_rule: trip.and_then(|trip| trip.rule).and_then(|rule| i64::try_from(rule).ok()),
+        tripped_value: trip.and_then(|trip| trip.value.as_ref()).map(text),
+        incident: i64::try_from(persisted.incident).unwrap_or(i64::MAX),
+        level: persisted.level.into(),
+        level_since: (persisted.level > 0).then(|| time(persisted.level_since)).flatten(),
+        since: time(entry.since),
+        reason,
+        armed: entry.breaker.armed,
+        latched: persisted.latched,
+        suppressed: persisted.suppressed,
+        trips: persisted.trips.iter().filter_map(|at| time(*at)).collect(),
+        frozen: frozen.map(freeze).unwrap_or_default(),
+        ..CircuitRecord::default()
+    };
+    match persisted.state {
+        PersistedState::Closed => {}
+        PersistedState::Open { until, .. } => record.until = time(until),
+        PersistedState::HalfOpen { step, successes, since, step_since, .. } => {
+            record.step = Some(step.into());
+            record.successes = Some(successes.into());
+            record.since = time(since);
+            record.step_since = time(step_since);
+        }
+    }
+    let streaks = (0_i64..).zip(&persisted.rules).chain([(ILLEGAL, &persisted.illegal)]);
+    record.rules = streaks.filter_map(|(index, streak)| write_streak(index, streak)).collect();
+    record
+}
+
+/// Reads a circuit back. What can't be read counts as not having happened.
+pub(crate) fn read(record: &CircuitRecord, now: Now) -> Persisted {
+    let wall = |time: Option<Time>| time.map_or(now.wall, |time| Wall(time.millis()));
+    let trip = || {
+        Some(PersistedTrip {
+            id: record.trip_id.as_deref()?.parse::<TripId>().ok()?,
+            cause: match record.cause {
+                Some(CauseRecord::Illegal) => Cause::Illegal,
+                _ => Cause::Breach,
+            },
+            rule: record.tripped_rule.and_then(|rule| usize::try_from(rule).ok()),
+            value: record.tripped_value.as_deref().map(value),
+            at: wall(record.tripped_at.or(record.since)),
+        })
+    };
+    let state = match (record.state, trip()) {
+        (CircuitState::Open, Some(trip)) => PersistedState::Open { trip, until: wall(record.until) },
+        (CircuitState::HalfOpen, Some(trip)) => PersistedState::HalfOpen {
+            trip,
+            step: record.step.and_then(|step| u8::try_from(step).ok()).unwrap_or(0),
+            successes: record.successes.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+            since: wall(record.since),
+            step_since: wall(record.step_since.or(record.since)),
+        },
+        _ => PersistedState::Closed,
+    };
+    let streak = |index: i64| {
+        let found = record.rules.iter().find(|rule| rule.index == index);
+        found.map(read_streak).unwrap_or_default()
+    };
+    Persisted {
+        at: now.wall,
+        state,
+        incident: u64::try_from(record.incident).unwrap_or(0),
+        level: u32::try_from(record.level).unwrap_or(0),
+        level_since: wall(record.level_since),
+        trips: record.trips.iter().map(|time| Wall(time.millis())).collect(),
+        latched: record.latched,
+        suppressed: record.suppressed,
+        rules: (0..ILLEGAL).map(streak).collect(),
+        illegal: streak(ILLEGAL),
+    }
+}
+
+/// The values that were published when the circuit was written down.
+pub(crate) fn thaw(frozen: &BTreeMap<String, String>) -> Values {
+    let pairs = frozen.iter().map(|(key, text)| (Arc::from(key.as_str()), runtime_value(text)));
+    pairs.collect()
+}
+
+fn freeze(values: &Values) -> BTreeMap<String, String> {
+    let fits = |text: &String| text.len() <= CircuitRecord::MAX_FROZEN_BYTES as usize;
+    let pairs = values.iter().map(|(key, value)| (key.to_string(), frozen_text(value)));
+    pairs.filter(|(_, text)| fits(text)).take(64).collect()
+}
+
+/// Text is marked by quotes, so that `"5"` and `5` come back as what they were.
+fn frozen_text(value: &RuntimeValue) -> String {
+    match value {
+        RuntimeValue::Number(number) => number.to_string(),
+        RuntimeValue::Bool(flag) => flag.to_string(),
+        RuntimeValue::Text(text) => format!("\"{text}\""),
+    }
+}
+
+fn runtime_value(text: &str) -> RuntimeValue {
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match (quoted, text.parse::<f64>(), text) {
+        (Some(text), ..) => RuntimeValue::Text(text.into()),
+        (None, Ok(number), _) if number.is_finite() => RuntimeValue::Number(number),
+        (None, _, "true") => RuntimeValue::Bool(true),
+        (None, _, "false") => RuntimeValue::Bool(false),
+        (None, _, text) => RuntimeValue::Text(text.into()),
+    }
+}
+
+fn write_streak(index: i64, streak: &PersistedStreak) -> Option<RuleRecord> {
+    let last = streak.last.as_ref();
+    if last.is_none() && streak.bad_at.is_empty() {
+        return None;
+    }
+    Some(RuleRecord {
+        index,
+        streak: i64::try_from(streak.bad_at.len()).unwrap_or(i64::MAX),
+        since: streak.since.and_then(time),
+        bad_at: streak.bad_at.iter().filter_map(|at| time(*at)).collect(),
+        observed: last.map(|last| format!("{:016x}", last.id.0)),
+        observed_at: last.and_then(|last| last.observed_at).and_then(time),
+        arrived_at: last.and_then(|last| time(last.arrived)),
+        counted_at: last.and_then(|last| time(last.counted)),
+        class: last.map(|last| class_name(last.class).to_owned()),
+        since_trip: last.is_some_and(|last| last.since_trip),
+    })
+}
+
+fn read_streak(record: &RuleRecord) -> PersistedStreak {
+    let wall = |time: Option<Time>| time.map(|time| Wall(time.millis()));
+    let last = || {
+        let id = u64::from_str_radix(record.observed.as_deref()?, 16).ok()?;
+        let arrived = wall(record.arrived_at)?;
+        Some(PersistedObservation {
+            id: ObservationId(id),
+            observed_at: wall(record.observed_at),
+            arrived,
+            counted: wall(record.counted_at).unwrap_or(arrived),
+            class: record.class.as_deref().map_or(Class::Unknown(Unknown::Missing), class),
+            since_trip: record.since_trip,
+        })
+    };
+    PersistedStreak {
+        bad_at: record.bad_at.iter().map(|time| Wall(time.millis())).collect(),
+        since: wall(record.since),
+        last: last(),
+    }
+}
+
+const CLASSES: [(Class, &str); 8] = [
+    (Class::Good, "Good"),
+    (Class::Bad, "Bad"),
+    (Class::Unknown(Unknown::Missing), "Missing"),
+    (Class::Unknown(Unknown::Stale), "Stale"),
+    (Class::Unknown(Unknown::NotANumber), "NotANumber"),
+    (Class::Unknown(Unknown::Illegal), "Illegal"),
+    (Class::Unknown(Unknown::Future), "Future"),
+    (Class::Unknown(Unknown::OutOfOrder), "OutOfOrder"),
+];
+
+pub(crate) fn class_name(class: Class) -> &'static str {
+    CLASSES.iter().find(|(known, _)| *known == class).map_or("Missing", |(_, name)| name)
+}
+
+fn class(name: &str) -> Class {
+    let found = CLASSES.iter().find(|(_, known)| *known == name);
+    found.map_or(Class::Unknown(Unknown::Missing), |(class, _)| *class)
+}
+
+/// A value as text, with the mark that tells text from numbers.
+fn text(value: &Value) -> String {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Text(text) => format!("\"{text}\""),
+    };
+    text.chars().take(256).collect()
+}
+
+fn value(text: &str) -> Value {
+    match runtime_value(text) {
+        RuntimeValue::Number(number) => Value::Number(number),
+        RuntimeValue::Bool(flag) => Value::Bool(flag),
+        RuntimeValue::Text(text) => text.parse().map_or_else(|_| Value::Text((&*text).into()), Value::Number),
+    }
+}
+
+fn overridden(forced: Forced) -> OverrideState {
+    match forced {
+        Forced::Open => OverrideState::ForcedOpen,
+        Forced::Closed => OverrideState::ForcedClosed,
+        Forced::Observe => OverrideState::Observe,
+    }
+}
+
+pub(crate) fn time(at: Wall) -> Option<Time> {
+    Time::from_millis(at.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frozen_values_come_back_as_what_they_were() {
+        let values: Values = [
+            (Arc::from("a"), RuntimeValue::Number(0.25)),
+            (Arc::from("b"), RuntimeValue::Text("5".into())),
+            (Arc::from("c"), RuntimeValue::Bool(true)),
+            (Arc::from("d"), RuntimeValue::Text("gold".into())),
+        ]
+        .into();
+        assert_eq!(thaw(&freeze(&values)), values);
+    }
+}

@@ -1,0 +1,11 @@
+//! Policy: what should be published, per layer.
+//!
+//! It knows circuits' states and the names of things, and nothing of where they
+//! come from (Kubernetes) or how they are said (Envoy).
+
+pub mod allowance;
+pub mod contribution;
+pub mod layer;
+pub mod layers;
+pub mod plan;
+pub mod template;

@@ -1,0 +1,244 @@
+//! A policy, lowered against its contract: everything its circuits need.
+
+use std::sync::Arc;
+
+use fusegate_crds::{
+    Action, CircuitPolicySpec, DurationText, IllegalUpdates, PolicyMode, RuntimeKey, Scalar,
+    Selector, Severity,
+};
+
+use crate::breaker::config::{Config, Flap, MAX_FLAP_TRIPS, Probe, Wait};
+use crate::breaker::time::Span;
+use crate::condition::contract::Contract;
+use crate::policy::layer::{LayerName, RuntimeValue};
+use crate::policy::plan::{ConditionsLayer, Plan, RuntimeSwitch, Shed};
+use crate::policy::template::Template;
+use crate::spec::problem::Problem;
+use crate::spec::rule;
+
+/// A policy as the engine runs it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Rules and timings.
+    pub config: Config,
+    /// For each rule, the index of its condition in the contract.
+    pub conditions: Vec<usize>,
+    /// What to publish, and where.
+    pub plan: Plan,
+    /// Which objects have a circuit.
+    pub selector: Selector,
+    /// Everything computed and reported, nothing enforced.
+    pub observe: bool,
+    /// Freeze published values while not Closed.
+    pub reject_updates: bool,
+    /// Roll the CRD back on a trip.
+    pub rollback_schema: bool,
+    /// Page on a trip.
+    pub alert: bool,
+    /// `critical`, `warning` or `info`.
+    pub severity: &'static str,
+    /// Annotations for the alert.
+    pub annotations: Vec<(Box<str>, Box<str>)>,
+    /// Percent of this policy's circuits that may be open at once.
+    pub max_open_percent: u8,
+}
+
+/// Lowers a policy of `namespace`.
+pub fn lower(namespace: &str, spec: &CircuitPolicySpec, contract: &Contract, kind: &Arc<str>) -> Result<Policy, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let config = config(spec, contract, &mut problems);
+    let plan = plan(namespace, spec, kind, &mut problems);
+    let (Some(config), Some(plan), true) = (config, plan, problems.is_empty()) else {
+        return Err(problems);
+    };
+    let does = |action| spec.on_trip.contains(&action);
+    Ok(Policy {
+        conditions: config
+            .rules
+            .iter()
+            .filter_map(|rule| contract.index_of(&rule.condition))
+            .collect(),
+        config,
+        plan,
+        selector: spec.selector.clone(),
+        observe: spec.mode == PolicyMode::Observe,
+        reject_updates: does(Action::RejectUpdates),
+        rollback_schema: does(Action::RollbackSchema),
+        alert: does(Action::Alert),
+        severity: severity(spec.alert.severity),
+        annotations: spec
+            .alert
+            .annotations
+            .iter()
+            .map(|(name, text)| (name.as_str().into(), text.as_str().into()))
+            .collect(),
+        max_open_percent: spec.max_open_percent,
+    })
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    }
+}
+
+fn config(spec: &CircuitPolicySpec, contract: &Contract, problems: &mut Vec<Problem>) -> Option<Config> {
+    let before = problems.len();
+    let mut rules = Vec::with_capacity(spec.trip.when.len());
+    for (index, rule) in spec.trip.when.iter().enumerate() {
+        match rule::lower(index, rule, contract) {
+            Ok(rule) => rules.push(rule),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if spec.trip.when.is_empty() || spec.trip.when.len() > MAX_RULES {
+        problems.push(Problem::new("spec.trip.when", format!("needs 1 to {MAX_RULES} rules")));
+    }
+    let mut span = |field: &str, text: &DurationText| span(field, text, problems);
+    let within = span("spec.trip.within", &spec.trip.within);
+    let at_least = span("spec.trip.atLeast", &spec.trip.at_least);
+    let resample = span("spec.trip.resample", &spec.trip.resample);
+    let minimum = span("spec.open.minimum", &spec.open.minimum);
+    let maximum = span("spec.open.maximum", &spec.open.maximum);
+    let settle = span("spec.halfOpen.settle", &spec.half_open.settle);
+    let timeout = span("spec.halfOpen.timeout", &spec.half_open.timeout);
+    let flap_within = span("spec.flap.within", &spec.flap.within);
+    let config = Config {
+        rules,
+        consecutive: spec.trip.consecutive,
+        within,
+        at_least,
+        resample: (resample.0 > 0).then_some(resample),
+        illegal_is_bad: spec.trip.illegal == IllegalUpdates::Bad,
+        open: Wait { minimum, maximum },
+        half_open: Probe {
+            admit_percent: spec.half_open.admit_percent.clone(),
+            settle,
+            successes: spec.half_open.successes,
+            timeout,
+        },
+        flap: Flap { trips: spec.flap.trips, within: flap_within },
+    };
+    check(&config, problems);
+    (problems.len() == before).then_some(config)
+}
+
+/// The rules that an API server without CEL, or a directory, has not checked.
+fn check(config: &Config, problems: &mut Vec<Problem>) {
+    let mut require = |holds: bool, field: &str, message: &str| {
+        if !holds {
+            problems.push(Problem::new(field, message));
+        }
+    };
+    let ascending = config
+        .half_open
+        .admit_percent
+        .windows(2)
+        .all(|pair| matches!(pair, [a, b] if a < b));
+    let percent = config.half_open.admit_percent.iter().all(|p| (1..=99).contains(p));
+    let steps = (1..=8).contains(&config.half_open.admit_percent.len());
+    require((1..=100).contains(&config.consecutive), "spec.trip.consecutive", "must be 1 to 100");
+    require(config.within.0 > 0, "spec.trip.within", "must be more than 0s, for a streak to fit in");
+    require(config.at_least <= config.within, "spec.trip.atLeast", "must not be more than within");
+    require(
+        config.resample.is_none_or(|span| span.0 >= 1_000),
+        "spec.trip.resample",
+        "must be 1s or more, or 0s to count new observations only",
+    );
+    require(config.open.minimum.0 >= 1_000, "spec.open.minimum", "must be 1s or more");
+    require(config.open.minimum <= config.open.maximum, "spec.open.minimum", "must not be more than maximum");
+    require(
+        ascending && percent && steps,
+        "spec.halfOpen.admitPercent",
+        "needs 1 to 8 steps of 1 to 99 percent, each admitting more than the one before",
+    );
+    require(
+        config.half_open.settle < config.half_open.timeout,
+        "spec.halfOpen.settle",
+        "must be less than timeout, or no step can end",
+    );
+    require((1..=100).contains(&config.half_open.successes), "spec.halfOpen.successes", "must be 1 to 100");
+    require(
+        (1..MAX_FLAP_TRIPS).contains(&config.flap.trips),
+        "spec.flap.trips",
+        "must be 1 to 31",
+    );
+}
+
+fn span(field: &str, text: &DurationText, problems: &mut Vec<Problem>) -> Span {
+    match text.millis() {
+        Ok(millis) => Span(millis),
+        Err(invalid) => {
+            problems.push(Problem::new(field, invalid.to_string()));
+            Span::default()
+        }
+    }
+}
+
+fn plan(namespace: &str, spec: &CircuitPolicySpec, kind: &Arc<str>, problems: &mut Vec<Problem>) -> Option<Plan> {
+    let before = problems.len();
+    let layer = layer(namespace, spec, problems)?;
+    let mut shed = Vec::new();
+    for (index, item) in spec.mesh.shed.iter().enumerate() {
+        let field = format!("spec.mesh.shed[{index}]");
+        if !(1..=100).contains(&item.percent) {
+            problems.push(Problem::new(format!("{field}.percent"), "must be 1 to 100"));
+        }
+        if let Some(cluster) = template(&format!("{field}.cluster"), &item.cluster, problems) {
+            shed.push(Shed { cluster, percent: item.percent });
+        }
+    }
+    let mut runtime = Vec::new();
+    for (index, item) in spec.mesh.runtime.iter().enumerate() {
+        runtime.extend(switch(&format!("spec.mesh.runtime[{index}]"), item, problems));
+    }
+    let publish_conditions = match (spec.mesh.publish_conditions, layer.conditions()) {
+        (false, _) => None,
+        (true, layer) => Some(ConditionsLayer { layer, kind: kind.clone() }),
+    };
+    (problems.len() == before).then_some(Plan { layer, shed, runtime, publish_conditions })
+}
+
+fn layer(namespace: &str, spec: &CircuitPolicySpec, problems: &mut Vec<Problem>) -> Option<LayerName> {
+    let name = spec.mesh.layer.as_deref().unwrap_or(namespace);
+    let field = "spec.mesh.layer";
+    match LayerName::try_new(name) {
+        Err(invalid) => problems.push(Problem::new(field, invalid.to_string())),
+        Ok(layer) if !layer.permitted(namespace) => problems.push(Problem::new(
+            field,
+            format!("\"{name}\" is not this namespace's; use \"{namespace}\" or \"{namespace}.<suffix>\""),
+        )),
+        Ok(layer) => return Some(layer),
+    }
+    None
+}
+
+fn switch(field: &str, item: &RuntimeKey, problems: &mut Vec<Problem>) -> Option<RuntimeSwitch> {
+    Some(RuntimeSwitch {
+        key: template(&format!("{field}.key"), &item.key, problems)?,
+        closed: runtime_value(&item.closed),
+        open: runtime_value(&item.open),
+    })
+}
+
+fn template(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Template> {
+    Template::try_new(text)
+        .map_err(|invalid| problems.push(Problem::new(field, invalid.to_string())))
+        .ok()
+}
+
+/// Envoy reads numbers, booleans and text; quoted numbers and booleans mean what they say.
+fn runtime_value(scalar: &Scalar) -> RuntimeValue {
+    let text = scalar.text();
+    match (text.parse::<f64>(), &*text) {
+        (Ok(number), _) if number.is_finite() => RuntimeValue::Number(number),
+        (_, "true") => RuntimeValue::Bool(true),
+        (_, "false") => RuntimeValue::Bool(false),
+        (_, text) => RuntimeValue::Text(text.into()),
+    }
+}
+
+/// The CRD's own bound; it sizes every circuit.
+const MAX_RULES: usize = 16;
