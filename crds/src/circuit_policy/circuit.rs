@@ -49,6 +49,24 @@ pub struct CircuitRecord {
     #[schemars(range(min = 0))]
     pub level: i64,
 
+    /// When the level's next decay is counted from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level_since: Option<Time>,
+
+    /// When the last trip was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tripped_at: Option<Time>,
+
+    /// The index of the rule in `trip.when` that broke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 15))]
+    pub tripped_rule: Option<i64>,
+
+    /// The value that broke it; text is in quotes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub tripped_value: Option<String>,
+
     /// When the state began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
@@ -56,6 +74,10 @@ pub struct CircuitRecord {
     /// When Open's wait, or `HalfOpen`'s timeout, ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+
+    /// When this half-open step began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_since: Option<Time>,
 
     /// The step of `halfOpen.admitPercent`, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +184,32 @@ pub struct RuleRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub observed: Option<String>,
+
+    /// When each Bad sample that still counts came, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    pub bad_at: Vec<Time>,
+
+    /// The time that the last observation carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Time>,
+
+    /// When the last observation arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrived_at: Option<Time>,
+
+    /// When the last observation was last counted, on arrival or by resampling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<Time>,
+
+    /// How it was classed: Good, Bad, or why it is Unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub class: Option<String>,
+
+    /// Whether it was observed since the last trip.
+    #[serde(skip_serializing_if = "is_false")]
+    pub since_trip: bool,
 }
 
 /// Bounds the values of `frozen`.
