@@ -140,3 +140,11 @@ impl Engine {
         needed.iter().all(|feed| self.listed.contains(feed))
     }
 }
+
+impl Engine {
+    /// The next moment at which [`Engine::tick`] could do something, if any.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<crate::breaker::time::Mono> {
+        [self.schedule.next(), self.next_expiry()].into_iter().flatten().min()
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::breaker::sample::{ObservationId, Reading, Unknown};
 use crate::breaker::step::{Legality, Report};
 use crate::breaker::time::{Now, Wall};
-use crate::condition::diff::Fingerprint;
+use crate::condition::diff::{self, Fingerprint};
 use crate::condition::report::{self, Entry};
 use crate::condition::{self, value};
 use crate::effects::effect::{Action, Effect, Line};
@@ -27,7 +27,7 @@ pub(crate) struct ObjectEntry {
     pub(crate) resource_version: Box<str>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) epoch: u32,
-    fingerprint: Option<Fingerprint>,
+    fingerprint: Fingerprint,
     entries: Box<[Entry]>,
     legality: Legality,
     legal: Values,
@@ -38,6 +38,11 @@ impl ObjectEntry {
     /// What is published of it now.
     pub(crate) fn shown(&self) -> &Values {
         self.frozen.as_ref().unwrap_or(&self.legal)
+    }
+
+    /// What is kept published in place of newer values, while it is.
+    pub(crate) fn frozen(&self) -> Option<&Values> {
+        self.frozen.as_ref()
     }
 
     /// The last report, as the rules over `conditions` (indices into the contract) see it.
@@ -64,7 +69,7 @@ impl Engine {
             self.kinds.entry(kind.clone()).or_default().names.insert(name, uid.clone());
         }
         let status = object.status.as_deref().map(serde_json::value::RawValue::get);
-        let report = condition::report::extract(&compiled.contract, status);
+        let report = condition::extract::extract(&compiled.contract, status);
         let keys = self.judges(kind, &object.meta.namespace);
         let before = self.kinds.get(kind).and_then(|entry| entry.objects.get(&uid)).map(|object| object.shown().clone());
         let changed = self.keep_object(kind, &uid, object, &report, &compiled);
@@ -82,10 +87,10 @@ impl Engine {
         let entry = self.kinds.entry(kind.clone()).or_default();
         let epoch = entry.epoch;
         let before = entry.objects.remove(uid);
-        let fingerprint = Fingerprint::of(report);
         let first = before.is_none();
-        let diff = fingerprint.diff(before.as_ref().and_then(|object| object.fingerprint.as_ref()), &compiled.contract, report);
-        let changed = (first || diff.is_change()).then_some(MapOperation { first, diff, seen_by: object.seen_by });
+        let fingerprint = before.as_ref().map(|object| object.fingerprint.clone()).unwrap_or_default();
+        let diff = diff::diff(&compiled.contract, &fingerprint, report);
+        let changed = diff.map(|diff| MapOperation { first, diff, seen_by: object.seen_by });
         let (legal, frozen) = before.map_or((Values::from([]), None), |object| (object.legal, object.frozen));
         let legal = if report.is_legal() && (first || changed.is_some()) {
             publishable(report, compiled)
@@ -98,7 +103,7 @@ impl Engine {
             resource_version: object.meta.resource_version,
             labels: object.meta.labels,
             epoch,
-            fingerprint: Some(fingerprint),
+            fingerprint: Fingerprint::of(&compiled.contract, report),
             entries: report.entries.clone().into(),
             legality: Legality {
                 legal: report.is_legal(),
@@ -126,7 +131,7 @@ impl Engine {
         for key in self.judges(kind, &object.namespace) {
             self.remove_circuit(now, &key, &uid, Cue::Deleted);
         }
-        let keys = object.fingerprint.as_ref().map_or(0, Fingerprint::keys);
+        let keys = object.fingerprint.keys();
         self.effects.push(Effect::Audit(Box::new(Line {
             at: now.wall.0,
             action: Action::Map,

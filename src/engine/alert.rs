@@ -1,0 +1,161 @@
+//! Alerts: what should be firing, derived from the state, and the difference to what is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::breaker::circuit::{Cause, Forced, Trip};
+use crate::breaker::time::Now;
+use crate::effects::effect::{Alert, Effect};
+use crate::engine::circuit::{CircuitEntry, Cue};
+use crate::engine::policy::PolicyEntry;
+use crate::engine::{Engine, Key, words};
+use crate::spec::policy::Policy;
+
+/// A circuit is not Closed.
+const OPEN: &str = "CircuitBreakerOpen";
+
+/// A trip was due, and the open cap held it back.
+const SUPPRESSED: &str = "CircuitBreakerSuppressed";
+
+type Text = BTreeMap<Box<str>, Box<str>>;
+
+impl Engine {
+    /// Fires, updates and resolves, so that what is firing is what should be.
+    pub(crate) fn sync_alerts(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let wanted = self.wanted_alerts(now, key, uid);
+        let Some(entry) = self.circuit_mut(key, uid) else {
+            return;
+        };
+        let firing = std::mem::take(&mut entry.alerts);
+        let ended = cause_of_end(entry.cause);
+        let mut changes = Vec::new();
+        let mut kept = Vec::new();
+        for mut alert in wanted {
+            let before = firing.iter().find(|before| before.labels == alert.labels);
+            alert.starts_at = before.map_or(alert.starts_at, |before| before.starts_at);
+            if before != Some(&alert) {
+                changes.push(alert.clone());
+            }
+            kept.push(alert);
+        }
+        for mut alert in firing {
+            if !kept.iter().any(|still| still.labels == alert.labels) {
+                alert.ends_at = Some(now.wall.0.max(alert.starts_at));
+                alert.annotations.insert("resolved_by".into(), ended.into());
+                changes.push(alert);
+            }
+        }
+        entry.alerts = kept;
+        self.effects.extend(changes.into_iter().map(Effect::Alert));
+    }
+
+    /// Says everything that is firing once more; for whoever leads anew.
+    pub(crate) fn repeat_alerts(&mut self) {
+        let circuits = self.policies.values().flat_map(|policy| policy.circuits.values());
+        let alerts: Vec<Effect> = circuits.flat_map(|entry| entry.alerts.iter().cloned().map(Effect::Alert)).collect();
+        self.effects.extend(alerts);
+    }
+
+    fn wanted_alerts(&self, now: Now, key: &Key, uid: &Arc<str>) -> Vec<Alert> {
+        let Some(policy) = self.policies.get(key) else {
+            return Vec::new();
+        };
+        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
+            return Vec::new();
+        };
+        if !lowered.alert || entry.breaker.forced == Some(Forced::Closed) {
+            return Vec::new();
+        }
+        let open = entry.breaker.state.trip().map(|trip| self.open_alert(key, policy, lowered, entry, trip));
+        let suppressed = entry.breaker.suppressed.then(|| self.suppressed_alert(now, key, policy, lowered, entry));
+        open.into_iter().chain(suppressed).collect()
+    }
+
+    fn open_alert(&self, key: &Key, policy: &PolicyEntry, lowered: &Policy, entry: &CircuitEntry, trip: &Trip) -> Alert {
+        let condition = words::condition(lowered, trip);
+        let mut annotations = self.annotations(lowered, entry);
+        let object = words::resource(&entry.kind, &key.0, &entry.object);
+        let told = words::trip(lowered, trip);
+        let mode = if lowered.observe { "observe only, nothing is enforced: " } else { "" };
+        annotations.insert("summary".into(), format!("{mode}circuit of {object} is {}: {told}", words::state(entry.state())).into());
+        annotations.insert("description".into(), words::description(lowered, policy, entry, trip).into());
+        annotations.insert("trip_id".into(), trip.id.to_string().into());
+        annotations.insert("value".into(), trip.value.as_ref().map_or_else(|| "none".to_owned(), words::value).into());
+        if lowered.rollback_schema && !lowered.observe {
+            annotations.insert("rollback".into(), self.rollback_text(&entry.kind).into());
+        }
+        Alert {
+            labels: self.labels(OPEN, key, lowered, entry, condition),
+            annotations,
+            starts_at: trip.at.0,
+            ends_at: None,
+        }
+    }
+
+    fn suppressed_alert(&self, now: Now, key: &Key, policy: &PolicyEntry, lowered: &Policy, entry: &CircuitEntry) -> Alert {
+        let mut annotations = self.annotations(lowered, entry);
+        let object = words::resource(&entry.kind, &key.0, &entry.object);
+        let open = policy.open_circuits();
+        annotations.insert("summary".into(), format!("the circuit of {object} should be open, and the open cap holds it back").into());
+        annotations.insert(
+            "description".into(),
+            format!(
+                "{open} of {} circuits of policy {}/{} are not Closed, and maxOpenPercent is {}. \
+                 So many at once suggests that the source of the conditions broke, and not the services. \
+                 Check the operator that writes them; if the services really are sick, raise maxOpenPercent or force this circuit Open.",
+                policy.circuits.len(),
+                key.0,
+                key.1,
+                lowered.max_open_percent
+            )
+            .into(),
+        );
+        Alert {
+            labels: self.labels(SUPPRESSED, key, lowered, entry, "any"),
+            annotations,
+            starts_at: now.wall.0,
+            ends_at: None,
+        }
+    }
+
+    /// The identity. No value, streak or attempt may stand here.
+    fn labels(&self, name: &str, key: &Key, lowered: &Policy, entry: &CircuitEntry, condition: &str) -> Text {
+        let severity = if lowered.observe { "info" } else { lowered.severity };
+        let labels = [
+            ("alertname", name),
+            ("severity", severity),
+            ("cluster", &self.settings.cluster),
+            ("namespace", &key.0),
+            ("kind", &entry.kind.kind),
+            ("name", &entry.object),
+            ("condition", condition),
+            ("breaker", &key.1),
+        ];
+        labels.into_iter().map(|(name, text)| (name.into(), text.into())).collect()
+    }
+
+    fn annotations(&self, lowered: &Policy, entry: &CircuitEntry) -> Text {
+        let mut annotations: Text = lowered.annotations.iter().cloned().collect();
+        annotations.insert("state".into(), words::state(entry.state()).into());
+        annotations.insert("link".into(), format!("{}/v1/circuits", self.settings.link).into());
+        annotations
+    }
+}
+
+fn cause_of_end(cue: Cue) -> &'static str {
+    match cue {
+        Cue::Deleted => "Deleted",
+        Cue::PolicyDeleted => "PolicyDeleted",
+        Cue::Unselected => "Unselected",
+        Cue::Override => "Override",
+        Cue::Report | Cue::Timer | Cue::Policy | Cue::Leader => "Recovered",
+    }
+}
+
+/// Whether a cause is worth naming in a label.
+pub(crate) fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Breach => "Breach",
+        Cause::Illegal => "Illegal",
+    }
+}

@@ -1,0 +1,310 @@
+//! Rollback: one per incident, whatever the number of circuits.
+
+use std::sync::Arc;
+
+use fusegate_crds::IncidentState;
+
+use crate::breaker::circuit::TripId;
+use crate::breaker::time::Now;
+use crate::effects::effect::{Action, Effect, Line, Record, Rollback, Target};
+use crate::engine::kind::KindEntry;
+use crate::engine::{Engine, Key};
+use crate::revision;
+use crate::revision::decide::{Facts, Verdict, decide};
+use crate::source::event::{GroupKind, Outcome, Revision, RollbackEnd};
+
+/// What is known of a kind's latest incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RollbackState {
+    /// Nothing has been asked.
+    #[default]
+    None,
+    /// A rollback is under way.
+    Ordered {
+        incident: Box<str>,
+        target: u64,
+    },
+    /// The CRD was rolled back.
+    Done {
+        target: u64,
+    },
+    /// A person is to do it.
+    Proposed {
+        target: u64,
+    },
+    /// It may not be done.
+    Blocked {
+        reason: Box<str>,
+        message: Box<str>,
+    },
+}
+
+impl Engine {
+    /// A trip asks for the CRD's previous schema.
+    pub(crate) fn order_rollback(&mut self, now: Now, key: &Key, uid: &Arc<str>, trip: TripId) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
+            return;
+        };
+        if !lowered.rollback_schema || lowered.observe || entry.breaker.forced.is_some() {
+            return;
+        }
+        let kind = entry.kind.clone();
+        let Some((verdict, rollback)) = self.judge_rollback(now, &kind, trip) else {
+            return;
+        };
+        self.tell_rollback(now, key, &kind, trip, &verdict);
+        self.set_rollback(now, &kind, verdict, rollback.as_deref());
+        self.effects.extend(rollback.map(Effect::Rollback));
+    }
+
+    fn judge_rollback(&self, now: Now, kind: &GroupKind, trip: TripId) -> Option<(Verdict, Option<Box<Rollback>>)> {
+        let contract = self.contract_of(kind)?;
+        let (spec, compiled) = (contract.spec.as_ref()?, contract.compiled.as_ref()?);
+        let entry = self.kinds.get(kind)?;
+        let crd = entry.crd.as_ref()?;
+        let live_hash = entry.live_hash.as_deref()?;
+        let live = entry.revisions.values().find(|revision| *revision.hash == *live_hash);
+        let incident = revision::incident(&crd.meta.uid, live_hash);
+        let revisions: Vec<Revision> = entry.revisions.values().cloned().collect();
+        let labels: Vec<&str> = crd.meta.labels.keys().map(String::as_str).collect();
+        let verdict = decide(&Facts {
+            mode: spec.rollback.mode,
+            changed_within: compiled.changed_within,
+            now: now.wall.0,
+            crd: &crd.meta.name,
+            live_hash,
+            live_spec: &crd.spec,
+            live_since: live.map_or(now.wall.0, |live| live.seen_at),
+            revisions: &revisions,
+            stored_versions: &crd.stored_versions,
+            managers: &crd.managers,
+            labels: &labels,
+            incident: self.incident_state(kind, &incident),
+        });
+        let Verdict::Rollback { target } = &verdict else {
+            return Some((verdict, None));
+        };
+        let bad = live.cloned().unwrap_or_else(|| entry.unrecorded(crd, live_hash, now));
+        let rollback = Rollback {
+            contract: Target {
+                namespace: "".into(),
+                name: contract.meta.name.clone(),
+                uid: contract.meta.uid.clone(),
+            },
+            incident: incident.into(),
+            trip: trip.to_string().into(),
+            crd: Target {
+                namespace: "".into(),
+                name: crd.meta.name.clone(),
+                uid: crd.meta.uid.clone(),
+            },
+            resource_version: crd.meta.resource_version.clone(),
+            bad,
+            target: target.clone(),
+            at: now.wall.0,
+        };
+        Some((verdict, Some(Box::new(rollback))))
+    }
+
+    /// The state of an incident: what this replica has ordered, else what the contract's status says.
+    fn incident_state(&self, kind: &GroupKind, incident: &str) -> Option<IncidentState> {
+        let contract = self.contract_of(kind)?;
+        let written = contract.incidents.iter().find(|record| record.id == incident);
+        written.map(|record| record.state)
+    }
+
+    fn set_rollback(&mut self, now: Now, kind: &GroupKind, verdict: Verdict, order: Option<&Rollback>) {
+        let Some(entry) = self.kinds.get_mut(kind) else {
+            return;
+        };
+        let state = match (verdict, order) {
+            (Verdict::Rollback { target }, Some(order)) => RollbackState::Ordered {
+                incident: order.incident.clone(),
+                target: target.number,
+            },
+            (Verdict::Propose { target }, _) => RollbackState::Proposed { target: target.number },
+            (Verdict::Blocked { reason, message }, _) => RollbackState::Blocked {
+                reason: reason.into(),
+                message: message.into(),
+            },
+            (Verdict::Joined(IncidentState::RolledBack), _) if entry.live_is_bad() => RollbackState::Blocked {
+                reason: "Contested".into(),
+                message: "this schema was rolled back before and somebody brought it back; it is not rolled back twice. \
+                          Apply a good schema, or find out who applies this one"
+                    .into(),
+            },
+            _ => return,
+        };
+        entry.rollback = state;
+        self.touch_kind(kind);
+        self.sync_kind_alerts(now, kind);
+    }
+
+    pub(crate) fn end_rollback(&mut self, now: Now, outcome: Outcome) {
+        let Some(kind) = self.contracts.get(&outcome.contract).and_then(|contract| contract.kind.clone()) else {
+            return;
+        };
+        let Some(entry) = self.kinds.get_mut(&kind) else {
+            return;
+        };
+        let target = match &entry.rollback {
+            RollbackState::Ordered { target, .. } => *target,
+            _ => 0,
+        };
+        let verdict = if matches!(outcome.end, RollbackEnd::Blocked { .. }) { "Failed" } else { "Done" };
+        let (state, why) = match outcome.end {
+            RollbackEnd::Done => (RollbackState::Done { target }, format!("rolled back to revision {target}")),
+            RollbackEnd::Joined => (RollbackState::Done { target }, "another trip of this incident was there first".to_owned()),
+            RollbackEnd::Blocked { reason, message } => {
+                let why = format!("{reason}: {message}");
+                (RollbackState::Blocked { reason, message }, why)
+            }
+        };
+        entry.rollback = state;
+        let resource = entry.crd.as_ref().map(|crd| format!("CustomResourceDefinition/{}", crd.meta.name));
+        self.effects.push(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::Effect,
+            source: "effect",
+            resource: resource.unwrap_or_default().into(),
+            operation: "RollbackSchema".into(),
+            verdict,
+            reason: why.into(),
+            ..Line::default()
+        })));
+        self.touch_kind(&kind);
+        self.sync_kind_alerts(now, &kind);
+    }
+
+    fn sync_kind_alerts(&mut self, now: Now, kind: &GroupKind) {
+        let concerned = self.policies.iter().filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
+        for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<Key>>() {
+            self.for_each_circuit(&key, |engine, uid| engine.sync_alerts(now, &key, uid));
+        }
+    }
+
+    fn tell_rollback(&mut self, now: Now, key: &Key, kind: &GroupKind, trip: TripId, verdict: &Verdict) {
+        let (verdict, reason) = match verdict {
+            Verdict::Off => return,
+            Verdict::Joined(state) => ("Ordered", format!("joins the incident, which is {state:?}")),
+            Verdict::Propose { target } => ("Ordered", format!("proposed: back to revision {}", target.number)),
+            Verdict::Rollback { target } => ("Ordered", format!("back to revision {}", target.number)),
+            Verdict::Blocked { reason, message } => ("Failed", format!("RollbackBlocked {reason}: {message}")),
+        };
+        let crd = self.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
+        let resource = crd.map(|crd| format!("CustomResourceDefinition/{}", crd.meta.name));
+        self.effects.push(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::Effect,
+            source: "effect",
+            resource: resource.unwrap_or_default().into(),
+            operation: "RollbackSchema".into(),
+            verdict,
+            reason: reason.into(),
+            policy: Some(format!("{}/{}", key.0, key.1).into()),
+            trip_id: Some(trip.to_string().into()),
+            ..Line::default()
+        })));
+    }
+
+    /// What an alert says of the rollback.
+    pub(crate) fn rollback_text(&self, kind: &GroupKind) -> String {
+        match self.kinds.get(kind).map(|entry| &entry.rollback) {
+            None | Some(RollbackState::None) => "not asked for by the contract".to_owned(),
+            Some(RollbackState::Ordered { target, .. }) => format!("under way to revision {target}"),
+            Some(RollbackState::Done { target: 0 }) => "done".to_owned(),
+            Some(RollbackState::Done { target }) => format!("done: the CRD is at revision {target}"),
+            Some(RollbackState::Proposed { target }) => format!("proposed: apply revision {target}"),
+            Some(RollbackState::Blocked { reason, message }) => format!("RollbackBlocked {reason}: {message}"),
+        }
+    }
+
+    /// Keeps the live schema as a revision, if it is a new one.
+    pub(crate) fn record_revision(&mut self, now: Now, kind: &GroupKind) {
+        if !self.is_listed() {
+            return;
+        }
+        let limit = self.contract_of(kind).and_then(|contract| contract.spec.as_ref()).map(|spec| spec.history.limit);
+        let (Some(limit), Some(entry)) = (limit, self.kinds.get_mut(kind)) else {
+            return;
+        };
+        let (Some(crd), Some(hash)) = (&entry.crd, &entry.live_hash) else {
+            return;
+        };
+        let known = entry.revisions.values().any(|revision| revision.hash == *hash);
+        if known || entry.recording.as_ref() == Some(hash) {
+            return;
+        }
+        let revision = entry.unrecorded(crd, hash, now);
+        entry.recording = Some(hash.clone());
+        self.effects.push(Effect::Record(Record { revision, limit: limit as usize }));
+    }
+
+    /// Says once more what has to be stored and rolled back; for whoever leads anew.
+    pub(crate) fn repeat_rollbacks(&mut self, now: Now) {
+        for kind in self.kinds.keys().cloned().collect::<Vec<_>>() {
+            if let Some(entry) = self.kinds.get_mut(&kind) {
+                entry.recording = None;
+            }
+            self.record_revision(now, &kind);
+        }
+        for key in self.policies.keys().cloned().collect::<Vec<Key>>() {
+            self.for_each_circuit(&key, |engine, uid| {
+                if let Some(trip) = engine.trip_of(&key, uid) {
+                    engine.order_rollback(now, &key, uid, trip);
+                }
+            });
+        }
+    }
+
+    pub(crate) fn apply_revision(&mut self, now: Now, revision: Revision) {
+        let kinds = self.kinds.iter();
+        let mut owners = kinds.filter(|(_, entry)| entry.crd.as_ref().is_some_and(|crd| crd.meta.name == revision.crd));
+        let found = owners.next().map(|(kind, _)| kind.clone());
+        let Some(kind) = found.or_else(|| kind_of(&revision)) else {
+            return;
+        };
+        let entry = self.kinds.entry(kind.clone()).or_default();
+        entry.revisions.insert(revision.number, revision);
+        self.touch_kind(&kind);
+        let _ = now;
+    }
+
+    pub(crate) fn delete_revision(&mut self, revision: &Revision) {
+        for entry in self.kinds.values_mut() {
+            if entry.revisions.get(&revision.number).is_some_and(|kept| kept.crd == revision.crd) {
+                entry.revisions.remove(&revision.number);
+            }
+        }
+    }
+}
+
+impl KindEntry {
+    /// The live schema as the revision it would be.
+    fn unrecorded(&self, crd: &crate::source::event::Crd, hash: &str, now: Now) -> Revision {
+        Revision {
+            crd: crd.meta.name.clone(),
+            crd_uid: crd.meta.uid.clone(),
+            number: self.revisions.keys().next_back().copied().unwrap_or(0) + 1,
+            hash: hash.into(),
+            seen_at: now.wall.0,
+            bad: None,
+            spec: crd.spec.clone(),
+        }
+    }
+
+    fn live_is_bad(&self) -> bool {
+        let live = self.revisions.values().find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
+        live.is_some_and(|revision| revision.bad.is_some())
+    }
+}
+
+/// The kind that a stored schema serves.
+fn kind_of(revision: &Revision) -> Option<GroupKind> {
+    let group = revision.spec.get("group")?.as_str()?;
+    let kind = revision.spec.get("names")?.get("kind")?.as_str()?;
+    Some(GroupKind::new(group, kind))
+}
