@@ -91,17 +91,25 @@ impl Engine {
         self.counts.events += 1;
         match event {
             Event::Contract(Change::Applied(document)) => self.apply_contract(now, document),
-            Event::Contract(Change::Deleted(document)) => self.delete_contract(now, &document.meta.name),
+            Event::Contract(Change::Deleted(document)) => {
+                self.delete_contract(now, &document.meta.name)
+            }
             Event::Policy(Change::Applied(document)) => self.apply_policy(now, document),
-            Event::Policy(Change::Deleted(document)) => self.delete_policy(now, &policy::key(&document.meta)),
+            Event::Policy(Change::Deleted(document)) => {
+                self.delete_policy(now, &policy::key(&document.meta))
+            }
             Event::Override(Change::Applied(document)) => self.apply_override(now, document),
-            Event::Override(Change::Deleted(document)) => self.delete_override(now, &policy::key(&document.meta)),
+            Event::Override(Change::Deleted(document)) => {
+                self.delete_override(now, &policy::key(&document.meta))
+            }
             Event::Crd(Change::Applied(crd)) => self.apply_crd(now, crd),
             Event::Crd(Change::Deleted(crd)) => self.delete_crd(now, &crd.target),
             Event::Revision(Change::Applied(revision)) => self.apply_revision(now, revision),
             Event::Revision(Change::Deleted(revision)) => self.delete_revision(&revision),
             Event::Object(kind, Change::Applied(object)) => self.apply_object(now, &kind, object),
-            Event::Object(kind, Change::Deleted(object)) => self.delete_object(now, &kind, &object.meta.uid),
+            Event::Object(kind, Change::Deleted(object)) => {
+                self.delete_object(now, &kind, &object.meta.uid)
+            }
             Event::Listing(feed) => self.begin_list(&feed),
             Event::Listed(feed) => self.end_list(now, feed),
             Event::Confirmed(feed) => self.confirm(now, &feed),
@@ -136,7 +144,13 @@ impl Engine {
     }
 
     fn is_listed(&self) -> bool {
-        let needed = [Feed::Contracts, Feed::Policies, Feed::Overrides, Feed::Crds, Feed::Revisions];
+        let needed = [
+            Feed::Contracts,
+            Feed::Policies,
+            Feed::Overrides,
+            Feed::Crds,
+            Feed::Revisions,
+        ];
         needed.iter().all(|feed| self.listed.contains(feed))
     }
 }
@@ -145,6 +159,9 @@ impl Engine {
     /// The next moment at which [`Engine::tick`] could do something, if any.
     #[must_use]
     pub fn next_wake(&self) -> Option<crate::breaker::time::Mono> {
-        [self.schedule.next(), self.next_expiry()].into_iter().flatten().min()
+        [self.schedule.next(), self.next_expiry()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

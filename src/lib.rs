@@ -1,15 +1,24 @@
 //! fusegate: conditions in, circuits out.
+//!
+//! The modules stand in the order in which data flows; `docs/architecture.md` is the map.
+
+pub mod source;
+
+pub mod condition;
 
 pub mod breaker;
-pub mod condition;
-pub mod effects;
-pub mod revision;
-pub mod condition;
-pub mod engine;
+
 pub mod policy;
-pub mod revision;
-pub mod runtime;
-pub mod serve;
-pub mod source;
-pub mod spec;
+
 pub mod translate;
+
+pub mod revision;
+pub mod spec;
+
+pub mod engine;
+
+pub mod effects;
+
+pub mod serve;
+
+pub mod runtime;

@@ -48,7 +48,9 @@ pub fn empty(name: &str) -> Resource {
 fn say(value: &RuntimeValue) -> Result<Said, String> {
     match value {
         RuntimeValue::Number(number) if number.is_finite() => Ok(Said::Number(*number)),
-        RuntimeValue::Number(number) => Err(format!("{number} is no finite number; Envoy can't hold it")),
+        RuntimeValue::Number(number) => {
+            Err(format!("{number} is no finite number; Envoy can't hold it"))
+        }
         RuntimeValue::Text(text) if text.len() <= MAX_TEXT => Ok(Said::Text(text.to_string())),
         RuntimeValue::Text(text) => Err(format!(
             "has {} bytes, and a runtime value may have {MAX_TEXT}; shorten it",
@@ -70,13 +72,23 @@ mod tests {
         let keys = BTreeMap::from([
             ("bad".into(), RuntimeValue::Number(f64::INFINITY)),
             ("good".into(), RuntimeValue::Number(100.0)),
-            ("long".into(), RuntimeValue::Text("x".repeat(MAX_TEXT + 1).into())),
+            (
+                "long".into(),
+                RuntimeValue::Text("x".repeat(MAX_TEXT + 1).into()),
+            ),
         ]);
         let name = LayerName::try_new("shop").unwrap();
-        let (resource, unsaid) = layer(&Layer { name, keys, warnings: Vec::new() });
+        let (resource, unsaid) = layer(&Layer {
+            name,
+            keys,
+            warnings: Vec::new(),
+        });
         let left_out: Vec<&str> = unsaid.iter().map(|unsaid| &*unsaid.key).collect();
         assert_eq!(left_out, ["bad", "long"]);
-        assert_eq!(resource.version(), runtime::layer("shop", [("good", Said::Number(100.0))]).version());
+        assert_eq!(
+            resource.version(),
+            runtime::layer("shop", [("good", Said::Number(100.0))]).version()
+        );
     }
 
     #[test]

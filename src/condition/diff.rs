@@ -101,6 +101,11 @@ impl Change {
 }
 
 impl Fingerprint {
+    /// How many entries there were.
+    pub fn keys(&self) -> usize {
+        self.keys
+    }
+
     /// What to keep of a report.
     pub fn of(contract: &Contract, report: &Report) -> Self {
         let is_empty = report.entries.iter().all(|entry| entry.content == 0);

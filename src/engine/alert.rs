@@ -51,8 +51,13 @@ impl Engine {
 
     /// Says everything that is firing once more; for whoever leads anew.
     pub(crate) fn repeat_alerts(&mut self) {
-        let circuits = self.policies.values().flat_map(|policy| policy.circuits.values());
-        let alerts: Vec<Effect> = circuits.flat_map(|entry| entry.alerts.iter().cloned().map(Effect::Alert)).collect();
+        let circuits = self
+            .policies
+            .values()
+            .flat_map(|policy| policy.circuits.values());
+        let alerts: Vec<Effect> = circuits
+            .flat_map(|entry| entry.alerts.iter().cloned().map(Effect::Alert))
+            .collect();
         self.effects.extend(alerts);
     }
 
@@ -66,21 +71,55 @@ impl Engine {
         if !lowered.alert || entry.breaker.forced == Some(Forced::Closed) {
             return Vec::new();
         }
-        let open = entry.breaker.state.trip().map(|trip| self.open_alert(key, policy, lowered, entry, trip));
-        let suppressed = entry.breaker.suppressed.then(|| self.suppressed_alert(now, key, policy, lowered, entry));
+        let open = entry
+            .breaker
+            .state
+            .trip()
+            .map(|trip| self.open_alert(key, policy, lowered, entry, trip));
+        let suppressed = entry
+            .breaker
+            .suppressed
+            .then(|| self.suppressed_alert(now, key, policy, lowered, entry));
         open.into_iter().chain(suppressed).collect()
     }
 
-    fn open_alert(&self, key: &Key, policy: &PolicyEntry, lowered: &Policy, entry: &CircuitEntry, trip: &Trip) -> Alert {
+    fn open_alert(
+        &self,
+        key: &Key,
+        policy: &PolicyEntry,
+        lowered: &Policy,
+        entry: &CircuitEntry,
+        trip: &Trip,
+    ) -> Alert {
         let condition = words::condition(lowered, trip);
         let mut annotations = self.annotations(lowered, entry);
         let object = words::resource(&entry.kind, &key.0, &entry.object);
         let told = words::trip(lowered, trip);
-        let mode = if lowered.observe { "observe only, nothing is enforced: " } else { "" };
-        annotations.insert("summary".into(), format!("{mode}circuit of {object} is {}: {told}", words::state(entry.state())).into());
-        annotations.insert("description".into(), words::description(lowered, policy, entry, trip).into());
+        let mode = if lowered.observe {
+            "observe only, nothing is enforced: "
+        } else {
+            ""
+        };
+        annotations.insert(
+            "summary".into(),
+            format!(
+                "{mode}circuit of {object} is {}: {told}",
+                words::state(entry.state())
+            )
+            .into(),
+        );
+        annotations.insert(
+            "description".into(),
+            words::description(lowered, policy, entry, trip).into(),
+        );
         annotations.insert("trip_id".into(), trip.id.to_string().into());
-        annotations.insert("value".into(), trip.value.as_ref().map_or_else(|| "none".to_owned(), words::value).into());
+        annotations.insert(
+            "value".into(),
+            trip.value
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), words::value)
+                .into(),
+        );
         if lowered.rollback_schema && !lowered.observe {
             annotations.insert("rollback".into(), self.rollback_text(&entry.kind).into());
         }
@@ -92,11 +131,22 @@ impl Engine {
         }
     }
 
-    fn suppressed_alert(&self, now: Now, key: &Key, policy: &PolicyEntry, lowered: &Policy, entry: &CircuitEntry) -> Alert {
+    fn suppressed_alert(
+        &self,
+        now: Now,
+        key: &Key,
+        policy: &PolicyEntry,
+        lowered: &Policy,
+        entry: &CircuitEntry,
+    ) -> Alert {
         let mut annotations = self.annotations(lowered, entry);
         let object = words::resource(&entry.kind, &key.0, &entry.object);
         let open = policy.open_circuits();
-        annotations.insert("summary".into(), format!("the circuit of {object} should be open, and the open cap holds it back").into());
+        annotations.insert(
+            "summary".into(),
+            format!("the circuit of {object} should be open, and the open cap holds it back")
+                .into(),
+        );
         annotations.insert(
             "description".into(),
             format!(
@@ -119,8 +169,19 @@ impl Engine {
     }
 
     /// The identity. No value, streak or attempt may stand here.
-    fn labels(&self, name: &str, key: &Key, lowered: &Policy, entry: &CircuitEntry, condition: &str) -> Text {
-        let severity = if lowered.observe { "info" } else { lowered.severity };
+    fn labels(
+        &self,
+        name: &str,
+        key: &Key,
+        lowered: &Policy,
+        entry: &CircuitEntry,
+        condition: &str,
+    ) -> Text {
+        let severity = if lowered.observe {
+            "info"
+        } else {
+            lowered.severity
+        };
         let labels = [
             ("alertname", name),
             ("severity", severity),
@@ -131,13 +192,19 @@ impl Engine {
             ("condition", condition),
             ("breaker", &key.1),
         ];
-        labels.into_iter().map(|(name, text)| (name.into(), text.into())).collect()
+        labels
+            .into_iter()
+            .map(|(name, text)| (name.into(), text.into()))
+            .collect()
     }
 
     fn annotations(&self, lowered: &Policy, entry: &CircuitEntry) -> Text {
         let mut annotations: Text = lowered.annotations.iter().cloned().collect();
         annotations.insert("state".into(), words::state(entry.state()).into());
-        annotations.insert("link".into(), format!("{}/v1/circuits", self.settings.link).into());
+        annotations.insert(
+            "link".into(),
+            format!("{}/v1/circuits", self.settings.link).into(),
+        );
         annotations
     }
 }

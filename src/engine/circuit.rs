@@ -55,7 +55,13 @@ impl CircuitEntry {
 
 impl Engine {
     /// Makes sure that an object has a circuit, resuming what was written down of it.
-    pub(crate) fn ensure_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, object: &Arc<str>) {
+    pub(crate) fn ensure_circuit(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        object: &Arc<str>,
+    ) {
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };
@@ -76,13 +82,18 @@ impl Engine {
             breaker = persisted::resume(identity, &lowered.config, &read, now);
         }
         let resumed = breaker.state.name() != StateName::Closed;
-        let restored = record.as_ref().filter(|_| resumed).map(|record| record::thaw(&record.frozen));
+        let restored = record
+            .as_ref()
+            .filter(|_| resumed)
+            .map(|record| record::thaw(&record.frozen));
         let entry = CircuitEntry {
             object: object.clone(),
             kind,
             breaker,
             wake: None,
-            since: record.and_then(|record| record.since).map_or(now.wall, |time| Wall(time.millis())),
+            since: record
+                .and_then(|record| record.since)
+                .map_or(now.wall, |time| Wall(time.millis())),
             alerts: Vec::new(),
             refusals: Vec::new(),
             restored,
@@ -101,7 +112,11 @@ impl Engine {
 
     /// Ends a circuit: it closes with a cause, its keys go, its alerts resolve.
     pub(crate) fn remove_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, cue: Cue) {
-        if !self.policies.get(key).is_some_and(|policy| policy.circuits.contains_key(uid)) {
+        if !self
+            .policies
+            .get(key)
+            .is_some_and(|policy| policy.circuits.contains_key(uid))
+        {
             return;
         }
         self.step_circuit(now, key, uid, &Input::Removed, cue);
@@ -110,11 +125,12 @@ impl Engine {
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };
+        policy.dirty = true;
         if let Some(entry) = policy.circuits.remove(uid) {
             self.schedule.set(entry.wake, None, key, uid);
+            self.stale_views.remove(&(key.clone(), uid.clone()));
+            self.forget_circuit_view(key, uid, &entry.object);
         }
-        policy.dirty = true;
-        self.stale_views.insert((key.clone(), uid.clone()));
     }
 
     /// Closes the circuits of objects that a complete list did not show.
@@ -123,9 +139,16 @@ impl Engine {
             return;
         };
         let mut absent = Vec::new();
-        for (key, policy) in self.policies.iter_mut().filter(|(_, policy)| policy.kind.as_ref() == Some(kind)) {
+        for (key, policy) in self
+            .policies
+            .iter_mut()
+            .filter(|(_, policy)| policy.kind.as_ref() == Some(kind))
+        {
             policy.resume.retain(|uid, _| objects.contains_key(uid));
-            let gone = policy.circuits.keys().filter(|uid| !objects.contains_key(*uid));
+            let gone = policy
+                .circuits
+                .keys()
+                .filter(|uid| !objects.contains_key(*uid));
             absent.extend(gone.map(|uid| (key.clone(), uid.clone())));
         }
         for (key, uid) in absent {
@@ -142,11 +165,22 @@ impl Engine {
     }
 
     /// Steps a circuit, and settles what is published of its object.
-    pub(crate) fn step_and_freeze(&mut self, now: Now, key: &Key, uid: &Arc<str>, input: &Input<'_>, cue: Cue) {
+    pub(crate) fn step_and_freeze(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        input: &Input<'_>,
+        cue: Cue,
+    ) {
         let Some(kind) = self.circuit(key, uid).map(|entry| entry.kind.clone()) else {
             return;
         };
-        let before = self.kinds.get(&kind).and_then(|entry| entry.objects.get(uid)).map(|object| object.shown().clone());
+        let before = self
+            .kinds
+            .get(&kind)
+            .and_then(|entry| entry.objects.get(uid))
+            .map(|object| object.shown().clone());
         self.step_circuit(now, key, uid, input, cue);
         self.contribute(key, uid);
         let keys = self.judges(&kind, &key.0);
@@ -154,14 +188,22 @@ impl Engine {
     }
 
     /// Steps a circuit and tells the world what came of it.
-    pub(crate) fn step_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, input: &Input<'_>, cue: Cue) {
+    pub(crate) fn step_circuit(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        input: &Input<'_>,
+        cue: Cue,
+    ) {
         let Some(context) = self.context(now, key, uid) else {
             return;
         };
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };
-        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid)) else {
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid))
+        else {
             return;
         };
         let empty = Circuit::new(entry.breaker.identity.clone());
@@ -180,17 +222,27 @@ impl Engine {
         let Some(policy) = self.policies.get(key) else {
             return;
         };
-        let Some(status) = policy.heard.clone() else { return };
+        let Some(status) = policy.heard.clone() else {
+            return;
+        };
         let Some(lowered) = policy.lowered.clone() else {
             return;
         };
         for record in &status.circuits {
-            self.ensure_circuit(now, key, &Arc::from(record.uid.as_str()), &Arc::from(record.name.as_str()));
+            self.ensure_circuit(
+                now,
+                key,
+                &Arc::from(record.uid.as_str()),
+                &Arc::from(record.name.as_str()),
+            );
         }
         self.for_each_circuit(key, |engine, uid| {
             let record = status.circuits.iter().find(|record| record.uid == **uid);
             let word = record.map_or_else(Persisted::default, |record| record::read(record, now));
-            let word = Persisted { at: now.wall, ..word };
+            let word = Persisted {
+                at: now.wall,
+                ..word
+            };
             let Some(entry) = engine.circuit_mut(key, uid) else {
                 return;
             };
@@ -236,7 +288,10 @@ impl Engine {
         let entry = policy.circuits.get(uid)?;
         Some(Context {
             now,
-            confirmed_since: self.kinds.get(&entry.kind).and_then(|kind| kind.confirmed_since),
+            confirmed_since: self
+                .kinds
+                .get(&entry.kind)
+                .and_then(|kind| kind.confirmed_since),
             may_open: policy.may_open(),
             siblings_ready: self.siblings_ready(now.mono, key, uid, &entry.kind),
             leads: self.leads,
@@ -261,10 +316,14 @@ impl Engine {
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };
-        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid)) else {
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid))
+        else {
             return;
         };
-        let confirmed = self.kinds.get(&entry.kind).and_then(|kind| kind.confirmed_since);
+        let confirmed = self
+            .kinds
+            .get(&entry.kind)
+            .and_then(|kind| kind.confirmed_since);
         let wake = step::next_wake(&entry.breaker, &lowered.config, confirmed);
         let wake = wake.map(|moment| moment.max(now.mono + RECHECK));
         self.schedule.set(entry.wake, wake, key, uid);
@@ -272,7 +331,10 @@ impl Engine {
     }
 
     pub(crate) fn reschedule_kind(&mut self, now: Now, kind: &GroupKind) {
-        let concerned = self.policies.iter().filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
+        let concerned = self
+            .policies
+            .iter()
+            .filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
         for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.for_each_circuit(&key, |engine, uid| engine.reschedule(now, &key, uid));
         }
@@ -283,7 +345,8 @@ impl Engine {
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };
-        let (Some(lowered), Some(compiled)) = (policy.lowered.clone(), policy.compiled.clone()) else {
+        let (Some(lowered), Some(compiled)) = (policy.lowered.clone(), policy.compiled.clone())
+        else {
             return;
         };
         let Some(entry) = policy.circuits.get_mut(uid) else {
@@ -294,24 +357,37 @@ impl Engine {
             return;
         }
         let enforced = enforced(&entry.breaker, &lowered.config);
-        let object = self.kinds.get(&entry.kind).and_then(|kind| kind.objects.get(uid));
-        let shown = object.map(super::object::ObjectEntry::shown).filter(|_| ready);
+        let object = self
+            .kinds
+            .get(&entry.kind)
+            .and_then(|kind| kind.objects.get(uid));
+        let shown = object
+            .map(super::object::ObjectEntry::shown)
+            .filter(|_| ready);
         let (mut contribution, refusals) = contribution::contribution(
             &lowered.plan,
             &compiled.allowance,
-            Named { namespace: &key.0, name: &entry.object },
+            Named {
+                namespace: &key.0,
+                name: &entry.object,
+            },
             enforcement(enforced, lowered.observe),
             shown.map_or(&[], |values| &**values),
         );
         if lowered.observe {
             // Observing publishes what is, and touches no traffic, not even with values of rest.
-            contribution.wishes.retain(|wish| wish.rank == Rank::Condition);
+            contribution
+                .wishes
+                .retain(|wish| wish.rank == Rank::Condition);
         }
         if entry.refusals != refusals {
             entry.refusals = refusals;
             policy.dirty = true;
         }
-        let touched = self.publisher.layers.set(&contributor(key, uid), contribution);
+        let touched = self
+            .publisher
+            .layers
+            .set(&contributor(key, uid), contribution);
         self.publisher.touch(touched);
     }
 
@@ -323,12 +399,16 @@ impl Engine {
         let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
             return false;
         };
-        lowered.reject_updates && !lowered.observe && enforced(&entry.breaker, &lowered.config).frozen
+        lowered.reject_updates
+            && !lowered.observe
+            && enforced(&entry.breaker, &lowered.config).frozen
     }
 
     pub(crate) fn publishes_conditions(&self, key: &Key, uid: &Arc<str>) -> bool {
         let policy = self.policies.get(key);
-        let publishes = policy.and_then(|policy| policy.lowered.as_ref()).is_some_and(|lowered| lowered.plan.publish_conditions.is_some());
+        let publishes = policy
+            .and_then(|policy| policy.lowered.as_ref())
+            .is_some_and(|lowered| lowered.plan.publish_conditions.is_some());
         publishes && self.circuit(key, uid).is_some()
     }
 
@@ -358,7 +438,9 @@ impl PolicyEntry {
         };
         let open = self.open_circuits();
         let share = self.circuits.len() * usize::from(lowered.max_open_percent) / 100;
-        open < share.max(1).min(fusegate_crds::CircuitPolicyStatus::MAX_CIRCUITS as usize)
+        open < share
+            .max(1)
+            .min(fusegate_crds::CircuitPolicyStatus::MAX_CIRCUITS as usize)
     }
 }
 
@@ -368,7 +450,11 @@ const RECHECK: crate::breaker::time::Span = crate::breaker::time::Span(10);
 /// What is enforced of a circuit as others act on it, the policy's mode applied.
 fn enforcement(enforced: Enforced, observe: bool) -> Enforcement {
     if observe || enforced.observe {
-        return Enforcement { state: StateName::Closed, admit_percent: 100, sheds: false };
+        return Enforcement {
+            state: StateName::Closed,
+            admit_percent: 100,
+            sheds: false,
+        };
     }
     Enforcement {
         state: enforced.state,

@@ -33,7 +33,11 @@ pub(crate) struct Compiled {
 }
 
 impl Engine {
-    pub(crate) fn apply_contract(&mut self, now: Now, document: Document<ConditionContractSpec, ConditionContractStatus>) {
+    pub(crate) fn apply_contract(
+        &mut self,
+        now: Now,
+        document: Document<ConditionContractSpec, ConditionContractStatus>,
+    ) {
         let name = document.meta.name.clone();
         let before = self.contracts.remove(&name);
         let mut entry = ContractEntry::new(document.meta, before);
@@ -77,7 +81,10 @@ impl Engine {
     }
 
     fn relower_contracted(&mut self, now: Now, name: &str) {
-        let concerned = self.policies.iter().filter(|(_, policy)| policy.contract() == Some(name));
+        let concerned = self
+            .policies
+            .iter()
+            .filter(|(_, policy)| policy.contract() == Some(name));
         for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<Key>>() {
             self.relower(now, &key);
         }
@@ -110,7 +117,10 @@ impl ContractEntry {
         self.dirty = true;
         match Compiled::try_new(&self.meta.name, &spec) {
             Ok(compiled) => {
-                self.kind = Some(GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str()));
+                self.kind = Some(GroupKind::new(
+                    spec.target.group.as_str(),
+                    spec.target.kind.as_str(),
+                ));
                 self.compiled = Some(Arc::new(compiled));
                 self.spec = Some(spec);
                 self.rejected = None;
@@ -134,7 +144,12 @@ impl Compiled {
         let allowance = Allowance::try_new(&spec.mesh.clusters, &spec.mesh.runtime)
             .map_err(|(pattern, invalid)| format!("spec.mesh: pattern \"{pattern}\": {invalid}"))?;
         let changed_within = spec.rollback.changed_within.millis();
-        let changed_within = changed_within.map_err(|invalid| format!("spec.rollback.changedWithin: {invalid}"))?;
-        Ok(Self { contract, allowance, changed_within })
+        let changed_within =
+            changed_within.map_err(|invalid| format!("spec.rollback.changedWithin: {invalid}"))?;
+        Ok(Self {
+            contract,
+            allowance,
+            changed_within,
+        })
     }
 }

@@ -33,11 +33,16 @@ pub(crate) struct KindEntry {
 impl KindEntry {
     /// `group/version` of the stored version, for Events about objects.
     pub(crate) fn api_version(&self, kind: &GroupKind) -> String {
-        let versions = self.crd.as_ref().and_then(|crd| crd.spec.get("versions")?.as_array());
+        let versions = self
+            .crd
+            .as_ref()
+            .and_then(|crd| crd.spec.get("versions")?.as_array());
         let stored = versions.into_iter().flatten().find(|version| {
             version.get("storage").and_then(serde_json::Value::as_bool) == Some(true)
         });
-        let name = stored.and_then(|version| version.get("name")?.as_str()).unwrap_or("v1");
+        let name = stored
+            .and_then(|version| version.get("name")?.as_str())
+            .unwrap_or("v1");
         format!("{}/{name}", kind.group)
     }
 }
@@ -72,9 +77,18 @@ impl Engine {
                 entry.epoch = entry.epoch.wrapping_add(1);
                 entry.listing = Some(entry.epoch);
             }
-            Feed::Contracts => self.contracts.values_mut().for_each(|entry| entry.seen = false),
-            Feed::Policies => self.policies.values_mut().for_each(|entry| entry.seen = false),
-            Feed::Overrides => self.overrides.values_mut().for_each(|entry| entry.seen = false),
+            Feed::Contracts => self
+                .contracts
+                .values_mut()
+                .for_each(|entry| entry.seen = false),
+            Feed::Policies => self
+                .policies
+                .values_mut()
+                .for_each(|entry| entry.seen = false),
+            Feed::Overrides => self
+                .overrides
+                .values_mut()
+                .for_each(|entry| entry.seen = false),
             Feed::Crds | Feed::Revisions => {}
         }
     }
@@ -116,14 +130,21 @@ impl Engine {
         for kind in kinds {
             self.record_revision(now, &kind);
         }
-        self.policies.values_mut().for_each(|entry| entry.dirty = true);
-        self.contracts.values_mut().for_each(|entry| entry.dirty = true);
+        self.policies
+            .values_mut()
+            .for_each(|entry| entry.dirty = true);
+        self.contracts
+            .values_mut()
+            .for_each(|entry| entry.dirty = true);
     }
 
     fn end_object_list(&mut self, now: Now, kind: &GroupKind) {
         let entry = self.kinds.entry(kind.clone()).or_default();
         if let Some(epoch) = entry.listing.take() {
-            let gone = entry.objects.iter().filter(|(_, object)| object.epoch != epoch);
+            let gone = entry
+                .objects
+                .iter()
+                .filter(|(_, object)| object.epoch != epoch);
             let mut gone: Vec<Arc<str>> = gone.map(|(uid, _)| uid.clone()).collect();
             gone.sort();
             for uid in gone {

@@ -47,7 +47,9 @@ impl ObjectEntry {
 
     /// The last report, as the rules over `conditions` (indices into the contract) see it.
     fn report(&self, conditions: &[usize]) -> Report {
-        let readings = conditions.iter().map(|at| self.entries.get(*at).map_or_else(missing, reading));
+        let readings = conditions
+            .iter()
+            .map(|at| self.entries.get(*at).map_or_else(missing, reading));
         Report {
             readings: readings.collect(),
             legality: self.legality,
@@ -57,21 +59,38 @@ impl ObjectEntry {
 
 impl Engine {
     pub(crate) fn apply_object(&mut self, now: Now, kind: &GroupKind, object: Object) {
-        let Some(compiled) = self.contract_of(kind).and_then(|entry| entry.compiled.clone()) else {
+        let Some(compiled) = self
+            .contract_of(kind)
+            .and_then(|entry| entry.compiled.clone())
+        else {
             return;
         };
         let uid: Arc<str> = Arc::from(&*object.meta.uid);
-        let name = (Arc::from(&*object.meta.namespace), Arc::from(&*object.meta.name));
+        let name = (
+            Arc::from(&*object.meta.namespace),
+            Arc::from(&*object.meta.name),
+        );
         let entry = self.kinds.entry(kind.clone()).or_default();
         let replaced = entry.names.insert(name.clone(), uid.clone());
         if let Some(old) = replaced.filter(|old| *old != uid) {
             self.delete_object(now, kind, &old);
-            self.kinds.entry(kind.clone()).or_default().names.insert(name, uid.clone());
+            self.kinds
+                .entry(kind.clone())
+                .or_default()
+                .names
+                .insert(name, uid.clone());
         }
-        let status = object.status.as_deref().map(serde_json::value::RawValue::get);
+        let status = object
+            .status
+            .as_deref()
+            .map(serde_json::value::RawValue::get);
         let report = condition::extract::extract(&compiled.contract, status);
         let keys = self.judges(kind, &object.meta.namespace);
-        let before = self.kinds.get(kind).and_then(|entry| entry.objects.get(&uid)).map(|object| object.shown().clone());
+        let before = self
+            .kinds
+            .get(kind)
+            .and_then(|entry| entry.objects.get(&uid))
+            .map(|object| object.shown().clone());
         let changed = self.keep_object(kind, &uid, object, &report, &compiled);
         for key in &keys {
             self.match_object(now, key, kind, &uid);
@@ -83,15 +102,31 @@ impl Engine {
     }
 
     /// Keeps the report; answers the map operation if the map differs from before.
-    fn keep_object(&mut self, kind: &GroupKind, uid: &Arc<str>, object: Object, report: &report::Report, compiled: &Compiled) -> Option<MapOperation> {
+    fn keep_object(
+        &mut self,
+        kind: &GroupKind,
+        uid: &Arc<str>,
+        object: Object,
+        report: &report::Report,
+        compiled: &Compiled,
+    ) -> Option<MapOperation> {
         let entry = self.kinds.entry(kind.clone()).or_default();
         let epoch = entry.epoch;
         let before = entry.objects.remove(uid);
         let first = before.is_none();
-        let fingerprint = before.as_ref().map(|object| object.fingerprint.clone()).unwrap_or_default();
+        let fingerprint = before
+            .as_ref()
+            .map(|object| object.fingerprint.clone())
+            .unwrap_or_default();
         let diff = diff::diff(&compiled.contract, &fingerprint, report);
-        let changed = diff.map(|diff| MapOperation { first, diff, seen_by: object.seen_by });
-        let (legal, frozen) = before.map_or((Values::from([]), None), |object| (object.legal, object.frozen));
+        let changed = diff.map(|diff| MapOperation {
+            first,
+            diff,
+            seen_by: object.seen_by,
+        });
+        let (legal, frozen) = before.map_or((Values::from([]), None), |object| {
+            (object.legal, object.frozen)
+        });
         let legal = if report.is_legal() && (first || changed.is_some()) {
             publishable(report, compiled)
         } else {
@@ -151,24 +186,48 @@ impl Engine {
 
     /// Hands the object's last report to one circuit.
     pub(crate) fn report_to(&mut self, now: Now, key: &Key, kind: &GroupKind, uid: &Arc<str>) {
-        let Some(lowered) = self.policies.get(key).and_then(|policy| policy.lowered.clone()) else {
+        let Some(lowered) = self
+            .policies
+            .get(key)
+            .and_then(|policy| policy.lowered.clone())
+        else {
             return;
         };
-        let Some(object) = self.kinds.get(kind).and_then(|entry| entry.objects.get(uid)) else {
+        let Some(object) = self
+            .kinds
+            .get(kind)
+            .and_then(|entry| entry.objects.get(uid))
+        else {
             return;
         };
         let report = object.report(&lowered.conditions);
-        self.step_circuit(now, key, uid, &crate::breaker::step::Input::Report(&report), Cue::Report);
+        self.step_circuit(
+            now,
+            key,
+            uid,
+            &crate::breaker::step::Input::Report(&report),
+            Cue::Report,
+        );
         self.contribute(key, uid);
     }
 
     /// Keeps what is published as it was before the trip while any policy rejects
     /// updates, and catches up when none does any more. `before` is what was published
     /// before the event at hand.
-    pub(crate) fn freeze(&mut self, kind: &GroupKind, uid: &Arc<str>, before: Option<Values>, keys: &[Key]) {
+    pub(crate) fn freeze(
+        &mut self,
+        kind: &GroupKind,
+        uid: &Arc<str>,
+        before: Option<Values>,
+        keys: &[Key],
+    ) {
         let rejecting = keys.iter().any(|key| self.rejects_updates(key, uid));
         let restored = keys.iter().find_map(|key| self.restored_values(key, uid));
-        let Some(object) = self.kinds.get_mut(kind).and_then(|entry| entry.objects.get_mut(uid)) else {
+        let Some(object) = self
+            .kinds
+            .get_mut(kind)
+            .and_then(|entry| entry.objects.get_mut(uid))
+        else {
             return;
         };
         let changed = match (rejecting, object.frozen.is_some()) {
@@ -189,8 +248,20 @@ impl Engine {
         }
     }
 
-    fn audit_map(&mut self, now: Now, kind: &GroupKind, uid: &Arc<str>, report: &report::Report, operation: MapOperation, keys: &[Key]) {
-        let Some(object) = self.kinds.get(kind).and_then(|entry| entry.objects.get(uid)) else {
+    fn audit_map(
+        &mut self,
+        now: Now,
+        kind: &GroupKind,
+        uid: &Arc<str>,
+        report: &report::Report,
+        operation: MapOperation,
+        keys: &[Key],
+    ) {
+        let Some(object) = self
+            .kinds
+            .get(kind)
+            .and_then(|entry| entry.objects.get(uid))
+        else {
             return;
         };
         let publishes = keys.iter().any(|key| self.publishes_conditions(key, uid));
@@ -200,7 +271,10 @@ impl Engine {
             (true, false, true) => "Published",
             (true, false, false) => "Unpublished",
         };
-        let trip_id = keys.iter().find_map(|key| self.trip_of(key, uid)).map(|id| id.to_string().into());
+        let trip_id = keys
+            .iter()
+            .find_map(|key| self.trip_of(key, uid))
+            .map(|id| id.to_string().into());
         self.counts.count_map(verdict, report);
         let line = Line {
             at: now.wall.0,
@@ -209,7 +283,11 @@ impl Engine {
             resource: words::resource(kind, &object.namespace, &object.name).into(),
             uid: (&**uid).into(),
             resource_version: object.resource_version.clone(),
-            operation: if operation.first { "Create".into() } else { "Update".into() },
+            operation: if operation.first {
+                "Create".into()
+            } else {
+                "Update".into()
+            },
             keys_before: Some(operation.diff.keys_before),
             keys_after: Some(operation.diff.keys_after),
             diff_keys: words::diff_keys(&operation.diff),
@@ -274,6 +352,9 @@ fn runtime_value(value: &value::Value) -> Option<RuntimeValue> {
     match value {
         value::Value::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
         value::Value::Text(text) => Some(RuntimeValue::Text(Arc::from(&**text))),
-        number => number.number().filter(|number| number.is_finite()).map(RuntimeValue::Number),
+        number => number
+            .number()
+            .filter(|number| number.is_finite())
+            .map(RuntimeValue::Number),
     }
 }

@@ -25,11 +25,17 @@ impl Engine {
     pub(crate) fn apply_override(&mut self, now: Now, document: Document<CircuitOverrideSpec, ()>) {
         let key = policy::key(&document.meta);
         let before = self.overrides.remove(&key);
-        let known = before.as_ref().is_some_and(|before| before.spec.as_ref() == document.spec.as_ref().ok());
-        let concerned = before.and_then(|before| before.spec).map(|spec| spec.policy.clone());
+        let known = before
+            .as_ref()
+            .is_some_and(|before| before.spec.as_ref() == document.spec.as_ref().ok());
+        let concerned = before
+            .and_then(|before| before.spec)
+            .map(|spec| spec.policy.clone());
         let entry = OverrideEntry::new(now, document.meta, document.spec.as_ref().ok().cloned());
         if !known {
-            self.effects.push(Effect::OverrideAccepted(entry.acceptance(now, document.spec.as_ref().err())));
+            self.effects.push(Effect::OverrideAccepted(
+                entry.acceptance(now, document.spec.as_ref().err()),
+            ));
         }
         let target = entry.spec.as_ref().map(|spec| spec.policy.clone());
         self.overrides.insert(key.clone(), entry);
@@ -54,7 +60,12 @@ impl Engine {
         for (key, entry) in due {
             entry.expired = true;
             self.effects.push(Effect::RemoveOverride(entry.target()));
-            concerned.extend(entry.spec.iter().map(|spec| (key.0.clone(), spec.policy.as_str().into())));
+            concerned.extend(
+                entry
+                    .spec
+                    .iter()
+                    .map(|spec| (key.0.clone(), spec.policy.as_str().into())),
+            );
         }
         for key in concerned {
             self.apply_overrides(now, &key);
@@ -70,16 +81,22 @@ impl Engine {
     /// Whoever leads anew removes what has expired meanwhile.
     pub(crate) fn remove_expired_overrides(&mut self) {
         let expired = self.overrides.values().filter(|entry| entry.expired);
-        let removals: Vec<Effect> = expired.map(|entry| Effect::RemoveOverride(entry.target())).collect();
+        let removals: Vec<Effect> = expired
+            .map(|entry| Effect::RemoveOverride(entry.target()))
+            .collect();
         self.effects.extend(removals);
     }
 
     fn apply_overrides(&mut self, now: Now, policy: &Key) {
-        self.for_each_circuit(policy, |engine, uid| engine.apply_overrides_to(now, policy, uid));
+        self.for_each_circuit(policy, |engine, uid| {
+            engine.apply_overrides_to(now, policy, uid)
+        });
     }
 
     pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
-        let Some(entry) = self.circuit(key, uid) else { return };
+        let Some(entry) = self.circuit(key, uid) else {
+            return;
+        };
         let ordered = self.ordered(key, &entry.object);
         if entry.breaker.forced == ordered {
             return;
@@ -95,8 +112,13 @@ impl Engine {
     /// policy, and of several the most careful.
     fn ordered(&self, policy: &Key, object: &str) -> Option<Forced> {
         let from: Key = (policy.0.clone(), Arc::from(""));
-        let standing = self.overrides.range(from..).take_while(|(key, _)| key.0 == policy.0);
-        let specs = standing.filter(|(_, entry)| !entry.expired).filter_map(|(_, entry)| entry.spec.as_deref());
+        let standing = self
+            .overrides
+            .range(from..)
+            .take_while(|(key, _)| key.0 == policy.0);
+        let specs = standing
+            .filter(|(_, entry)| !entry.expired)
+            .filter_map(|(_, entry)| entry.spec.as_deref());
         let concerning = specs.filter(|spec| *spec.policy == *policy.1);
         concerning
             .filter(|spec| spec.object.as_deref().is_none_or(|named| named == object))
@@ -107,7 +129,9 @@ impl Engine {
 
 impl OverrideEntry {
     fn new(now: Now, meta: Meta, spec: Option<Arc<CircuitOverrideSpec>>) -> Self {
-        let until = spec.as_ref().map(|spec| crate::breaker::time::Wall(spec.until.millis()));
+        let until = spec
+            .as_ref()
+            .map(|spec| crate::breaker::time::Wall(spec.until.millis()));
         let expired = until.is_some_and(|until| until <= now.wall);
         Self {
             meta,
@@ -138,7 +162,10 @@ impl OverrideEntry {
     fn acceptance(&self, now: Now, problems: Option<&Vec<String>>) -> Acceptance {
         let (reason, message) = match (problems, &self.spec) {
             (Some(problems), _) => ("InvalidSpec", problems.join("; ")),
-            (None, Some(spec)) => ("InForce", format!("in force until {}: {}", spec.until, spec.reason)),
+            (None, Some(spec)) => (
+                "InForce",
+                format!("in force until {}: {}", spec.until, spec.reason),
+            ),
             (None, None) => ("InvalidSpec", "the spec could not be read".to_owned()),
         };
         Acceptance {

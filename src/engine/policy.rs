@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord, CircuitState, Condition};
+use fusegate_crds::{
+    CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord, CircuitState, Condition,
+};
 
 use crate::breaker::circuit::StateName;
 use crate::breaker::step::Input;
@@ -46,14 +48,24 @@ pub(crate) fn key(meta: &Meta) -> Key {
 }
 
 impl Engine {
-    pub(crate) fn apply_policy(&mut self, now: Now, document: Document<CircuitPolicySpec, CircuitPolicyStatus>) {
+    pub(crate) fn apply_policy(
+        &mut self,
+        now: Now,
+        document: Document<CircuitPolicySpec, CircuitPolicyStatus>,
+    ) {
         let key = key(&document.meta);
-        let replaced = self.policies.get(&key).is_some_and(|entry| entry.meta.uid != document.meta.uid);
+        let replaced = self
+            .policies
+            .get(&key)
+            .is_some_and(|entry| entry.meta.uid != document.meta.uid);
         if replaced {
             self.delete_policy(now, &key);
         }
         let first = !self.policies.contains_key(&key);
-        let entry = self.policies.entry(key.clone()).or_insert_with(PolicyEntry::new);
+        let entry = self
+            .policies
+            .entry(key.clone())
+            .or_insert_with(PolicyEntry::new);
         entry.dirty |= first || entry.meta.generation != document.meta.generation;
         entry.meta = document.meta;
         entry.seen = true;
@@ -102,7 +114,9 @@ impl Engine {
             return;
         };
         entry.dirty = true;
-        let Some(spec) = entry.spec.clone() else { return };
+        let Some(spec) = entry.spec.clone() else {
+            return;
+        };
         let Some(contract) = self.contracts.get(spec.contract.as_str()) else {
             entry.reject(
                 "ContractNotFound",
@@ -110,9 +124,19 @@ impl Engine {
             );
             return self.refresh_policy_view(key);
         };
-        let (Some(compiled), Some(kind)) = (contract.compiled.clone(), contract.kind.clone()) else {
-            let why = contract.rejected.as_deref().unwrap_or("it has not been read yet");
-            entry.reject("ContractInvalid", format!("spec.contract: \"{}\" is not accepted: {why}", spec.contract));
+        let (Some(compiled), Some(kind)) = (contract.compiled.clone(), contract.kind.clone())
+        else {
+            let why = contract
+                .rejected
+                .as_deref()
+                .unwrap_or("it has not been read yet");
+            entry.reject(
+                "ContractInvalid",
+                format!(
+                    "spec.contract: \"{}\" is not accepted: {why}",
+                    spec.contract
+                ),
+            );
             return self.refresh_policy_view(key);
         };
         match spec::policy::lower(&key.0, &spec, &compiled.contract, &kind.kind) {
@@ -122,7 +146,14 @@ impl Engine {
         self.refresh_policy_view(key);
     }
 
-    fn adopt_lowered(&mut self, now: Now, key: &Key, lowered: Arc<spec::policy::Policy>, compiled: Arc<Compiled>, kind: GroupKind) {
+    fn adopt_lowered(
+        &mut self,
+        now: Now,
+        key: &Key,
+        lowered: Arc<spec::policy::Policy>,
+        compiled: Arc<Compiled>,
+        kind: GroupKind,
+    ) {
         let Some(entry) = self.policies.get_mut(key) else {
             return;
         };
@@ -139,9 +170,13 @@ impl Engine {
         let before = entry.lowered.replace(lowered.clone());
         entry.compiled = Some(compiled);
         entry.kind = Some(kind);
-        let rejudged = before.is_some_and(|before| before.config != lowered.config || before.selector != lowered.selector);
+        let rejudged = before.is_some_and(|before| {
+            before.config != lowered.config || before.selector != lowered.selector
+        });
         if rejudged {
-            self.for_each_circuit(key, |engine, uid| engine.step_circuit(now, key, uid, &Input::Reconfigured, Cue::Policy));
+            self.for_each_circuit(key, |engine, uid| {
+                engine.step_circuit(now, key, uid, &Input::Reconfigured, Cue::Policy)
+            });
         }
         self.resume_circuits(now, key);
         self.select(now, key);
@@ -152,7 +187,11 @@ impl Engine {
         self.publisher.recheck();
     }
 
-    pub(crate) fn for_each_circuit(&mut self, key: &Key, mut act: impl FnMut(&mut Self, &Arc<str>)) {
+    pub(crate) fn for_each_circuit(
+        &mut self,
+        key: &Key,
+        mut act: impl FnMut(&mut Self, &Arc<str>),
+    ) {
         let Some(entry) = self.policies.get(key) else {
             return;
         };
@@ -169,7 +208,10 @@ impl Engine {
         let open = entry.resume.iter().filter(|(_, record)| {
             matches!(record.state, CircuitState::Open | CircuitState::HalfOpen)
         });
-        for (uid, name) in open.map(|(uid, record)| (uid.clone(), record.name.clone())).collect::<Vec<_>>() {
+        for (uid, name) in open
+            .map(|(uid, record)| (uid.clone(), record.name.clone()))
+            .collect::<Vec<_>>()
+        {
             self.ensure_circuit(now, key, &uid, &Arc::from(name));
         }
     }
@@ -198,7 +240,11 @@ impl Engine {
         let Some(policy) = self.policies.get(key) else {
             return;
         };
-        let Some(object) = self.kinds.get(kind).and_then(|entry| entry.objects.get(uid)) else {
+        let Some(object) = self
+            .kinds
+            .get(kind)
+            .and_then(|entry| entry.objects.get(uid))
+        else {
             return;
         };
         let matches = policy
@@ -232,7 +278,10 @@ impl Engine {
 
     pub(crate) fn note_programmed(&mut self, programmed: &Programmed) {
         for policy in self.policies.values_mut() {
-            let layer = policy.lowered.as_ref().map(|lowered| lowered.plan.layer.as_str());
+            let layer = policy
+                .lowered
+                .as_ref()
+                .map(|lowered| lowered.plan.layer.as_str());
             if layer == Some(&*programmed.layer) && policy.programmed.as_ref() != Some(programmed) {
                 policy.programmed = Some(programmed.clone());
                 policy.dirty = true;
@@ -244,11 +293,21 @@ impl Engine {
         let Some(entry) = self.policies.get(key) else {
             return;
         };
-        let circuits = self.view.policies.get(key).map(|view| view.circuits.clone());
+        let circuits = self
+            .view
+            .policies
+            .get(key)
+            .map(|view| view.circuits.clone());
         let view = PolicyView {
             kind: entry.kind.clone(),
-            observe: entry.lowered.as_ref().is_some_and(|lowered| lowered.observe),
-            rejected: entry.rejected.as_ref().map(|rejection| rejection.message.as_str().into()),
+            observe: entry
+                .lowered
+                .as_ref()
+                .is_some_and(|lowered| lowered.observe),
+            rejected: entry
+                .rejected
+                .as_ref()
+                .map(|rejection| rejection.message.as_str().into()),
             circuits: circuits.unwrap_or_default(),
         };
         self.view.policies.insert(key.clone(), Arc::new(view));
@@ -281,7 +340,9 @@ impl PolicyEntry {
         if first {
             self.conditions.clone_from(&status.conditions);
             let records = status.circuits.iter();
-            self.resume = records.map(|record| (Arc::from(record.uid.as_str()), record.clone())).collect();
+            self.resume = records
+                .map(|record| (Arc::from(record.uid.as_str()), record.clone()))
+                .collect();
         }
         self.heard = Some(status);
     }
@@ -298,6 +359,9 @@ impl PolicyEntry {
 
     /// Circuits that are not Closed.
     pub(crate) fn open_circuits(&self) -> usize {
-        self.circuits.values().filter(|circuit| circuit.state() != StateName::Closed).count()
+        self.circuits
+            .values()
+            .filter(|circuit| circuit.state() != StateName::Closed)
+            .count()
     }
 }

@@ -93,7 +93,8 @@ impl Engine {
             }
         }
         for layer in waiting {
-            let shown = self.publisher.is_ready(&layer) || self.publisher.published.contains(&layer);
+            let shown =
+                self.publisher.is_ready(&layer) || self.publisher.published.contains(&layer);
             if !shown && self.publisher.withheld.insert(layer.clone()) {
                 publication.withhold.push(layer);
             }
@@ -137,12 +138,16 @@ impl Engine {
         let before = self.publisher.warnings.remove(name).unwrap_or_default();
         if before != warnings {
             for policy in self.policies.values_mut() {
-                let concerned = policy.lowered.as_ref().is_some_and(|lowered| lowered.plan.layer == *name || lowered.plan.layer.conditions() == *name);
+                let concerned = policy.lowered.as_ref().is_some_and(|lowered| {
+                    lowered.plan.layer == *name || lowered.plan.layer.conditions() == *name
+                });
                 policy.dirty |= concerned;
             }
         }
         if !warnings.is_empty() {
-            self.publisher.warnings.insert(name.clone(), warnings.to_vec());
+            self.publisher
+                .warnings
+                .insert(name.clone(), warnings.to_vec());
         }
     }
 
@@ -162,11 +167,24 @@ impl Engine {
             return;
         };
         let policy: &mut PolicyView = Arc::make_mut(policy);
-        match circuit {
-            Some((object, circuit)) => {
-                policy.circuits.insert(object, Arc::new(circuit));
-            }
-            None => policy.circuits.retain(|_, circuit| *circuit.uid != **uid),
+        if let Some((object, circuit)) = circuit {
+            policy.circuits.insert(object, Arc::new(circuit));
+        }
+    }
+
+    /// Takes a removed circuit out of the view, unless its name already belongs to another.
+    pub(crate) fn forget_circuit_view(&mut self, key: &Key, uid: &Arc<str>, object: &Arc<str>) {
+        self.publisher.view_changed = true;
+        let Some(policy) = self.view.policies.get_mut(key) else {
+            return;
+        };
+        let policy: &mut PolicyView = Arc::make_mut(policy);
+        if policy
+            .circuits
+            .get(object)
+            .is_some_and(|circuit| *circuit.uid == **uid)
+        {
+            policy.circuits.remove(object);
         }
     }
 
@@ -179,7 +197,11 @@ impl Engine {
         let rules = lowered.config.rules.iter().zip(&entry.breaker.rules);
         let view = CircuitView {
             uid: (&**uid).into(),
-            state: if acting.observe { StateName::Closed } else { acting.state },
+            state: if acting.observe {
+                StateName::Closed
+            } else {
+                acting.state
+            },
             shadow: entry.breaker.state.name(),
             forced: entry.breaker.forced,
             trip: trip.map(|trip| trip.id),
@@ -213,7 +235,12 @@ impl Engine {
 
 /// The layers that a policy writes; of one that can't be read, the layer that it would have by default.
 fn layers_of(key: &Key, lowered: Option<&crate::spec::policy::Policy>) -> Vec<LayerName> {
-    let layer = lowered.map_or_else(|| LayerName::try_new(&key.0).ok(), |lowered| Some(lowered.plan.layer.clone()));
+    let layer = lowered.map_or_else(
+        || LayerName::try_new(&key.0).ok(),
+        |lowered| Some(lowered.plan.layer.clone()),
+    );
     let layer = layer.into_iter();
-    layer.flat_map(|layer| [layer.conditions(), layer]).collect()
+    layer
+        .flat_map(|layer| [layer.conditions(), layer])
+        .collect()
 }

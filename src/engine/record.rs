@@ -7,7 +7,9 @@ use fusegate_crds::{CauseRecord, CircuitRecord, CircuitState, OverrideState, Rul
 
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::config::Config;
-use crate::breaker::persisted::{Persisted, PersistedObservation, PersistedState, PersistedStreak, PersistedTrip, persist};
+use crate::breaker::persisted::{
+    Persisted, PersistedObservation, PersistedState, PersistedStreak, PersistedTrip, persist,
+};
 use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
 use crate::breaker::time::{Now, Wall};
 use crate::engine::circuit::CircuitEntry;
@@ -18,7 +20,14 @@ use crate::policy::layer::RuntimeValue;
 const ILLEGAL: i64 = 16;
 
 /// Writes a circuit down.
-pub(crate) fn write(uid: &str, entry: &CircuitEntry, config: &Config, frozen: Option<&Values>, reason: Option<String>, now: Now) -> CircuitRecord {
+pub(crate) fn write(
+    uid: &str,
+    entry: &CircuitEntry,
+    config: &Config,
+    frozen: Option<&Values>,
+    reason: Option<String>,
+    now: Now,
+) -> CircuitRecord {
     let persisted = persist(&entry.breaker, config, now);
     let trip = entry.breaker.state.trip();
     let mut record = CircuitRecord {
@@ -37,11 +46,15 @@ pub(crate) fn write(uid: &str, entry: &CircuitEntry, config: &Config, frozen: Op
             Cause::Illegal => CauseRecord::Illegal,
         }),
         tripped_at: trip.and_then(|trip| time(trip.at)),
-        tripped_rule: trip.and_then(|trip| trip.rule).and_then(|rule| i64::try_from(rule).ok()),
+        tripped_rule: trip
+            .and_then(|trip| trip.rule)
+            .and_then(|rule| i64::try_from(rule).ok()),
         tripped_value: trip.and_then(|trip| trip.value.as_ref()).map(text),
         incident: i64::try_from(persisted.incident).unwrap_or(i64::MAX),
         level: persisted.level.into(),
-        level_since: (persisted.level > 0).then(|| time(persisted.level_since)).flatten(),
+        level_since: (persisted.level > 0)
+            .then(|| time(persisted.level_since))
+            .flatten(),
         since: time(entry.since),
         reason,
         armed: entry.breaker.armed,
@@ -54,15 +67,25 @@ pub(crate) fn write(uid: &str, entry: &CircuitEntry, config: &Config, frozen: Op
     match persisted.state {
         PersistedState::Closed => {}
         PersistedState::Open { until, .. } => record.until = time(until),
-        PersistedState::HalfOpen { step, successes, since, step_since, .. } => {
+        PersistedState::HalfOpen {
+            step,
+            successes,
+            since,
+            step_since,
+            ..
+        } => {
             record.step = Some(step.into());
             record.successes = Some(successes.into());
             record.since = time(since);
             record.step_since = time(step_since);
         }
     }
-    let streaks = (0_i64..).zip(&persisted.rules).chain([(ILLEGAL, &persisted.illegal)]);
-    record.rules = streaks.filter_map(|(index, streak)| write_streak(index, streak)).collect();
+    let streaks = (0_i64..)
+        .zip(&persisted.rules)
+        .chain([(ILLEGAL, &persisted.illegal)]);
+    record.rules = streaks
+        .filter_map(|(index, streak)| write_streak(index, streak))
+        .collect();
     record
 }
 
@@ -76,17 +99,28 @@ pub(crate) fn read(record: &CircuitRecord, now: Now) -> Persisted {
                 Some(CauseRecord::Illegal) => Cause::Illegal,
                 _ => Cause::Breach,
             },
-            rule: record.tripped_rule.and_then(|rule| usize::try_from(rule).ok()),
+            rule: record
+                .tripped_rule
+                .and_then(|rule| usize::try_from(rule).ok()),
             value: record.tripped_value.as_deref().map(value),
             at: wall(record.tripped_at.or(record.since)),
         })
     };
     let state = match (record.state, trip()) {
-        (CircuitState::Open, Some(trip)) => PersistedState::Open { trip, until: wall(record.until) },
+        (CircuitState::Open, Some(trip)) => PersistedState::Open {
+            trip,
+            until: wall(record.until),
+        },
         (CircuitState::HalfOpen, Some(trip)) => PersistedState::HalfOpen {
             trip,
-            step: record.step.and_then(|step| u8::try_from(step).ok()).unwrap_or(0),
-            successes: record.successes.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+            step: record
+                .step
+                .and_then(|step| u8::try_from(step).ok())
+                .unwrap_or(0),
+            successes: record
+                .successes
+                .and_then(|count| u32::try_from(count).ok())
+                .unwrap_or(0),
             since: wall(record.since),
             step_since: wall(record.step_since.or(record.since)),
         },
@@ -102,7 +136,11 @@ pub(crate) fn read(record: &CircuitRecord, now: Now) -> Persisted {
         incident: u64::try_from(record.incident).unwrap_or(0),
         level: u32::try_from(record.level).unwrap_or(0),
         level_since: wall(record.level_since),
-        trips: record.trips.iter().map(|time| Wall(time.millis())).collect(),
+        trips: record
+            .trips
+            .iter()
+            .map(|time| Wall(time.millis()))
+            .collect(),
         latched: record.latched,
         suppressed: record.suppressed,
         rules: (0..ILLEGAL).map(streak).collect(),
@@ -112,13 +150,17 @@ pub(crate) fn read(record: &CircuitRecord, now: Now) -> Persisted {
 
 /// The values that were published when the circuit was written down.
 pub(crate) fn thaw(frozen: &BTreeMap<String, String>) -> Values {
-    let pairs = frozen.iter().map(|(key, text)| (Arc::from(key.as_str()), runtime_value(text)));
+    let pairs = frozen
+        .iter()
+        .map(|(key, text)| (Arc::from(key.as_str()), runtime_value(text)));
     pairs.collect()
 }
 
 fn freeze(values: &Values) -> BTreeMap<String, String> {
     let fits = |text: &String| text.len() <= CircuitRecord::MAX_FROZEN_BYTES as usize;
-    let pairs = values.iter().map(|(key, value)| (key.to_string(), frozen_text(value)));
+    let pairs = values
+        .iter()
+        .map(|(key, value)| (key.to_string(), frozen_text(value)));
     pairs.filter(|(_, text)| fits(text)).take(64).collect()
 }
 
@@ -132,7 +174,9 @@ fn frozen_text(value: &RuntimeValue) -> String {
 }
 
 fn runtime_value(text: &str) -> RuntimeValue {
-    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
     match (quoted, text.parse::<f64>(), text) {
         (Some(text), ..) => RuntimeValue::Text(text.into()),
         (None, Ok(number), _) if number.is_finite() => RuntimeValue::Number(number),
@@ -171,12 +215,19 @@ fn read_streak(record: &RuleRecord) -> PersistedStreak {
             observed_at: wall(record.observed_at),
             arrived,
             counted: wall(record.counted_at).unwrap_or(arrived),
-            class: record.class.as_deref().map_or(Class::Unknown(Unknown::Missing), class),
+            class: record
+                .class
+                .as_deref()
+                .map_or(Class::Unknown(Unknown::Missing), class),
             since_trip: record.since_trip,
         })
     };
     PersistedStreak {
-        bad_at: record.bad_at.iter().map(|time| Wall(time.millis())).collect(),
+        bad_at: record
+            .bad_at
+            .iter()
+            .map(|time| Wall(time.millis()))
+            .collect(),
         since: wall(record.since),
         last: last(),
     }
@@ -194,7 +245,10 @@ const CLASSES: [(Class, &str); 8] = [
 ];
 
 pub(crate) fn class_name(class: Class) -> &'static str {
-    CLASSES.iter().find(|(known, _)| *known == class).map_or("Missing", |(_, name)| name)
+    CLASSES
+        .iter()
+        .find(|(known, _)| *known == class)
+        .map_or("Missing", |(_, name)| name)
 }
 
 fn class(name: &str) -> Class {
@@ -216,7 +270,9 @@ fn value(text: &str) -> Value {
     match runtime_value(text) {
         RuntimeValue::Number(number) => Value::Number(number),
         RuntimeValue::Bool(flag) => Value::Bool(flag),
-        RuntimeValue::Text(text) => text.parse().map_or_else(|_| Value::Text((&*text).into()), Value::Number),
+        RuntimeValue::Text(text) => text
+            .parse()
+            .map_or_else(|_| Value::Text((&*text).into()), Value::Number),
     }
 }
 

@@ -20,23 +20,13 @@ pub(crate) enum RollbackState {
     #[default]
     None,
     /// A rollback is under way.
-    Ordered {
-        incident: Box<str>,
-        target: u64,
-    },
+    Ordered { incident: Box<str>, target: u64 },
     /// The CRD was rolled back.
-    Done {
-        target: u64,
-    },
+    Done { target: u64 },
     /// A person is to do it.
-    Proposed {
-        target: u64,
-    },
+    Proposed { target: u64 },
     /// It may not be done.
-    Blocked {
-        reason: Box<str>,
-        message: Box<str>,
-    },
+    Blocked { reason: Box<str>, message: Box<str> },
 }
 
 impl Engine {
@@ -60,13 +50,21 @@ impl Engine {
         self.effects.extend(rollback.map(Effect::Rollback));
     }
 
-    fn judge_rollback(&self, now: Now, kind: &GroupKind, trip: TripId) -> Option<(Verdict, Option<Box<Rollback>>)> {
+    fn judge_rollback(
+        &self,
+        now: Now,
+        kind: &GroupKind,
+        trip: TripId,
+    ) -> Option<(Verdict, Option<Box<Rollback>>)> {
         let contract = self.contract_of(kind)?;
         let (spec, compiled) = (contract.spec.as_ref()?, contract.compiled.as_ref()?);
         let entry = self.kinds.get(kind)?;
         let crd = entry.crd.as_ref()?;
         let live_hash = entry.live_hash.as_deref()?;
-        let live = entry.revisions.values().find(|revision| *revision.hash == *live_hash);
+        let live = entry
+            .revisions
+            .values()
+            .find(|revision| *revision.hash == *live_hash);
         let incident = revision::incident(&crd.meta.uid, live_hash);
         let revisions: Vec<Revision> = entry.revisions.values().cloned().collect();
         let labels: Vec<&str> = crd.meta.labels.keys().map(String::as_str).collect();
@@ -87,7 +85,9 @@ impl Engine {
         let Verdict::Rollback { target } = &verdict else {
             return Some((verdict, None));
         };
-        let bad = live.cloned().unwrap_or_else(|| entry.unrecorded(crd, live_hash, now));
+        let bad = live
+            .cloned()
+            .unwrap_or_else(|| entry.unrecorded(crd, live_hash, now));
         let rollback = Rollback {
             contract: Target {
                 namespace: "".into(),
@@ -112,11 +112,20 @@ impl Engine {
     /// The state of an incident: what this replica has ordered, else what the contract's status says.
     fn incident_state(&self, kind: &GroupKind, incident: &str) -> Option<IncidentState> {
         let contract = self.contract_of(kind)?;
-        let written = contract.incidents.iter().find(|record| record.id == incident);
+        let written = contract
+            .incidents
+            .iter()
+            .find(|record| record.id == incident);
         written.map(|record| record.state)
     }
 
-    fn set_rollback(&mut self, now: Now, kind: &GroupKind, verdict: Verdict, order: Option<&Rollback>) {
+    fn set_rollback(
+        &mut self,
+        now: Now,
+        kind: &GroupKind,
+        verdict: Verdict,
+        order: Option<&Rollback>,
+    ) {
         let Some(entry) = self.kinds.get_mut(kind) else {
             return;
         };
@@ -144,7 +153,11 @@ impl Engine {
     }
 
     pub(crate) fn end_rollback(&mut self, now: Now, outcome: Outcome) {
-        let Some(kind) = self.contracts.get(&outcome.contract).and_then(|contract| contract.kind.clone()) else {
+        let Some(kind) = self
+            .contracts
+            .get(&outcome.contract)
+            .and_then(|contract| contract.kind.clone())
+        else {
             return;
         };
         let Some(entry) = self.kinds.get_mut(&kind) else {
@@ -154,17 +167,30 @@ impl Engine {
             RollbackState::Ordered { target, .. } => *target,
             _ => 0,
         };
-        let verdict = if matches!(outcome.end, RollbackEnd::Blocked { .. }) { "Failed" } else { "Done" };
+        let verdict = if matches!(outcome.end, RollbackEnd::Blocked { .. }) {
+            "Failed"
+        } else {
+            "Done"
+        };
         let (state, why) = match outcome.end {
-            RollbackEnd::Done => (RollbackState::Done { target }, format!("rolled back to revision {target}")),
-            RollbackEnd::Joined => (RollbackState::Done { target }, "another trip of this incident was there first".to_owned()),
+            RollbackEnd::Done => (
+                RollbackState::Done { target },
+                format!("rolled back to revision {target}"),
+            ),
+            RollbackEnd::Joined => (
+                RollbackState::Done { target },
+                "another trip of this incident was there first".to_owned(),
+            ),
             RollbackEnd::Blocked { reason, message } => {
                 let why = format!("{reason}: {message}");
                 (RollbackState::Blocked { reason, message }, why)
             }
         };
         entry.rollback = state;
-        let resource = entry.crd.as_ref().map(|crd| format!("CustomResourceDefinition/{}", crd.meta.name));
+        let resource = entry
+            .crd
+            .as_ref()
+            .map(|crd| format!("CustomResourceDefinition/{}", crd.meta.name));
         self.effects.push(Effect::Audit(Box::new(Line {
             at: now.wall.0,
             action: Action::Effect,
@@ -180,19 +206,38 @@ impl Engine {
     }
 
     fn sync_kind_alerts(&mut self, now: Now, kind: &GroupKind) {
-        let concerned = self.policies.iter().filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
+        let concerned = self
+            .policies
+            .iter()
+            .filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
         for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<Key>>() {
             self.for_each_circuit(&key, |engine, uid| engine.sync_alerts(now, &key, uid));
         }
     }
 
-    fn tell_rollback(&mut self, now: Now, key: &Key, kind: &GroupKind, trip: TripId, verdict: &Verdict) {
+    fn tell_rollback(
+        &mut self,
+        now: Now,
+        key: &Key,
+        kind: &GroupKind,
+        trip: TripId,
+        verdict: &Verdict,
+    ) {
         let (verdict, reason) = match verdict {
             Verdict::Off => return,
-            Verdict::Joined(state) => ("Ordered", format!("joins the incident, which is {state:?}")),
-            Verdict::Propose { target } => ("Ordered", format!("proposed: back to revision {}", target.number)),
-            Verdict::Rollback { target } => ("Ordered", format!("back to revision {}", target.number)),
-            Verdict::Blocked { reason, message } => ("Failed", format!("RollbackBlocked {reason}: {message}")),
+            Verdict::Joined(state) => {
+                ("Ordered", format!("joins the incident, which is {state:?}"))
+            }
+            Verdict::Propose { target } => (
+                "Ordered",
+                format!("proposed: back to revision {}", target.number),
+            ),
+            Verdict::Rollback { target } => {
+                ("Ordered", format!("back to revision {}", target.number))
+            }
+            Verdict::Blocked { reason, message } => {
+                ("Failed", format!("RollbackBlocked {reason}: {message}"))
+            }
         };
         let crd = self.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
         let resource = crd.map(|crd| format!("CustomResourceDefinition/{}", crd.meta.name));
@@ -214,11 +259,19 @@ impl Engine {
     pub(crate) fn rollback_text(&self, kind: &GroupKind) -> String {
         match self.kinds.get(kind).map(|entry| &entry.rollback) {
             None | Some(RollbackState::None) => "not asked for by the contract".to_owned(),
-            Some(RollbackState::Ordered { target, .. }) => format!("under way to revision {target}"),
+            Some(RollbackState::Ordered { target, .. }) => {
+                format!("under way to revision {target}")
+            }
             Some(RollbackState::Done { target: 0 }) => "done".to_owned(),
-            Some(RollbackState::Done { target }) => format!("done: the CRD is at revision {target}"),
-            Some(RollbackState::Proposed { target }) => format!("proposed: apply revision {target}"),
-            Some(RollbackState::Blocked { reason, message }) => format!("RollbackBlocked {reason}: {message}"),
+            Some(RollbackState::Done { target }) => {
+                format!("done: the CRD is at revision {target}")
+            }
+            Some(RollbackState::Proposed { target }) => {
+                format!("proposed: apply revision {target}")
+            }
+            Some(RollbackState::Blocked { reason, message }) => {
+                format!("RollbackBlocked {reason}: {message}")
+            }
         }
     }
 
@@ -227,20 +280,29 @@ impl Engine {
         if !self.is_listed() {
             return;
         }
-        let limit = self.contract_of(kind).and_then(|contract| contract.spec.as_ref()).map(|spec| spec.history.limit);
+        let limit = self
+            .contract_of(kind)
+            .and_then(|contract| contract.spec.as_ref())
+            .map(|spec| spec.history.limit);
         let (Some(limit), Some(entry)) = (limit, self.kinds.get_mut(kind)) else {
             return;
         };
         let (Some(crd), Some(hash)) = (&entry.crd, &entry.live_hash) else {
             return;
         };
-        let known = entry.revisions.values().any(|revision| revision.hash == *hash);
+        let known = entry
+            .revisions
+            .values()
+            .any(|revision| revision.hash == *hash);
         if known || entry.recording.as_ref() == Some(hash) {
             return;
         }
         let revision = entry.unrecorded(crd, hash, now);
         entry.recording = Some(hash.clone());
-        self.effects.push(Effect::Record(Record { revision, limit: limit as usize }));
+        self.effects.push(Effect::Record(Record {
+            revision,
+            limit: limit as usize,
+        }));
     }
 
     /// Says once more what has to be stored and rolled back; for whoever leads anew.
@@ -262,7 +324,12 @@ impl Engine {
 
     pub(crate) fn apply_revision(&mut self, now: Now, revision: Revision) {
         let kinds = self.kinds.iter();
-        let mut owners = kinds.filter(|(_, entry)| entry.crd.as_ref().is_some_and(|crd| crd.meta.name == revision.crd));
+        let mut owners = kinds.filter(|(_, entry)| {
+            entry
+                .crd
+                .as_ref()
+                .is_some_and(|crd| crd.meta.name == revision.crd)
+        });
         let found = owners.next().map(|(kind, _)| kind.clone());
         let Some(kind) = found.or_else(|| kind_of(&revision)) else {
             return;
@@ -275,7 +342,11 @@ impl Engine {
 
     pub(crate) fn delete_revision(&mut self, revision: &Revision) {
         for entry in self.kinds.values_mut() {
-            if entry.revisions.get(&revision.number).is_some_and(|kept| kept.crd == revision.crd) {
+            if entry
+                .revisions
+                .get(&revision.number)
+                .is_some_and(|kept| kept.crd == revision.crd)
+            {
                 entry.revisions.remove(&revision.number);
             }
         }
@@ -297,7 +368,10 @@ impl KindEntry {
     }
 
     fn live_is_bad(&self) -> bool {
-        let live = self.revisions.values().find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
+        let live = self
+            .revisions
+            .values()
+            .find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
         live.is_some_and(|revision| revision.bad.is_some())
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use fusegate_crds::{
-    CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractStatus, RevisionRecord, RollbackMode,
+    CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractStatus, RevisionRecord,
+    RollbackMode,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 
@@ -69,7 +70,9 @@ impl Engine {
     fn policy_status(&self, now: Now, key: &Key, policy: &PolicyEntry) -> CircuitPolicyStatus {
         let said = self.policy_conditions(key, policy);
         let (circuits, omitted) = self.records(now, policy);
-        let count = |wanted: fn(&&CircuitEntry) -> bool| as_i64(policy.circuits.values().filter(wanted).count());
+        let count = |wanted: fn(&&CircuitEntry) -> bool| {
+            as_i64(policy.circuits.values().filter(wanted).count())
+        };
         CircuitPolicyStatus {
             observed_generation: Some(policy.meta.generation),
             conditions: settle(&policy.conditions, said, policy.meta.generation, now),
@@ -78,8 +81,14 @@ impl Engine {
             open: count(|circuit| circuit.state() == StateName::Open),
             half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
             omitted: as_i64(omitted),
-            proxies: policy.programmed.as_ref().map(|programmed| as_i64(programmed.proxies)),
-            acked: policy.programmed.as_ref().map(|programmed| as_i64(programmed.acked)),
+            proxies: policy
+                .programmed
+                .as_ref()
+                .map(|programmed| as_i64(programmed.proxies)),
+            acked: policy
+                .programmed
+                .as_ref()
+                .map(|programmed| as_i64(programmed.acked)),
             circuits,
         }
     }
@@ -90,8 +99,14 @@ impl Engine {
         let Some(lowered) = &policy.lowered else {
             return (policy.resume.values().cloned().collect(), 0);
         };
-        let noted = |entry: &CircuitEntry| entry.state() != StateName::Closed || entry.breaker.armed || entry.breaker.suppressed;
-        let mut circuits: Vec<_> = policy.circuits.iter().filter(|(_, entry)| noted(entry)).collect();
+        let noted = |entry: &CircuitEntry| {
+            entry.state() != StateName::Closed || entry.breaker.armed || entry.breaker.suppressed
+        };
+        let mut circuits: Vec<_> = policy
+            .circuits
+            .iter()
+            .filter(|(_, entry)| noted(entry))
+            .collect();
         circuits.sort_by_key(|(uid, entry)| (entry.state() == StateName::Closed, (*uid).clone()));
         let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
         let omitted = (circuits.len() + policy.resume.len()).saturating_sub(most);
@@ -99,9 +114,18 @@ impl Engine {
             .into_iter()
             .take(most)
             .map(|(uid, entry)| {
-                let object = self.kinds.get(&entry.kind).and_then(|kind| kind.objects.get(uid));
-                let frozen = object.and_then(|object| object.frozen()).or(entry.restored.as_ref());
-                let reason = entry.breaker.state.trip().map(|trip| words::trip(lowered, trip));
+                let object = self
+                    .kinds
+                    .get(&entry.kind)
+                    .and_then(|kind| kind.objects.get(uid));
+                let frozen = object
+                    .and_then(|object| object.frozen())
+                    .or(entry.restored.as_ref());
+                let reason = entry
+                    .breaker
+                    .state
+                    .trip()
+                    .map(|trip| words::trip(lowered, trip));
                 record::write(uid, entry, &lowered.config, frozen, reason, now)
             })
             .collect();
@@ -111,14 +135,26 @@ impl Engine {
     }
 
     fn policy_conditions(&self, key: &Key, policy: &PolicyEntry) -> Vec<Say> {
-        let mut said = vec![self.accepted(policy), open(policy), self.degraded(key, policy)];
+        let mut said = vec![
+            self.accepted(policy),
+            open(policy),
+            self.degraded(key, policy),
+        ];
         said.extend(policy.programmed.as_ref().map(programmed));
-        said.extend(policy.kind.as_ref().and_then(|kind| self.rollback_blocked(kind)));
+        said.extend(
+            policy
+                .kind
+                .as_ref()
+                .and_then(|kind| self.rollback_blocked(kind)),
+        );
         said
     }
 
     fn accepted(&self, policy: &PolicyEntry) -> Say {
-        let rejection = policy.rejected.clone().or_else(|| self.unserved(policy.kind.as_ref()?));
+        let rejection = policy
+            .rejected
+            .clone()
+            .or_else(|| self.unserved(policy.kind.as_ref()?));
         match rejection {
             Some(Rejection { reason, message }) => {
                 let running = if policy.lowered.is_some() && !policy.circuits.is_empty() {
@@ -128,7 +164,12 @@ impl Engine {
                 };
                 say("Accepted", false, reason, format!("{message}{running}"))
             }
-            None => say("Accepted", true, "Accepted", "the policy is in force".to_owned()),
+            None => say(
+                "Accepted",
+                true,
+                "Accepted",
+                "the policy is in force".to_owned(),
+            ),
         }
     }
 
@@ -148,7 +189,11 @@ impl Engine {
                 message: format!("{name} is cluster-scoped; v1alpha1 judges namespaced kinds only"),
             });
         }
-        let interrupted = self.kinds.get(kind).filter(|entry| !entry.listed).and_then(|entry| entry.interrupted.as_deref());
+        let interrupted = self
+            .kinds
+            .get(kind)
+            .filter(|entry| !entry.listed)
+            .and_then(|entry| entry.interrupted.as_deref());
         interrupted.map(|why| Rejection {
             reason: "KindNotWatched",
             message: format!("{name} can't be watched: {why}"),
@@ -162,34 +207,68 @@ impl Engine {
         }
         let prefix = format!("{}/{}/", key.0, key.1);
         for (layer, warnings) in &self.publisher.warnings {
-            let mine = warnings.iter().filter(|(contributor, _)| contributor.0.starts_with(&prefix));
+            let mine = warnings
+                .iter()
+                .filter(|(contributor, _)| contributor.0.starts_with(&prefix));
             messages.extend(mine.map(|(_, warning)| format!("layer {layer}: {}", warned(warning))));
         }
-        let suppressed = policy.circuits.values().filter(|entry| entry.breaker.suppressed).count();
+        let suppressed = policy
+            .circuits
+            .values()
+            .filter(|entry| entry.breaker.suppressed)
+            .count();
         if suppressed > 0 {
-            messages.insert(format!("{suppressed} trips are held back by maxOpenPercent"));
+            messages.insert(format!(
+                "{suppressed} trips are held back by maxOpenPercent"
+            ));
         }
         if messages.is_empty() {
-            return say("Degraded", false, "AsAsked", "everything asked for is done".to_owned());
+            return say(
+                "Degraded",
+                false,
+                "AsAsked",
+                "everything asked for is done".to_owned(),
+            );
         }
         let listed: Vec<String> = messages.iter().take(8).cloned().collect();
         let more = messages.len().saturating_sub(listed.len());
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        say("Degraded", true, "PartlyDone", format!("{}{more}", listed.join("; ")))
+        let more = if more > 0 {
+            format!("; and {more} more")
+        } else {
+            String::new()
+        };
+        say(
+            "Degraded",
+            true,
+            "PartlyDone",
+            format!("{}{more}", listed.join("; ")),
+        )
     }
 
     fn rollback_blocked(&self, kind: &GroupKind) -> Option<Say> {
         let said = match &self.kinds.get(kind)?.rollback {
             RollbackState::None => return None,
-            RollbackState::Blocked { reason, message } => say("RollbackBlocked", true, reason, message.to_string()),
+            RollbackState::Blocked { reason, message } => {
+                say("RollbackBlocked", true, reason, message.to_string())
+            }
             RollbackState::Proposed { target } => say(
                 "RollbackBlocked",
                 true,
                 "Proposed",
                 format!("the contract says Propose: apply revision {target} yourself"),
             ),
-            RollbackState::Ordered { target, .. } => say("RollbackBlocked", false, "UnderWay", format!("rolling back to revision {target}")),
-            RollbackState::Done { target } => say("RollbackBlocked", false, "RolledBack", format!("the CRD was rolled back to revision {target}")),
+            RollbackState::Ordered { target, .. } => say(
+                "RollbackBlocked",
+                false,
+                "UnderWay",
+                format!("rolling back to revision {target}"),
+            ),
+            RollbackState::Done { target } => say(
+                "RollbackBlocked",
+                false,
+                "RolledBack",
+                format!("the CRD was rolled back to revision {target}"),
+            ),
         };
         Some(said)
     }
@@ -217,22 +296,41 @@ impl Engine {
     fn contract_status(&self, now: Now, contract: &ContractEntry) -> ConditionContractStatus {
         let entry = contract.kind.as_ref().and_then(|kind| self.kinds.get(kind));
         let rejection = match (&contract.rejected, &contract.kind) {
-            (Some(message), _) => Some(Rejection { reason: "InvalidSpec", message: message.to_string() }),
+            (Some(message), _) => Some(Rejection {
+                reason: "InvalidSpec",
+                message: message.to_string(),
+            }),
             (None, Some(kind)) => self.unserved(kind),
             (None, None) => None,
         };
         let accepted = match rejection {
             Some(Rejection { reason, message }) => say("Accepted", false, reason, message),
-            None => say("Accepted", true, "Accepted", "objects of this kind are judged by it".to_owned()),
+            None => say(
+                "Accepted",
+                true,
+                "Accepted",
+                "objects of this kind are judged by it".to_owned(),
+            ),
         };
-        let blocked = contract.kind.as_ref().and_then(|kind| self.rollback_blocked(kind));
-        let off = contract.spec.as_ref().is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
-        let said = [Some(accepted), blocked.filter(|_| !off)].into_iter().flatten().collect();
+        let blocked = contract
+            .kind
+            .as_ref()
+            .and_then(|kind| self.rollback_blocked(kind));
+        let off = contract
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
+        let said = [Some(accepted), blocked.filter(|_| !off)]
+            .into_iter()
+            .flatten()
+            .collect();
         let live = entry.and_then(KindEntry::live_revision);
         ConditionContractStatus {
             observed_generation: Some(contract.meta.generation),
             conditions: settle(&contract.conditions, said, contract.meta.generation, now),
-            crd: entry.and_then(|entry| entry.crd.as_ref()).map(|crd| crd.meta.name.to_string()),
+            crd: entry
+                .and_then(|entry| entry.crd.as_ref())
+                .map(|crd| crd.meta.name.to_string()),
             revision: live,
             revisions: entry.map_or_else(Vec::new, |entry| revisions(entry, live)),
             incidents: Vec::new(),
@@ -271,7 +369,10 @@ impl Engine {
 
 impl KindEntry {
     fn live_revision(&self) -> Option<i64> {
-        let live = self.revisions.values().find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
+        let live = self
+            .revisions
+            .values()
+            .find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
         live.and_then(|revision| i64::try_from(revision.number).ok())
     }
 }
@@ -286,7 +387,10 @@ fn revisions(entry: &KindEntry, live: Option<i64>) -> Vec<RevisionRecord> {
                 revision: number,
                 hash: revision.hash.to_string(),
                 bad: revision.bad.is_some(),
-                reason: revision.bad.as_ref().map(|trip| format!("marked bad by trip {trip}")),
+                reason: revision
+                    .bad
+                    .as_ref()
+                    .map(|trip| format!("marked bad by trip {trip}")),
                 first_seen: record::time(Wall(revision.seen_at)),
                 live: live == Some(number),
             }
@@ -297,28 +401,56 @@ fn revisions(entry: &KindEntry, live: Option<i64>) -> Vec<RevisionRecord> {
 }
 
 fn open(policy: &PolicyEntry) -> Say {
-    let open: Vec<&CircuitEntry> = policy.circuits.values().filter(|entry| entry.state() != StateName::Closed).collect();
+    let open: Vec<&CircuitEntry> = policy
+        .circuits
+        .values()
+        .filter(|entry| entry.state() != StateName::Closed)
+        .collect();
     if open.is_empty() {
-        return say("Open", false, "AllClosed", format!("all of {} circuits are Closed", policy.circuits.len()));
+        return say(
+            "Open",
+            false,
+            "AllClosed",
+            format!("all of {} circuits are Closed", policy.circuits.len()),
+        );
     }
     let named: Vec<String> = open
         .iter()
         .take(8)
         .map(|entry| {
-            let trip = entry.trip().map_or_else(String::new, |id| format!(" (trip {id})"));
+            let trip = entry
+                .trip()
+                .map_or_else(String::new, |id| format!(" (trip {id})"));
             format!("{} is {}{trip}", entry.object, words::state(entry.state()))
         })
         .collect();
     let more = open.len().saturating_sub(named.len());
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    say("Open", true, "Tripped", format!("{}{more}", named.join("; ")))
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    say(
+        "Open",
+        true,
+        "Tripped",
+        format!("{}{more}", named.join("; ")),
+    )
 }
 
 fn programmed(programmed: &crate::source::event::Programmed) -> Say {
     let (acked, proxies) = (programmed.acked, programmed.proxies);
-    let counted = format!("{acked} of {proxies} proxies hold layer {}", programmed.layer);
+    let counted = format!(
+        "{acked} of {proxies} proxies hold layer {}",
+        programmed.layer
+    );
     match &programmed.rejected {
-        Some(text) => say("Programmed", false, "Rejected", format!("{counted}; one answers: {text}")),
+        Some(text) => say(
+            "Programmed",
+            false,
+            "Rejected",
+            format!("{counted}; one answers: {text}"),
+        ),
         None if proxies == 0 => say("Programmed", false, "NoProxies", counted),
         None if acked < proxies => say("Programmed", false, "Pending", counted),
         None => say("Programmed", true, "Acked", counted),
@@ -327,9 +459,15 @@ fn programmed(programmed: &crate::source::event::Programmed) -> Say {
 
 fn warned(warning: &Warning) -> String {
     match warning {
-        Warning::Full { omitted } => format!("full at 10000 keys, {omitted} keys of this policy are not published; split the layer by suffix"),
-        Warning::Conflict { key } => format!("another circuit wants another value for {key}, and the more severe one won"),
-        Warning::TwoLayers { key, other } => format!("{key} is in layer {other} too, and Envoy lets the last layer win"),
+        Warning::Full { omitted } => format!(
+            "full at 10000 keys, {omitted} keys of this policy are not published; split the layer by suffix"
+        ),
+        Warning::Conflict { key } => {
+            format!("another circuit wants another value for {key}, and the more severe one won")
+        }
+        Warning::TwoLayers { key, other } => {
+            format!("{key} is in layer {other} too, and Envoy lets the last layer win")
+        }
     }
 }
 
@@ -347,14 +485,19 @@ fn settle(before: &[Condition], said: Vec<Say>, generation: i64, now: Now) -> Ve
     said.into_iter()
         .map(|say| {
             let status = if say.holds { "True" } else { "False" };
-            let known = before.iter().find(|known| known.type_ == say.type_ && known.status == status);
+            let known = before
+                .iter()
+                .find(|known| known.type_ == say.type_ && known.status == status);
             Condition {
                 type_: say.type_.to_owned(),
                 status: status.to_owned(),
                 reason: say.reason,
                 message: say.message.chars().take(MAX_MESSAGE).collect(),
                 observed_generation: Some(generation),
-                last_transition_time: known.map_or_else(|| kube_time(now.wall), |known| known.last_transition_time.clone()),
+                last_transition_time: known.map_or_else(
+                    || kube_time(now.wall),
+                    |known| known.last_transition_time.clone(),
+                ),
             }
         })
         .collect()

@@ -54,8 +54,15 @@ pub(crate) fn trip(lowered: &Policy, trip: &Trip) -> String {
     let Some(rule) = trip.rule.and_then(|rule| lowered.config.rules.get(rule)) else {
         return format!("{consecutive} bad samples in a row");
     };
-    let last = trip.value.as_ref().map_or_else(String::new, |last| format!(", last {}", value(last)));
-    format!("{} {} {consecutive} times in a row{last}", rule.condition, test(&rule.test))
+    let last = trip
+        .value
+        .as_ref()
+        .map_or_else(String::new, |last| format!(", last {}", value(last)));
+    format!(
+        "{} {} {consecutive} times in a row{last}",
+        rule.condition,
+        test(&rule.test)
+    )
 }
 
 fn test(test: &Test) -> String {
@@ -70,10 +77,17 @@ fn test(test: &Test) -> String {
 }
 
 /// What a person on call needs to know of an open circuit.
-pub(crate) fn description(lowered: &Policy, policy: &PolicyEntry, entry: &CircuitEntry, trip: &Trip) -> String {
+pub(crate) fn description(
+    lowered: &Policy,
+    policy: &PolicyEntry,
+    entry: &CircuitEntry,
+    trip: &Trip,
+) -> String {
     let shed = match (trip.cause, lowered.plan.shed.len(), lowered.observe) {
         (_, _, true) => "Nothing is enforced (mode Observe).",
-        (Cause::Illegal, ..) => "No traffic is shed, because malformed reports are no evidence of sickness.",
+        (Cause::Illegal, ..) => {
+            "No traffic is shed, because malformed reports are no evidence of sickness."
+        }
         (Cause::Breach, 0, _) => "The policy sheds no cluster.",
         (Cause::Breach, ..) => "Traffic of the policy's clusters is shed.",
     };
@@ -100,7 +114,8 @@ pub(crate) fn diff_keys(diff: &Diff) -> Vec<Box<str>> {
         diff::Change::Changed => '~',
     };
     let keys = diff.diff_keys.iter();
-    keys.map(|key| format!("{}{}", sign(key.change), key.key).into()).collect()
+    keys.map(|key| format!("{}{}", sign(key.change), key.key).into())
+        .collect()
 }
 
 /// The problems of a report in one line; empty for a legal one.
@@ -116,10 +131,17 @@ fn reason(change: &Change, lowered: &Policy) -> String {
     let trip = change.trip.as_ref();
     match change.reason {
         Reason::Tripped(_) => trip.map_or_else(String::new, |trip| self::trip(lowered, trip)),
-        Reason::WaitPassed => "the wait has passed; letting a part of the traffic through".to_owned(),
+        Reason::WaitPassed => {
+            "the wait has passed; letting a part of the traffic through".to_owned()
+        }
         Reason::StepPassed => "enough good samples at this step".to_owned(),
         Reason::Recovered => "enough good samples after the last step".to_owned(),
-        Reason::ProbeFailed => trip.map_or_else(String::new, |trip| format!("a bad sample while probing: {}", self::condition(lowered, trip))),
+        Reason::ProbeFailed => trip.map_or_else(String::new, |trip| {
+            format!(
+                "a bad sample while probing: {}",
+                self::condition(lowered, trip)
+            )
+        }),
         Reason::ProbeTimedOut => "no evidence came before halfOpen.timeout".to_owned(),
         Reason::Reset => "a person reset it".to_owned(),
         Reason::Removed => "Removed".to_owned(),
@@ -148,11 +170,19 @@ fn source(cue: Cue) -> &'static str {
 
 impl Engine {
     /// One audit line and one Event per change of state.
-    pub(crate) fn tell_change(&mut self, now: Now, key: &Key, uid: &Arc<str>, change: &Change, cue: Cue) {
+    pub(crate) fn tell_change(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        change: &Change,
+        cue: Cue,
+    ) {
         let Some(policy) = self.policies.get(key) else {
             return;
         };
-        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get(uid)) else {
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get(uid))
+        else {
             return;
         };
         let mut why = reason(change, &lowered);
@@ -172,32 +202,93 @@ impl Engine {
             state(change.to),
             trip.map_or_else(String::new, |id| format!(" (trip {id})")),
         );
-        let once = format!("{}/{}/{}", trip.map_or_else(String::new, |id| id.to_string()), state(change.to), step(entry));
-        let verdict = if lowered.observe || entry.breaker.forced.is_some() { "Observed" } else { "Enforced" };
-        let line = self.state_line(now, key, uid, state(change.to), source(cue), verdict, &why, trip);
+        let once = format!(
+            "{}/{}/{}",
+            trip.map_or_else(String::new, |id| id.to_string()),
+            state(change.to),
+            step(entry)
+        );
+        let verdict = if lowered.observe || entry.breaker.forced.is_some() {
+            "Observed"
+        } else {
+            "Enforced"
+        };
+        let line = self.state_line(
+            now,
+            key,
+            uid,
+            state(change.to),
+            source(cue),
+            verdict,
+            &why,
+            trip,
+        );
         let warning = change.to == StateName::Open;
         self.effects.extend(line);
-        self.tell(now, key, uid, Told { warning, reason: event_reason(change), note, once });
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning,
+                reason: event_reason(change),
+                note,
+                once,
+            },
+        );
     }
 
     pub(crate) fn tell_suppressed(&mut self, now: Now, key: &Key, uid: &Arc<str>, cause: Cause) {
-        let why = format!("a trip with cause {} was due, and maxOpenPercent held it back", cause_name(cause));
+        let why = format!(
+            "a trip with cause {} was due, and maxOpenPercent held it back",
+            cause_name(cause)
+        );
         let line = self.state_line(now, key, uid, "Suppressed", "watch", "Observed", &why, None);
         self.effects.extend(line);
         let once = format!("suppressed/{}", now.wall.0);
-        self.tell(now, key, uid, Told { warning: true, reason: "CircuitSuppressed", note: why, once });
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning: true,
+                reason: "CircuitSuppressed",
+                note: why,
+                once,
+            },
+        );
     }
 
     pub(crate) fn tell_latched(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
         let trip = self.trip_of(key, uid);
-        let why = "tripped more often than flap.trips within flap.within; Open until a person acts".to_owned();
+        let why = "tripped more often than flap.trips within flap.within; Open until a person acts"
+            .to_owned();
         let line = self.state_line(now, key, uid, "Latched", "watch", "Enforced", &why, trip);
         self.effects.extend(line);
-        let once = format!("latched/{}", trip.map_or_else(String::new, |id| id.to_string()));
-        self.tell(now, key, uid, Told { warning: true, reason: "CircuitLatched", note: why, once });
+        let once = format!(
+            "latched/{}",
+            trip.map_or_else(String::new, |id| id.to_string())
+        );
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning: true,
+                reason: "CircuitLatched",
+                note: why,
+                once,
+            },
+        );
     }
 
-    pub(crate) fn tell_override(&mut self, now: Now, key: &Key, uid: &Arc<str>, ordered: Option<Forced>) {
+    pub(crate) fn tell_override(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        ordered: Option<Forced>,
+    ) {
         let operation = match ordered {
             Some(Forced::Open) => "ForcedOpen",
             Some(Forced::Closed) => "ForcedClosed",
@@ -209,7 +300,17 @@ impl Engine {
         let line = self.state_line(now, key, uid, operation, "override", "Enforced", why, trip);
         self.effects.extend(line);
         let once = format!("override/{operation}/{}", now.wall.0);
-        self.tell(now, key, uid, Told { warning: false, reason: "CircuitOverridden", note: format!("{operation} {why}"), once });
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning: false,
+                reason: "CircuitOverridden",
+                note: format!("{operation} {why}"),
+                once,
+            },
+        );
     }
 
     pub(crate) fn note_unreadable(&mut self, now: Now, unreadable: &Unreadable) {
@@ -258,7 +359,10 @@ impl Engine {
         let Some(entry) = self.circuit(key, uid) else {
             return;
         };
-        let api_version = self.kinds.get(&entry.kind).map_or_else(String::new, |kind| kind.api_version(&entry.kind));
+        let api_version = self
+            .kinds
+            .get(&entry.kind)
+            .map_or_else(String::new, |kind| kind.api_version(&entry.kind));
         let note = Note {
             regarding: Regarding {
                 api_version: api_version.into(),
@@ -296,7 +400,8 @@ impl Counts {
             _ => &mut self.unpublished,
         };
         *counter += 1;
-        self.problems.extend(report.problems.iter().map(|problem| problem.code.as_str()));
+        self.problems
+            .extend(report.problems.iter().map(|problem| problem.code.as_str()));
     }
 }
 

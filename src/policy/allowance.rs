@@ -36,29 +36,47 @@ struct Pattern {
 impl Allowance {
     /// From `spec.mesh.clusters` (exact, or a prefix before a trailing `*`) and
     /// `spec.mesh.runtime` (always prefixes). Names the pattern that can't be read.
-    pub fn try_new(clusters: &[String], runtime: &[String]) -> Result<Self, (String, InvalidTemplate)> {
-        let read = |text: &String, prefix| Pattern::try_new(text, prefix).map_err(|invalid| (text.clone(), invalid));
+    pub fn try_new(
+        clusters: &[String],
+        runtime: &[String],
+    ) -> Result<Self, (String, InvalidTemplate)> {
+        let read = |text: &String, prefix| {
+            Pattern::try_new(text, prefix).map_err(|invalid| (text.clone(), invalid))
+        };
         Ok(Self {
-            clusters: clusters.iter().map(|text| read(text, false)).collect::<Result<_, _>>()?,
-            runtime: runtime.iter().map(|text| read(text, true)).collect::<Result<_, _>>()?,
+            clusters: clusters
+                .iter()
+                .map(|text| read(text, false))
+                .collect::<Result<_, _>>()?,
+            runtime: runtime
+                .iter()
+                .map(|text| read(text, true))
+                .collect::<Result<_, _>>()?,
         })
     }
 
     /// Whether policies of `namespace` may shed `cluster`, for an object called `name`.
     pub fn allows_cluster(&self, namespace: &str, name: &str, cluster: &str) -> bool {
-        self.clusters.iter().any(|pattern| pattern.matches(namespace, name, cluster))
+        self.clusters
+            .iter()
+            .any(|pattern| pattern.matches(namespace, name, cluster))
     }
 
     /// Whether policies of `namespace` may set the runtime key `key`, for an object called `name`.
     pub fn allows_runtime(&self, namespace: &str, name: &str, key: &str) -> bool {
         !RESERVED.iter().any(|reserved| key.starts_with(reserved))
-            && self.runtime.iter().any(|pattern| pattern.matches(namespace, name, key))
+            && self
+                .runtime
+                .iter()
+                .any(|pattern| pattern.matches(namespace, name, key))
     }
 }
 
 impl Pattern {
     fn try_new(text: &str, prefix: bool) -> Result<Self, InvalidTemplate> {
-        let (text, starred) = text.strip_suffix('*').map_or((text, false), |text| (text, true));
+        let (text, starred) = text
+            .strip_suffix('*')
+            .map_or((text, false), |text| (text, true));
         Ok(Self {
             text: Template::try_new(text)?,
             prefix: prefix || starred,
@@ -83,7 +101,11 @@ mod tests {
 
     fn allowance() -> Allowance {
         let clusters = ["{namespace}-*".to_owned(), "legacy".to_owned()];
-        Allowance::try_new(&clusters, &["routing.{namespace}.".to_owned(), "upstream.".to_owned()]).unwrap()
+        Allowance::try_new(
+            &clusters,
+            &["routing.{namespace}.".to_owned(), "upstream.".to_owned()],
+        )
+        .unwrap()
     }
 
     #[rstest]
@@ -93,14 +115,20 @@ mod tests {
     #[case("bank-checkout", false)]
     #[case("", false)]
     fn a_cluster_is_allowed_by_pattern(#[case] cluster: &str, #[case] allowed: bool) {
-        assert_eq!(allowance().allows_cluster("shop", "checkout", cluster), allowed);
+        assert_eq!(
+            allowance().allows_cluster("shop", "checkout", cluster),
+            allowed
+        );
     }
 
     #[rstest]
     #[case("routing.shop.canary", true)]
     #[case("routing.bank.canary", false)]
     #[case("upstream.maintenance_mode.shop-checkout", false)]
-    fn a_runtime_key_is_allowed_by_prefix_and_never_when_reserved(#[case] key: &str, #[case] allowed: bool) {
+    fn a_runtime_key_is_allowed_by_prefix_and_never_when_reserved(
+        #[case] key: &str,
+        #[case] allowed: bool,
+    ) {
         assert_eq!(allowance().allows_runtime("shop", "checkout", key), allowed);
     }
 

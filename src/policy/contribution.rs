@@ -85,16 +85,24 @@ pub fn contribution(
     for (index, shed) in plan.shed.iter().enumerate() {
         match shed_wish(plan, allowance, object, enforcement, shed) {
             Ok(wish) => contribution.wishes.extend(wish),
-            Err(message) => refusals.push(Refusal::new(format!("spec.mesh.shed[{index}].cluster"), message)),
+            Err(message) => refusals.push(Refusal::new(
+                format!("spec.mesh.shed[{index}].cluster"),
+                message,
+            )),
         }
     }
     for (index, switch) in plan.runtime.iter().enumerate() {
         match switch_wish(plan, allowance, object, enforcement, switch) {
             Ok(wish) => contribution.wishes.push(wish),
-            Err(message) => refusals.push(Refusal::new(format!("spec.mesh.runtime[{index}].key"), message)),
+            Err(message) => refusals.push(Refusal::new(
+                format!("spec.mesh.runtime[{index}].key"),
+                message,
+            )),
         }
     }
-    contribution.wishes.extend(condition_wishes(plan, object, values));
+    contribution
+        .wishes
+        .extend(condition_wishes(plan, object, values));
     (contribution, refusals)
 }
 
@@ -205,7 +213,11 @@ mod tests {
         #[case] sheds: bool,
         #[case] expected: u8,
     ) {
-        let enforcement = Enforcement { state, admit_percent, sheds };
+        let enforcement = Enforcement {
+            state,
+            admit_percent,
+            sheds,
+        };
         assert_eq!(shed_percent(percent, enforcement), expected);
     }
 }

@@ -88,8 +88,15 @@ mod tests {
     #[case("shop-eu", "shop", false)]
     #[case("shopping", "shop", false)]
     #[case("other", "shop", false)]
-    fn a_namespace_may_write_its_own_layers_only(#[case] layer: &str, #[case] namespace: &str, #[case] permitted: bool) {
-        assert_eq!(LayerName::try_new(layer).unwrap().permitted(namespace), permitted);
+    fn a_namespace_may_write_its_own_layers_only(
+        #[case] layer: &str,
+        #[case] namespace: &str,
+        #[case] permitted: bool,
+    ) {
+        assert_eq!(
+            LayerName::try_new(layer).unwrap().permitted(namespace),
+            permitted
+        );
     }
 
     #[rstest]

@@ -18,10 +18,13 @@ pub const MAX_LAYER_KEYS: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Contributor(pub Arc<str>);
 
+/// What each contributor wishes for one key.
+type Wishes = BTreeMap<Contributor, (Rank, RuntimeValue)>;
+
 /// Everything wished for.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
-    layers: BTreeMap<LayerName, BTreeMap<Arc<str>, BTreeMap<Contributor, (Rank, RuntimeValue)>>>,
+    layers: BTreeMap<LayerName, BTreeMap<Arc<str>, Wishes>>,
     contributions: BTreeMap<Contributor, Contribution>,
     shedders: BTreeMap<Arc<str>, BTreeMap<LayerName, usize>>,
 }
@@ -61,7 +64,11 @@ pub enum Warning {
 
 impl Layers {
     /// Replaces what a contributor wishes; answers the layers that may have changed.
-    pub fn set(&mut self, contributor: &Contributor, contribution: Contribution) -> BTreeSet<LayerName> {
+    pub fn set(
+        &mut self,
+        contributor: &Contributor,
+        contribution: Contribution,
+    ) -> BTreeSet<LayerName> {
         if self.contributions.get(contributor) == Some(&contribution) {
             return BTreeSet::new();
         }
@@ -100,28 +107,21 @@ impl Layers {
             return layer;
         };
         let floor = floor(wishes);
+        let above = |wishes: &Wishes| winner(wishes).is_some_and(|(rank, _)| rank > floor);
+        let (first, rest): (Vec<_>, Vec<_>) = wishes.iter().partition(|(_, wishes)| above(wishes));
         let mut omitted: BTreeMap<&Contributor, usize> = BTreeMap::new();
-        let mut room = MAX_LAYER_KEYS;
-        let mut publish = |key: &Arc<str>, contributors: &BTreeMap<Contributor, (Rank, RuntimeValue)>| {
-            let Some((rank, value)) = winner(contributors) else {
-                return;
+        for (key, wishes) in first.into_iter().chain(rest) {
+            let Some((rank, value)) = winner(wishes) else {
+                continue;
             };
-            if rank < floor || room == 0 {
-                for contributor in contributors.keys() {
-                    *omitted.entry(contributor).or_default() += 1;
-                }
-                return;
+            if rank < floor || layer.keys.len() == MAX_LAYER_KEYS {
+                wishes
+                    .keys()
+                    .for_each(|contributor| *omitted.entry(contributor).or_default() += 1);
+                continue;
             }
-            room -= 1;
             layer.keys.insert(key.clone(), value.clone());
-            self.warn(name, key, contributors, value, &mut layer.warnings);
-        };
-        let above = |entry: &(&Arc<str>, &BTreeMap<Contributor, (Rank, RuntimeValue)>)| {
-            winner(entry.1).is_some_and(|(rank, _)| rank > floor)
-        };
-        let (first, rest): (Vec<_>, Vec<_>) = wishes.iter().partition(above);
-        for (key, contributors) in first.into_iter().chain(rest) {
-            publish(key, contributors);
+            self.warn(name, key, wishes, value, &mut layer.warnings);
         }
         let full = omitted
             .into_iter()
@@ -199,7 +199,7 @@ impl Layers {
         &self,
         name: &LayerName,
         key: &Arc<str>,
-        contributors: &BTreeMap<Contributor, (Rank, RuntimeValue)>,
+        contributors: &Wishes,
         value: &RuntimeValue,
         warnings: &mut Vec<(Contributor, Warning)>,
     ) {
@@ -221,7 +221,7 @@ impl Layers {
 }
 
 /// The most severe wish; among equals the smallest contributor's.
-fn winner(contributors: &BTreeMap<Contributor, (Rank, RuntimeValue)>) -> Option<(Rank, &RuntimeValue)> {
+fn winner(contributors: &Wishes) -> Option<(Rank, &RuntimeValue)> {
     let mut best: Option<(Rank, &RuntimeValue)> = None;
     for (rank, value) in contributors.values() {
         if best.is_none_or(|(current, _)| *rank > current) {
@@ -232,7 +232,7 @@ fn winner(contributors: &BTreeMap<Contributor, (Rank, RuntimeValue)>) -> Option<
 }
 
 /// The least rank that still fits: all keys of greater rank do.
-fn floor(wishes: &BTreeMap<Arc<str>, BTreeMap<Contributor, (Rank, RuntimeValue)>>) -> Rank {
+fn floor(wishes: &BTreeMap<Arc<str>, Wishes>) -> Rank {
     if wishes.len() <= MAX_LAYER_KEYS {
         return Rank::Condition;
     }

@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn an_unknown_placeholder_is_named() {
         let refused = Template::try_new("a-{uid}").unwrap_err();
-        assert_eq!(refused.to_string(), "\"{uid}\" is no placeholder; use {name} or {namespace}");
+        assert_eq!(
+            refused.to_string(),
+            "\"{uid}\" is no placeholder; use {name} or {namespace}"
+        );
     }
 
     #[test]

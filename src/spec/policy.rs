@@ -44,7 +44,12 @@ pub struct Policy {
 }
 
 /// Lowers a policy of `namespace`.
-pub fn lower(namespace: &str, spec: &CircuitPolicySpec, contract: &Contract, kind: &Arc<str>) -> Result<Policy, Vec<Problem>> {
+pub fn lower(
+    namespace: &str,
+    spec: &CircuitPolicySpec,
+    contract: &Contract,
+    kind: &Arc<str>,
+) -> Result<Policy, Vec<Problem>> {
     let mut problems = Vec::new();
     let config = config(spec, contract, &mut problems);
     let plan = plan(namespace, spec, kind, &mut problems);
@@ -84,7 +89,11 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn config(spec: &CircuitPolicySpec, contract: &Contract, problems: &mut Vec<Problem>) -> Option<Config> {
+fn config(
+    spec: &CircuitPolicySpec,
+    contract: &Contract,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
     let before = problems.len();
     let mut rules = Vec::with_capacity(spec.trip.when.len());
     for (index, rule) in spec.trip.when.iter().enumerate() {
@@ -94,7 +103,10 @@ fn config(spec: &CircuitPolicySpec, contract: &Contract, problems: &mut Vec<Prob
         }
     }
     if spec.trip.when.is_empty() || spec.trip.when.len() > MAX_RULES {
-        problems.push(Problem::new("spec.trip.when", format!("needs 1 to {MAX_RULES} rules")));
+        problems.push(Problem::new(
+            "spec.trip.when",
+            format!("needs 1 to {MAX_RULES} rules"),
+        ));
     }
     let mut span = |field: &str, text: &DurationText| span(field, text, problems);
     let within = span("spec.trip.within", &spec.trip.within);
@@ -119,7 +131,10 @@ fn config(spec: &CircuitPolicySpec, contract: &Contract, problems: &mut Vec<Prob
             successes: spec.half_open.successes,
             timeout,
         },
-        flap: Flap { trips: spec.flap.trips, within: flap_within },
+        flap: Flap {
+            trips: spec.flap.trips,
+            within: flap_within,
+        },
     };
     check(&config, problems);
     (problems.len() == before).then_some(config)
@@ -137,18 +152,42 @@ fn check(config: &Config, problems: &mut Vec<Problem>) {
         .admit_percent
         .windows(2)
         .all(|pair| matches!(pair, [a, b] if a < b));
-    let percent = config.half_open.admit_percent.iter().all(|p| (1..=99).contains(p));
+    let percent = config
+        .half_open
+        .admit_percent
+        .iter()
+        .all(|p| (1..=99).contains(p));
     let steps = (1..=8).contains(&config.half_open.admit_percent.len());
-    require((1..=100).contains(&config.consecutive), "spec.trip.consecutive", "must be 1 to 100");
-    require(config.within.0 > 0, "spec.trip.within", "must be more than 0s, for a streak to fit in");
-    require(config.at_least <= config.within, "spec.trip.atLeast", "must not be more than within");
+    require(
+        (1..=100).contains(&config.consecutive),
+        "spec.trip.consecutive",
+        "must be 1 to 100",
+    );
+    require(
+        config.within.0 > 0,
+        "spec.trip.within",
+        "must be more than 0s, for a streak to fit in",
+    );
+    require(
+        config.at_least <= config.within,
+        "spec.trip.atLeast",
+        "must not be more than within",
+    );
     require(
         config.resample.is_none_or(|span| span.0 >= 1_000),
         "spec.trip.resample",
         "must be 1s or more, or 0s to count new observations only",
     );
-    require(config.open.minimum.0 >= 1_000, "spec.open.minimum", "must be 1s or more");
-    require(config.open.minimum <= config.open.maximum, "spec.open.minimum", "must not be more than maximum");
+    require(
+        config.open.minimum.0 >= 1_000,
+        "spec.open.minimum",
+        "must be 1s or more",
+    );
+    require(
+        config.open.minimum <= config.open.maximum,
+        "spec.open.minimum",
+        "must not be more than maximum",
+    );
     require(
         ascending && percent && steps,
         "spec.halfOpen.admitPercent",
@@ -159,7 +198,11 @@ fn check(config: &Config, problems: &mut Vec<Problem>) {
         "spec.halfOpen.settle",
         "must be less than timeout, or no step can end",
     );
-    require((1..=100).contains(&config.half_open.successes), "spec.halfOpen.successes", "must be 1 to 100");
+    require(
+        (1..=100).contains(&config.half_open.successes),
+        "spec.halfOpen.successes",
+        "must be 1 to 100",
+    );
     require(
         (1..MAX_FLAP_TRIPS).contains(&config.flap.trips),
         "spec.flap.trips",
@@ -177,7 +220,12 @@ fn span(field: &str, text: &DurationText, problems: &mut Vec<Problem>) -> Span {
     }
 }
 
-fn plan(namespace: &str, spec: &CircuitPolicySpec, kind: &Arc<str>, problems: &mut Vec<Problem>) -> Option<Plan> {
+fn plan(
+    namespace: &str,
+    spec: &CircuitPolicySpec,
+    kind: &Arc<str>,
+    problems: &mut Vec<Problem>,
+) -> Option<Plan> {
     let before = problems.len();
     let layer = layer(namespace, spec, problems)?;
     let mut shed = Vec::new();
@@ -187,21 +235,40 @@ fn plan(namespace: &str, spec: &CircuitPolicySpec, kind: &Arc<str>, problems: &m
             problems.push(Problem::new(format!("{field}.percent"), "must be 1 to 100"));
         }
         if let Some(cluster) = template(&format!("{field}.cluster"), &item.cluster, problems) {
-            shed.push(Shed { cluster, percent: item.percent });
+            shed.push(Shed {
+                cluster,
+                percent: item.percent,
+            });
         }
     }
     let mut runtime = Vec::new();
     for (index, item) in spec.mesh.runtime.iter().enumerate() {
-        runtime.extend(switch(&format!("spec.mesh.runtime[{index}]"), item, problems));
+        runtime.extend(switch(
+            &format!("spec.mesh.runtime[{index}]"),
+            item,
+            problems,
+        ));
     }
     let publish_conditions = match (spec.mesh.publish_conditions, layer.conditions()) {
         (false, _) => None,
-        (true, layer) => Some(ConditionsLayer { layer, kind: kind.clone() }),
+        (true, layer) => Some(ConditionsLayer {
+            layer,
+            kind: kind.clone(),
+        }),
     };
-    (problems.len() == before).then_some(Plan { layer, shed, runtime, publish_conditions })
+    (problems.len() == before).then_some(Plan {
+        layer,
+        shed,
+        runtime,
+        publish_conditions,
+    })
 }
 
-fn layer(namespace: &str, spec: &CircuitPolicySpec, problems: &mut Vec<Problem>) -> Option<LayerName> {
+fn layer(
+    namespace: &str,
+    spec: &CircuitPolicySpec,
+    problems: &mut Vec<Problem>,
+) -> Option<LayerName> {
     let name = spec.mesh.layer.as_deref().unwrap_or(namespace);
     let field = "spec.mesh.layer";
     match LayerName::try_new(name) {

@@ -67,7 +67,8 @@ fn test(field: &str, rule: &TripRule, condition: &Condition) -> Result<Test, Pro
     if let Some(limit) = &rule.below {
         return below(field, limit, rule, condition);
     }
-    let value = |name: &str, scalar: &Scalar| operand(&format!("{field}.{name}"), scalar, condition);
+    let value =
+        |name: &str, scalar: &Scalar| operand(&format!("{field}.{name}"), scalar, condition);
     if let Some(scalar) = &rule.equals {
         return Ok(Test::Equals(value("equals", scalar)?));
     }
@@ -78,30 +79,54 @@ fn test(field: &str, rule: &TripRule, condition: &Condition) -> Result<Test, Pro
     Ok(Test::In(members.collect::<Result<_, _>>()?))
 }
 
-fn above(field: &str, limit: &Scalar, rule: &TripRule, condition: &Condition) -> Result<Test, Problem> {
+fn above(
+    field: &str,
+    limit: &Scalar,
+    rule: &TripRule,
+    condition: &Condition,
+) -> Result<Test, Problem> {
     if rule.clear_above.is_some() {
-        return Err(Problem::new(format!("{field}.clearAbove"), "goes with below only"));
+        return Err(Problem::new(
+            format!("{field}.clearAbove"),
+            "goes with below only",
+        ));
     }
     let limit = number(&format!("{field}.above"), limit, condition)?;
     let name = format!("{field}.clearBelow");
     let clear = rule.clear_below.as_ref();
-    let clear = clear.map(|clear| number(&name, clear, condition)).transpose()?;
+    let clear = clear
+        .map(|clear| number(&name, clear, condition))
+        .transpose()?;
     match clear {
-        Some(clear) if clear > limit => Err(Problem::new(name, "must not lie above the limit in above")),
+        Some(clear) if clear > limit => {
+            Err(Problem::new(name, "must not lie above the limit in above"))
+        }
         clear => Ok(Test::Above { limit, clear }),
     }
 }
 
-fn below(field: &str, limit: &Scalar, rule: &TripRule, condition: &Condition) -> Result<Test, Problem> {
+fn below(
+    field: &str,
+    limit: &Scalar,
+    rule: &TripRule,
+    condition: &Condition,
+) -> Result<Test, Problem> {
     if rule.clear_below.is_some() {
-        return Err(Problem::new(format!("{field}.clearBelow"), "goes with above only"));
+        return Err(Problem::new(
+            format!("{field}.clearBelow"),
+            "goes with above only",
+        ));
     }
     let limit = number(&format!("{field}.below"), limit, condition)?;
     let name = format!("{field}.clearAbove");
     let clear = rule.clear_above.as_ref();
-    let clear = clear.map(|clear| number(&name, clear, condition)).transpose()?;
+    let clear = clear
+        .map(|clear| number(&name, clear, condition))
+        .transpose()?;
     match clear {
-        Some(clear) if clear < limit => Err(Problem::new(name, "must not lie below the limit in below")),
+        Some(clear) if clear < limit => {
+            Err(Problem::new(name, "must not lie below the limit in below"))
+        }
         clear => Ok(Test::Below { limit, clear }),
     }
 }

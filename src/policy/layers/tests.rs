@@ -29,7 +29,10 @@ fn the_most_severe_of_several_circuits_on_one_cluster_wins_in_any_order() {
         let mut layers = Layers::default();
         for name in order {
             let percent = if name == "a" { 40 } else { 100 };
-            layers.set(&contributor(name), wishes(vec![shed("shop", "web", percent)]));
+            layers.set(
+                &contributor(name),
+                wishes(vec![shed("shop", "web", percent)]),
+            );
         }
         let rendered = layers.render(&layer("shop"));
         assert_eq!(
@@ -48,7 +51,10 @@ fn the_less_severe_stays_when_the_more_severe_leaves() {
     let touched = layers.remove(&contributor("b"));
     assert_eq!(touched, BTreeSet::from([layer("shop")]));
     assert_eq!(
-        layers.render(&layer("shop")).keys.get("upstream.maintenance_mode.web"),
+        layers
+            .render(&layer("shop"))
+            .keys
+            .get("upstream.maintenance_mode.web"),
         Some(&RuntimeValue::Number(40.0))
     );
     layers.remove(&contributor("a"));
@@ -80,18 +86,28 @@ fn a_full_layer_keeps_what_sheds_and_says_what_it_left_out() {
         rank: Rank::Condition,
     });
     layers.set(&contributor("many"), wishes(many.collect()));
-    layers.set(&contributor("shedder"), wishes(vec![shed("shop", "web", 100)]));
+    layers.set(
+        &contributor("shedder"),
+        wishes(vec![shed("shop", "web", 100)]),
+    );
     let rendered = layers.render(&layer("shop"));
     assert_eq!(rendered.keys.len(), MAX_LAYER_KEYS);
     assert!(rendered.keys.contains_key("upstream.maintenance_mode.web"));
-    assert_eq!(rendered.warnings, [(contributor("many"), Warning::Full { omitted: 6 })]);
+    assert_eq!(
+        rendered.warnings,
+        [(contributor("many"), Warning::Full { omitted: 6 })]
+    );
 }
 
 #[test]
 fn setting_the_same_again_touches_nothing() {
     let mut layers = Layers::default();
     layers.set(&contributor("a"), wishes(vec![shed("shop", "web", 40)]));
-    assert!(layers.set(&contributor("a"), wishes(vec![shed("shop", "web", 40)])).is_empty());
+    assert!(
+        layers
+            .set(&contributor("a"), wishes(vec![shed("shop", "web", 40)]))
+            .is_empty()
+    );
 }
 
 proptest! {
