@@ -2,6 +2,8 @@
 //!
 //! The API server reads leniently, then prunes and refuses; a file has no API server, so [`strict`] is one for it.
 
+mod identity;
+
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -43,7 +45,7 @@ pub fn strict<T: Kind>(mut value: Value) -> Result<T, Vec<Problem>> {
     let schema = T::schema().map_err(|invalid| one_problem(&invalid))?;
     schema.fill(&mut value);
     let mut problems = Problems::default();
-    identity::<T>(&value, &mut problems);
+    identity::check::<T>(&value, &mut problems);
     schema.check_into(&value, &mut problems);
     if !problems.is_empty() {
         return Err(problems.into_vec());
@@ -121,25 +123,6 @@ type Compiled = LazyLock<Result<Schema, InvalidSchema>>;
 
 fn compile(crd: CustomResourceDefinition) -> Result<Schema, InvalidSchema> {
     Schema::of(&finished(crd), "v1alpha1")
-}
-
-/// Reports an object that is not of this kind, or has no name.
-fn identity<T: Kind>(value: &Value, problems: &mut Problems) {
-    let expected = [("apiVersion", T::api_version(&())), ("kind", T::kind(&()))];
-    for (field, expected) in expected {
-        let found = value.get(field).and_then(Value::as_str);
-        if found != Some(&expected) {
-            problems.field(field, |problems| {
-                problems.report(format!("must be \"{expected}\""));
-            });
-        }
-    }
-    let name = value.pointer("/metadata/name").and_then(Value::as_str);
-    if name.is_none_or(str::is_empty) {
-        problems.field("metadata", |problems| {
-            problems.report("the required field `name` is missing; set it");
-        });
-    }
 }
 
 fn one_problem(mismatch: &impl ToString) -> Vec<Problem> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
 
 use crate::{bounds, circuit_override::OverrideState, time::Time};
 
@@ -18,6 +18,7 @@ pub struct CircuitRecord {
     pub uid: String,
 
     /// The object's kind.
+    #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = bounds::LABEL_LENGTH))]
     pub kind: String,
 
@@ -28,8 +29,12 @@ pub struct CircuitRecord {
     /// The circuit's own state, whatever an override makes of it.
     pub state: CircuitState,
 
-    /// The override in force.
-    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    /// The override in force; one that this version doesn't know reads as none, and the override itself says more.
+    #[serde(
+        rename = "override",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "known_override"
+    )]
     pub overridden: Option<OverrideState>,
 
     /// The trip that opened it.
@@ -210,6 +215,14 @@ pub struct RuleRecord {
     /// Whether it was observed since the last trip.
     #[serde(skip_serializing_if = "is_false")]
     pub since_trip: bool,
+}
+
+/// A newer version's override must not make the whole status unreadable.
+fn known_override<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<OverrideState>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 /// Bounds the values of `frozen`.

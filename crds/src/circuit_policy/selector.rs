@@ -133,3 +133,41 @@ fn labels_schema(schema: &mut schemars::Schema) {
         json!({"type": "string", "maxLength": bounds::LABEL_LENGTH, "pattern": bounds::LABEL_VALUE}),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn labels() -> BTreeMap<String, String> {
+        let pairs = [("tier", "gold"), ("zone", "")];
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    #[rstest]
+    #[case(json!({}), true)]
+    #[case(json!({"matchLabels": {"tier": "gold"}}), true)]
+    #[case(json!({"matchLabels": {"zone": ""}}), true)]
+    #[case(json!({"matchLabels": {"tier": "silver"}}), false)]
+    #[case(json!({"matchLabels": {"other": ""}}), false)]
+    #[case(json!({"matchLabels": {"tier": "gold", "other": "x"}}), false)]
+    #[case(json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["x", "gold"]}]}), true)]
+    #[case(json!({"matchExpressions": [{"key": "other", "operator": "In", "values": ["gold"]}]}), false)]
+    #[case(json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["gold"]}]}), false)]
+    #[case(json!({"matchExpressions": [{"key": "other", "operator": "NotIn", "values": ["gold"]}]}), true)]
+    #[case(json!({"matchExpressions": [{"key": "zone", "operator": "Exists"}]}), true)]
+    #[case(json!({"matchExpressions": [{"key": "other", "operator": "Exists"}]}), false)]
+    #[case(json!({"matchExpressions": [{"key": "other", "operator": "DoesNotExist"}]}), true)]
+    #[case(json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}), false)]
+    #[case(json!({"matchLabels": {"tier": "gold"}, "matchExpressions": [{"key": "zone", "operator": "DoesNotExist"}]}), false)]
+    fn an_object_must_meet_every_label_and_expression(
+        #[case] selector: serde_json::Value,
+        #[case] meets: bool,
+    ) {
+        let selector: Selector = serde_json::from_value(selector).unwrap();
+        assert_eq!(selector.matches(&labels()), meets);
+    }
+}

@@ -65,3 +65,65 @@ impl CircuitPolicyStatus {
     /// The most circuits a status lists; `omitted` counts the rest.
     pub const MAX_CIRCUITS: u32 = 500;
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{CauseRecord, CircuitPolicy, CircuitState, Kind, OverrideState, Time};
+
+    #[test]
+    fn a_status_survives_the_round_trip_to_the_millisecond() {
+        let time = "2026-11-22T14:05:28.123Z";
+        let value = json!({
+            "observedGeneration": 4, "total": 3, "armed": 1, "open": 1, "halfOpen": 0, "omitted": 0,
+            "proxies": 4, "acked": 3,
+            "conditions": [{"type": "Accepted", "status": "True", "reason": "Valid", "message": "fine",
+                "lastTransitionTime": "2026-11-22T14:05:28Z"}],
+            "circuits": [{"uid": "u", "kind": "Storefront", "name": "front", "state": "HalfOpen",
+                "override": "Observe", "tripId": "t", "cause": "Illegal", "incident": 2, "level": 1,
+                "since": time, "until": time, "step": 1, "successes": 2, "reason": "x", "armed": true,
+                "latched": true, "suppressed": true, "trips": [time], "frozen": {"k": "1"},
+                "rules": [{"index": 16, "streak": 2, "since": time, "observed": "o"}]}],
+        });
+        let status: CircuitPolicyStatus = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(status.circuits[0].since, Time::parse(time));
+        assert_eq!(status.circuits[0].cause, Some(CauseRecord::Illegal));
+        assert_eq!(status.circuits[0].overridden, Some(OverrideState::Observe));
+        assert_eq!(serde_json::to_value(&status).unwrap(), value);
+        let object = json!({"spec": null, "status": value});
+        let problems = CircuitPolicy::schema().unwrap().check(&object);
+        assert!(
+            problems.iter().all(|problem| problem.path == "spec"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_does_not_make_a_status_unreadable() {
+        let status: CircuitPolicyStatus = serde_json::from_value(json!({
+            "later": {"a": 1}, "open": 1,
+            "circuits": [{"uid": "u", "name": "n", "state": "Melted", "cause": "Gremlins",
+                "override": "ForcedAjar", "later": [], "rules": [{"index": 0, "later": 1}]}],
+        }))
+        .unwrap();
+        let circuit = &status.circuits[0];
+        assert_eq!(circuit.state, CircuitState::Unknown);
+        assert_eq!(circuit.cause, Some(CauseRecord::Unknown));
+        assert_eq!(circuit.overridden, None);
+        assert_eq!(circuit.rules.len(), 1);
+    }
+
+    #[test]
+    fn a_circuit_with_little_to_tell_is_short() {
+        let circuit = CircuitRecord {
+            uid: "u".to_owned(),
+            name: "n".to_owned(),
+            state: CircuitState::Closed,
+            ..CircuitRecord::default()
+        };
+        let short = json!({"uid": "u", "name": "n", "state": "Closed", "incident": 0, "level": 0});
+        assert_eq!(serde_json::to_value(circuit).unwrap(), short);
+    }
+}

@@ -48,14 +48,17 @@ pub struct IncidentRecord {
     pub id: String,
 
     /// The uid of the CRD.
+    #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     pub crd_uid: String,
 
     /// The hash of the schema that was live when the circuit tripped.
+    #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     pub bad_hash: String,
 
     /// The first trip of the incident.
+    #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     pub trip_id: String,
 

@@ -57,3 +57,40 @@ impl ConditionContractStatus {
     /// The most incidents a status lists; the oldest finished ones make room.
     pub const MAX_INCIDENTS: u32 = 32;
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{ConditionContract, IncidentState, Kind};
+
+    #[test]
+    fn a_status_survives_the_round_trip() {
+        let time = "2026-11-22T14:05:28.123Z";
+        let value = json!({
+            "observedGeneration": 1, "crd": "storefronts.shop.example.com", "revision": 3,
+            "revisions": [{"revision": 3, "hash": "h", "bad": true, "reason": "r", "firstSeen": time, "live": true}],
+            "incidents": [{"id": "i", "crdUid": "u", "badHash": "h", "tripId": "t", "state": "Contested",
+                "reason": "r", "message": "m", "target": 2, "at": time}],
+        });
+        let status: ConditionContractStatus = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&status).unwrap(), value);
+        let object = json!({"spec": null, "status": value});
+        let problems = ConditionContract::schema().unwrap().check(&object);
+        assert!(
+            problems.iter().all(|problem| problem.path == "spec"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_does_not_make_a_status_unreadable() {
+        let status: ConditionContractStatus = serde_json::from_value(json!({
+            "later": 1, "incidents": [{"id": "i", "state": "Later", "later": 1}], "revisions": [{"revision": 1}],
+        }))
+        .unwrap();
+        assert_eq!(status.incidents[0].state, IncidentState::Unknown);
+        assert_eq!(status.revisions[0].revision, 1);
+    }
+}

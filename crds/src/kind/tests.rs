@@ -276,6 +276,8 @@ fn what_cel_can_not_say_is_refused_by_us_alone(
 #[case("/kind", json!("CircuitPolice"), "kind: must be \"CircuitPolicy\"")]
 #[case("/apiVersion", json!("fusegate.io/v1"), "apiVersion: must be \"fusegate.io/v1alpha1\"")]
 #[case("/metadata/name", json!(null), "metadata: the required field `name` is missing; set it")]
+#[case("/metadata/name", json!("../etc"), "metadata.name: is \"../etc\", must be lowercase letters, digits and inner hyphens, and dots between them, at most 253 characters")]
+#[case("/metadata/namespace", json!("a.b"), "metadata.namespace: is \"a.b\", must be lowercase letters, digits and inner hyphens, at most 63 characters")]
 #[case("/metadata/lables", json!({}), "metadata.lables: unknown field; did you mean `labels`?")]
 #[case("/sepc", json!({}), "sepc: unknown field; did you mean `spec`?")]
 fn a_strict_reading_names_field_limit_and_remedy(
@@ -367,4 +369,125 @@ fn a_value_that_is_no_object_is_refused() {
     for value in [json!(null), json!([]), json!("policy"), json!({})] {
         assert!(!strict_problems::<CircuitPolicy>(value).is_empty());
     }
+}
+
+/// Every place in a value, as JSON pointers.
+fn pointers(at: &str, value: &Value, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                pointers(&format!("{at}/{name}"), field, found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                pointers(&format!("{at}/{index}"), item, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// One value of the object after the other becomes something else: nothing panics, what is accepted can be read
+/// and satisfies CEL, and what is refused is refused where the change is, above it or below it.
+fn every_change_gets_an_answer_at_its_place<T: Kind + serde::Serialize>(base: &str) {
+    let object: Value = serde_saphyr::from_str(base).unwrap();
+    let mut places = Vec::new();
+    pointers("", &object, &mut places);
+    let mut refused = 0;
+    for place in &places[1..] {
+        let others = [
+            json!(null),
+            json!(true),
+            json!(false),
+            json!(0),
+            json!(-1),
+            json!(7),
+            json!(0.5),
+            json!(1e300),
+            json!(i64::MAX),
+            json!(""),
+            json!("x"),
+            json!("0s"),
+            json!("2000h"),
+            json!("99999999999999999999h"),
+            json!("\u{0}"),
+            json!("9".repeat(5_000)),
+            json!([]),
+            json!({}),
+            json!([1]),
+            json!(["x", "x"]),
+            json!({"x": "y"}),
+        ];
+        for other in others {
+            let mut changed = object.clone();
+            *changed.pointer_mut(place).unwrap() = other.clone();
+            let Err(problems) = strict::<T>(changed.clone()) else {
+                assert!(
+                    cel_problems::<T>(changed.clone()).is_empty(),
+                    "{place}: {other}"
+                );
+                assert!(
+                    serde_json::from_value::<T>(without_nulls(changed)).is_ok(),
+                    "{place}: {other}"
+                );
+                continue;
+            };
+            refused += 1;
+            let path = place
+                .replace('/', ".")
+                .replace(".0", "[0]")
+                .replace(".1", "[1]")
+                .replace(".2", "[2]");
+            let path = path.trim_start_matches('.');
+            // The layer has to fit the namespace, so a change of one is a problem of the other.
+            let elsewhere = |problem: &Problem| {
+                place == "/metadata/namespace" && problem.path == "spec.mesh.layer"
+            };
+            for problem in problems.into_iter().filter(|problem| !elsewhere(problem)) {
+                let at = problem.path.as_str();
+                assert!(
+                    path.starts_with(at) || at.starts_with(path),
+                    "{place}: {other}: {problem}"
+                );
+                assert!(problem.message.len() < 600, "{problem}");
+            }
+        }
+    }
+    assert!(refused > 100, "only {refused} changes were refused");
+}
+
+/// The API server removes a null before anyone reads the object.
+fn without_nulls(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            for field in fields.values_mut() {
+                *field = without_nulls(field.take());
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = without_nulls(item.take());
+            }
+        }
+        _ => {}
+    }
+    value
+}
+
+#[test]
+fn every_change_of_a_contract_gets_an_answer_at_its_place() {
+    every_change_gets_an_answer_at_its_place::<ConditionContract>(CONTRACT);
+}
+
+#[test]
+fn every_change_of_a_policy_gets_an_answer_at_its_place() {
+    every_change_gets_an_answer_at_its_place::<CircuitPolicy>(POLICY);
+}
+
+#[test]
+fn every_change_of_an_override_gets_an_answer_at_its_place() {
+    every_change_gets_an_answer_at_its_place::<CircuitOverride>(OVERRIDE);
 }

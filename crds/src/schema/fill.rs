@@ -41,6 +41,8 @@ fn fill_object(schema: &JSONSchemaProps, fields: &mut Map<String, Value>) {
     if let Some(values) = values(schema) {
         let known = schema.properties.as_ref();
         let is_known = |name: &str| known.is_some_and(|known| known.contains_key(name));
+        let keeps_null = values.nullable == Some(true);
+        fields.retain(|name, field| is_known(name) || keeps_null || !field.is_null());
         for (_, field) in fields.iter_mut().filter(|(name, _)| !is_known(name)) {
             fill(values, field);
         }

@@ -36,6 +36,7 @@ impl<'a> Walk<'a> {
         }
         if let Some(mismatch) = scalar::enum_mismatch(schema, value) {
             problems.report(mismatch);
+            return;
         }
         match value {
             Value::String(text) => self.text(schema, text, problems),
