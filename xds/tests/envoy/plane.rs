@@ -1,0 +1,55 @@
+//! A control plane under test, which can be restarted on the same port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fusegate_xds::{Config, Server, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A running server and its store.
+pub(crate) struct Plane {
+    pub(crate) store: Arc<Store>,
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
+    shutdown: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Plane {
+    /// Serves an empty store on a free port.
+    pub(crate) async fn start() -> Self {
+        Self::serve(
+            Arc::default(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        )
+    }
+
+    /// Stops, and starts anew on the same port with nothing but what `store` holds.
+    pub(crate) async fn restart(self, store: Store) -> Self {
+        self.shutdown.cancel();
+        self.serving.await.unwrap();
+        Self::serve(
+            Arc::new(store),
+            TcpListener::bind(self.address).await.unwrap(),
+        )
+    }
+
+    fn serve(store: Arc<Store>, listener: TcpListener) -> Self {
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(Arc::clone(&store), Config::default());
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (server, shutdown) = (server.clone(), shutdown.clone());
+            async move { server.serve(listener, shutdown).await.unwrap() }
+        });
+        Self {
+            store,
+            server,
+            address,
+            shutdown,
+            serving,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Runtime layers: RTDS.
+
+use fusegate_xds::runtime::{self, RuntimeValue};
+use fusegate_xds::{Absent, Resource, Store, TypeUrl, Update};
+
+use crate::plane::Plane;
+use crate::proxy::{Proxy, Variant};
+use crate::wait::until;
+
+const KEY: &str = "upstream.maintenance_mode.checkout";
+
+fn layer(name: &str, value: f64) -> Resource {
+    runtime::layer(name, [(KEY, RuntimeValue::Number(value))])
+}
+
+fn put(resource: Resource) -> Update {
+    Update::new().put(resource)
+}
+
+/// Every layer exists, and is empty where nothing is published.
+fn permissive() -> Absent {
+    Absent::default_to(|name| Some(runtime::layer(name, [])))
+}
+
+async fn in_every_variant(test: impl AsyncFn(Variant)) {
+    let all = Variant::ALL.map(|variant| test(variant));
+    futures::future::join_all(all).await;
+}
+
+async fn expect_key(proxy: &Proxy, value: &str) {
+    until(KEY, value.to_owned(), async || proxy.runtime(KEY).await).await;
+}
+
+#[tokio::test]
+async fn a_layer_appears_changes_and_is_emptied() {
+    in_every_variant(async |variant| {
+        let plane = Plane::start().await;
+        plane
+            .store
+            .publish(Update::new().absent(TypeUrl::RUNTIME, permissive()));
+        let proxy = Proxy::start(plane.address, variant, &["shop", "bank"], false).await;
+        expect_key(&proxy, "").await;
+        plane.store.publish(put(layer("shop", 100.0)));
+        expect_key(&proxy, "100").await;
+        plane.store.publish(put(layer("bank", 50.0)));
+        expect_key(&proxy, "50").await;
+        plane.store.publish(put(layer("bank", 0.5)));
+        expect_key(&proxy, "0.5").await;
+        plane
+            .store
+            .publish(Update::new().remove(TypeUrl::RUNTIME, "bank"));
+        expect_key(&proxy, "100").await;
+        plane
+            .store
+            .publish(Update::new().remove(TypeUrl::RUNTIME, "shop"));
+        expect_key(&proxy, "").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_clears_nothing_and_is_caught_up_with() {
+    in_every_variant(async |variant| {
+        let plane = Plane::start().await;
+        plane.store.publish(put(layer("shop", 100.0)));
+        let proxy = Proxy::start(plane.address, variant, &["shop"], false).await;
+        expect_key(&proxy, "100").await;
+        let store = Store::new();
+        store.publish(Update::new().absent(TypeUrl::RUNTIME, Absent::Withheld));
+        let plane = plane.restart(store).await;
+        until("the proxy is back", false, async || {
+            plane.server.proxies().is_empty()
+        })
+        .await;
+        let subscribed = async || {
+            let proxies = plane.server.proxies().list();
+            proxies
+                .iter()
+                .all(|proxy| proxy.of_type(&TypeUrl::RUNTIME).is_some())
+        };
+        until("the subscription", true, subscribed).await;
+        assert_eq!(proxy.runtime(KEY).await, "100", "{}", proxy.log());
+        plane.store.publish(put(layer("shop", 30.0)));
+        expect_key(&proxy, "30").await;
+        let known = Update::new().absent(TypeUrl::RUNTIME, permissive());
+        plane.store.publish(known.remove(TypeUrl::RUNTIME, "shop"));
+        expect_key(&proxy, "").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_layer_is_refused_parked_and_mended() {
+    in_every_variant(async |variant| {
+        let plane = Plane::start().await;
+        plane.store.publish(put(layer("shop", 100.0)));
+        let proxy = Proxy::start(plane.address, variant, &["shop"], false).await;
+        expect_key(&proxy, "100").await;
+        let bad = bad_layer();
+        let version = bad.version();
+        plane.store.publish(put(bad));
+        let proxies = plane.server.proxies();
+        let refusals = async || {
+            proxies
+                .programmed(&TypeUrl::RUNTIME, "shop", version)
+                .refusals
+                .len()
+        };
+        until("the refusal", 1, refusals).await;
+        let refusals = proxies
+            .programmed(&TypeUrl::RUNTIME, "shop", version)
+            .refusals;
+        assert!(refusals[0].1.contains("nvalid"), "{refusals:?}");
+        plane.store.publish(put(layer("other", 1.0)));
+        assert_eq!(proxy.runtime(KEY).await, "100");
+        let good = layer("shop", 20.0);
+        let version = good.version();
+        plane.store.publish(put(good));
+        expect_key(&proxy, "20").await;
+        until("the ACK", 1, async || {
+            proxies.programmed(&TypeUrl::RUNTIME, "shop", version).acked
+        })
+        .await;
+        assert_eq!(proxy.stat("runtime.update_rejected").await.unwrap_or(1), 1);
+    })
+    .await;
+}
+
+/// A layer with a list among its values, which Envoy does not take.
+fn bad_layer() -> Resource {
+    use envoy_types::pb::envoy::service::runtime::v3::Runtime;
+    use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
+
+    let list = Value {
+        kind: Some(Kind::ListValue(ListValue::default())),
+    };
+    let fields = [(KEY.to_owned(), list)].into();
+    let message = Runtime {
+        name: "shop".into(),
+        layer: Some(Struct { fields }),
+    };
+    Resource::from_message("shop", &message)
+}
