@@ -89,3 +89,6 @@ impl Delta {
             .unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

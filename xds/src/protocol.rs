@@ -4,6 +4,8 @@ mod ledger;
 mod limits;
 mod names;
 mod response;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use limits::{Limits, Refusal};
 pub use response::{Event, Nonce, Rejection, Response};

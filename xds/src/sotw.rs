@@ -37,7 +37,8 @@ impl Sotw {
 
     /// Takes a request: an answer to a response, the set of names subscribed to, or both (rules 12, 13).
     ///
-    /// A request with a stale nonce is dropped; the client repeats its names in the answer to come (rule 10).
+    /// A request with a stale nonce settles nothing and gets no response (rule 10).
+    /// Its names count if the client is yet to answer: else a name dropped and taken up again in the meantime would look untouched.
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         let type_url = &request.type_url;
         if !self.subscriptions.contains_key(type_url) {
@@ -47,10 +48,16 @@ impl Sotw {
             self.quota.check_name(type_url, name)?;
         }
         let subscription = self.subscriptions.entry(type_url.clone()).or_default();
-        if subscription.is_stale(request) {
+        let stale = subscription.is_stale(request);
+        if stale && !subscription.awaits_answer() {
             return Ok(Vec::new());
         }
-        let mut events = Vec::from_iter(subscription.settle(request));
+        let settled = if stale {
+            None
+        } else {
+            subscription.settle(request)
+        };
+        let mut events = Vec::from_iter(settled);
         let before = subscription.names();
         let changes = subscription.resubscribe(request);
         self.quota.count(type_url, before, subscription.names())?;
@@ -93,3 +100,6 @@ impl Sotw {
             .unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

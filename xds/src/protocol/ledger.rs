@@ -139,9 +139,21 @@ impl Ledger {
     }
 
     /// Subscribes to everything; all of it is sent, and an answer goes even if that is nothing (rule 21).
+    ///
+    /// Where everything is subscribed to already, all that the client has is answered once more.
     pub(crate) fn subscribe_wildcard(&mut self) {
+        for (name, _) in std::mem::take(&mut self.base) {
+            self.entries.entry(name).or_insert(Entry {
+                explicit: false,
+                known: Known::Unanswered,
+            });
+        }
+        let covered = self.entries.iter_mut().filter(|(_, entry)| !entry.explicit);
+        for (name, entry) in covered {
+            entry.known = Known::Unanswered;
+            self.due.insert(Arc::clone(name));
+        }
         self.wildcard = true;
-        self.base.clear();
         self.sweep = true;
         self.owed = true;
     }

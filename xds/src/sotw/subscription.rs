@@ -46,6 +46,11 @@ impl Subscription {
         self.last.is_some_and(|last| !last.matches(&request.nonce))
     }
 
+    /// Whether a response is outstanding.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.outstanding.is_some()
+    }
+
     /// Settles the outstanding response (rules 7, 8).
     pub(super) fn settle(&mut self, request: &Request) -> Option<Event> {
         let (response, keys) = self.outstanding.take()?;

@@ -1,0 +1,400 @@
+//! One test for each rule.
+
+use super::{Client, some};
+use crate::protocol::testing::{publish, rejection, resource};
+use crate::protocol::{Event, Limits, Refusal};
+use crate::snapshot::Absent;
+use crate::sotw::{Request, Sotw};
+use crate::store::Update;
+use crate::type_url::TypeUrl;
+
+#[test]
+fn rule_3_a_nonce_of_an_earlier_stream_means_nothing() {
+    let mut client = Client::of_endpoints("a=1");
+    let request = Request {
+        nonce: "17".into(),
+        ..Request::new(TypeUrl::ENDPOINT, vec!["a".into()])
+    };
+    client.request(&request).unwrap();
+    assert_eq!(client.take(), some("a=1"));
+}
+
+#[test]
+fn rule_4_equal_content_has_equal_versions_on_every_server() {
+    let version = |mut client: Client| {
+        client.ask("");
+        client.next();
+        client.last.unwrap().version
+    };
+    let one = Client::of_clusters("a=1 b=2");
+    let other = Client::of_clusters("b=1 c=3 a=1");
+    other.publish("b=2 -c");
+    assert_eq!(version(one), version(other));
+}
+
+#[test]
+fn rule_5_a_refusal_of_one_type_leaves_the_others_alone() {
+    let mut client = Client::of_endpoints("a=1");
+    client.ask("a");
+    client.take();
+    client.nack();
+    client.type_url = TypeUrl::CLUSTER;
+    client.publish("c=1");
+    client.ask("");
+    assert_eq!(client.next(), some("c=1"));
+}
+
+#[test]
+fn rule_6_only_the_latest_request_of_a_type_is_answered() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a");
+    client.ask("b");
+    assert_eq!(client.next(), some("b=1"));
+    assert_eq!(client.next(), None);
+}
+
+#[test]
+fn rule_7_an_ack_gets_no_reply_if_nothing_changed() {
+    let mut client = Client::of_clusters("a=1");
+    client.ask("");
+    assert_eq!(client.take(), some("a=1"));
+    assert!(matches!(client.ack()[..], [Event::Acked(_)]));
+    assert_eq!(client.take(), None);
+}
+
+#[test]
+fn rule_8_a_nack_is_never_inferred_from_versions() {
+    let mut client = Client::of_clusters("a=1");
+    client.ask("");
+    client.next();
+    client.publish("b=bad");
+    assert_eq!(client.take(), some("a=1 b=bad"));
+    let events = client.nack();
+    let [Event::Nacked(response, why)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(
+        (response, why),
+        (client.last.as_ref().unwrap(), &rejection())
+    );
+    assert_eq!(client.take(), None);
+}
+
+#[test]
+fn rule_9_what_was_refused_is_parked_until_it_changes() {
+    let mut client = Client::of_endpoints("a=bad b=1");
+    client.ask("a b");
+    client.take();
+    client.nack();
+    client.publish("c=1");
+    assert_eq!(client.take(), None);
+    client.publish("a=good");
+    assert_eq!(client.next(), some("a=good b=1"));
+}
+
+#[test]
+fn rule_9_newer_content_goes_at_once_after_a_refusal() {
+    let mut client = Client::of_clusters("a=bad");
+    client.ask("");
+    client.take();
+    client.publish("a=good");
+    assert_eq!(client.take(), None, "one response at a time");
+    client.nack();
+    assert_eq!(client.take(), some("a=good"));
+}
+
+#[test]
+fn rule_9_a_new_subscription_goes_on_beside_a_parked_one() {
+    let mut client = Client::of_endpoints("a=bad b=1");
+    client.ask("a");
+    client.take();
+    client.nack();
+    client.ask("a b");
+    assert_eq!(client.next(), some("b=1"));
+}
+
+#[test]
+fn rule_10_a_stale_request_gets_no_response() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a");
+    let stale = client.current();
+    client.take();
+    assert_eq!(client.request(&stale), Ok(vec![]));
+    client.publish("a=2");
+    assert_eq!(client.take(), None, "the first response awaits its answer");
+    client.ack();
+    assert_eq!(client.next(), some("a=2"));
+    assert_eq!(client.request(&stale), Ok(vec![]));
+    assert_eq!(client.take(), None);
+}
+
+#[test]
+fn rule_10_names_asked_for_while_a_response_was_under_way_are_not_lost() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a");
+    let stale = Request {
+        names: vec!["a".into(), "b".into()],
+        ..client.current()
+    };
+    client.take();
+    client.request(&stale).unwrap();
+    assert_eq!(client.take(), None);
+    client.names.push("b".into());
+    client.ack();
+    assert_eq!(client.next(), some("b=1"));
+}
+
+#[test]
+fn rule_12_a_subscription_in_an_answer_is_applied() {
+    let mut client = Client::of_endpoints("a=bad b=1 c=1");
+    client.ask("a");
+    client.take();
+    client.names.push("b".into());
+    client.nack();
+    assert_eq!(client.take(), some("b=1"));
+    client.names.push("c".into());
+    client.ack();
+    assert_eq!(client.next(), some("c=1"));
+}
+
+#[test]
+fn rule_13_the_names_are_the_whole_set() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    client.ask("b");
+    client.publish("a=2 b=2");
+    assert_eq!(client.next(), some("b=2"));
+}
+
+#[test]
+fn rule_14_a_name_added_is_sent_even_if_it_was_sent_unasked() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("*");
+    assert_eq!(client.next(), some("a=1 b=1"));
+    client.ask("* a");
+    assert_eq!(client.next(), some("a=1"));
+    let mut client = Client::of_clusters("a=1 b=1");
+    client.ask("*");
+    client.next();
+    client.ask("* a");
+    assert_eq!(client.next(), some("a=1 b=1"));
+}
+
+#[test]
+fn rule_15_a_name_dropped_and_taken_up_again_is_sent_again() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    client.ask("b");
+    assert_eq!(client.next(), None);
+    client.ask("a b");
+    assert_eq!(client.next(), some("a=1"));
+}
+
+#[test]
+fn rule_15_it_is_even_if_that_happened_while_a_response_was_under_way() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    let without = Request {
+        names: vec!["b".into()],
+        ..client.current()
+    };
+    client.publish("b=2");
+    client.take();
+    client.request(&without).unwrap();
+    client.ack();
+    assert_eq!(client.next(), some("a=1"));
+}
+
+#[test]
+fn rule_16_clusters_and_listeners_are_complete_and_may_be_empty() {
+    let mut client = Client::of_clusters("a=1 b=1");
+    client.ask("");
+    client.next();
+    client.publish("b=2");
+    assert_eq!(client.next(), some("a=1 b=2"));
+    client.publish("-a");
+    assert_eq!(client.next(), some("b=2"));
+    client.publish("-b");
+    assert_eq!(client.next(), some(""));
+}
+
+#[test]
+fn rule_16_other_types_send_what_changed_and_no_removals() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    client.publish("b=2 -a");
+    assert_eq!(client.next(), some("b=2"));
+    client.publish("-b");
+    assert_eq!(client.next(), None);
+}
+
+#[test]
+fn rule_16_a_missing_name_of_a_complete_type_is_answered_by_its_absence() {
+    let mut client = Client::new(TypeUrl::LISTENER, "");
+    client.ask("a");
+    assert_eq!(client.next(), some(""));
+}
+
+#[test]
+fn rule_17_a_missing_name_is_remembered_and_sent_once_it_exists() {
+    let mut client = Client::of_endpoints("");
+    client.ask("a");
+    assert_eq!(client.next(), None);
+    client.publish("a=1");
+    assert_eq!(client.next(), some("a=1"));
+}
+
+#[test]
+fn rule_18_no_names_after_names_is_a_subscription_to_nothing() {
+    let mut client = Client::of_clusters("a=1 b=1");
+    client.ask("a");
+    assert_eq!(client.next(), some("a=1"));
+    client.ask("");
+    client.publish("a=2");
+    assert_eq!(client.take().unwrap_or_default(), "");
+    client.ack();
+    client.publish("a=3");
+    assert_eq!(client.next(), None);
+}
+
+#[test]
+fn rule_19_the_wildcard_in_all_its_forms() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("");
+    assert_eq!(client.next(), some("a=1 b=1"));
+    client.ask("* a");
+    assert_eq!(client.next(), some("a=1"));
+    client.publish("b=2");
+    assert_eq!(client.next(), some("b=2"));
+    client.ask("a");
+    client.publish("a=2 b=3");
+    assert_eq!(client.next(), some("a=2"));
+    client.ask("");
+    client.publish("a=3 b=4");
+    assert_eq!(client.next(), None);
+}
+
+#[test]
+fn rule_21_the_first_wildcard_is_answered_even_with_nothing() {
+    for mut client in [Client::of_clusters(""), Client::of_endpoints("")] {
+        client.ask("");
+        assert_eq!(client.next(), some(""));
+        assert_eq!(client.next(), None);
+    }
+}
+
+#[test]
+fn rule_31_one_change_goes_in_make_before_break_order() {
+    let mut client = Client::of_clusters("");
+    let types = [
+        TypeUrl::ROUTE,
+        TypeUrl::LISTENER,
+        TypeUrl::ENDPOINT,
+        TypeUrl::CLUSTER,
+    ];
+    for type_url in types {
+        client.type_url = type_url.clone();
+        client.ask("");
+        client.next();
+        publish(&client.store, &type_url, "a=1");
+    }
+    let mut order = Vec::new();
+    while client.take().is_some() {
+        order.push(client.last.clone().unwrap().type_url.clone());
+    }
+    assert_eq!(
+        order,
+        [
+            TypeUrl::CLUSTER,
+            TypeUrl::ENDPOINT,
+            TypeUrl::LISTENER,
+            TypeUrl::ROUTE
+        ]
+    );
+}
+
+#[test]
+fn rule_34_a_reconnecting_client_is_answered_at_the_version_it_holds() {
+    let mut client = Client::of_endpoints("a=1");
+    client.ask("a");
+    client.next();
+    client.core = Sotw::new(Limits::default());
+    client.last = None;
+    client.ask("a");
+    assert_eq!(client.next(), some("a=1"));
+}
+
+#[test]
+fn what_is_withheld_holds_a_complete_response_back() {
+    let mut client = Client::of_clusters("a=1");
+    client
+        .store
+        .publish(Update::new().absent(TypeUrl::CLUSTER, Absent::Withheld));
+    client.ask("");
+    assert_eq!(client.next(), None);
+    client.publish("b=1");
+    assert_eq!(client.next(), None);
+    client
+        .store
+        .publish(Update::new().absent(TypeUrl::CLUSTER, Absent::Missing));
+    assert_eq!(client.next(), some("a=1 b=1"));
+    let mut client = Client::of_clusters("a=1");
+    client
+        .store
+        .publish(Update::new().withhold(TypeUrl::CLUSTER, "b"));
+    client.ask("a b");
+    assert_eq!(client.next(), None);
+    client
+        .store
+        .publish(Update::new().release(TypeUrl::CLUSTER, "b"));
+    assert_eq!(client.next(), some("a=1"));
+}
+
+#[test]
+fn an_absent_name_may_have_a_stand_in() {
+    let mut client = Client::of_endpoints("");
+    let empty = Absent::default_to(|name| Some(resource(&TypeUrl::ENDPOINT, name, "")));
+    client
+        .store
+        .publish(Update::new().absent(TypeUrl::ENDPOINT, empty));
+    client.ask("a");
+    assert_eq!(client.next(), some("a="));
+    client.publish("a=1");
+    assert_eq!(client.next(), some("a=1"));
+    client.publish("-a");
+    assert_eq!(client.next(), some("a="));
+}
+
+#[test]
+fn limits_name_themselves() {
+    let mut client = Client::of_endpoints("");
+    client.core = Sotw::new(Limits {
+        names: 2,
+        types: 1,
+        ..Limits::default()
+    });
+    client.ask("a b");
+    client.ask("b c");
+    client.names.push("d".into());
+    let refusal = client.request(&client.current()).unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::TooManyNames {
+            type_url: TypeUrl::ENDPOINT,
+            limit: 2
+        }
+    );
+    client.type_url = TypeUrl::CLUSTER;
+    let refusal = client.request(&client.current()).unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::TooManyTypes {
+            type_url: TypeUrl::CLUSTER,
+            limit: 1
+        }
+    );
+}
