@@ -100,15 +100,15 @@ pub struct CircuitRecord {
     pub reason: Option<String>,
 
     /// Whether one more Bad sample opens it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub armed: bool,
 
     /// Whether it flapped, and stays Open until a person acts.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub latched: bool,
 
     /// Whether it would be Open, were not `maxOpenPercent` reached.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suppressed: bool,
 
     /// The streaks of the rules that have one.
@@ -213,7 +213,7 @@ pub struct RuleRecord {
     pub class: Option<String>,
 
     /// Whether it was observed since the last trip.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub since_trip: bool,
 }
 
@@ -231,12 +231,4 @@ fn frozen_schema(schema: &mut schemars::Schema) {
         "additionalProperties".to_owned(),
         json!({"type": "string", "maxLength": CircuitRecord::MAX_FROZEN_BYTES}),
     );
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }

@@ -21,7 +21,7 @@ pub struct RevisionRecord {
     pub hash: String,
 
     /// Whether it was live at a trip's beginning, and so is no rollback target until a person clears the mark.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bad: bool,
 
     /// Why it is marked bad.
@@ -34,7 +34,7 @@ pub struct RevisionRecord {
     pub first_seen: Option<Time>,
 
     /// Whether the API server serves it now.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,
 }
 
@@ -102,12 +102,4 @@ pub enum IncidentState {
     #[default]
     #[serde(other)]
     Unknown,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
