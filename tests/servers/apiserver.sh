@@ -4,22 +4,9 @@
 apiserver_version=1.20.2
 # Raised when the way it is built changes, so that caches build it anew.
 apiserver_recipe=1
-etcd_version=3.4.23
-
-install_etcd() {
-  if [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/etcd" ]; then
-    say "using etcd of KUBEBUILDER_ASSETS"
-  else
-    install_debian etcd "$etcd_version" etcd-server etcd
-  fi
-}
 
 install_apiserver() {
   local home="kube-apiserver-$apiserver_version-$apiserver_recipe"
-  if [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/kube-apiserver" ]; then
-    say "using kube-apiserver of KUBEBUILDER_ASSETS"
-    return
-  fi
   if [ ! -x "$cache/$home/kube-apiserver" ]; then
     build_apiserver "$work/$home"
     settle "$work/$home" "$home"

@@ -42,7 +42,7 @@ apt() {
   "$tool" -q \
     -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$work/apt/sources" \
     -o Dir::State="$work/apt/state" -o Dir::State::status=/var/lib/dpkg/status \
-    -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User= -o Acquire::Languages=none "$@"
+    -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User= -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
 }
 
 open_debian() {
@@ -50,13 +50,13 @@ open_debian() {
   local codename
   codename="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")"
   command -v apt-get >/dev/null && [ "$codename" = bookworm ] ||
-    fail "these servers come from Debian 12 (bookworm) and this is '$codename'; put your own etcd, prometheus and alertmanager into $bin, and name a folder with etcd and kube-apiserver in KUBEBUILDER_ASSETS"
+    fail "these servers come from Debian 12 (bookworm) and this is '$codename'; put your own etcd, kube-apiserver, prometheus and alertmanager into $bin, or leave out the first two and name their folder in KUBEBUILDER_ASSETS"
   mkdir -p "$work/apt"/{sources,state/lists/partial,cache/archives/partial,debs}
   derive_sources "$codename" "$work/apt/sources"
   [ -n "$(ls "$work/apt/sources")" ] ||
     fail "found no entry for $codename main in /etc/apt/sources.list or /etc/apt/sources.list.d; add the machine's Debian mirror there"
   say "reading Debian's package index"
-  logged debian apt apt-get update
+  logged debian apt apt-get -o APT::Update::Error-Mode=any update
   apt_ready=yes
 }
 

@@ -23,6 +23,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/apiserver.sh"
 
 install_prometheus() { install_debian prometheus 2.42.0 prometheus prometheus; }
+install_etcd() { install_debian etcd 3.4.23 etcd-server etcd; }
 
 wanted="envoy alertmanager prometheus etcd apiserver"
 while [ $# -gt 0 ]; do
@@ -52,6 +53,13 @@ done
 
 open_cache
 for name in $wanted; do
-  "install_$name"
+  program="${name/#apiserver/kube-apiserver}"
+  if in_assets "$program"; then
+    say "using the $program of KUBEBUILDER_ASSETS"
+  elif given "$program"; then
+    say "using the $program that was put into $bin"
+  else
+    "install_$name"
+  fi
 done
 say "ready in $bin: $wanted"

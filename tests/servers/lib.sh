@@ -53,6 +53,12 @@ expose() {
   mv -fT "$work/link-$1" "$bin/$1"
 }
 
+# given NAME: whether somebody put a program of their own there, instead of a link of ours; it is kept and used.
+given() { [ -x "$bin/$1" ] && [ ! -L "$bin/$1" ]; }
+
+# in_assets NAME: whether the folder that the Kubernetes ecosystem's custom names has the program.
+in_assets() { [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/$1" ]; }
+
 # as_root COMMAND…: for the few prerequisites that only the system's package manager can bring.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
