@@ -165,3 +165,6 @@ impl Engine {
             .min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,7 +124,8 @@ proptest! {
         }
         let mut other = Layers::default();
         let mut order: Vec<_> = last.into_iter().collect();
-        order.rotate_left(usize::try_from(seed % 7).unwrap() % order.len());
+        let turns = usize::try_from(seed % 7).unwrap() % order.len();
+        order.rotate_left(turns);
         for (who, (which, cluster, percent)) in order {
             let name = ["shop", "shop.eu", "bank"][usize::from(which)];
             other.set(&contributor(&who.to_string()), wishes(vec![shed(name, &cluster.to_string(), percent)]));

@@ -1,0 +1,177 @@
+//! Every row of the lifecycle table, and overrides.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
+use crate::source::event::{Change, Document, Event, Object, SeenBy};
+
+fn tripped() -> World {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    assert_eq!(world.state("checkout"), "Open");
+    world
+}
+
+fn delete_object(world: &mut World, uid: &str) {
+    let object = Object {
+        meta: meta("shop", "checkout", uid, 1),
+        status: None,
+        seen_by: SeenBy::Watch,
+    };
+    world.send(Event::Object(kind(), Change::Deleted(object)));
+}
+
+#[test]
+fn a_deleted_object_closes_its_circuit_takes_its_keys_and_resolves_its_alert() {
+    let mut world = tripped();
+    delete_object(&mut world, "checkout-1");
+    assert_eq!(world.state("checkout"), "none");
+    assert!(world.keys("shop").is_empty());
+    assert!(world.keys("shop.conditions").is_empty());
+    let last = world.alerts().pop().unwrap();
+    assert!(last.ends_at.is_some());
+    assert_eq!(
+        last.annotations.get("resolved_by").map(|text| &**text),
+        Some("Deleted")
+    );
+}
+
+#[test]
+fn the_same_name_with_a_new_uid_is_a_new_object() {
+    let mut world = tripped();
+    world.object(
+        "checkout",
+        "checkout-2",
+        &json!({"tier": "gold"}),
+        &json!({"network-latency": "100ms"}),
+    );
+    assert_eq!(world.state("checkout"), "Closed");
+    assert_eq!(world.shed("shop-checkout"), None);
+    assert_eq!(&*world.circuit("checkout").unwrap().uid, "checkout-2");
+}
+
+#[test]
+fn a_circuit_whose_object_leaves_the_selector_lives_on_until_it_closes() {
+    let mut world = tripped();
+    world.object(
+        "checkout",
+        "checkout-1",
+        &json!({"tier": "silver"}),
+        &json!({"network-latency": "90ms"}),
+    );
+    assert_eq!(world.state("checkout"), "Open");
+    let mut closed = World::with(POLICY);
+    closed.object(
+        "checkout",
+        "checkout-1",
+        &json!({"tier": "silver"}),
+        &json!({"network-latency": "90ms"}),
+    );
+    assert_eq!(closed.state("checkout"), "none");
+}
+
+#[test]
+fn a_deleted_policy_takes_its_keys_and_resolves_its_alerts() {
+    let mut world = tripped();
+    let document = Document {
+        meta: meta("shop", "checkout", "checkout-uid", 1),
+        spec: Ok(Arc::new(yaml(POLICY))),
+        status: None,
+    };
+    world.send(Event::Policy(Change::Deleted(document)));
+    assert_eq!(world.layers.get("shop"), Some(&None));
+    assert!(world.alerts().pop().unwrap().ends_at.is_some());
+}
+
+#[test]
+fn what_a_deleted_contract_allowed_stays_published_until_the_policy_goes() {
+    let mut world = tripped();
+    let document = Document {
+        meta: meta("", "storefronts.shop.example.com", "contract-uid", 1),
+        spec: Ok(Arc::new(yaml(CONTRACT))),
+        status: None,
+    };
+    world.send(Event::Contract(Change::Deleted(document)));
+    assert_eq!(world.condition("Accepted").1, "ContractNotFound");
+    assert_eq!(world.shed("shop-checkout"), Some(100.0));
+    world.contract(CONTRACT);
+    assert_eq!(world.condition("Accepted").1, "Accepted");
+}
+
+#[test]
+fn editing_a_threshold_restarts_streaks_and_keeps_the_state() {
+    let mut world = tripped();
+    world.policy(
+        "checkout",
+        &POLICY.replace("above: 250ms", "above: 500ms"),
+        None,
+    );
+    assert_eq!(world.state("checkout"), "Open");
+    let mut armed = World::with(POLICY);
+    for value in ["300ms", "310ms"] {
+        armed.latency("checkout", value);
+    }
+    armed.policy(
+        "checkout",
+        &POLICY.replace("above: 250ms", "above: 260ms"),
+        None,
+    );
+    armed.latency("checkout", "320ms");
+    assert_eq!(armed.state("checkout"), "Closed");
+}
+
+#[test]
+fn a_malformed_policy_leaves_its_last_good_version_running() {
+    let mut world = tripped();
+    let document = Document {
+        meta: meta("shop", "checkout", "checkout-uid", 9),
+        spec: Err(vec!["spec.trip: missing".to_owned()]),
+        status: None,
+    };
+    world.send(Event::Policy(Change::Applied(document)));
+    let (status, reason, message) = world.condition("Accepted");
+    assert_eq!((&*status, &*reason), ("False", "InvalidSpec"));
+    assert!(message.contains("spec.trip: missing"), "{message}");
+    assert_eq!(world.shed("shop-checkout"), Some(100.0));
+}
+
+fn order(world: &mut World, state: &str, seconds: i64) {
+    let until = fusegate_crds::Time::from_millis(world.now.wall.0 + seconds * 1_000).unwrap();
+    let spec = format!("{{policy: checkout, state: {state}, until: \"{until}\", reason: test}}");
+    let document = Document {
+        meta: meta("shop", "by-hand", "override-uid", 1),
+        spec: Ok(Arc::new(yaml(&spec))),
+        status: None,
+    };
+    world.send(Event::Override(Change::Applied(document)));
+}
+
+#[test]
+fn an_override_forces_and_expires() {
+    let mut world = World::with(POLICY);
+    order(&mut world, "ForcedOpen", 30);
+    assert_eq!(world.state("checkout"), "Open");
+    assert_eq!(world.shed("shop-checkout"), Some(100.0));
+    world.pass(31_000);
+    assert_eq!(world.state("checkout"), "Closed");
+    assert_eq!(world.shed("shop-checkout"), None);
+    let removed = world
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, crate::effects::effect::Effect::RemoveOverride(_)));
+    assert!(removed);
+}
+
+#[test]
+fn forced_closed_lets_everything_pass_and_the_circuit_is_judged_on() {
+    let mut world = tripped();
+    order(&mut world, "ForcedClosed", 30);
+    assert_eq!(world.state("checkout"), "Closed");
+    assert_eq!(world.shed("shop-checkout"), None);
+    assert!(world.alerts().pop().unwrap().ends_at.is_some());
+    world.pass(31_000);
+    assert_eq!(world.state("checkout"), "Open");
+    assert!(world.alerts().pop().unwrap().ends_at.is_none());
+}

@@ -1,0 +1,122 @@
+//! What a restart keeps: the trip, its id, the shedding, the frozen values, the streak.
+
+use std::collections::BTreeMap;
+
+use super::world::{CONTRACT, POLICY, World, kind};
+use crate::policy::layer::RuntimeValue;
+use crate::source::event::{Event, Feed};
+
+/// A new process that reads what the old one wrote.
+fn restart(world: &World) -> World {
+    let mut after = World::empty();
+    after.now = world.now;
+    after.contract(CONTRACT);
+    after.crd(50);
+    after.policy("checkout", POLICY, Some(world.status()));
+    after
+}
+
+#[test]
+fn a_persisted_trip_is_published_before_the_sync_and_nothing_else_is() {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let trip = world.circuit("checkout").unwrap().trip;
+    let mut after = restart(&world);
+    assert_eq!(after.shed("shop-checkout"), Some(100.0));
+    assert!(after.keys("shop.conditions").is_empty());
+    after.list();
+    assert!(after.layers.contains_key("shop"));
+    assert!(!after.layers.contains_key("shop.conditions"));
+    after.latency("checkout", "320ms");
+    after.list_objects();
+    assert_eq!(after.circuit("checkout").unwrap().trip, trip);
+    assert_eq!(after.state("checkout"), "Open");
+    let frozen = after.keys("shop.conditions");
+    assert_eq!(
+        frozen.get("fusegate.Storefront.checkout.network-latency"),
+        Some(&RuntimeValue::Number(310.0))
+    );
+}
+
+#[test]
+fn an_armed_streak_survives_and_the_same_observation_is_not_counted_again() {
+    let mut world = World::with(POLICY);
+    for value in ["300ms", "310ms"] {
+        world.pass(100);
+        world.latency("checkout", value);
+    }
+    let mut after = restart(&world);
+    after.list();
+    after.latency("checkout", "310ms");
+    after.list_objects();
+    assert_eq!(after.state("checkout"), "Closed");
+    after.latency("checkout", "320ms");
+    assert_eq!(after.state("checkout"), "Open");
+    let mut unbroken = world;
+    unbroken.latency("checkout", "320ms");
+    assert_eq!(
+        after.circuit("checkout").unwrap().trip,
+        unbroken.circuit("checkout").unwrap().trip
+    );
+}
+
+#[test]
+fn nothing_is_answered_before_the_first_sync() {
+    let mut world = World::empty();
+    world.contract(CONTRACT);
+    world.crd(50);
+    world.policy("checkout", POLICY, None);
+    assert!(
+        world
+            .publications
+            .iter()
+            .all(|publication| !publication.open)
+    );
+    world.list();
+    let withheld: Vec<String> = world
+        .publications
+        .iter()
+        .flat_map(|p| p.withhold.iter().map(ToString::to_string))
+        .collect();
+    assert!(withheld.contains(&"shop".to_owned()), "{withheld:?}");
+    assert_eq!(world.layers, BTreeMap::new());
+    world.latency("checkout", "100ms");
+    world.list_objects();
+    assert!(world.layers.contains_key("shop") && world.layers.contains_key("shop.conditions"));
+}
+
+#[test]
+fn an_absent_kind_does_not_hold_back_a_layer_forever() {
+    let mut world = World::empty();
+    world.contract(CONTRACT);
+    world.policy("checkout", POLICY, None);
+    world.list();
+    let withheld = world
+        .publications
+        .iter()
+        .any(|publication| !publication.withhold.is_empty());
+    assert!(!withheld);
+    assert_eq!(world.condition("Accepted").1, "KindNotServed");
+    world.crd(50);
+    world.latency("checkout", "100ms");
+    world.list_objects();
+    assert_eq!(world.condition("Accepted").1, "Accepted");
+    assert!(world.layers.contains_key("shop"));
+}
+
+#[test]
+fn an_object_that_went_away_meanwhile_closes_its_circuit_when_the_list_is_complete() {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let mut after = restart(&world);
+    after.list();
+    assert_eq!(after.shed("shop-checkout"), Some(100.0));
+    after.send(Event::Listing(Feed::Objects(kind())));
+    after.list_objects();
+    assert_eq!(after.shed("shop-checkout"), None);
+    let last = after.alerts().pop().unwrap();
+    assert_eq!(
+        last.annotations.get("resolved_by").map(|text| &**text),
+        Some("Deleted")
+    );
+}
