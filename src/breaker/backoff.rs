@@ -27,7 +27,8 @@ pub fn wait(identity: &Identity, wait: Wait, level: u32) -> Span {
     let high = doubled.saturating_add(swing).min(longest);
     let room = u128::from(high.saturating_sub(low)) + 1;
     let part = (u128::from(fingerprint::jitter(identity, level)) * room) >> 64;
-    Span(low.saturating_add(u64::try_from(part).unwrap_or(0)))
+    // Never nothing, so that a circuit can't open and half-open for ever within one moment.
+    Span(low.saturating_add(u64::try_from(part).unwrap_or(0)).max(1))
 }
 
 /// The next level, but not beyond the first one that waits as long as any: time

@@ -101,6 +101,11 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Successes that a step takes; a step is never passed for nothing.
+    pub(super) fn needed(&self) -> u32 {
+        self.successes.max(1)
+    }
+
     /// A step, brought down to the last one that there is.
     pub(super) fn nearest_step(&self, step: u8) -> u8 {
         let last = self.admit_percent.len().saturating_sub(1);

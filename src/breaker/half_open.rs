@@ -54,7 +54,7 @@ pub(super) fn deadline(
 
 /// Counts a Good moment; true when it was the last that the step needed.
 fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<Effect>) -> bool {
-    let needed = config.half_open.successes.max(1);
+    let needed = config.half_open.needed();
     let vetoed = is_vetoed(circuit, config, now.wall);
     let State::HalfOpen {
         trip,

@@ -197,7 +197,7 @@ fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, 
         } => State::HalfOpen {
             trip: resume_trip(trip, now),
             step: config.half_open.nearest_step(*step),
-            successes: (*successes).min(config.half_open.successes),
+            successes: (*successes).min(config.half_open.needed()),
             since: past(*since, now),
             step_since: past(*step_since, now),
         },

@@ -157,8 +157,10 @@ pub fn step(
         }
         Input::Removed => {
             trip::close(&mut circuit, now, Reason::Removed, &mut effects);
-            circuit.rules.fill_with(Streak::default);
-            circuit.illegal = Streak::default();
+            forgive(&mut circuit);
+            for streak in circuit.streaks_mut() {
+                streak.last = None;
+            }
         }
     }
     closed::settle_flags(&mut circuit, config, &mut effects);
@@ -201,7 +203,7 @@ fn reconfigure(circuit: &mut Circuit, config: &Config, now: Mono) {
     }
 }
 
-/// A person has looked: neither the level nor the trips before it count any more.
+/// Lets bygones be bygones, the number of trips apart, since no trip id is used twice.
 fn forgive(circuit: &mut Circuit) {
     circuit.level = 0;
     circuit.trips = VecDeque::new();

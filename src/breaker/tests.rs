@@ -2,4 +2,15 @@
 
 mod world;
 
+mod judge;
+mod samples;
 mod trip;
+
+mod half_open;
+mod open;
+
+mod lifecycle;
+mod replicas;
+mod restart;
+
+mod properties;

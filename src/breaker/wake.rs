@@ -10,8 +10,9 @@ use crate::breaker::time::Mono;
 
 /// The next moment at which [`crate::breaker::step::Input::Tick`] could change this circuit, if any.
 ///
-/// A tick before it changes nothing, and after a tick at or past it the next one lies
-/// later. It may lie in the past, when the watch has just been confirmed. A Closed
+/// A tick before it changes nothing, as long as the watch, the siblings and the lead stay
+/// as they are; a change of those deserves a tick at once. After the tick the next wake
+/// lies later. It may lie in the past, when the watch has just been confirmed. A Closed
 /// circuit whose values are all Good needs no wakes at all.
 #[must_use]
 pub fn next_wake(
