@@ -6,13 +6,16 @@
 //! written down; the first report after a restart brings them back, under the id that
 //! was, so that it is not taken for news.
 
-use crate::breaker::backoff;
-use crate::breaker::circuit::{Cause, Circuit, Identity, State, Trip, TripId};
-use crate::breaker::closed;
-use crate::breaker::config::{Config, MAX_FLAP_TRIPS};
+mod resume;
+
+use crate::breaker::circuit::{Cause, Circuit, State, Trip, TripId};
+use crate::breaker::config::Config;
 use crate::breaker::sample::{Class, ObservationId, Value};
-use crate::breaker::streak::{Observed, Streak};
-use crate::breaker::time::{Mono, Now, Span, Wall};
+use crate::breaker::streak::Streak;
+use crate::breaker::time::{Mono, Now, Wall};
+
+pub use resume::resume;
+pub(super) use resume::take_word;
 
 /// A circuit, written down.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -137,73 +140,6 @@ pub fn persist(circuit: &Circuit, config: &Config, now: Now) -> Persisted {
     }
 }
 
-/// Brings a circuit back.
-///
-/// `config` must be the one under which it was written; where the policy has changed in
-/// between, follow with [`crate::breaker::step::Input::Reconfigured`]. What contradicts
-/// itself is brought in line rather than refused: a circuit that can't be read exactly
-/// is still safer Open than forgotten.
-#[must_use]
-pub fn resume(identity: Identity, config: &Config, persisted: &Persisted, now: Now) -> Circuit {
-    let mut circuit = Circuit::new(identity);
-    circuit.rules = persisted
-        .rules
-        .iter()
-        .take(config.rules.len())
-        .map(|streak| resume_streak(streak, config, now))
-        .collect();
-    circuit
-        .rules
-        .resize_with(config.rules.len(), Streak::default);
-    circuit.illegal = resume_streak(&persisted.illegal, config, now);
-    take_word(&mut circuit, config, persisted, now);
-    closed::settle_flags(&mut circuit, config, &mut Vec::new());
-    circuit
-}
-
-/// Takes over everything but the streaks.
-pub(super) fn take_word(circuit: &mut Circuit, config: &Config, persisted: &Persisted, now: Now) {
-    circuit.incident = persisted.incident;
-    circuit.level = backoff::bounded(config.open, persisted.level);
-    circuit.level_since = past(persisted.level_since, now);
-    circuit.trips = moments(&persisted.trips, now)
-        .into_iter()
-        .rev()
-        .take(MAX_FLAP_TRIPS as usize + 1)
-        .rev()
-        .collect();
-    circuit.state = resume_state(circuit, config, &persisted.state, now);
-    circuit.latched = persisted.latched && matches!(circuit.state, State::Open { .. });
-    circuit.suppressed = persisted.suppressed;
-    circuit.retry_at = None;
-}
-
-fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, now: Now) -> State {
-    match persisted {
-        PersistedState::Closed => State::Closed,
-        PersistedState::Open { trip, until } => State::Open {
-            trip: resume_trip(trip, now),
-            until: now.mono_of(
-                *until,
-                backoff::wait(&circuit.identity, config.open, circuit.level),
-            ),
-        },
-        PersistedState::HalfOpen {
-            trip,
-            step,
-            successes,
-            since,
-            step_since,
-        } => State::HalfOpen {
-            trip: resume_trip(trip, now),
-            step: config.half_open.nearest_step(*step),
-            successes: (*successes).min(config.half_open.needed()),
-            since: past(*since, now),
-            step_since: past(*step_since, now),
-        },
-    }
-}
-
 fn persist_state(state: &State, now: Now) -> PersistedState {
     match state {
         State::Closed => PersistedState::Closed,
@@ -237,17 +173,6 @@ fn persist_trip(trip: &Trip) -> PersistedTrip {
     }
 }
 
-fn resume_trip(persisted: &PersistedTrip, now: Now) -> Trip {
-    Trip {
-        id: persisted.id,
-        cause: persisted.cause,
-        rule: persisted.rule,
-        value: persisted.value.clone(),
-        at: persisted.at,
-        mono: past(persisted.at, now),
-    }
-}
-
 fn persist_streak(streak: &Streak, now: Now) -> PersistedStreak {
     PersistedStreak {
         bad_at: streak.bad_at.iter().map(|at| now.wall_of(*at)).collect(),
@@ -261,35 +186,4 @@ fn persist_streak(streak: &Streak, now: Now) -> PersistedStreak {
             since_trip: last.since_trip,
         }),
     }
-}
-
-fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Streak {
-    let bad_at = moments(&persisted.bad_at, now);
-    let surplus = bad_at.len().saturating_sub(config.needed() as usize);
-    let first = bad_at.first().copied();
-    let since = persisted.since.map(|since| past(since, now));
-    Streak {
-        since: first.map(|first| since.map_or(first, |since| since.min(first))),
-        bad_at: bad_at.into_iter().skip(surplus).collect(),
-        last: persisted.last.map(|last| Observed {
-            id: last.id,
-            observed_at: last.observed_at,
-            arrived: past(last.arrived, now),
-            counted: past(last.counted, now),
-            value: None,
-            class: last.class,
-            since_trip: last.since_trip,
-        }),
-    }
-}
-
-fn moments(persisted: &[Wall], now: Now) -> Vec<Mono> {
-    let mut moments: Vec<Mono> = persisted.iter().map(|at| past(*at, now)).collect();
-    moments.sort_unstable();
-    moments
-}
-
-/// When something happened, as far back as the clock reaches.
-fn past(at: Wall, now: Now) -> Mono {
-    now.mono_of_past(at, Span(u64::MAX))
 }

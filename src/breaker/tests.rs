@@ -14,3 +14,4 @@ mod replicas;
 mod restart;
 
 mod properties;
+mod story;

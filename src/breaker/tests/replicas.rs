@@ -17,11 +17,11 @@ fn word(world: &World) -> Persisted {
     persist(&world.circuit, &world.config, world.context.now)
 }
 
-fn hear(world: &mut World, word: &Persisted) -> Vec<Effect> {
+fn hear(world: &mut World, said: &Persisted) -> Vec<Effect> {
     let (circuit, effects) = adopt(
         world.circuit.clone(),
         &world.config,
-        word,
+        said,
         world.context.now,
     );
     world.circuit = circuit;
