@@ -41,6 +41,13 @@ pub struct Circuit {
     pub illegal: Streak,
 }
 
+/// A circuit of nobody, which allocates nothing: what is left while the real one is in a step.
+impl Default for Circuit {
+    fn default() -> Self {
+        Self::new(Identity::default())
+    }
+}
+
 impl Circuit {
     /// A Closed circuit that has never tripped.
     #[must_use]
@@ -83,7 +90,7 @@ impl Circuit {
 }
 
 /// What makes a circuit this circuit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// `metadata.uid` of the policy.
     pub policy_uid: Box<str>,
