@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod architecture;
 mod harness;
 mod source_kube;
 mod support;

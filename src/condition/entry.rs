@@ -6,7 +6,7 @@ use twox_hash::XxHash3_64;
 use crate::condition::{
     contract::{Condition, Contract},
     json::{self, Json},
-    kind::Judgment,
+    kind::judge::Judgment,
     problem::{Code, Excerpt, Problem, Problems, Quoted},
     report::Entry,
     value::Reading,

@@ -1,3 +1,5 @@
+//! How two reports differ, and that the difference is bounded.
+
 use serde_json::{Value as Yaml, json};
 
 use super::*;

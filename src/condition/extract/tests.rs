@@ -1,3 +1,5 @@
+//! One status in, its conditions and problems out, in all three shapes.
+
 use rstest::rstest;
 use serde_json::{Value as Yaml, json};
 

@@ -1,1 +1,1 @@
-
+//! Raw JSON read without trusting it.

@@ -1,1 +1,1 @@
-
+//! Numbers, durations, quantities and percentages as text.

@@ -1,3 +1,5 @@
+//! What changed between two schemas, as far as a consumer notices.
+
 use rstest::rstest;
 use serde_json::json;
 

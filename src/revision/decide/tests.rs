@@ -1,3 +1,5 @@
+//! When a rollback is due, and why not.
+
 use std::sync::Arc;
 
 use rstest::rstest;
