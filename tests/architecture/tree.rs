@@ -62,7 +62,7 @@ impl Source {
         let folder = stem.strip_suffix("/lib").unwrap_or(stem);
         let lines: Vec<&str> = self.text.lines().map(str::trim).collect();
         let pairs = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
-        let names = pairs.filter_map(|pair| pair[1].strip_prefix("mod ")?.strip_suffix(';'));
+        let names = pairs.filter_map(|pair| pair[1].split_once("mod ")?.1.strip_suffix(';'));
         names.map(|name| format!("{folder}/{name}")).collect()
     }
 }

@@ -1,3 +1,5 @@
+//! What many contributions come to in one layer.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A CRD as it is read off the wire.
+
 use serde_json::json;
 
 use super::*;
