@@ -147,17 +147,6 @@ fn check(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(field, message));
         }
     };
-    let ascending = config
-        .half_open
-        .admit_percent
-        .windows(2)
-        .all(|pair| matches!(pair, [a, b] if a < b));
-    let percent = config
-        .half_open
-        .admit_percent
-        .iter()
-        .all(|p| (1..=99).contains(p));
-    let steps = (1..=8).contains(&config.half_open.admit_percent.len());
     require(
         (1..=100).contains(&config.consecutive),
         "spec.trip.consecutive",
@@ -189,7 +178,7 @@ fn check(config: &Config, problems: &mut Vec<Problem>) {
         "must not be more than maximum",
     );
     require(
-        ascending && percent && steps,
+        is_ladder(&config.half_open.admit_percent),
         "spec.halfOpen.admitPercent",
         "needs 1 to 8 steps of 1 to 99 percent, each admitting more than the one before",
     );
@@ -208,6 +197,14 @@ fn check(config: &Config, problems: &mut Vec<Problem>) {
         "spec.flap.trips",
         "must be 1 to 31",
     );
+}
+
+/// One to eight steps, each admitting more than the one before, and none admitting all or nothing.
+fn is_ladder(percents: &[u8]) -> bool {
+    let ascending = percents
+        .windows(2)
+        .all(|pair| matches!(pair, [a, b] if a < b));
+    ascending && (1..=8).contains(&percents.len()) && percents.iter().all(|p| (1..=99).contains(p))
 }
 
 fn span(field: &str, text: &DurationText, problems: &mut Vec<Problem>) -> Span {

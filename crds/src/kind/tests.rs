@@ -391,6 +391,7 @@ fn pointers(at: &str, value: &Value, found: &mut Vec<String>) {
 
 /// One value of the object after the other becomes something else: nothing panics, what is accepted can be read
 /// and satisfies CEL, and what is refused is refused where the change is, above it or below it.
+#[allow(clippy::too_many_lines, reason = "most of it is one table")]
 fn every_change_gets_an_answer_at_its_place<T: Kind + serde::Serialize>(base: &str) {
     let object: Value = serde_saphyr::from_str(base).unwrap();
     let mut places = Vec::new();
