@@ -5,12 +5,12 @@
 mod request;
 mod subscription;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use request::Request;
 
-use crate::protocol::{Event, Limits, Nonce, Quota, Refusal, Response};
+use crate::protocol::{Event, Limits, Mux, Refusal, Response};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
 use subscription::Subscription;
@@ -18,75 +18,60 @@ use subscription::Subscription;
 /// The state of one delta stream.
 #[derive(Debug)]
 pub struct Delta {
-    subscriptions: BTreeMap<TypeUrl, Subscription>,
-    quota: Quota,
-    nonce: Nonce,
-    interest: Vec<InterestChange>,
+    mux: Mux<Subscription>,
 }
 
 impl Delta {
     /// A stream that has not seen a request yet.
     pub fn new(limits: Limits) -> Self {
         Self {
-            subscriptions: BTreeMap::new(),
-            quota: Quota::new(limits),
-            nonce: Nonce::default(),
-            interest: Vec::new(),
+            mux: Mux::new(limits),
         }
     }
 
     /// Takes a request: an answer to a response, a change of subscription, or both (rule 12).
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         let type_url = &request.type_url;
-        let first = !self.subscriptions.contains_key(type_url);
-        if first {
-            self.quota.check_types(type_url, self.subscriptions.len())?;
-        }
-        for name in &request.subscribe {
-            self.quota.check_name(type_url, name)?;
-        }
-        let subscription = self.subscriptions.entry(type_url.clone()).or_default();
+        let (subscription, first) = self.mux.open(type_url, &request.subscribe)?;
         let mut events = Vec::from_iter(subscription.settle(request));
-        let before = subscription.names();
         let changes = subscription.resubscribe(request, first);
-        self.quota.count(type_url, before, subscription.names())?;
         if !changes.is_empty() {
             events.push(Event::Subscribed(type_url.clone()));
         }
-        self.interest.extend(changes);
+        self.mux.note(type_url, changes)?;
         Ok(events)
     }
 
+    /// A stream whose client drops resources when their TTL has passed (rule 35).
+    pub fn support_ttl(&mut self) {
+        self.mux.support_ttl();
+    }
+
     /// The next response, in push order (rule 31); `None` if nothing is due.
-    pub fn next(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>> {
-        let nonce = self.nonce.next();
-        let limits = self.quota.limits();
-        for (type_url, subscription) in &mut self.subscriptions {
-            let due = subscription.respond(type_url, snapshot, nonce, limits);
-            if due.is_some() {
-                self.nonce = nonce;
-                return due;
-            }
-        }
-        None
+    ///
+    /// `now` is the time since any fixed moment; it decides when heartbeats are due and how long one type waits for another.
+    pub fn next(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
+        self.mux.next(snapshot, now)
+    }
+
+    /// When to ask for the next response even if nothing happens until then; `None` if never.
+    pub fn wake_at(&self) -> Option<Duration> {
+        self.mux.wake_at()
     }
 
     /// How the stream's interest changed since this was last called.
     pub fn take_interest(&mut self) -> Vec<InterestChange> {
-        std::mem::take(&mut self.interest)
+        self.mux.take_interest()
     }
 
     /// The types it subscribes to, in push order.
     pub fn types(&self) -> impl Iterator<Item = &TypeUrl> {
-        self.subscriptions.keys()
+        self.mux.types()
     }
 
     /// What it subscribes to of one type: whether to everything, and the names asked for one by one.
     pub fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>) {
-        let subscription = self.subscriptions.get(type_url);
-        subscription
-            .map(Subscription::subscribed)
-            .unwrap_or_default()
+        self.mux.subscription(type_url)
     }
 }
 

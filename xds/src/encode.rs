@@ -2,18 +2,30 @@
 //!
 //! What is written is what `prost` would write for `DiscoveryResponse` and `DeltaDiscoveryResponse`; the resources in it are copied, never encoded again.
 
+use std::time::Duration;
+
 use bytes::BufMut;
 
 use crate::protocol::Response;
 use crate::resource::Resource;
 use crate::wire;
 
+/// The type of the message that wraps a resource in delta, and in SotW where it has a TTL.
+const WRAPPER: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
+
 /// Writes a `DiscoveryResponse`.
 pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
     wire::put_bytes(buffer, 1, response.version.to_string().as_bytes());
     for resource in &response.resources {
-        wire::put_head(buffer, 2, resource.any().len());
-        buffer.put_slice(resource.any());
+        if response.ttl && resource.ttl().is_some() {
+            put_wrapped(&Envelope::full(resource, response.ttl), buffer);
+        } else {
+            wire::put_head(buffer, 2, resource.any().len());
+            buffer.put_slice(resource.any());
+        }
+    }
+    for resource in &response.heartbeats {
+        put_wrapped(&Envelope::heartbeat(resource), buffer);
     }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
     wire::put_bytes(buffer, 5, response.nonce.to_string().as_bytes());
@@ -22,9 +34,13 @@ pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
 /// Writes a `DeltaDiscoveryResponse`.
 pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
     wire::put_bytes(buffer, 1, response.version.to_string().as_bytes());
-    for resource in &response.resources {
-        wire::put_head(buffer, 2, envelope_len(resource));
-        put_envelope(resource, buffer);
+    let full = response
+        .resources
+        .iter()
+        .map(|resource| Envelope::full(resource, response.ttl));
+    for envelope in full.chain(response.heartbeats.iter().map(Envelope::heartbeat)) {
+        wire::put_head(buffer, 2, envelope.len());
+        envelope.put(buffer);
     }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
     wire::put_bytes(buffer, 5, response.nonce.to_string().as_bytes());
@@ -38,37 +54,94 @@ pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
 pub(crate) fn size_hint(response: &Response) -> usize {
     let per_resource = |resource: &Resource| resource.size() + 64;
     let resources: usize = response.resources.iter().map(per_resource).sum();
-    let removed: usize = response.removed.iter().map(|name| name.len() + 8).sum();
-    resources + removed + 160
+    let heartbeats = response
+        .heartbeats
+        .iter()
+        .map(|resource| resource.name().len() + 160);
+    let removed = response.removed.iter().map(|name| name.len() + 8);
+    resources + heartbeats.sum::<usize>() + removed.sum::<usize>() + 160
 }
 
-/// Writes a `Resource`, the message that wraps one in delta.
-fn put_envelope(resource: &Resource, buffer: &mut impl BufMut) {
-    wire::put_bytes(buffer, 1, resource.version().to_string().as_bytes());
-    wire::put_head(buffer, 2, resource.any().len());
-    buffer.put_slice(resource.any());
-    wire::put_bytes(buffer, 3, resource.name().as_bytes());
-    for alias in resource.aliases() {
-        wire::put_head(buffer, 4, alias.len());
-        buffer.put_slice(alias.as_bytes());
+/// Writes a wrapped resource as an `Any`.
+fn put_wrapped(envelope: &Envelope<'_>, buffer: &mut impl BufMut) {
+    let length = envelope.len();
+    let any = wire::bytes_len(1, WRAPPER.as_bytes()) + wire::field_len(2, length);
+    wire::put_head(buffer, 2, any);
+    wire::put_bytes(buffer, 1, WRAPPER.as_bytes());
+    wire::put_head(buffer, 2, length);
+    envelope.put(buffer);
+}
+
+/// A `Resource`, the message that wraps a resource.
+struct Envelope<'a> {
+    resource: &'a Resource,
+    version: String,
+    /// Left out of a heartbeat (rule 36).
+    any: Option<&'a [u8]>,
+    ttl: Option<Duration>,
+}
+
+impl<'a> Envelope<'a> {
+    fn full(resource: &'a Resource, ttl: bool) -> Self {
+        Self {
+            resource,
+            version: resource.version().to_string(),
+            any: Some(resource.any()),
+            ttl: resource.ttl().filter(|_| ttl),
+        }
+    }
+
+    fn heartbeat(resource: &'a Resource) -> Self {
+        Self {
+            any: None,
+            ..Self::full(resource, true)
+        }
+    }
+
+    fn put(&self, buffer: &mut impl BufMut) {
+        wire::put_bytes(buffer, 1, self.version.as_bytes());
+        if let Some(any) = self.any {
+            wire::put_head(buffer, 2, any.len());
+            buffer.put_slice(any);
+        }
+        wire::put_bytes(buffer, 3, self.resource.name().as_bytes());
+        for alias in self.resource.aliases() {
+            wire::put_head(buffer, 4, alias.len());
+            buffer.put_slice(alias.as_bytes());
+        }
+        if let Some(ttl) = self.ttl {
+            wire::put_head(buffer, 6, duration_len(ttl));
+            wire::put_uint(buffer, 1, ttl.as_secs());
+            wire::put_uint(buffer, 2, ttl.subsec_nanos().into());
+        }
+    }
+
+    fn len(&self) -> usize {
+        let any = self.any.map_or(0, |any| wire::field_len(2, any.len()));
+        let aliases = self
+            .resource
+            .aliases()
+            .iter()
+            .map(|alias| wire::field_len(4, alias.len()));
+        let ttl = self
+            .ttl
+            .map_or(0, |ttl| wire::field_len(6, duration_len(ttl)));
+        wire::bytes_len(1, self.version.as_bytes())
+            + any
+            + wire::bytes_len(3, self.resource.name().as_bytes())
+            + aliases.sum::<usize>()
+            + ttl
     }
 }
 
-fn envelope_len(resource: &Resource) -> usize {
-    let aliases = resource
-        .aliases()
-        .iter()
-        .map(|alias| wire::field_len(4, alias.len()));
-    let version = wire::field_len(1, 32);
-    version
-        + wire::field_len(2, resource.any().len())
-        + wire::bytes_len(3, resource.name().as_bytes())
-        + aliases.sum::<usize>()
+fn duration_len(duration: Duration) -> usize {
+    wire::uint_len(1, duration.as_secs()) + wire::uint_len(2, duration.subsec_nanos().into())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use envoy_types::pb::envoy::service::discovery::v3::{
         DeltaDiscoveryResponse, DiscoveryResponse,
@@ -76,7 +149,7 @@ mod tests {
     use envoy_types::pb::google::protobuf::Any;
     use prost::Message;
 
-    use super::{delta, sotw};
+    use super::{WRAPPER, delta, sotw};
     use crate::protocol::{Nonce, Response};
     use crate::runtime::{self, RuntimeValue};
     use crate::type_url::TypeUrl;
@@ -92,6 +165,8 @@ mod tests {
             nonce: Nonce::default().next(),
             resources: vec![layer, other],
             removed: vec![Arc::from("gone"), Arc::from("")],
+            heartbeats: Vec::new(),
+            ttl: false,
         }
     }
 
@@ -131,5 +206,53 @@ mod tests {
             );
         }
         assert_eq!(theirs.encode_to_vec(), bytes);
+    }
+
+    fn mortal(ttl: bool) -> Response {
+        let layer = runtime::layer("mortal", []).with_ttl(Duration::from_millis(1_500));
+        let heartbeats = if ttl { vec![layer.clone()] } else { Vec::new() };
+        Response {
+            resources: vec![layer],
+            removed: Vec::new(),
+            heartbeats,
+            ttl,
+            ..response()
+        }
+    }
+
+    #[test]
+    fn rule_35_ttl_is_written_for_those_who_understand_it() {
+        let read = |response: &Response| {
+            let mut bytes = Vec::new();
+            delta(response, &mut bytes);
+            let theirs = DeltaDiscoveryResponse::decode(bytes.as_slice()).unwrap();
+            assert_eq!(theirs.encode_to_vec(), bytes);
+            theirs.resources[0].ttl.map(|ttl| (ttl.seconds, ttl.nanos))
+        };
+        assert_eq!(read(&mortal(true)), Some((1, 500_000_000)));
+        assert_eq!(read(&mortal(false)), None);
+    }
+
+    #[test]
+    fn rule_35_sotw_wraps_what_has_a_ttl() {
+        let mut bytes = Vec::new();
+        sotw(&mortal(true), &mut bytes);
+        let theirs = DiscoveryResponse::decode(bytes.as_slice()).unwrap();
+        assert_eq!(theirs.encode_to_vec(), bytes);
+        let unwrap = |any: &Any| {
+            assert_eq!(any.type_url, WRAPPER);
+            envoy_types::pb::envoy::service::discovery::v3::Resource::decode(any.value.as_slice())
+                .unwrap()
+        };
+        let (full, beat) = (unwrap(&theirs.resources[0]), unwrap(&theirs.resources[1]));
+        assert_eq!(
+            (full.name.as_str(), full.version),
+            ("mortal", beat.version.clone())
+        );
+        assert!(full.resource.is_some() && full.ttl.is_some());
+        assert!(
+            beat.resource.is_none() && beat.ttl.is_some(),
+            "rule 36: no body"
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 mod ledger;
 mod limits;
-mod names;
+mod mux;
+mod quota;
 mod response;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -10,5 +11,5 @@ pub(crate) mod testing;
 pub use limits::{Limits, Refusal};
 pub use response::{Event, Nonce, Rejection, Response};
 
-pub(crate) use ledger::{Ledger, Selection};
-pub(crate) use names::Quota;
+pub(crate) use ledger::{Demand, Ledger};
+pub(crate) use mux::{Ask, Due, Mux, Subscription};

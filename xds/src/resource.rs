@@ -1,11 +1,15 @@
 //! A resource: one named piece of configuration, encoded once and shared by every stream that sends it.
 
+mod references;
+
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::{Message, Name};
+
+pub use references::Reference;
 
 use crate::canonical;
 use crate::type_url::TypeUrl;
@@ -26,6 +30,7 @@ struct Inner {
     any: Bytes,
     ttl: Option<Duration>,
     aliases: Box<[Arc<str>]>,
+    references: Arc<[Reference]>,
 }
 
 impl Resource {
@@ -43,6 +48,7 @@ impl Resource {
     /// The caller sees to it that equal content has equal bytes; nothing checks that they are a message of that type.
     pub fn from_bytes(type_url: TypeUrl, name: &str, body: &[u8]) -> Self {
         let any = encode_any(&type_url, body);
+        let references = references::of(&type_url, body).into();
         Self(Arc::new(Inner {
             version: Version::of(body),
             type_url,
@@ -50,6 +56,7 @@ impl Resource {
             any,
             ttl: None,
             aliases: Box::default(),
+            references,
         }))
     }
 
@@ -101,6 +108,11 @@ impl Resource {
         &self.0.aliases
     }
 
+    /// What the client must get anew once this resource has changed (rule 33).
+    pub fn references(&self) -> &[Reference] {
+        &self.0.references
+    }
+
     /// How many bytes it takes in a response, give or take the envelope.
     pub fn size(&self) -> usize {
         self.0.any.len() + self.0.name.len()
@@ -121,6 +133,7 @@ impl Resource {
             any: self.0.any.clone(),
             ttl,
             aliases,
+            references: Arc::clone(&self.0.references),
         }))
     }
 }

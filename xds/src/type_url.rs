@@ -85,6 +85,21 @@ impl TypeUrl {
         *self == Self::LISTENER || *self == Self::CLUSTER
     }
 
+    /// Whether resources of this type can refer to those of `other`, which are therefore removed after them (rule 32).
+    pub fn may_refer_to(&self, other: &Self) -> bool {
+        let routing = [
+            Self::LISTENER,
+            Self::SCOPED_ROUTE,
+            Self::ROUTE,
+            Self::VIRTUAL_HOST,
+        ];
+        let by_routing = [Self::CLUSTER, Self::ENDPOINT, Self::SECRET].contains(other);
+        let by_clusters = [Self::ENDPOINT, Self::SECRET].contains(other);
+        (routing.contains(self) && by_routing)
+            || (*self == Self::CLUSTER && by_clusters)
+            || (*self == Self::LISTENER && [Self::ROUTE, Self::SCOPED_ROUTE].contains(other))
+    }
+
     /// Where the type stands in the order of pushes (rule 31); unknown types come last.
     pub fn push_rank(&self) -> usize {
         match self.0 {

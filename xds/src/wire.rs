@@ -49,6 +49,23 @@ pub(crate) fn bytes_len(number: u32, content: &[u8]) -> usize {
     }
 }
 
+/// Writes a varint field; zero is left out, as proto3 wants it.
+pub(crate) fn put_uint(buffer: &mut impl BufMut, number: u32, value: u64) {
+    if value != 0 {
+        put_varint(buffer, u64::from(number) << 3);
+        put_varint(buffer, value);
+    }
+}
+
+/// How many bytes [`put_uint`] writes.
+pub(crate) fn uint_len(number: u32, value: u64) -> usize {
+    if value == 0 {
+        0
+    } else {
+        varint_len(u64::from(number) << 3) + varint_len(value)
+    }
+}
+
 fn tag(number: u32) -> u64 {
     u64::from(number) << 3 | LENGTH_DELIMITED
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::request::Request;
-use crate::protocol::{Event, Ledger, Limits, Nonce, Response};
-use crate::snapshot::{Collection, InterestChange, Snapshot, Topic};
+use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Limits, Response};
+use crate::snapshot::{Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -17,8 +17,6 @@ pub(super) struct Subscription {
     ledger: Ledger,
     /// Responses that await their answer, oldest first.
     unanswered: VecDeque<Sent>,
-    /// How many names the ledger has been told to watch one by one.
-    names: usize,
 }
 
 #[derive(Debug)]
@@ -28,17 +26,6 @@ struct Sent {
 }
 
 impl Subscription {
-    pub(super) fn names(&self) -> usize {
-        self.names
-    }
-
-    pub(super) fn subscribed(&self) -> (bool, Vec<Arc<str>>) {
-        (
-            self.ledger.is_wildcard(),
-            self.ledger.names().cloned().collect(),
-        )
-    }
-
     /// Settles the response that the request answers, if it is one that awaits an answer (rules 7, 8).
     ///
     /// A stale nonce settles nothing, but the rest of the request holds (rule 11).
@@ -86,40 +73,6 @@ impl Subscription {
         changes
     }
 
-    /// What is due, as a response; `None` if nothing is, or if too many await their answer.
-    pub(super) fn respond(
-        &mut self,
-        type_url: &TypeUrl,
-        snapshot: &Snapshot,
-        nonce: Nonce,
-        limits: &Limits,
-    ) -> Option<Arc<Response>> {
-        if self.unanswered.len() >= limits.unanswered {
-            return None;
-        }
-        let nothing = Collection::default();
-        let collection = snapshot.collection(type_url).unwrap_or(&nothing);
-        self.ledger.catch_up(collection);
-        let selection = self.ledger.select(collection, limits.response_bytes);
-        if selection.is_empty() {
-            return None;
-        }
-        let response = Arc::new(Response {
-            type_url: type_url.clone(),
-            version: collection.version(),
-            sequence: snapshot.sequence(),
-            nonce,
-            resources: selection.resources,
-            removed: selection.removed,
-        });
-        let sent = Sent {
-            response: Arc::clone(&response),
-            keys: selection.keys,
-        };
-        self.unanswered.push_back(sent);
-        Some(response)
-    }
-
     fn subscribe(
         &mut self,
         type_url: &TypeUrl,
@@ -127,7 +80,6 @@ impl Subscription {
         changes: &mut Vec<InterestChange>,
     ) {
         if !self.ledger.is_subscribed(name) {
-            self.names += 1;
             changes.push(InterestChange::Join(Topic::Name(
                 type_url.clone(),
                 Arc::clone(name),
@@ -149,7 +101,6 @@ impl Subscription {
                 changes.push(InterestChange::Leave(Topic::Wildcard(type_url.clone())));
             }
         } else if self.ledger.is_subscribed(name) {
-            self.names = self.names.saturating_sub(1);
             self.ledger.unsubscribe(name);
             changes.push(InterestChange::Leave(Topic::Name(
                 type_url.clone(),
@@ -163,5 +114,52 @@ impl Subscription {
             changes.push(InterestChange::Join(Topic::Wildcard(type_url.clone())));
         }
         self.ledger.subscribe_wildcard();
+        for sent in &self.unanswered {
+            for key in &sent.keys {
+                self.ledger.doubt(key);
+            }
+        }
+    }
+}
+
+impl protocol::Subscription for Subscription {
+    fn respond(&mut self, ask: &Ask<'_>) -> Option<Due> {
+        if self.unanswered.len() >= ask.limits.unanswered {
+            return None;
+        }
+        self.ledger.catch_up(ask.collection);
+        let selection = self.ledger.select(Demand {
+            collection: ask.collection,
+            budget: ask.limits.response_bytes,
+            hold_removals: ask.hold_removals,
+            ttl: ask.ttl.then_some(ask.now),
+        });
+        let keys = selection.keys.clone();
+        let due = if selection.is_empty() {
+            Due::heartbeat(ask, self.ledger.beat(ask.collection, ask.now))?
+        } else {
+            Due::delta(ask, selection)
+        };
+        self.unanswered.push_back(Sent {
+            response: Arc::clone(&due.response),
+            keys,
+        });
+        Some(due)
+    }
+
+    fn awaits_answer(&self) -> bool {
+        !self.unanswered.is_empty()
+    }
+
+    fn is_blocked(&mut self, collection: &Collection, limits: &Limits) -> bool {
+        self.unanswered.len() >= limits.unanswered && self.ledger.is_due(collection)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 }

@@ -1,9 +1,12 @@
 //! The rules of the protocol that concern delta, by their numbers.
 
 mod model;
+mod order;
 mod rules;
+mod ttl;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Delta, Request};
 use crate::protocol::testing::{line, names, publish, rejection};
@@ -18,6 +21,7 @@ struct Client {
     core: Delta,
     type_url: TypeUrl,
     last: Option<Arc<Response>>,
+    now: Duration,
 }
 
 impl Client {
@@ -28,6 +32,7 @@ impl Client {
             core: Delta::new(Limits::default()),
             type_url: TypeUrl::ENDPOINT,
             last: None,
+            now: Duration::ZERO,
         };
         client.publish(published);
         client
@@ -69,7 +74,7 @@ impl Client {
 
     /// The next response, without an answer to it.
     fn take(&mut self) -> Option<String> {
-        let response = self.core.next(&self.store.snapshot())?;
+        let response = self.core.next(&self.store.snapshot(), self.now)?;
         self.last = Some(Arc::clone(&response));
         Some(line(&response))
     }
@@ -107,6 +112,8 @@ impl Client {
     }
 }
 
+// It is compared with what `next` returns.
+#[allow(clippy::unnecessary_wraps)]
 fn some(line: &str) -> Option<String> {
     Some(line.to_owned())
 }

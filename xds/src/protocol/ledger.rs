@@ -2,22 +2,22 @@
 //!
 //! Both protocol variants keep their books here; they differ in how a subscription is written and in when a response may go.
 
+mod due;
+mod heartbeats;
 mod rejected;
+mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use imbl::ordmap::DiffItem;
 
-use super::response::Nonce;
+pub(crate) use selection::{Demand, Selection};
+
 use crate::resource::Resource;
-use crate::snapshot::{Answer, Collection};
 use crate::version::Version;
+use heartbeats::Heartbeats;
 use rejected::Rejected;
-
-/// Up to this many names, comparing all of them is cheaper than reading the change log.
-const FEW_NAMES: usize = 16;
 
 /// What one client is subscribed to of one type, what it has, and what it is due.
 // The four flags are independent of each other: no two of them make one state.
@@ -32,6 +32,9 @@ pub(crate) struct Ledger {
     /// Resources that were sent under an alias: the alias, and the name that was sent.
     sent_as: BTreeMap<Arc<str>, Arc<str>>,
     due: BTreeSet<Arc<str>>,
+    /// Removals that wait until nothing refers to these names any more (rule 32).
+    held_back: BTreeSet<Arc<str>>,
+    heartbeats: Heartbeats,
     /// Compare `base` with all that is published.
     sweep: bool,
     /// The wildcard's first answer has not gone yet.
@@ -57,38 +60,6 @@ enum Known {
     Has(Option<Version>),
     /// Nothing, and it knows.
     Nothing,
-}
-
-/// What is due.
-#[derive(Debug, Default)]
-pub(crate) struct Selection {
-    pub(crate) resources: Vec<Resource>,
-    pub(crate) removed: Vec<Arc<str>>,
-    /// The subscribed names that this answers.
-    pub(crate) keys: Vec<Arc<str>>,
-    /// The first answer to a wildcard, which goes even if it is empty (rule 21).
-    pub(crate) owed: bool,
-}
-
-impl Selection {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.removed.is_empty() && !self.owed
-    }
-
-    /// Rule 30: no name twice, and none both updated and removed.
-    fn tidy(&mut self) {
-        self.resources.sort_by(|a, b| a.name().cmp(b.name()));
-        self.resources.dedup_by(|a, b| a.name() == b.name());
-        let resources = &self.resources;
-        let sent = |name: &Arc<str>| {
-            resources
-                .binary_search_by(|sent| sent.name().cmp(name))
-                .is_ok()
-        };
-        self.removed.retain(|name| !sent(name));
-        self.removed.sort();
-        self.removed.dedup();
-    }
 }
 
 /// The subscription.
@@ -166,6 +137,7 @@ impl Ledger {
         let covered: Vec<Arc<str>> = self
             .due
             .iter()
+            .chain(&self.held_back)
             .chain(self.entries.keys())
             .filter(|name| !self.is_subscribed(name))
             .cloned()
@@ -198,190 +170,24 @@ impl Ledger {
         }
     }
 
-    fn forget(&mut self, name: &Arc<str>) {
-        self.entries.remove(name);
-        self.due.remove(name);
-        self.sent_as.remove(name);
-        self.rejected.clear(name);
-    }
-}
-
-/// What the client is due.
-impl Ledger {
-    /// Notes what was published since this was last called.
-    pub(crate) fn catch_up(&mut self, collection: &Collection) {
-        if self.seen == collection.sequence() {
-            return;
-        }
-        match collection.changed_since(self.seen) {
-            Some(names) if self.wildcard => self.due.extend(names.cloned()),
-            Some(names) if self.entries.len() > FEW_NAMES => {
-                let known = names.filter(|name| self.entries.contains_key(*name));
-                self.due.extend(known.cloned());
-            }
-            Some(_) => self.due.extend(self.entries.keys().cloned()),
-            None => {
-                self.due.extend(self.entries.keys().cloned());
-                self.sweep |= self.wildcard;
-            }
-        }
-        self.seen = collection.sequence();
-    }
-
-    /// Takes out what is due, up to about `budget` bytes, on the understanding that it will be sent.
-    pub(crate) fn select(&mut self, collection: &Collection, budget: usize) -> Selection {
-        self.sweep(collection);
-        let mut selection = Selection::default();
-        let mut spent = 0;
-        while spent < budget
-            && let Some(name) = self.due.pop_first()
-        {
-            spent += self.answer(&name, collection, &mut selection);
-        }
-        if self.owed && self.due.is_empty() && !collection.is_withheld() {
-            self.owed = false;
-            selection.owed = true;
-        }
-        if self.wildcard && self.due.is_empty() && !self.diverged {
-            self.base = collection.resources().clone();
-        }
-        selection.tidy();
-        selection
-    }
-
-    /// Whether a response that must be complete can be given yet.
-    pub(crate) fn may_be_complete(&self, collection: &Collection) -> bool {
-        !self.wildcard || !collection.is_withheld()
-    }
-
-    /// The client took these.
-    pub(crate) fn accept(&mut self, keys: &[Arc<str>]) {
-        for key in keys {
-            self.rejected.clear(key);
-        }
-    }
-
-    /// The client refused a response that answered `keys`.
-    ///
-    /// They are parked as one group: nothing says which of them was bad, so all are sent again once one of them changes (rule 9).
-    pub(crate) fn reject(&mut self, nonce: Nonce, keys: &[Arc<str>]) {
-        self.rejected.park(nonce, keys);
-    }
-
-    fn sweep(&mut self, collection: &Collection) {
-        if !std::mem::take(&mut self.sweep) {
-            return;
-        }
-        self.diverged = false;
-        for difference in self.base.diff(collection.resources()) {
-            let (DiffItem::Add(name, _)
-            | DiffItem::Remove(name, _)
-            | DiffItem::Update { new: (name, _), .. }) = difference;
+    /// The client may get to know `name` from a response that is under way, and count it to a wildcard made since.
+    pub(crate) fn doubt(&mut self, name: &Arc<str>) {
+        if self.wildcard && !self.is_subscribed(name) {
+            let entry = Entry {
+                explicit: false,
+                known: Known::Unanswered,
+            };
+            self.entries.insert(Arc::clone(name), entry);
             self.due.insert(Arc::clone(name));
         }
     }
 
-    /// Adds what `name` is due to `selection`, and says how many bytes that takes.
-    fn answer(
-        &mut self,
-        name: &Arc<str>,
-        collection: &Collection,
-        selection: &mut Selection,
-    ) -> usize {
-        let explicit = self.is_subscribed(name);
-        if !explicit && !self.wildcard {
-            self.forget(name);
-            return 0;
-        }
-        let answer = if explicit {
-            collection.answer(name)
-        } else {
-            collection.answer_to_wildcard(name)
-        };
-        let known = self.known(name);
-        match answer {
-            Answer::Resource(resource) => {
-                let current = known == Known::Has(Some(resource.version()));
-                let size = resource.size();
-                self.settle_resource(name, &resource);
-                if current {
-                    return 0;
-                }
-                self.unpark(name);
-                selection.resources.push(resource);
-                selection.keys.push(Arc::clone(name));
-                size
-            }
-            Answer::Missing => {
-                let sent_as = self.settle_missing(name);
-                if known == Known::Nothing {
-                    return 0;
-                }
-                self.unpark(name);
-                let size = name.len();
-                selection
-                    .removed
-                    .push(sent_as.unwrap_or_else(|| Arc::clone(name)));
-                selection.keys.push(Arc::clone(name));
-                size
-            }
-            Answer::Withheld => {
-                self.diverged |= !explicit;
-                0
-            }
-        }
-    }
-
-    fn known(&self, name: &str) -> Known {
-        if let Some(entry) = self.entries.get(name) {
-            return entry.known;
-        }
-        let held = self.base.get(name);
-        held.map_or(Known::Nothing, |resource| {
-            Known::Has(Some(resource.version()))
-        })
-    }
-
-    fn settle_resource(&mut self, name: &Arc<str>, resource: &Resource) {
-        match self.entries.get_mut(name) {
-            Some(entry) if entry.explicit => {
-                entry.known = Known::Has(Some(resource.version()));
-                if resource.name() != name {
-                    self.sent_as
-                        .insert(Arc::clone(name), Arc::clone(resource.name()));
-                }
-            }
-            _ => {
-                self.entries.remove(name);
-                self.base.insert(Arc::clone(name), resource.clone());
-            }
-        }
-    }
-
-    /// Returns the name under which the client knows what it is to drop, where that is another.
-    fn settle_missing(&mut self, name: &Arc<str>) -> Option<Arc<str>> {
-        match self.entries.get_mut(name) {
-            Some(entry) if entry.explicit => entry.known = Known::Nothing,
-            _ => {
-                self.entries.remove(name);
-                self.base.remove(name);
-            }
-        }
-        self.sent_as.remove(name)
-    }
-
-    /// Sends the rest of a parked group along with `name`, which is one of it.
-    fn unpark(&mut self, name: &Arc<str>) {
-        for member in self.rejected.release(name) {
-            let explicit = self.is_subscribed(&member);
-            if member != *name && (explicit || self.wildcard) {
-                let entry = Entry {
-                    explicit,
-                    known: Known::Unanswered,
-                };
-                self.entries.insert(Arc::clone(&member), entry);
-                self.due.insert(member);
-            }
-        }
+    fn forget(&mut self, name: &Arc<str>) {
+        self.entries.remove(name);
+        self.due.remove(name);
+        self.held_back.remove(name);
+        self.sent_as.remove(name);
+        self.heartbeats.stop(name);
+        self.rejected.clear(name);
     }
 }

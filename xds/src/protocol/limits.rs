@@ -1,5 +1,7 @@
 //! The limits of one stream, and what a client is told at each of them.
 
+use std::time::Duration;
+
 use crate::type_url::TypeUrl;
 
 /// The bounds of one stream.
@@ -17,6 +19,10 @@ pub struct Limits {
     ///
     /// A single resource larger than this goes alone, and what SotW wants complete is never split.
     pub response_bytes: usize,
+    /// How long one type waits for another's sake: a removal until what refers to it was taken (rule 32), a listener or route until its clusters could be sent (rule 31).
+    ///
+    /// Past this it goes all the same, for a client that refuses its routes must not keep its clusters for ever.
+    pub hold: Duration,
 }
 
 impl Default for Limits {
@@ -27,6 +33,7 @@ impl Default for Limits {
             name_bytes: 4_096,
             unanswered: 16,
             response_bytes: 3 << 20,
+            hold: Duration::from_secs(15),
         }
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod script;
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{ClusterDiscoveryType, DiscoveryType};
 use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 
@@ -41,6 +43,39 @@ pub(crate) fn line(response: &Response) -> String {
     });
     let removed = response.removed.iter().map(|name| format!("-{name}"));
     resources.chain(removed).collect::<Vec<_>>().join(" ")
+}
+
+/// A cluster whose endpoints come by EDS; `content` tells its versions apart.
+pub(crate) fn cluster(name: &str, content: &str) -> Resource {
+    let eds = ClusterDiscoveryType::Type(DiscoveryType::Eds.into());
+    let message = Cluster {
+        name: name.into(),
+        alt_stat_name: content.into(),
+        cluster_discovery_type: Some(eds),
+        ..Cluster::default()
+    };
+    Resource::from_message(name, &message)
+}
+
+/// Which names of which type a response has, whatever their content.
+pub(crate) fn brief(response: &Response) -> String {
+    let of_type = response
+        .type_url
+        .message()
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let resources = response
+        .resources
+        .iter()
+        .map(|resource| format!(" {}", resource.name()));
+    let removed = response.removed.iter().map(|name| format!(" -{name}"));
+    let beats = response
+        .heartbeats
+        .iter()
+        .map(|resource| format!(" ~{}", resource.name()));
+    let names: String = resources.chain(removed).chain(beats).collect();
+    format!("{of_type}{names}")
 }
 
 pub(crate) fn names(line: &str) -> Vec<Arc<str>> {

@@ -1,6 +1,7 @@
 //! The core: what the one stream loop needs of either protocol variant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BufMut;
 use envoy_types::pb::envoy::config::core::v3::Node;
@@ -23,7 +24,10 @@ pub(super) trait Core: Send + Unpin + 'static {
     fn take_node(message: &mut Self::Message) -> Option<Node>;
     fn type_url(message: &mut Self::Message) -> &mut String;
     fn accept(&mut self, message: Self::Message) -> Result<Vec<Event>, Refusal>;
-    fn due(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>>;
+    /// The client has said who it is.
+    fn identified(&mut self, node: &crate::node::Node);
+    fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>>;
+    fn wake_at(&self) -> Option<Duration>;
     fn interest(&mut self) -> Vec<InterestChange>;
     fn types(&self) -> Vec<TypeUrl>;
     fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>);
@@ -49,8 +53,18 @@ impl Core for Sotw {
         self.request(&sotw::Request::from(message))
     }
 
-    fn due(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>> {
-        self.next(snapshot)
+    fn identified(&mut self, node: &crate::node::Node) {
+        if node.ttl_in_sotw {
+            self.support_ttl();
+        }
+    }
+
+    fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
+        self.next(snapshot, now)
+    }
+
+    fn wake_at(&self) -> Option<Duration> {
+        self.wake_at()
     }
 
     fn interest(&mut self) -> Vec<InterestChange> {
@@ -89,8 +103,18 @@ impl Core for Delta {
         self.request(&delta::Request::from(message))
     }
 
-    fn due(&mut self, snapshot: &Snapshot) -> Option<Arc<Response>> {
-        self.next(snapshot)
+    fn identified(&mut self, node: &crate::node::Node) {
+        if node.ttl {
+            self.support_ttl();
+        }
+    }
+
+    fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
+        self.next(snapshot, now)
+    }
+
+    fn wake_at(&self) -> Option<Duration> {
+        self.wake_at()
     }
 
     fn interest(&mut self) -> Vec<InterestChange> {

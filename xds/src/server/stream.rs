@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 use futures::task::AtomicWaker;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Request, Status, Streaming};
 
@@ -39,6 +40,9 @@ pub(super) struct DiscoveryStream<C: Core> {
     /// Who it is, once it has said so.
     proxy: Option<Arc<Proxy>>,
     book: Book,
+    opened: Instant,
+    /// Set while something is due at a certain time.
+    alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
     _place: Place,
 }
@@ -67,6 +71,8 @@ impl<C: Core> DiscoveryStream<C> {
             wake: Arc::new(wake),
             proxy: None,
             book: Book::new(shared.config.track_names),
+            opened: Instant::now(),
+            alarm: None,
             ended: false,
             _place: place,
             shared,
@@ -122,6 +128,7 @@ impl<C: Core> DiscoveryStream<C> {
             self.route.transport,
         ));
         self.shared.proxies.insert(&proxy);
+        self.core.identified(&proxy.node);
         self.shared.observer.connected(&proxy);
         self.proxy = Some(Arc::clone(&proxy));
         Ok(proxy)
@@ -173,12 +180,29 @@ impl<C: Core> DiscoveryStream<C> {
 
     fn due(&mut self) -> Option<Arc<Response>> {
         let snapshot = self.shared.store.snapshot();
-        let response = self.core.due(&snapshot)?;
+        let response = self.core.due(&snapshot, self.opened.elapsed())?;
         self.book.sent(&response);
         if let Some(proxy) = &self.proxy {
             proxy.set_types(self.book.types());
         }
         Some(response)
+    }
+
+    /// What is due; where nothing is, the task is woken when something may be.
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<Arc<Response>> {
+        loop {
+            if let Some(response) = self.due() {
+                return Poll::Ready(response);
+            }
+            let wake_at = Core::wake_at(&self.core);
+            self.alarm = wake_at.map(|wake_at| Box::pin(sleep_until(self.opened + wake_at)));
+            let Some(alarm) = &mut self.alarm else {
+                return Poll::Pending;
+            };
+            if alarm.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
     }
 }
 
@@ -202,10 +226,7 @@ impl<C: Core> Stream for DiscoveryStream<C> {
             this.ended = true;
             return Poll::Ready(end.err().map(Err));
         }
-        match this.due() {
-            Some(response) => Poll::Ready(Some(Ok(response))),
-            None => Poll::Pending,
-        }
+        this.poll_due(context).map(|response| Some(Ok(response)))
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::request::Request;
-use crate::protocol::{Event, Ledger, Limits, Nonce, Response, Selection};
+use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Limits, Nonce, Response};
 use crate::resource::Resource;
-use crate::snapshot::{Answer, Collection, InterestChange, Snapshot, Topic};
+use crate::snapshot::{Answer, Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 
 const WILDCARD: &str = "*";
@@ -24,31 +24,14 @@ pub(super) struct Subscription {
     /// A complete response must go even if the client has all of it: a name was added to the subscription.
     full_due: bool,
     started: bool,
-    names: usize,
 }
 
 impl Subscription {
-    pub(super) fn names(&self) -> usize {
-        self.names
-    }
-
-    pub(super) fn subscribed(&self) -> (bool, Vec<Arc<str>>) {
-        (
-            self.ledger.is_wildcard(),
-            self.ledger.names().cloned().collect(),
-        )
-    }
-
     /// Whether the client wrote the request before it saw the last response.
     ///
     /// The first request of a stream is never stale: its nonce, if any, died with another stream (rule 3).
     pub(super) fn is_stale(&self, request: &Request) -> bool {
         self.last.is_some_and(|last| !last.matches(&request.nonce))
-    }
-
-    /// Whether a response is outstanding.
-    pub(super) fn awaits_answer(&self) -> bool {
-        self.outstanding.is_some()
     }
 
     /// Settles the outstanding response (rules 7, 8).
@@ -81,7 +64,6 @@ impl Subscription {
         for name in gone.cloned().collect::<Vec<_>>() {
             self.ledger.unsubscribe(&name);
             changes.push(InterestChange::Leave(Topic::Name(type_url.clone(), name)));
-            self.names = self.names.saturating_sub(1);
         }
         for name in names.into_iter().filter(|name| ***name != *WILDCARD) {
             if !self.ledger.is_subscribed(name) {
@@ -90,55 +72,23 @@ impl Subscription {
                     type_url.clone(),
                     Arc::clone(name),
                 )));
-                self.names += 1;
                 self.full_due = true;
             }
         }
         changes
     }
 
-    /// What is due, as a response; `None` if nothing is, or if the last one awaits its answer.
-    pub(super) fn respond(
-        &mut self,
-        type_url: &TypeUrl,
-        snapshot: &Snapshot,
-        nonce: Nonce,
-        limits: &Limits,
-    ) -> Option<Arc<Response>> {
-        if self.outstanding.is_some() {
-            return None;
-        }
-        let nothing = Collection::default();
-        let collection = snapshot.collection(type_url).unwrap_or(&nothing);
-        let (resources, keys) = if type_url.is_full_state() {
-            self.complete(collection)?
-        } else {
-            self.changed(collection, limits)?
-        };
-        let response = Arc::new(Response {
-            type_url: type_url.clone(),
-            version: collection.version(),
-            sequence: snapshot.sequence(),
-            nonce,
-            resources,
-            removed: Vec::new(),
-        });
-        self.last = Some(nonce);
-        self.outstanding = Some((Arc::clone(&response), keys));
-        Some(response)
-    }
-
     /// Only what changed, for a type whose responses need not be complete; missing names are remembered (rules 16, 17).
-    fn changed(
-        &mut self,
-        collection: &Collection,
-        limits: &Limits,
-    ) -> Option<(Vec<Resource>, Vec<Arc<str>>)> {
-        self.ledger.catch_up(collection);
+    fn changed(&mut self, ask: &Ask<'_>) -> Option<Answered> {
         loop {
-            let selection = self.ledger.select(collection, limits.response_bytes);
+            let selection = self.ledger.select(demand(ask, ask.limits.response_bytes));
             if !selection.resources.is_empty() || selection.owed {
-                return Some((selection.resources, selection.keys));
+                let changed = Due::with_references(&selection.resources);
+                return Some(Answered {
+                    resources: selection.resources,
+                    keys: selection.keys,
+                    changed,
+                });
             }
             if selection.is_empty() {
                 return None;
@@ -147,36 +97,51 @@ impl Subscription {
     }
 
     /// Everything, if anything of it changed (rule 16).
-    fn complete(&mut self, collection: &Collection) -> Option<(Vec<Resource>, Vec<Arc<str>>)> {
-        if !self.ledger.may_be_complete(collection) {
+    fn complete(&mut self, ask: &Ask<'_>) -> Option<Answered> {
+        if !self.ledger.may_be_complete(ask.collection) {
             return None;
         }
-        self.ledger.catch_up(collection);
-        let selection: Selection = self.ledger.select(collection, usize::MAX);
-        let due = std::mem::take(&mut self.full_due) || !selection.is_empty();
-        if !due {
+        let selection = self.ledger.select(demand(ask, usize::MAX));
+        // A heartbeat of a complete type is the complete response: what a client makes of a part of it is not said.
+        let beat = ask.ttl && !self.ledger.beat(ask.collection, ask.now).is_empty();
+        self.full_due |= beat || !selection.is_empty();
+        if !self.full_due {
             return None;
         }
+        let resources = self.everything(ask.collection)?;
+        self.full_due = false;
+        let changed = Due::with_references(&selection.resources);
+        Some(Answered {
+            resources,
+            keys: selection.keys,
+            changed,
+        })
+    }
+
+    /// All that the subscription covers; `None` while part of it is withheld, for what is left out is deleted.
+    fn everything(&self, collection: &Collection) -> Option<Vec<Resource>> {
         let mut resources = BTreeMap::new();
+        let mut insert =
+            |resource: &Resource| resources.insert(Arc::clone(resource.name()), resource.clone());
         if self.ledger.is_wildcard() {
-            let published = collection.resources().iter();
-            resources
-                .extend(published.map(|(name, resource)| (Arc::clone(name), resource.clone())));
+            for resource in self
+                .ledger
+                .held_back()
+                .chain(collection.resources().values())
+            {
+                insert(resource);
+            }
         }
         for name in self.ledger.names() {
             match collection.answer(name) {
                 Answer::Resource(resource) => {
-                    resources.insert(Arc::clone(resource.name()), resource);
+                    insert(&resource);
                 }
                 Answer::Missing => {}
-                // A complete response without this name would delete it.
-                Answer::Withheld => {
-                    self.full_due = true;
-                    return None;
-                }
+                Answer::Withheld => return None,
             }
         }
-        Some((resources.into_values().collect(), selection.keys))
+        Some(resources.into_values().collect())
     }
 
     fn set_wildcard(
@@ -197,5 +162,66 @@ impl Subscription {
             }
             _ => {}
         }
+    }
+}
+
+/// What a response holds.
+struct Answered {
+    resources: Vec<Resource>,
+    keys: Vec<Arc<str>>,
+    changed: Vec<Resource>,
+}
+
+impl protocol::Subscription for Subscription {
+    fn respond(&mut self, ask: &Ask<'_>) -> Option<Due> {
+        if self.outstanding.is_some() {
+            return None;
+        }
+        self.ledger.catch_up(ask.collection);
+        let answered = if ask.type_url.is_full_state() {
+            self.complete(ask)
+        } else {
+            self.changed(ask)
+        };
+        let (due, keys) = match answered {
+            Some(answered) => {
+                let response = Arc::new(ask.response(answered.resources, Vec::new()));
+                let changed = answered.changed;
+                (Due { response, changed }, answered.keys)
+            }
+            None => (
+                Due::heartbeat(ask, self.ledger.beat(ask.collection, ask.now))?,
+                Vec::new(),
+            ),
+        };
+        self.last = Some(due.response.nonce);
+        self.outstanding = Some((Arc::clone(&due.response), keys));
+        Some(due)
+    }
+
+    fn awaits_answer(&self) -> bool {
+        self.outstanding.is_some()
+    }
+
+    fn is_blocked(&mut self, collection: &Collection, _: &Limits) -> bool {
+        self.outstanding.is_some() && (self.full_due || self.ledger.is_due(collection))
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+}
+
+/// Only a response that must be complete removes anything.
+fn demand<'a>(ask: &Ask<'a>, budget: usize) -> Demand<'a> {
+    Demand {
+        collection: ask.collection,
+        budget,
+        hold_removals: ask.hold_removals && ask.type_url.is_full_state(),
+        ttl: ask.ttl.then_some(ask.now),
     }
 }

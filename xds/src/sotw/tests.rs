@@ -1,9 +1,12 @@
 //! The rules of the protocol that concern SotW, by their numbers.
 
 mod model;
+mod order;
 mod rules;
+mod ttl;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Request, Sotw};
 use crate::protocol::testing::{line, names, publish, rejection};
@@ -18,6 +21,7 @@ struct Client {
     type_url: TypeUrl,
     names: Vec<Arc<str>>,
     last: Option<Arc<Response>>,
+    now: Duration,
 }
 
 impl Client {
@@ -28,6 +32,7 @@ impl Client {
             type_url,
             names: Vec::new(),
             last: None,
+            now: Duration::ZERO,
         };
         client.publish(published);
         client
@@ -72,7 +77,7 @@ impl Client {
 
     /// The next response, without an answer to it.
     fn take(&mut self) -> Option<String> {
-        let response = self.core.next(&self.store.snapshot())?;
+        let response = self.core.next(&self.store.snapshot(), self.now)?;
         assert!(response.removed.is_empty(), "SotW has no removals");
         self.last = Some(Arc::clone(&response));
         Some(line(&response))
@@ -100,6 +105,8 @@ impl Client {
     }
 }
 
+// It is compared with what `next` returns.
+#[allow(clippy::unnecessary_wraps)]
 fn some(line: &str) -> Option<String> {
     Some(line.to_owned())
 }

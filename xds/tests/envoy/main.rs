@@ -1,5 +1,13 @@
 //! The library against a real Envoy, in all four variants of the protocol.
 
+// A test fails by panicking, in its helpers too.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 mod http;
 mod plane;
 mod proxy;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -75,7 +76,7 @@ impl Run {
     }
 
     fn read(&mut self) -> bool {
-        let Some(response) = self.core.next(&self.store.snapshot()) else {
+        let Some(response) = self.core.next(&self.store.snapshot(), Duration::ZERO) else {
             return false;
         };
         self.model.told(&response);

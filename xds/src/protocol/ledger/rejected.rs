@@ -37,6 +37,10 @@ impl Rejected {
         members
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.group_of.is_empty()
+    }
+
     /// Takes `key` out of its group.
     pub(super) fn clear(&mut self, key: &Arc<str>) {
         let Some(nonce) = self.group_of.remove(key) else {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -83,7 +84,7 @@ impl Run {
     }
 
     fn read(&mut self) -> bool {
-        let Some(response) = self.core.next(&self.store.snapshot()) else {
+        let Some(response) = self.core.next(&self.store.snapshot(), Duration::ZERO) else {
             return false;
         };
         assert!(self.model.under_way.is_none(), "rule 10: {response:?}");

@@ -1,6 +1,7 @@
 //! The quota: how many names a stream has subscribed to, against its limits.
 
 use super::limits::{Limits, Refusal};
+use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
 
 /// How much of its limits a stream uses.
@@ -42,14 +43,19 @@ impl Quota {
         })
     }
 
-    /// Counts that the subscription to a type went from `before` to `after` names.
+    /// Counts the names that a stream became interested in, or no longer is.
     pub(crate) fn count(
         &mut self,
         type_url: &TypeUrl,
-        before: usize,
-        after: usize,
+        changes: &[InterestChange],
     ) -> Result<(), Refusal> {
-        self.names = (self.names + after).saturating_sub(before);
+        for change in changes {
+            match change {
+                InterestChange::Join(Topic::Name(..)) => self.names += 1,
+                InterestChange::Leave(Topic::Name(..)) => self.names = self.names.saturating_sub(1),
+                _ => {}
+            }
+        }
         if self.names <= self.limits.names {
             return Ok(());
         }

@@ -1,0 +1,150 @@
+//! The rules about the order of types, on a client of several of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::delta::{Delta, Request};
+use crate::protocol::testing::{brief, cluster, rejection, resource};
+use crate::protocol::{Limits, Response};
+use crate::store::{Store, Update};
+use crate::type_url::TypeUrl;
+
+/// A client that has clusters, endpoints and routes.
+struct Mesh {
+    store: Store,
+    core: Delta,
+    now: Duration,
+}
+
+impl Mesh {
+    /// One cluster with its endpoints, and a route to it; all of it has been taken.
+    fn new() -> Self {
+        let mut mesh = Self {
+            store: Store::new(),
+            core: Delta::new(Limits::default()),
+            now: Duration::ZERO,
+        };
+        mesh.publish(
+            Update::new()
+                .put(cluster("one", "1"))
+                .put(resource(&TypeUrl::ENDPOINT, "one", "1"))
+                .put(resource(&TypeUrl::ROUTE, "route", "one")),
+        );
+        for (type_url, name) in [
+            (TypeUrl::CLUSTER, "*"),
+            (TypeUrl::ENDPOINT, "one"),
+            (TypeUrl::ROUTE, "route"),
+        ] {
+            let request = Request {
+                subscribe: vec![Arc::from(name)],
+                ..Request::new(type_url)
+            };
+            mesh.core.request(&request).unwrap();
+        }
+        while mesh.next().is_some() {}
+        mesh
+    }
+
+    fn publish(&self, update: Update) {
+        self.store.publish(update);
+    }
+
+    /// The route moves to another cluster, and the one that it was on goes.
+    fn move_over(&self) {
+        self.publish(
+            Update::new()
+                .put(cluster("two", "1"))
+                .remove(TypeUrl::CLUSTER, "one")
+                .remove(TypeUrl::ENDPOINT, "one")
+                .put(resource(&TypeUrl::ROUTE, "route", "two")),
+        );
+    }
+
+    fn take(&mut self) -> Option<Arc<Response>> {
+        self.core.next(&self.store.snapshot(), self.now)
+    }
+
+    fn answer(&mut self, response: &Response, taken: bool) {
+        let nonce = response.nonce.to_string();
+        let rejection = (!taken).then(rejection);
+        let request = Request {
+            nonce,
+            rejection,
+            ..Request::new(response.type_url.clone())
+        };
+        self.core.request(&request).unwrap();
+    }
+
+    /// The next response, which is taken.
+    fn next(&mut self) -> Option<String> {
+        let response = self.take()?;
+        self.answer(&response, true);
+        Some(brief(&response))
+    }
+}
+
+#[test]
+fn rule_32_what_was_referred_to_is_removed_when_the_referrer_has_moved_on() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    let route = mesh.take().unwrap();
+    assert_eq!(brief(&route), "RouteConfiguration route");
+    assert_eq!(mesh.next(), None, "the route is not acknowledged yet");
+    mesh.answer(&route, true);
+    let gone = mesh.take().unwrap();
+    assert_eq!(brief(&gone), "Cluster -one");
+    assert_eq!(mesh.next(), None, "nor is the cluster's removal");
+    mesh.answer(&gone, true);
+    assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment -one"));
+    assert_eq!(mesh.next(), None);
+}
+
+#[test]
+fn rule_32_a_removal_waits_no_longer_than_the_limit() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    let route = mesh.take().unwrap();
+    mesh.answer(&route, false);
+    assert_eq!(mesh.next(), None);
+    let limit = Limits::default().hold;
+    assert_eq!(mesh.core.wake_at(), Some(limit));
+    mesh.now = limit;
+    assert_eq!(mesh.next().as_deref(), Some("Cluster -one"));
+    assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment -one"));
+    assert_eq!(mesh.next(), None);
+    assert_eq!(mesh.core.wake_at(), None);
+}
+
+#[test]
+fn rule_32_a_removal_that_is_taken_back_in_time_never_happened() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    mesh.next();
+    let route = mesh.take().unwrap();
+    assert_eq!(mesh.next(), None);
+    mesh.publish(Update::new().put(cluster("one", "1")).put(resource(
+        &TypeUrl::ENDPOINT,
+        "one",
+        "1",
+    )));
+    mesh.answer(&route, true);
+    assert_eq!(mesh.next(), None);
+}
+
+#[test]
+fn rule_32_a_removal_alone_goes_at_once() {
+    let mut mesh = Mesh::new();
+    mesh.publish(Update::new().remove(TypeUrl::CLUSTER, "one"));
+    assert_eq!(mesh.next().as_deref(), Some("Cluster -one"));
+}
+
+#[test]
+fn rule_33_a_changed_cluster_is_followed_by_its_unchanged_endpoints() {
+    let mut mesh = Mesh::new();
+    mesh.publish(Update::new().put(cluster("one", "2")));
+    assert_eq!(mesh.next().as_deref(), Some("Cluster one"));
+    assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment one"));
+    assert_eq!(mesh.next(), None);
+}

@@ -1,0 +1,264 @@
+//! What the client is due: the ledger's other half.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::ordmap::DiffItem;
+
+use super::{Demand, Entry, Known, Ledger, Selection};
+use crate::protocol::response::Nonce;
+use crate::resource::Resource;
+use crate::snapshot::{Answer, Collection};
+
+/// Up to this many names, comparing all of them is cheaper than reading the change log.
+const FEW_NAMES: usize = 16;
+
+impl Ledger {
+    /// Notes what was published since this was last called.
+    pub(crate) fn catch_up(&mut self, collection: &Collection) {
+        if self.seen == collection.sequence() {
+            return;
+        }
+        match collection.changed_since(self.seen) {
+            Some(names) if self.wildcard => self.due.extend(names.cloned()),
+            Some(names) if self.entries.len() > FEW_NAMES => {
+                let known = names.filter(|name| self.entries.contains_key(*name));
+                self.due.extend(known.cloned());
+            }
+            Some(_) => self.due.extend(self.entries.keys().cloned()),
+            None => {
+                self.due.extend(self.entries.keys().cloned());
+                self.sweep |= self.wildcard;
+            }
+        }
+        self.seen = collection.sequence();
+    }
+
+    /// Takes out what is due, on the understanding that it will be sent.
+    pub(crate) fn select(&mut self, demand: Demand<'_>) -> Selection {
+        let collection = demand.collection;
+        self.sweep(collection);
+        if !demand.hold_removals {
+            self.due.append(&mut self.held_back);
+        }
+        let mut selection = Selection::default();
+        let mut spent = 0;
+        while spent < demand.budget
+            && let Some(name) = self.due.pop_first()
+        {
+            spent += self.answer(&name, demand, &mut selection);
+        }
+        if self.owed && self.due.is_empty() && !collection.is_withheld() {
+            self.owed = false;
+            selection.owed = true;
+        }
+        let same = self.due.is_empty() && self.held_back.is_empty() && !self.diverged;
+        if self.wildcard && same {
+            self.base = collection.resources().clone();
+        }
+        selection.tidy();
+        selection
+    }
+
+    /// What the client has and is to hear of again; it is current, or it would be due.
+    pub(crate) fn beat(&mut self, collection: &Collection, now: Duration) -> Vec<Resource> {
+        let mut beats = Vec::new();
+        for name in self.heartbeats.due(now) {
+            match self.current(&name, collection) {
+                Answer::Resource(resource)
+                    if self.known(&name) == Known::Has(Some(resource.version())) =>
+                {
+                    self.heartbeats.start(&name, &resource, now);
+                    beats.push(resource);
+                }
+                _ => self.heartbeats.stop(&name),
+            }
+        }
+        beats
+    }
+
+    /// When something is to be heard of again.
+    pub(crate) fn next_beat(&self) -> Option<Duration> {
+        self.heartbeats.next()
+    }
+
+    /// Whether removals wait.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.held_back.is_empty()
+    }
+
+    /// What the client still has of what is no longer published, because removals wait.
+    pub(crate) fn held_back(&self) -> impl Iterator<Item = &Resource> {
+        self.held_back.iter().filter_map(|name| self.base.get(name))
+    }
+
+    /// Whether anything is due, or may be.
+    pub(crate) fn is_due(&self, collection: &Collection) -> bool {
+        self.seen != collection.sequence() || self.sweep || self.owed || !self.due.is_empty()
+    }
+
+    /// Whether the client was sent all there is, and refused none of it.
+    pub(crate) fn is_settled(&self, collection: &Collection) -> bool {
+        !self.is_due(collection) && self.held_back.is_empty() && self.rejected.is_empty()
+    }
+
+    /// Whether a response that must be complete can be given yet.
+    pub(crate) fn may_be_complete(&self, collection: &Collection) -> bool {
+        !self.wildcard || !collection.is_withheld()
+    }
+
+    /// The client took these.
+    pub(crate) fn accept(&mut self, keys: &[Arc<str>]) {
+        for key in keys {
+            self.rejected.clear(key);
+        }
+    }
+
+    /// The client refused a response that answered `keys`.
+    ///
+    /// They are parked as one group: nothing says which of them was bad, so all are sent again once one of them changes (rule 9).
+    pub(crate) fn reject(&mut self, nonce: Nonce, keys: &[Arc<str>]) {
+        self.rejected.park(nonce, keys);
+    }
+
+    fn sweep(&mut self, collection: &Collection) {
+        if !std::mem::take(&mut self.sweep) {
+            return;
+        }
+        self.diverged = false;
+        for difference in self.base.diff(collection.resources()) {
+            let (DiffItem::Add(name, _)
+            | DiffItem::Remove(name, _)
+            | DiffItem::Update { new: (name, _), .. }) = difference;
+            self.due.insert(Arc::clone(name));
+        }
+    }
+
+    /// Adds what `name` is due to `selection`, and says how many bytes that takes.
+    fn answer(&mut self, name: &Arc<str>, demand: Demand<'_>, selection: &mut Selection) -> usize {
+        let explicit = self.is_subscribed(name);
+        if !explicit && !self.wildcard {
+            self.forget(name);
+            return 0;
+        }
+        let answer = self.current(name, demand.collection);
+        match (answer, self.known(name)) {
+            (Answer::Resource(resource), known) => {
+                self.settle_resource(name, &resource);
+                if known == Known::Has(Some(resource.version())) {
+                    return 0;
+                }
+                self.give(name, resource, demand, selection)
+            }
+            (Answer::Missing, Known::Has(_)) if demand.hold_removals => {
+                self.held_back.insert(Arc::clone(name));
+                0
+            }
+            (Answer::Missing, known) => {
+                let sent_as = self.settle_missing(name);
+                if known == Known::Nothing {
+                    return 0;
+                }
+                self.take_away(name, sent_as, selection)
+            }
+            (Answer::Withheld, _) => {
+                self.diverged |= !explicit;
+                0
+            }
+        }
+    }
+
+    /// What a name that the client asked for, or sees through its wildcard, stands for.
+    fn current(&self, name: &str, collection: &Collection) -> Answer {
+        if self.is_subscribed(name) {
+            collection.answer(name)
+        } else {
+            collection.answer_to_wildcard(name)
+        }
+    }
+
+    fn give(
+        &mut self,
+        name: &Arc<str>,
+        resource: Resource,
+        demand: Demand<'_>,
+        selection: &mut Selection,
+    ) -> usize {
+        self.unpark(name);
+        if let Some(now) = demand.ttl {
+            self.heartbeats.start(name, &resource, now);
+        }
+        let size = resource.size();
+        selection.resources.push(resource);
+        selection.keys.push(Arc::clone(name));
+        size
+    }
+
+    fn take_away(
+        &mut self,
+        name: &Arc<str>,
+        sent_as: Option<Arc<str>>,
+        selection: &mut Selection,
+    ) -> usize {
+        self.unpark(name);
+        self.heartbeats.stop(name);
+        selection
+            .removed
+            .push(sent_as.unwrap_or_else(|| Arc::clone(name)));
+        selection.keys.push(Arc::clone(name));
+        name.len()
+    }
+
+    fn known(&self, name: &str) -> Known {
+        if let Some(entry) = self.entries.get(name) {
+            return entry.known;
+        }
+        let held = self.base.get(name);
+        held.map_or(Known::Nothing, |resource| {
+            Known::Has(Some(resource.version()))
+        })
+    }
+
+    fn settle_resource(&mut self, name: &Arc<str>, resource: &Resource) {
+        match self.entries.get_mut(name) {
+            Some(entry) if entry.explicit => {
+                entry.known = Known::Has(Some(resource.version()));
+                if resource.name() != name {
+                    self.sent_as
+                        .insert(Arc::clone(name), Arc::clone(resource.name()));
+                }
+            }
+            _ => {
+                self.entries.remove(name);
+                self.base.insert(Arc::clone(name), resource.clone());
+            }
+        }
+    }
+
+    /// Returns the name under which the client knows what it is to drop, where that is another.
+    fn settle_missing(&mut self, name: &Arc<str>) -> Option<Arc<str>> {
+        match self.entries.get_mut(name) {
+            Some(entry) if entry.explicit => entry.known = Known::Nothing,
+            _ => {
+                self.entries.remove(name);
+                self.base.remove(name);
+            }
+        }
+        self.sent_as.remove(name)
+    }
+
+    /// Sends the rest of a parked group along with `name`, which is one of it.
+    fn unpark(&mut self, name: &Arc<str>) {
+        for member in self.rejected.release(name) {
+            let explicit = self.is_subscribed(&member);
+            if member != *name && (explicit || self.wildcard) {
+                let entry = Entry {
+                    explicit,
+                    known: Known::Unanswered,
+                };
+                self.entries.insert(Arc::clone(&member), entry);
+                self.due.insert(member);
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! A selection: what is due to one client of one type.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::resource::Resource;
+use crate::snapshot::Collection;
+
+/// What is asked of the ledger.
+#[derive(Clone, Copy)]
+pub(crate) struct Demand<'a> {
+    pub(crate) collection: &'a Collection,
+    /// About how many bytes the response may have.
+    pub(crate) budget: usize,
+    /// Removals are to wait.
+    pub(crate) hold_removals: bool,
+    /// The time, if the client drops resources whose TTL has passed (rule 35).
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// What is due.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) removed: Vec<Arc<str>>,
+    /// The subscribed names that this answers.
+    pub(crate) keys: Vec<Arc<str>>,
+    /// The first answer to a wildcard, which goes even if it is empty (rule 21).
+    pub(crate) owed: bool,
+}
+
+impl Selection {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.removed.is_empty() && !self.owed
+    }
+
+    /// Rule 30: no name twice, and none both updated and removed.
+    pub(super) fn tidy(&mut self) {
+        self.resources.sort_by(|a, b| a.name().cmp(b.name()));
+        self.resources.dedup_by(|a, b| a.name() == b.name());
+        let resources = &self.resources;
+        let sent = |name: &Arc<str>| {
+            resources
+                .binary_search_by(|sent| sent.name().cmp(name))
+                .is_ok()
+        };
+        self.removed.retain(|name| !sent(name));
+        self.removed.sort();
+        self.removed.dedup();
+    }
+}

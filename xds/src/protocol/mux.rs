@@ -1,0 +1,268 @@
+//! The mux: all subscriptions of one stream, and which of them may respond next.
+//!
+//! Types are independent of each other (rule 5) but for their order:
+//! what is referred to goes first (rule 31), is removed last (rule 32), and follows a change of what refers to it (rule 33).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ledger::{Ledger, Selection};
+use super::limits::{Limits, Refusal};
+use super::quota::Quota;
+use super::response::{Nonce, Response};
+use crate::resource::Resource;
+use crate::snapshot::{Collection, InterestChange, Snapshot};
+use crate::type_url::TypeUrl;
+
+/// The subscription of one stream to one type, in either variant of the protocol.
+pub(crate) trait Subscription: Default {
+    /// What is due, as a response; `None` if nothing is, or if it has to wait for an answer.
+    fn respond(&mut self, ask: &Ask<'_>) -> Option<Due>;
+
+    /// Whether a response awaits its answer.
+    fn awaits_answer(&self) -> bool;
+
+    /// Whether something is due that has to wait for an answer.
+    fn is_blocked(&mut self, collection: &Collection, limits: &Limits) -> bool;
+
+    fn ledger(&self) -> &Ledger;
+
+    fn ledger_mut(&mut self) -> &mut Ledger;
+}
+
+/// What a response is made from.
+pub(crate) struct Ask<'a> {
+    pub(crate) type_url: &'a TypeUrl,
+    pub(crate) collection: &'a Collection,
+    pub(crate) sequence: u64,
+    pub(crate) nonce: Nonce,
+    pub(crate) limits: &'a Limits,
+    /// Removals are to wait.
+    pub(crate) hold_removals: bool,
+    /// The time, since any fixed moment.
+    pub(crate) now: Duration,
+    /// The client drops resources whose TTL has passed (rule 35).
+    pub(crate) ttl: bool,
+}
+
+impl Ask<'_> {
+    pub(crate) fn response(&self, resources: Vec<Resource>, removed: Vec<Arc<str>>) -> Response {
+        Response {
+            type_url: self.type_url.clone(),
+            version: self.collection.version(),
+            sequence: self.sequence,
+            nonce: self.nonce,
+            resources,
+            removed,
+            heartbeats: Vec::new(),
+            ttl: self.ttl,
+        }
+    }
+}
+
+/// A response, and those of its resources that the client does not have yet.
+pub(crate) struct Due {
+    pub(crate) response: Arc<Response>,
+    pub(crate) changed: Vec<Resource>,
+}
+
+impl Due {
+    pub(crate) fn delta(ask: &Ask<'_>, selection: Selection) -> Self {
+        let changed = Self::with_references(&selection.resources);
+        let response = Arc::new(ask.response(selection.resources, selection.removed));
+        Self { response, changed }
+    }
+
+    /// A response that only keeps `beats` alive; `None` if there are none (rule 36).
+    pub(crate) fn heartbeat(ask: &Ask<'_>, beats: Vec<Resource>) -> Option<Self> {
+        if beats.is_empty() {
+            return None;
+        }
+        let mut response = ask.response(Vec::new(), Vec::new());
+        response.heartbeats = beats;
+        Some(Self {
+            response: Arc::new(response),
+            changed: Vec::new(),
+        })
+    }
+
+    /// Those of `resources` that refer to others.
+    pub(crate) fn with_references(resources: &[Resource]) -> Vec<Resource> {
+        let referring = resources
+            .iter()
+            .filter(|resource| !resource.references().is_empty());
+        referring.cloned().collect()
+    }
+}
+
+/// All subscriptions of one stream.
+#[derive(Debug)]
+pub(crate) struct Mux<S> {
+    subscriptions: BTreeMap<TypeUrl, S>,
+    quota: Quota,
+    nonce: Nonce,
+    interest: Vec<InterestChange>,
+    ttl: bool,
+    /// Since when something has been waiting for its turn, by the caller's clock.
+    held_since: Option<Duration>,
+}
+
+impl<S: Subscription> Mux<S> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            subscriptions: BTreeMap::new(),
+            quota: Quota::new(limits),
+            nonce: Nonce::default(),
+            interest: Vec::new(),
+            ttl: false,
+            held_since: None,
+        }
+    }
+
+    pub(crate) fn support_ttl(&mut self) {
+        self.ttl = true;
+    }
+
+    /// The subscription to `type_url`, and whether it is new.
+    pub(crate) fn open<'a>(
+        &mut self,
+        type_url: &TypeUrl,
+        names: impl IntoIterator<Item = &'a Arc<str>>,
+    ) -> Result<(&mut S, bool), Refusal> {
+        let first = !self.subscriptions.contains_key(type_url);
+        if first {
+            self.quota.check_types(type_url, self.subscriptions.len())?;
+        }
+        for name in names {
+            self.quota.check_name(type_url, name)?;
+        }
+        let subscription = self.subscriptions.entry(type_url.clone()).or_default();
+        Ok((subscription, first))
+    }
+
+    /// Notes how a request changed the stream's interest.
+    pub(crate) fn note(
+        &mut self,
+        type_url: &TypeUrl,
+        changes: Vec<InterestChange>,
+    ) -> Result<(), Refusal> {
+        self.quota.count(type_url, &changes)?;
+        self.interest.extend(changes);
+        Ok(())
+    }
+
+    pub(crate) fn take_interest(&mut self) -> Vec<InterestChange> {
+        std::mem::take(&mut self.interest)
+    }
+
+    pub(crate) fn types(&self) -> impl Iterator<Item = &TypeUrl> {
+        self.subscriptions.keys()
+    }
+
+    /// Whether to everything, and the names asked for one by one.
+    pub(crate) fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>) {
+        let subscription = self.subscriptions.get(type_url);
+        let ledger = subscription.map(S::ledger);
+        ledger.map_or_else(Default::default, |ledger| {
+            (ledger.is_wildcard(), ledger.names().cloned().collect())
+        })
+    }
+
+    /// The next response, in push order.
+    pub(crate) fn next(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
+        let due = loop {
+            let behind = self.behind(snapshot);
+            let (due, held) = self.pass(snapshot, now, &behind);
+            if held {
+                self.held_since.get_or_insert(now);
+            } else if due.is_none() {
+                self.held_since = None;
+            }
+            // What turned out to be settled may have held back something that came before it.
+            if due.is_some() || !held || self.behind(snapshot) == behind {
+                break due;
+            }
+        }?;
+        self.nonce = self.nonce.next();
+        self.refresh(&due.changed);
+        Some(due.response)
+    }
+
+    /// Asks each type in turn: what is due first, and whether anything was held.
+    fn pass(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Duration,
+        behind: &[TypeUrl],
+    ) -> (Option<Due>, bool) {
+        let nothing = Collection::default();
+        let limits = self.quota.limits();
+        let patient = self
+            .held_since
+            .is_none_or(|since| now < since + limits.hold);
+        let (mut held, mut blocked) = (false, false);
+        for (type_url, subscription) in &mut self.subscriptions {
+            let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+            if blocked && patient && type_url.may_refer_to(&TypeUrl::CLUSTER) {
+                held = true;
+                continue;
+            }
+            let referred = behind
+                .iter()
+                .any(|referrer| referrer.may_refer_to(type_url));
+            let due = subscription.respond(&Ask {
+                type_url,
+                collection,
+                sequence: snapshot.sequence(),
+                nonce: self.nonce.next(),
+                limits,
+                hold_removals: patient && referred,
+                now,
+                ttl: self.ttl,
+            });
+            held |= subscription.ledger().holds_back();
+            if due.is_some() {
+                return (due, held);
+            }
+            blocked |= *type_url == TypeUrl::CLUSTER && subscription.is_blocked(collection, limits);
+        }
+        (None, held)
+    }
+
+    /// When to ask again even if nothing happens: something held has waited long enough, or a heartbeat is due.
+    pub(crate) fn wake_at(&self) -> Option<Duration> {
+        let held = self
+            .held_since
+            .map(|since| since + self.quota.limits().hold);
+        let beats = self
+            .subscriptions
+            .values()
+            .filter(|subscription| !subscription.awaits_answer());
+        let beat = beats
+            .filter_map(|subscription| subscription.ledger().next_beat())
+            .min();
+        held.into_iter().chain(beat).min()
+    }
+
+    /// The types of which the client has not taken yet what is published.
+    fn behind(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+        let behind = self
+            .subscriptions
+            .iter()
+            .filter(|(type_url, subscription)| {
+                let unsettled = |collection| !subscription.ledger().is_settled(collection);
+                subscription.awaits_answer() || snapshot.collection(type_url).is_some_and(unsettled)
+            });
+        behind.map(|(type_url, _)| type_url.clone()).collect()
+    }
+
+    /// Rule 33: what a changed resource refers to is sent again, since the client warms the resource with it.
+    fn refresh(&mut self, changed: &[Resource]) {
+        for reference in changed.iter().flat_map(Resource::references) {
+            if let Some(subscription) = self.subscriptions.get_mut(&reference.type_url) {
+                subscription.ledger_mut().refresh(&reference.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The rules about the order of types, on a client of several of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::testing::{brief, cluster, rejection, resource};
+use crate::protocol::{Limits, Response};
+use crate::sotw::{Request, Sotw};
+use crate::store::{Store, Update};
+use crate::type_url::TypeUrl;
+
+/// A client that has clusters, endpoints and routes.
+struct Mesh {
+    store: Store,
+    core: Sotw,
+    now: Duration,
+}
+
+const SUBSCRIBED: [(TypeUrl, &str); 3] = [
+    (TypeUrl::CLUSTER, "*"),
+    (TypeUrl::ENDPOINT, "one"),
+    (TypeUrl::ROUTE, "route"),
+];
+
+impl Mesh {
+    /// One cluster with its endpoints, and a route to it; all of it has been taken.
+    fn new() -> Self {
+        let mut mesh = Self {
+            store: Store::new(),
+            core: Sotw::new(Limits::default()),
+            now: Duration::ZERO,
+        };
+        mesh.publish(
+            Update::new()
+                .put(cluster("one", "1"))
+                .put(resource(&TypeUrl::ENDPOINT, "one", "1"))
+                .put(resource(&TypeUrl::ROUTE, "route", "one")),
+        );
+        for (type_url, name) in SUBSCRIBED {
+            mesh.core
+                .request(&Request::new(type_url, vec![Arc::from(name)]))
+                .unwrap();
+        }
+        while mesh.next().is_some() {}
+        mesh
+    }
+
+    fn publish(&self, update: Update) {
+        self.store.publish(update);
+    }
+
+    fn take(&mut self) -> Option<Arc<Response>> {
+        self.core.next(&self.store.snapshot(), self.now)
+    }
+
+    fn answer(&mut self, response: &Response, taken: bool) {
+        let nonce = response.nonce.to_string();
+        let rejection = (!taken).then(rejection);
+        let names = SUBSCRIBED
+            .into_iter()
+            .filter(|(type_url, _)| *type_url == response.type_url);
+        let names = names.map(|(_, name)| Arc::from(name)).collect();
+        let request = Request {
+            nonce,
+            rejection,
+            ..Request::new(response.type_url.clone(), names)
+        };
+        self.core.request(&request).unwrap();
+    }
+
+    /// The next response, which is taken.
+    fn next(&mut self) -> Option<String> {
+        let response = self.take()?;
+        self.answer(&response, true);
+        Some(brief(&response))
+    }
+}
+
+fn move_over() -> Update {
+    Update::new()
+        .put(cluster("two", "1"))
+        .remove(TypeUrl::CLUSTER, "one")
+        .put(resource(&TypeUrl::ROUTE, "route", "two"))
+}
+
+#[test]
+fn rule_32_what_was_referred_to_is_left_out_when_the_referrer_has_moved_on() {
+    let mut mesh = Mesh::new();
+    mesh.publish(move_over());
+    assert_eq!(mesh.next().as_deref(), Some("Cluster one two"));
+    let route = mesh.take().unwrap();
+    assert_eq!(brief(&route), "RouteConfiguration route");
+    assert_eq!(mesh.next(), None, "the route is not acknowledged yet");
+    mesh.answer(&route, true);
+    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    assert_eq!(mesh.next(), None);
+}
+
+#[test]
+fn rule_32_a_removal_waits_no_longer_than_the_limit() {
+    let mut mesh = Mesh::new();
+    mesh.publish(move_over());
+    mesh.next();
+    let route = mesh.take().unwrap();
+    mesh.answer(&route, false);
+    assert_eq!(mesh.next(), None);
+    mesh.now = mesh.core.wake_at().unwrap();
+    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+}
+
+#[test]
+fn rule_31_a_route_does_not_overtake_the_clusters_it_may_need() {
+    let mut mesh = Mesh::new();
+    mesh.publish(Update::new().put(cluster("two", "1")));
+    let clusters = mesh.take().unwrap();
+    mesh.publish(
+        Update::new()
+            .put(cluster("three", "1"))
+            .put(resource(&TypeUrl::ENDPOINT, "one", "2"))
+            .put(resource(&TypeUrl::ROUTE, "route", "three")),
+    );
+    assert_eq!(
+        mesh.next().as_deref(),
+        Some("ClusterLoadAssignment one"),
+        "endpoints warm the clusters"
+    );
+    assert_eq!(mesh.next(), None);
+    mesh.answer(&clusters, true);
+    assert_eq!(mesh.next().as_deref(), Some("Cluster one three two"));
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
+fn rule_31_it_does_once_it_has_waited_for_the_limit() {
+    let mut mesh = Mesh::new();
+    mesh.publish(Update::new().put(cluster("two", "1")));
+    mesh.take().unwrap();
+    mesh.publish(Update::new().put(cluster("three", "1")).put(resource(
+        &TypeUrl::ROUTE,
+        "route",
+        "2",
+    )));
+    assert_eq!(mesh.next(), None);
+    mesh.now = mesh.core.wake_at().unwrap();
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
+fn rule_33_a_changed_cluster_is_followed_by_its_unchanged_endpoints() {
+    let mut mesh = Mesh::new();
+    mesh.publish(
+        Update::new()
+            .put(cluster("one", "2"))
+            .put(cluster("other", "1")),
+    );
+    assert_eq!(mesh.next().as_deref(), Some("Cluster one other"));
+    assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment one"));
+    mesh.publish(Update::new().put(cluster("other", "2")));
+    assert_eq!(mesh.next().as_deref(), Some("Cluster one other"));
+    assert_eq!(
+        mesh.next(),
+        None,
+        "the endpoints of what did not change are left alone"
+    );
+}
