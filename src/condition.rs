@@ -14,7 +14,10 @@ pub mod problem;
 pub mod report;
 pub mod value;
 
+mod cursor;
 mod entry;
+mod fields;
 mod json;
+mod judgment;
 mod name;
 mod number;

@@ -23,6 +23,7 @@ pub struct Contract {
     conditions: Box<[Condition]>,
     /// The keys' hashes, in the order of the conditions.
     hashes: Box<[u64]>,
+    shape: u64,
 }
 
 /// One declared condition.
@@ -66,17 +67,21 @@ impl Contract {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let hashes: Box<[u64]> = conditions
+            .iter()
+            .map(|condition| json::hash_text(&condition.key))
+            .collect();
         Ok(Self {
             name: name.into(),
             path: spec.path.as_str().into(),
             segments,
             limits: spec.limits.clone(),
             unknown_keys: spec.unknown_keys,
-            hashes: conditions
-                .iter()
-                .map(|condition| json::hash_text(&condition.key))
-                .collect(),
             conditions,
+            shape: hashes
+                .iter()
+                .fold(0, |shape, hash| json::pair(shape, *hash)),
+            hashes,
         })
     }
 
@@ -125,9 +130,7 @@ impl Contract {
 
     /// A hash of the declared keys in their order, which tells whether two lists by position belong together.
     pub(super) fn shape(&self) -> u64 {
-        self.hashes
-            .iter()
-            .fold(0, |shape, hash| json::pair(shape, *hash))
+        self.shape
     }
 }
 

@@ -9,18 +9,19 @@
 //! - `maxKeyLength`: characters.
 //! - `maxValueBytes`: the bytes of an entry's JSON without whitespace around it; in the standard list, without reason and message, which have limits of their own.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use fusegate_crds::UnknownKeys;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::condition::{
     contract::Contract,
-    entry::{self, Fields, Reader},
+    cursor::{Broken, Cursor},
+    entry::{self, Reader},
+    fields::Fields,
     json::{self, Json},
     name,
-    problem::{Code, Escaped, Excerpt, Problem, Problems, Quoted},
+    problem::{Code, Escaped, Problem, Problems, Quoted},
     report::{Entry, MAX_UNDECLARED, Report},
 };
 
@@ -33,18 +34,14 @@ pub fn extract(contract: &Contract, status: Option<&str>) -> Report {
         return Report::absent(contract);
     };
     let mut extraction = Extraction::new(contract);
-    let mut deserializer = serde_json::Deserializer::from_str(status);
-    let walk = Walk {
-        path: contract.segments(),
-        extraction: &mut extraction,
-    };
-    match walk
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
-    {
+    let mut cursor = Cursor::new(status);
+    let read = extraction
+        .walk(&mut cursor, contract.segments())
+        .and_then(|()| cursor.end());
+    match read {
         Ok(()) => extraction.finish(),
-        Err(_) => match serde_json::from_str::<&RawValue>(status) {
-            Ok(status) => misshapen(contract, status.get()),
+        Err(Broken) => match serde_json::from_str::<&RawValue>(status) {
+            Ok(_) => misshapen(contract, status),
             Err(error) => malformed(contract, status, &error),
         },
     }
@@ -52,20 +49,19 @@ pub fn extract(contract: &Contract, status: Option<&str>) -> Report {
 
 /// The report of a status in which something else than a map or list is at the path.
 fn misshapen(contract: &Contract, status: &str) -> Report {
-    let (found, field) = raw_at(status, contract.segments());
+    let (found, field) = found_at(status, contract.segments());
     let problem = Problem {
         code: Code::Malformed,
         field: field.into(),
         message: format!(
-            "is {} ({}), and contract {} reads {} as a map of key to value or as a list keyed by type; write one of these",
-            Json::read(found).noun(),
-            Excerpt(found),
+            "is {} ({found}), and contract {} reads {} as a map of key to value or as a list keyed by type; write one of these",
+            found.noun(),
             contract.name(),
             contract.path()
         )
         .into(),
     };
-    Report::broken(contract, problem, entry::hash_large(found))
+    Report::broken(contract, problem, found.hash())
 }
 
 /// The report of a status which is no JSON.
@@ -79,22 +75,36 @@ fn malformed(contract: &Contract, status: &str, error: &serde_json::Error) -> Re
 }
 
 /// What stands at the path, or as far along it as there are objects, and where that is.
-fn raw_at<'a>(status: &'a str, path: &[Box<str>]) -> (&'a str, String) {
-    let mut found = status;
+fn found_at<'a>(status: &'a str, path: &[Box<str>]) -> (Json<'a>, String) {
+    let mut found = Cursor::new(status).value().unwrap_or(Json::Null);
     let mut field = ".status".to_owned();
     for segment in path {
-        let mut next = None;
-        let _ = json::members(found, |key, value| {
-            if key == Json::Text((&**segment).into()) {
-                next = Some(value);
-            }
-        });
-        let Some(value) = next else { break };
+        let Some(value) = member(found, segment) else {
+            break;
+        };
         found = value;
         field.push('.');
         field.push_str(segment);
     }
     (found, field)
+}
+
+/// The member of an object by its key; the last one where there are several.
+fn member<'a>(object: Json<'a>, wanted: &str) -> Option<Json<'a>> {
+    let Json::Object(raw) = object else {
+        return None;
+    };
+    let mut found = None;
+    Cursor::new(raw)
+        .members(|key, cursor| {
+            let value = cursor.value()?;
+            if key.is(wanted) {
+                found = Some(value);
+            }
+            Ok(())
+        })
+        .ok()?;
+    found
 }
 
 /// A report in the making.
@@ -119,38 +129,70 @@ impl<'a> Extraction<'a> {
         }
     }
 
-    /// Takes an entry of a map.
-    fn map_entry(&mut self, key: &Json<'_>, raw: &str) {
-        let Json::Text(key) = key else {
-            let key = if let Json::BadText(raw) = key {
-                raw
-            } else {
-                ""
-            };
-            return self.undeclared(key, entry::hash_large(raw), UnknownKeys::Reject);
-        };
-        let hash = json::hash_text(key);
-        match self.contract.index_of_hashed(key, hash) {
-            Some(index) => self.declared(index, hash, |reader| reader.map_entry(raw)),
-            None => self.undeclared(key, entry::hash_large(raw), UnknownKeys::Reject),
+    /// Follows the path into the status, and takes what stands at its end entry by entry.
+    fn walk(&mut self, cursor: &mut Cursor<'_>, path: &[Box<str>]) -> Result<(), Broken> {
+        match (cursor.next_byte().1, path.split_first()) {
+            (Some(b'{'), Some((first, rest))) => cursor.members(|key, cursor| {
+                if key.is(first) {
+                    self.walk(cursor, rest)
+                } else {
+                    cursor.value().map(drop)
+                }
+            }),
+            (Some(b'{'), None) => cursor.members(|key, cursor| self.map_entry(key, cursor)),
+            (Some(b'['), None) => cursor.items(|cursor| self.list_item(cursor)),
+            _ => match cursor.value()? {
+                Json::Null => Ok(()),
+                _ => Err(Broken),
+            },
         }
     }
 
-    /// Takes an item of the standard list.
-    fn list_entry(&mut self, raw: &str) {
-        let fields = Fields::read(raw);
-        let type_ = match &fields {
-            Ok(fields) => fields.type_.map(Json::read),
-            Err(_) => None,
-        };
-        let (Ok(fields), Some(Json::Text(key))) = (&fields, &type_) else {
-            return self.nameless(raw);
-        };
-        let hash = json::hash_text(key);
-        match self.contract.index_of_hashed(key, hash) {
-            Some(index) => self.declared(index, hash, |reader| reader.list_entry(raw, fields)),
-            None => self.undeclared(key, fields.content, UnknownKeys::Ignore),
+    /// Takes an entry of a map.
+    fn map_entry(&mut self, key: Json<'_>, cursor: &mut Cursor<'_>) -> Result<(), Broken> {
+        let text = key.text();
+        let hash = key.hash();
+        let index = text
+            .as_deref()
+            .and_then(|text| self.contract.index_of_hashed(text, hash));
+        let (start, first) = cursor.next_byte();
+        if first == Some(b'{') {
+            let fields = Fields::read(cursor)?;
+            match index {
+                Some(index) => self.declared(index, hash, |reader| reader.object(&fields)),
+                None => self.undeclared(key, fields.content, UnknownKeys::Reject),
+            }
+        } else {
+            let value = cursor.value()?;
+            let bytes = cursor.since(start).len();
+            match index {
+                Some(index) => self.declared(index, hash, |reader| reader.bare(value, bytes)),
+                None => self.undeclared(key, value.hash(), UnknownKeys::Reject),
+            }
         }
+        Ok(())
+    }
+
+    /// Takes an item of the standard list.
+    fn list_item(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Broken> {
+        let (start, first) = cursor.next_byte();
+        if first != Some(b'{') {
+            let value = cursor.value()?;
+            self.nameless(value, value.hash());
+            return Ok(());
+        }
+        let fields = Fields::read(cursor)?;
+        let type_ = fields.type_.unwrap_or(Json::Null);
+        let Some(key) = type_.text() else {
+            self.nameless(Json::Object(cursor.since(start)), fields.content);
+            return Ok(());
+        };
+        let hash = json::hash_text(&key);
+        match self.contract.index_of_hashed(&key, hash) {
+            Some(index) => self.declared(index, hash, |reader| reader.standard(&fields)),
+            None => self.undeclared(type_, fields.content, UnknownKeys::Ignore),
+        }
+        Ok(())
     }
 
     fn declared(&mut self, index: usize, hash: u64, read: impl FnOnce(Reader<'_>) -> Entry) {
@@ -180,37 +222,37 @@ impl<'a> Extraction<'a> {
         *slot = entry;
     }
 
-    fn undeclared(&mut self, key: &str, content: u64, default: UnknownKeys) {
+    fn undeclared(&mut self, key: Json<'_>, content: u64, default: UnknownKeys) {
         let report = &mut self.report;
-        let hash = json::pair(json::hash_text(key), content);
+        let hash = json::pair(key.hash(), content);
         report.keys += 1;
         report.undeclared_keys += 1;
         report.content = report.content.wrapping_add(hash);
         report.undeclared_content = report.undeclared_content.wrapping_add(hash);
         if report.undeclared.len() < MAX_UNDECLARED {
-            report.undeclared.push(Escaped(key).to_string().into());
+            report
+                .undeclared
+                .push(Escaped(&name_of(key)).to_string().into());
         }
         if self.contract.rejects_unknown_keys(default) {
             self.problems
-                .add_undeclared(|| unknown_key(self.contract, key));
+                .add_undeclared(|| unknown_key(self.contract, &name_of(key)));
         } else {
             self.ignored += 1;
         }
     }
 
     /// Takes an item without a type, which no contract can ignore: it is no condition.
-    fn nameless(&mut self, raw: &str) {
-        let report = &mut self.report;
-        let index = report.keys;
-        report.keys += 1;
-        report.content = report.content.wrapping_add(entry::hash_large(raw));
+    fn nameless(&mut self, item: Json<'_>, content: u64) {
+        let index = self.report.keys;
+        self.report.keys += 1;
+        self.report.content = self.report.content.wrapping_add(content);
         self.problems.add_undeclared(|| Problem {
             code: Code::Malformed,
             field: format!("{}[{index}]", self.contract.path()).into(),
             message: format!(
-                "item {index} is {} ({}) without a type; write {{\"type\": …, \"status\": …}}",
-                Json::read(raw).noun(),
-                Excerpt(raw)
+                "item {index} is {} ({item}) without a type; write {{\"type\": …, \"status\": …}}",
+                item.noun()
             )
             .into(),
         });
@@ -270,85 +312,11 @@ fn problem_of_key(contract: &Contract, key: &str, code: Code, words: &str) -> Pr
     }
 }
 
-/// Follows the path into the status, and takes what stands at its end entry by entry.
-struct Walk<'x, 'a> {
-    path: &'a [Box<str>],
-    extraction: &'x mut Extraction<'a>,
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// Anything else than objects on the path and an object or a list at its end; short, since the default message would repeat the value.
-fn misplaced<E: de::Error>() -> Result<(), E> {
-    Err(E::custom("neither a map nor a list"))
-}
-
-impl<'de> Visitor<'de> for Walk<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map or a list")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
-        misplaced()
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
-        misplaced()
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
-        misplaced()
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
-        misplaced()
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
-        misplaced()
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        if !self.path.is_empty() {
-            return Err(de::Error::custom("a list on the way"));
-        }
-        while let Some(item) = list.next_element::<&RawValue>()? {
-            self.extraction.list_entry(item.get());
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Some((first, rest)) = self.path.split_first() else {
-            while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-                self.extraction
-                    .map_entry(&Json::read(key.get()), value.get());
-            }
-            return Ok(());
-        };
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            if Json::read(key.get()) == Json::Text((&**first).into()) {
-                map.next_value_seed(Walk {
-                    path: rest,
-                    extraction: &mut *self.extraction,
-                })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
+/// A key's text; as written where it is none, because half of a surrogate pair stands alone in it.
+fn name_of(key: Json<'_>) -> Cow<'_, str> {
+    match key {
+        Json::Escaped(raw) => key.text().unwrap_or(Cow::Borrowed(raw)),
+        _ => key.text().unwrap_or_default(),
     }
 }
 

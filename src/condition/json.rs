@@ -6,11 +6,12 @@
 use std::{borrow::Cow, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
 
+use crate::condition::problem::Excerpt;
+
 /// One value, as a slice of the text it stands in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Json<'a> {
     /// `null`.
     Null,
@@ -18,10 +19,10 @@ pub(super) enum Json<'a> {
     Bool(bool),
     /// A number, as written.
     Number(&'a str),
-    /// A string, without its quotes and escapes.
-    Text(Cow<'a, str>),
-    /// A string which is no text: half of a surrogate pair stands alone in it.
-    BadText(&'a str),
+    /// A string without escapes, without its quotes.
+    Plain(&'a str),
+    /// A string with escapes, as written.
+    Escaped(&'a str),
     /// An array, as written.
     List(&'a str),
     /// An object, as written.
@@ -29,61 +30,91 @@ pub(super) enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Tells what a piece is, which must be one valid JSON value without whitespace around it.
-    pub(super) fn read(raw: &'a str) -> Self {
-        match raw.as_bytes().first() {
-            Some(b'"') => text(raw).map_or(Self::BadText(raw), Self::Text),
-            Some(b'{') => Self::Object(raw),
-            Some(b'[') => Self::List(raw),
-            Some(b't') => Self::Bool(true),
-            Some(b'f') => Self::Bool(false),
-            Some(b'n') => Self::Null,
-            _ => Self::Number(raw),
+    /// The text of a string; `None` for anything else, and where half of a surrogate pair stands alone.
+    #[inline]
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Plain(text) => Some(Cow::Borrowed(text)),
+            Self::Escaped(raw) => serde_json::from_str(raw).ok().map(Cow::Owned),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this very text.
+    pub(super) fn is(self, text: &str) -> bool {
+        match self {
+            Self::Plain(plain) => plain == text,
+            Self::Escaped(_) => self.text().is_some_and(|found| found == text),
+            _ => false,
+        }
+    }
+
+    /// The bytes of a string as written, 0 for anything else.
+    pub(super) fn text_bytes(self) -> usize {
+        match self {
+            Self::Plain(text) => text.len() + 2,
+            Self::Escaped(raw) => raw.len(),
+            _ => 0,
         }
     }
 
     /// What to call it in a message.
-    pub(super) fn noun(&self) -> &'static str {
+    pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
-            Self::Text(_) => "text",
-            Self::BadText(_) => "text with half a surrogate pair",
+            Self::Plain(_) | Self::Escaped(_) => "text",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
         }
     }
 
+    /// How many levels of lists and objects it nests; 0 for a scalar.
+    #[inline]
+    pub(super) fn depth(self) -> usize {
+        match self {
+            Self::List(raw) | Self::Object(raw) => depth(raw),
+            _ => 0,
+        }
+    }
+
     /// The hash of the canonical content.
     ///
-    /// Values that `serde_json` can't take apart (more than 128 levels, numbers past a double inside of them, lone surrogates) count as their bytes.
-    pub(super) fn hash(&self) -> u64 {
+    /// What `serde_json` can't take apart (more than 128 levels, numbers past a double inside of them, lone surrogates) counts as its bytes.
+    #[inline]
+    pub(super) fn hash(self) -> u64 {
         match self {
             Self::Null => hash_literal(0),
-            Self::Bool(flag) => hash_literal(1 + u64::from(*flag)),
+            Self::Bool(flag) => hash_literal(1 + u64::from(flag)),
             Self::Number(raw) => hash_number(raw),
-            Self::Text(text) => hash_text(text),
-            Self::BadText(raw) => hash_raw(raw),
+            Self::Plain(text) => hash_text(text),
+            Self::Escaped(raw) => self
+                .text()
+                .map_or_else(|| hash_raw(raw), |text| hash_text(&text)),
             Self::List(raw) | Self::Object(raw) => hash_nested(raw),
         }
     }
 }
 
-/// The text of a raw JSON string, borrowed where it has no escapes; `None` when half of a surrogate pair stands alone in it.
-fn text(raw: &str) -> Option<Cow<'_, str>> {
-    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inside.as_bytes().contains(&b'\\') {
-        serde_json::from_str(raw).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inside))
+impl fmt::Display for Json<'_> {
+    /// The value as JSON: cut, with invisible characters escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(flag) => write!(f, "{flag}"),
+            Self::Plain(text) => write!(f, "\"{}\"", Excerpt(text)),
+            Self::Number(raw) | Self::Escaped(raw) | Self::List(raw) | Self::Object(raw) => {
+                write!(f, "{}", Excerpt(raw))
+            }
+        }
     }
 }
 
 /// How many levels of lists and objects a valid piece of JSON nests; 0 for a scalar.
 ///
 /// It doesn't recurse, since the piece may have as many levels as bytes.
-pub(super) fn depth(raw: &str) -> usize {
+fn depth(raw: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -114,6 +145,7 @@ fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
 }
 
 /// A hash of text, the same whether it is a key or a value.
+#[inline]
 pub(super) fn hash_text(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes())
 }
@@ -124,6 +156,7 @@ pub(super) fn hash_raw(raw: &str) -> u64 {
 }
 
 /// A hash of two hashes in this order.
+#[inline]
 pub(super) fn pair(first: u64, second: u64) -> u64 {
     let both = u128::from(first) << 64 | u128::from(second);
     XxHash3_64::oneshot(&both.to_le_bytes())
@@ -228,38 +261,6 @@ impl<'de> Visitor<'de> for Hash {
             sum = sum.wrapping_add(pair(key, object.next_value_seed(Self)?));
         }
         Ok(hash_members(sum))
-    }
-}
-
-/// Calls `each` with key and value of every member of an object, as slices.
-///
-/// # Errors
-///
-/// When the text isn't one JSON object.
-pub(super) fn members<'a>(
-    raw: &'a str,
-    each: impl FnMut(Json<'a>, &'a str),
-) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw);
-    deserializer.deserialize_map(Members(each))?;
-    deserializer.end()
-}
-
-/// Visits an object member by member.
-pub(super) struct Members<F>(pub(super) F);
-
-impl<'de, F: FnMut(Json<'de>, &'de str)> Visitor<'de> for Members<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
-        while let Some((key, value)) = object.next_entry::<&RawValue, &RawValue>()? {
-            (self.0)(Json::read(key.get()), value.get());
-        }
-        Ok(())
     }
 }
 

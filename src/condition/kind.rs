@@ -1,12 +1,10 @@
-//! A kind: the declared type of a condition with its bounds, and how it reads a value.
-
-pub(super) mod judge;
+//! A kind: the declared type of a condition, with its bounds.
 
 use fusegate_crds::{ConditionRule, ConditionType, Scalar};
 
 use crate::condition::{
     json::Json,
-    kind::judge::Judgment,
+    judgment::Judgment,
     problem::{Code, Escaped, Quoted},
     value::{Reading, Value},
 };
@@ -140,10 +138,10 @@ impl Kind {
             Scalar::Integer(_) | Scalar::Text(_) => match &*text {
                 "true" | "True" if *self == Self::Boolean => Json::Bool(true),
                 "false" | "False" if *self == Self::Boolean => Json::Bool(false),
-                _ => Json::Text((&*text).into()),
+                _ => Json::Plain(&text),
             },
         };
-        match self.judge(&json, "") {
+        match self.judge(json, "") {
             Judgment {
                 reading: Reading::Value(value),
                 fault: None | Some((Code::OutOfRange, _)),
@@ -200,7 +198,7 @@ impl Kind {
     }
 
     /// How a legal value looks.
-    fn example(&self) -> String {
+    pub(super) fn example(&self) -> String {
         match self {
             Self::Number(_) => "a number, such as 0.05".to_owned(),
             Self::Integer(_) => "a whole number, such as 42".to_owned(),
@@ -242,4 +240,4 @@ fn check_values(kind: &Kind, values: &[String]) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

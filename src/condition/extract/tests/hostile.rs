@@ -5,13 +5,13 @@ use super::*;
 #[test]
 fn a_hundred_thousand_distinct_keys_leave_a_bounded_report_and_the_declared_key_judged() {
     let contract = storefronts(None);
-    let mut status = String::from(r#"{"conditions": {"#);
-    for index in 0..100_000 {
-        status.push_str(&format!(
-            r#""uid-{index}-2026-11-22T14.05.28": {{"value": {index}}},"#
-        ));
-    }
-    status.push_str(r#""error-rate": true}}"#);
+    let junk: Vec<String> = (0..100_000)
+        .map(|index| format!(r#""uid-{index}-2026-11-22T14.05.28": {{"value": {index}}}"#))
+        .collect();
+    let status = format!(
+        r#"{{"conditions": {{{}, "error-rate": true}}}}"#,
+        junk.join(",")
+    );
     let report = extract(&contract, Some(&status));
     assert_eq!((report.keys, report.undeclared_keys), (100_001, 100_000));
     assert_eq!(report.problems.len(), MAX_PROBLEMS);

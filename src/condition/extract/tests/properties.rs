@@ -35,7 +35,7 @@ fn scalar() -> impl Strategy<Value = Yaml> {
         Just(Yaml::Null),
         any::<bool>().prop_map(Yaml::from),
         any::<i64>().prop_map(Yaml::from),
-        (-1_000_000_i64..1_000_000).prop_map(|thousandths| json!(thousandths as f64 / 1_000.0)),
+        (-1_000_000_i32..1_000_000).prop_map(|thousandths| json!(f64::from(thousandths) / 1_000.0)),
         ".{0,12}".prop_map(Yaml::from),
         "[-+]?[0-9]{0,3}[.]?[0-9]{0,3}(ms|s|m|h|Mi|k|%|e9|)".prop_map(Yaml::from),
         select(vec![

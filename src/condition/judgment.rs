@@ -1,30 +1,30 @@
-//! A judgment: what a declared type makes of one value, and what is wrong with it.
+//! A judgment: what one value comes to when it is read by its declared kind.
 
 use crate::condition::{
     json::Json,
     kind::Kind,
     number,
-    problem::{Code, Excerpt, Quoted},
+    problem::{Code, Excerpt},
     value::{Reading, Value},
 };
 
 /// What a value came to.
 #[derive(Debug, PartialEq)]
-pub(in crate::condition) struct Judgment {
-    pub(in crate::condition) reading: Reading,
+pub(super) struct Judgment {
+    pub(super) reading: Reading,
     /// What is wrong with it, as the second half of a sentence whose subject is the key.
-    pub(in crate::condition) fault: Option<(Code, String)>,
+    pub(super) fault: Option<(Code, String)>,
 }
 
 impl Judgment {
-    pub(in crate::condition) fn legal(reading: Reading) -> Self {
+    pub(super) fn legal(reading: Reading) -> Self {
         Self {
             reading,
             fault: None,
         }
     }
 
-    pub(in crate::condition) fn fault(reading: Reading, code: Code, words: String) -> Self {
+    pub(super) fn fault(reading: Reading, code: Code, words: String) -> Self {
         Self {
             reading,
             fault: Some((code, words)),
@@ -34,31 +34,29 @@ impl Judgment {
 
 impl Kind {
     /// Reads a value.
-    pub(in crate::condition) fn judge(&self, json: &Json<'_>, contract: &str) -> Judgment {
-        let reading = match (self, json) {
-            (_, Json::Null) => return self.no_number(json, contract),
-            (Self::Boolean, Json::Bool(flag)) => Value::Boolean(*flag),
-            (Self::Boolean, Json::Text(text)) if text == "True" => Value::Boolean(true),
-            (Self::Boolean, Json::Text(text)) if text == "False" => Value::Boolean(false),
-            (Self::String, Json::Text(text)) => Value::Text(text.as_ref().into()),
-            (Self::Enum(values), Json::Text(text)) => {
+    pub(super) fn judge(&self, json: Json<'_>, contract: &str) -> Judgment {
+        let text = json.text();
+        let value = match (self, json, text.as_deref()) {
+            (_, Json::Null, _) => return self.no_number(json, contract),
+            (Self::Boolean, Json::Bool(flag), _) => Value::Boolean(flag),
+            (Self::Boolean, _, Some("True")) => Value::Boolean(true),
+            (Self::Boolean, _, Some("False")) => Value::Boolean(false),
+            (Self::String, _, Some(text)) => Value::Text(text.into()),
+            (Self::Enum(values), _, Some(text)) => {
                 match values.iter().find(|value| value.as_ref() == text) {
                     Some(value) => Value::Text(value.clone()),
-                    None => return not_in_enum(values, text, contract),
+                    None => return not_in_enum(values, json, contract),
                 }
             }
-            (_, Json::Number(text)) if self.bounds().is_some() => {
-                return self.judge_number(json, text, contract);
-            }
-            (_, Json::Text(text)) if self.bounds().is_some() => {
+            (_, Json::Number(text), _) | (_, _, Some(text)) if self.bounds().is_some() => {
                 return self.judge_number(json, text, contract);
             }
             _ => return self.wrong_type(json, contract),
         };
-        Judgment::legal(Reading::Value(reading))
+        Judgment::legal(Reading::Value(value))
     }
 
-    fn judge_number(&self, json: &Json<'_>, text: &str, contract: &str) -> Judgment {
+    fn judge_number(&self, json: Json<'_>, text: &str, contract: &str) -> Judgment {
         let bare = matches!(json, Json::Number(_));
         let number = match self {
             Self::Number(_) => number::number(text),
@@ -85,7 +83,7 @@ impl Kind {
     }
 
     /// An integer past 64 bits, or with a fraction, is judged as the number that it is, and illegal.
-    fn judge_integer(&self, json: &Json<'_>, text: &str, contract: &str) -> Judgment {
+    fn judge_integer(&self, json: Json<'_>, text: &str, contract: &str) -> Judgment {
         if let Ok(integer) = text.parse() {
             return self.within_bounds(Value::Integer(integer), text, contract);
         }
@@ -142,28 +140,21 @@ impl Kind {
         Judgment::fault(Reading::Value(value), Code::OutOfRange, words)
     }
 
-    fn no_number(&self, json: &Json<'_>, contract: &str) -> Judgment {
-        let found = match json {
-            Json::Text(text) => Quoted(text).to_string(),
-            Json::Number(raw) => Excerpt(raw).to_string(),
-            _ => json.noun().to_owned(),
-        };
+    fn no_number(&self, json: Json<'_>, contract: &str) -> Judgment {
         let words = format!(
-            "is {found}, which can't be read as the {} that contract {contract} declares; write {}",
+            "is {json}, which can't be read as the {} that contract {contract} declares; write {}",
             self.as_str(),
             self.example()
         );
         Judgment::fault(Reading::NotANumber, Code::NotANumber, words)
     }
 
-    fn wrong_type(&self, json: &Json<'_>, contract: &str) -> Judgment {
+    fn wrong_type(&self, json: Json<'_>, contract: &str) -> Judgment {
         let found = match json {
-            Json::Text(text) => Quoted(text).to_string(),
-            Json::Number(raw) | Json::List(raw) | Json::Object(raw) => {
-                format!("{} ({})", json.noun(), Excerpt(raw))
+            Json::Number(_) | Json::List(_) | Json::Object(_) => {
+                format!("{} ({json})", json.noun())
             }
-            Json::Bool(flag) => flag.to_string(),
-            Json::Null | Json::BadText(_) => json.noun().to_owned(),
+            _ => json.to_string(),
         };
         let words = format!(
             "is {found}, and contract {contract} declares it a {}; write {}",
@@ -174,11 +165,13 @@ impl Kind {
     }
 }
 
-fn not_in_enum(values: &[Box<str>], text: &str, contract: &str) -> Judgment {
+fn not_in_enum(values: &[Box<str>], json: Json<'_>, contract: &str) -> Judgment {
     let words = format!(
-        "is {}, and contract {contract} allows {}; write one of these or add it to values there",
-        Quoted(text),
+        "is {json}, and contract {contract} allows {}; write one of these or add it to values there",
         values.join(", ")
     );
     Judgment::fault(Reading::Unjudgeable, Code::NotInEnum, words)
 }
+
+#[cfg(test)]
+mod tests;
