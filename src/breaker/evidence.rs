@@ -3,7 +3,7 @@
 use crate::breaker::circuit::{Cause, Circuit};
 use crate::breaker::config::Config;
 use crate::breaker::judge::{Subject, Verdict, misplaced};
-use crate::breaker::sample::{Reading, Value};
+use crate::breaker::sample::{Reading, Unknown, Value};
 use crate::breaker::standing::{Phase, resample};
 use crate::breaker::step::{Context, Report};
 use crate::breaker::streak::{Observed, Streak};
@@ -100,6 +100,7 @@ impl Scene<'_> {
         good: &mut bool,
     ) -> bool {
         streak.expire(self.now.mono, self.config.within);
+        streak.age(self.now.mono);
         let Some(verdict) = self.sample(streak, subject, reading) else {
             return false;
         };
@@ -129,7 +130,7 @@ impl Scene<'_> {
     ) -> Option<Verdict> {
         let news = reading.and_then(|reading| self.observe(streak, subject, reading));
         if news.is_none() {
-            return resample(streak, subject, self.phase, self.now);
+            return resample(streak, subject, self.phase, self.now.mono);
         }
         let last = streak.last.as_ref()?;
         self.phase
@@ -158,13 +159,14 @@ impl Scene<'_> {
             }
             return Some(Verdict::Unknown(unknown));
         }
-        let verdict = self.judge(subject, reading);
+        let (verdict, stale_at) = self.judge(subject, reading);
         streak.last = Some(Observed {
             id: reading.id,
             observed_at: reading.observed_at,
             arrived: self.now.mono,
             counted: self.now.mono,
             value: standing_value(verdict, reading),
+            stale_at,
             class: verdict.class(),
             since_trip: match (reading.observed_at, self.phase.tripped_at) {
                 (Some(observed_at), Some(tripped_at)) => observed_at > tripped_at,
@@ -179,19 +181,25 @@ impl Scene<'_> {
         if last.value.as_ref() == reading.value.as_ref().ok() {
             return;
         }
-        let verdict = self.judge(subject, reading);
+        let (verdict, stale_at) = self.judge(subject, reading);
         let value = standing_value(verdict, reading);
         if last.value.is_some() && value.is_some() {
             // The old value counted at each of its times, even where that changed nothing.
             last.counted = latest_tick(last.counted, self.config.resample_every(), self.now.mono);
         }
         last.value = value;
+        last.stale_at = stale_at;
         last.class = verdict.class();
     }
 
-    fn judge(&self, subject: Subject<'_>, reading: &Reading) -> Verdict {
+    /// What a reading says at its age, and when it stops saying it.
+    fn judge(&self, subject: Subject<'_>, reading: &Reading) -> (Verdict, Option<Mono>) {
+        let stale_at = subject.stale_at(reading, self.now);
+        if stale_at.is_some_and(|stale_at| self.now.mono >= stale_at) {
+            return (Verdict::Unknown(Unknown::Stale), stale_at);
+        }
         let value = reading.value.as_ref().map_err(|unknown| *unknown);
-        subject.judge(value, reading.observed_at, self.now.wall)
+        (subject.judge(value), stale_at)
     }
 }
 

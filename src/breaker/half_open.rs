@@ -9,7 +9,7 @@ use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::open::retry_later;
 use crate::breaker::step::{Change, Context, Effect, Reason};
 use crate::breaker::streak::Streak;
-use crate::breaker::time::{Mono, Now, Wall};
+use crate::breaker::time::{Mono, Now};
 use crate::breaker::trip;
 
 /// One Bad reopens, enough Good go a step on, and the deadline ends it.
@@ -55,7 +55,7 @@ pub(super) fn deadline(
 /// Counts a Good moment; true when it was the last that the step needed.
 fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<Effect>) -> bool {
     let needed = config.half_open.needed();
-    let vetoed = is_vetoed(circuit, config, now.wall);
+    let vetoed = is_vetoed(circuit, config);
     let State::HalfOpen {
         trip,
         step,
@@ -92,22 +92,21 @@ fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<E
 /// Good samples of one condition must not admit more traffic while another still says
 /// that the service is sick, even where it has said so since before the trip and hence
 /// counts for nothing by itself.
-fn is_vetoed(circuit: &Circuit, config: &Config, wall: Wall) -> bool {
+fn is_vetoed(circuit: &Circuit, config: &Config) -> bool {
     let contract = Subject::Contract {
         illegal_is_bad: config.illegal_is_bad,
     };
     let mut rules = circuit.rules.iter().zip(&config.rules);
-    rules.any(|(streak, rule)| is_unclear(streak, Subject::Rule(rule), wall))
-        || is_unclear(&circuit.illegal, contract, wall)
+    rules.any(|(streak, rule)| is_unclear(streak, Subject::Rule(rule)))
+        || is_unclear(&circuit.illegal, contract)
 }
 
-fn is_unclear(streak: &Streak, subject: Subject<'_>, wall: Wall) -> bool {
+fn is_unclear(streak: &Streak, subject: Subject<'_>) -> bool {
     streak.last.as_ref().is_some_and(|last| {
         let Some(value) = &last.value else {
             return false;
         };
-        let verdict = subject.judge(Ok(value), last.observed_at, wall);
-        matches!(verdict, Verdict::Bad | Verdict::Between)
+        matches!(subject.judge(Ok(value)), Verdict::Bad | Verdict::Between)
     })
 }
 

@@ -4,7 +4,7 @@ use std::mem::discriminant;
 
 use crate::breaker::config::{Rule, Test};
 use crate::breaker::sample::{Class, Reading, Unknown, Value};
-use crate::breaker::time::{Span, Wall};
+use crate::breaker::time::{Mono, Now, Span, Wall};
 
 /// How far ahead of ours an entry's own clock may run.
 ///
@@ -50,17 +50,9 @@ pub(super) enum Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Judges a value of the age that it has now.
-    pub(super) fn judge(
-        self,
-        value: Result<&Value, Unknown>,
-        observed_at: Option<Wall>,
-        wall: Wall,
-    ) -> Verdict {
+    /// Judges a value, whatever its age.
+    pub(super) fn judge(self, value: Result<&Value, Unknown>) -> Verdict {
         match self {
-            Self::Rule(rule) if is_stale(rule, observed_at, wall) => {
-                Verdict::Unknown(Unknown::Stale)
-            }
             Self::Rule(rule) => {
                 value.map_or_else(Verdict::Unknown, |value| test(&rule.test, value))
             }
@@ -70,6 +62,18 @@ impl Subject<'_> {
                 _ => Verdict::Unknown(Unknown::Illegal),
             },
         }
+    }
+
+    /// From when a reading is stale, where it ever is; now, if it is already.
+    ///
+    /// The wall clocks are compared once, when the reading is taken in; from then on it
+    /// ages by the monotonic clock, which does not jump.
+    pub(super) fn stale_at(self, reading: &Reading, now: Now) -> Option<Mono> {
+        let Self::Rule(rule) = self else {
+            return None;
+        };
+        let left = (reading.observed_at? + rule.stale_after?).since(now.wall);
+        Some(u64::try_from(left).map_or(now.mono, |left| now.mono + Span(left) + Span(1)))
     }
 }
 
@@ -83,13 +87,6 @@ pub(super) fn misplaced(reading: &Reading, newest: Option<Wall>, wall: Wall) -> 
         Some(Unknown::OutOfOrder)
     } else {
         None
-    }
-}
-
-fn is_stale(rule: &Rule, observed_at: Option<Wall>, wall: Wall) -> bool {
-    match (observed_at, rule.stale_after) {
-        (Some(observed_at), Some(stale_after)) => wall > observed_at + stale_after,
-        _ => false,
     }
 }
 

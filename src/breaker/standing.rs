@@ -7,7 +7,7 @@ use crate::breaker::circuit::{Cause, Circuit, State};
 use crate::breaker::config::Config;
 use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::streak::{Observed, Streak};
-use crate::breaker::time::{Mono, Now, Span, Wall};
+use crate::breaker::time::{Mono, Span, Wall};
 
 /// What a circuit's state makes of a value that stands, or of a new one.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +83,7 @@ impl Phase {
     pub(super) fn due(self, streak: &Streak, subject: Subject<'_>) -> Option<Mono> {
         let (every, confirmed) = (self.every?, self.confirmed?);
         let last = streak.last.as_ref()?;
-        // Whether it has gone stale since is found out when it is due.
-        let verdict = subject.judge(Ok(last.value.as_ref()?), None, Wall(0));
+        let verdict = subject.judge(Ok(last.value.as_ref()?));
         let repeated = last.counted.max(confirmed) + every;
         match self.kind {
             Kind::Open => None,
@@ -107,17 +106,13 @@ pub(super) fn resample(
     streak: &mut Streak,
     subject: Subject<'_>,
     phase: Phase,
-    now: Now,
+    now: Mono,
 ) -> Option<Verdict> {
-    if now.mono < phase.due(streak, subject)? {
+    if now < phase.due(streak, subject)? {
         return None;
     }
     let last = streak.last.as_mut()?;
-    let verdict = subject.judge(Ok(last.value.as_ref()?), last.observed_at, now.wall);
-    last.counted = now.mono;
-    last.class = verdict.class();
-    if matches!(verdict, Verdict::Unknown(_)) {
-        last.value = None;
-    }
+    let verdict = subject.judge(Ok(last.value.as_ref()?));
+    last.counted = now;
     Some(verdict)
 }

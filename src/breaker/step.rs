@@ -21,6 +21,7 @@ pub enum Input<'a> {
     /// The override in force changed.
     Force(Option<Forced>),
     /// The policy's rules, thresholds or selector changed: streaks restart, the state stays.
+    /// No value stands until the next report, which should follow at once.
     Reconfigured,
     /// A person ended the latch or ordered the circuit closed.
     Reset,

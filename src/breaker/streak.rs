@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::breaker::config::Config;
-use crate::breaker::sample::{Class, ObservationId, Value};
+use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
 use crate::breaker::time::{Mono, Span, Wall};
 
 /// Bad samples in a row, of one rule.
@@ -34,6 +34,8 @@ pub struct Observed {
     pub counted: Mono,
     /// The value that stands; `None` when the object no longer says it, or says nothing that can be judged.
     pub value: Option<Value>,
+    /// From when the value is stale, where it ever is.
+    pub stale_at: Option<Mono>,
     /// How what stands is classed, by the rule's limit alone.
     pub class: Class,
     /// Whether it was observed since the last trip, and so may count in `HalfOpen`.
@@ -88,6 +90,22 @@ impl Streak {
         Some(*first + within + Span(1))
     }
 
+    /// Lets a value that has become stale stand no more.
+    pub(super) fn age(&mut self, now: Mono) {
+        if self.goes_stale().is_some_and(|stale_at| now >= stale_at)
+            && let Some(last) = &mut self.last
+        {
+            last.value = None;
+            last.class = Class::Unknown(Unknown::Stale);
+        }
+    }
+
+    /// When the value that stands goes stale, where it ever does.
+    pub(super) fn goes_stale(&self) -> Option<Mono> {
+        let last = self.last.as_ref()?;
+        last.value.as_ref().and(last.stale_at)
+    }
+
     /// Starts anew at a trip: nothing observed until now may close the circuit.
     pub(super) fn end_at_trip(&mut self) {
         self.reset();
@@ -101,6 +119,7 @@ impl Streak {
         self.reset();
         if let Some(last) = &mut self.last {
             last.observed_at = None;
+            last.stale_at = None;
             last.value = None;
             last.counted = now;
         }

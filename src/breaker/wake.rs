@@ -6,6 +6,7 @@ use crate::breaker::config::Config;
 use crate::breaker::half_open;
 use crate::breaker::judge::Subject;
 use crate::breaker::standing::Phase;
+use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
 
 /// The next moment at which [`crate::breaker::step::Input::Tick`] could change this circuit, if any.
@@ -13,14 +14,15 @@ use crate::breaker::time::Mono;
 /// A tick before it changes nothing, as long as the watch, the siblings and the lead stay
 /// as they are; a change of those deserves a tick at once. After the tick the next wake
 /// lies later. It may lie in the past, when the watch has just been confirmed. A Closed
-/// circuit whose values are all Good needs no wakes at all.
+/// circuit whose values are all Good needs no wakes but to see them go stale.
 #[must_use]
 pub fn next_wake(
     circuit: &Circuit,
     config: &Config,
     confirmed_since: Option<Mono>,
 ) -> Option<Mono> {
-    match &circuit.state {
+    let stale = circuit.streaks().filter_map(Streak::goes_stale).min();
+    let own = match &circuit.state {
         State::Open { until, .. } => {
             let moves = confirmed_since.is_some() && !circuit.latched;
             moves.then(|| circuit.retry_at.unwrap_or(*until))
@@ -40,7 +42,8 @@ pub fn next_wake(
             let resample = resample(circuit, config, confirmed_since);
             earliest(decay, earliest(expiry, resample))
         }
-    }
+    };
+    earliest(own, stale)
 }
 
 fn resample(circuit: &Circuit, config: &Config, confirmed: Option<Mono>) -> Option<Mono> {

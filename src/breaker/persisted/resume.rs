@@ -105,6 +105,7 @@ fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Stre
             arrived: past(last.arrived, now),
             counted: past(last.counted, now),
             value: None,
+            stale_at: None,
             class: last.class,
             since_trip: last.since_trip,
         }),

@@ -5,7 +5,6 @@ use rstest::rstest;
 use crate::breaker::config::{Rule, Test};
 use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::sample::{Unknown, Value};
-use crate::breaker::time::Wall;
 
 fn above(limit: f64, clear: Option<f64>) -> Test {
     Test::Above { limit, clear }
@@ -62,6 +61,6 @@ fn a_value_is_judged_by_limit_and_clear(
         test,
         stale_after: None,
     };
-    let judged = Subject::Rule(&rule).judge(Ok(&value), None, Wall(0));
+    let judged = Subject::Rule(&rule).judge(Ok(&value));
     assert_eq!(judged, verdict);
 }

@@ -140,19 +140,6 @@ proptest! {
         let mut told = (unbroken.see(&config), restarted.see(&config));
         for act in &after {
             prop_assert_eq!(&told.0, &told.1, "before {:?}", act);
-            // One of them may wake to find a value stale that the other never took up.
-            if matches!(act, Act::Wake) {
-                let wakes = [unbroken.wake(&config), restarted.wake(&config)];
-                let wake = wakes.into_iter().flatten().min().unwrap_or_default();
-                let span = wake.since(unbroken.context.now.mono);
-                unbroken.pass(span);
-                restarted.pass(span);
-                told = (
-                    unbroken.input(&config, Input::Tick),
-                    restarted.input(&config, Input::Tick),
-                );
-                continue;
-            }
             told = (unbroken.play(&config, act), restarted.play(&config, act));
         }
         prop_assert_eq!(told.0, told.1);

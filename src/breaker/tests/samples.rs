@@ -235,6 +235,37 @@ fn a_standing_value_is_resampled_until_it_is_stale() {
 }
 
 #[test]
+fn a_good_value_that_goes_stale_is_unknown_from_that_moment_on() {
+    let mut world = world();
+    world.observe_at(GOOD, Wall(START.wall.0 - 30_000));
+    world.run(Span(60_000));
+    assert_eq!(class(&world), Class::Good);
+    world.run(Span(1));
+    assert_eq!(class(&world), Class::Unknown(Unknown::Stale));
+    assert_eq!(world.wake(), None);
+}
+
+#[test]
+fn what_has_been_taken_in_ages_by_the_clock_that_does_not_jump() {
+    let mut world = world();
+    world.observe_at(GOOD, START.wall);
+    world.context.now.wall = Wall(i64::MAX);
+    world.tick();
+    assert_eq!(class(&world), Class::Good);
+    world.context.now.wall = START.wall;
+    world.run(Span(90_001));
+    assert_eq!(class(&world), Class::Unknown(Unknown::Stale));
+}
+
+#[test]
+fn another_observation_of_the_same_time_is_not_out_of_order() {
+    let mut world = world();
+    world.observe_at(BAD, START.wall);
+    world.observe_at(BAD, START.wall);
+    assert_eq!(count(&world), 2);
+}
+
+#[test]
 fn a_value_without_a_time_of_its_own_never_goes_stale() {
     let mut world = World::of(Config {
         consecutive: 100,
