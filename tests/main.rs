@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod docs;
 mod harness;
 mod source_kube;
 mod support;

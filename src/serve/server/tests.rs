@@ -78,3 +78,12 @@ async fn a_client_that_never_sends_its_body_gets_408() {
     let heard = hear(say(server.address, request).await).await;
     assert!(heard.starts_with("HTTP/1.1 408"), "{heard}");
 }
+
+#[tokio::test]
+async fn a_head_past_16_kib_is_refused() {
+    let server = running().await;
+    let filler = "a".repeat(17 * 1024);
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx-filler: {filler}\r\n\r\n");
+    let heard = hear(say(server.address, &request).await).await;
+    assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
+}

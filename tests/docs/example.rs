@@ -1,0 +1,209 @@
+//! The example: the view that the pages' answers are about, and the exchanges they show.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use fusegate::breaker::circuit::{Cause, StateName, TripId};
+use fusegate::breaker::sample::{Class, Value};
+use fusegate::breaker::time::{Mono, Wall};
+use fusegate::runtime::clock::Clock;
+use fusegate::serve::server::router;
+use fusegate::serve::state::{Heartbeat, ServeState};
+use fusegate::serve::view::{CircuitView, PolicyView, RuleView, View};
+use fusegate::source::event::GroupKind;
+use http_body_util::BodyExt;
+use serde_json::Value as Json;
+use tower::ServiceExt;
+
+use super::blocks::Block;
+
+/// 2026-11-22T14:05:00Z.
+const TRIPPED: i64 = 1_795_356_300_000;
+
+/// Policy shop/checkout over two Storefronts, of which eu-1 is Open.
+pub(super) fn state() -> ServeState {
+    let clock = Clock::start();
+    let now = clock.now().mono;
+    let circuits = [("eu-1", open(now)), ("us-1", closed(now))];
+    let policy = PolicyView {
+        kind: Some(GroupKind::new("shop.example.com", "Storefront")),
+        observe: false,
+        rejected: None,
+        circuits: circuits
+            .map(|(name, circuit)| (Arc::from(name), Arc::new(circuit)))
+            .into_iter()
+            .collect(),
+    };
+    let mut view = View {
+        synced: true,
+        objects: 2,
+        ..View::default()
+    };
+    view.policies
+        .insert(("shop".into(), "checkout".into()), Arc::new(policy));
+    ServeState {
+        view: Arc::new(ArcSwap::from_pointee(view)),
+        clock,
+        heartbeat: Heartbeat::start(now),
+        metrics: Arc::new(String::new),
+    }
+}
+
+fn open(now: Mono) -> CircuitView {
+    CircuitView {
+        state: StateName::Open,
+        shadow: StateName::Open,
+        trip: Some(TripId(0x9f86_d081_884c_7d65)),
+        cause: Some(Cause::Breach),
+        since: Some(Wall(TRIPPED)),
+        until: Some(Wall(TRIPPED + 60_000)),
+        admit_percent: 0,
+        rules: vec![rule(now, 312.0, Class::Bad, 3)],
+        ..closed(now)
+    }
+}
+
+fn closed(now: Mono) -> CircuitView {
+    CircuitView {
+        uid: "5c2f".into(),
+        state: StateName::Closed,
+        shadow: StateName::Closed,
+        forced: None,
+        trip: None,
+        cause: None,
+        since: None,
+        until: None,
+        admit_percent: 100,
+        latched: false,
+        suppressed: false,
+        rules: vec![rule(now, 120.0, Class::Good, 0)],
+    }
+}
+
+fn rule(now: Mono, value: f64, class: Class, streak: u32) -> RuleView {
+    RuleView {
+        condition: "network-latency".into(),
+        value: Some(Value::Number(value)),
+        class: Some(class),
+        streak,
+        arrived: Some(Mono(now.0 - 4_000)),
+    }
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    content_type: String,
+    body: String,
+}
+
+pub(super) async fn ask(state: &ServeState, method: &str, path: &str, body: &str) -> Answer {
+    let request = Request::builder().method(method).uri(path);
+    send(
+        state,
+        request.body(Body::from(body.to_owned())).expect(path),
+    )
+    .await
+}
+
+async fn send(state: &ServeState, request: Request<Body>) -> Answer {
+    let response = router(state.clone())
+        .oneshot(request)
+        .await
+        .expect("the router is infallible");
+    let content_type = response.headers().get("content-type");
+    Answer {
+        status: response.status(),
+        content_type: content_type
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned(),
+        body: {
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            String::from_utf8(bytes.to_vec()).unwrap()
+        },
+    }
+}
+
+/// A request and the answer to it, as a page shows them.
+pub(super) struct Exchange {
+    place: String,
+    request: Request<Body>,
+    status: u16,
+    content_type: String,
+    body: String,
+}
+
+impl Exchange {
+    /// Reads `METHOD path HTTP/1.1`, headers, a body, and the same of the answer.
+    pub(super) fn parse(block: &Block) -> Self {
+        let (asked, answered) = block.text.split_once("HTTP/1.1 ").expect(&block.place);
+        // The request line ends in the protocol, so the first match is its own.
+        let (asked, answered) = match answered.split_once("\nHTTP/1.1 ") {
+            Some((rest, answered)) => (format!("{asked}HTTP/1.1 {rest}"), answered),
+            None => (asked.to_owned(), answered),
+        };
+        let (head, body) = asked.split_once("\n\n").unwrap_or((&asked, ""));
+        let mut lines = head.lines();
+        let mut words = lines.next().expect(&block.place).split(' ');
+        let (method, path) = (words.next().unwrap(), words.next().expect(&block.place));
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            request = request.header(name, value);
+        }
+        let (status, rest) = answered.split_once('\n').expect(&block.place);
+        let (headers, expected) = rest.split_once("\n\n").expect(&block.place);
+        Self {
+            place: block.place.clone(),
+            request: request
+                .body(Body::from(body.trim().to_owned()))
+                .expect(&block.place),
+            status: status[..3].parse().expect(&block.place),
+            content_type: headers.trim_start_matches("content-type: ").to_owned(),
+            body: expected.to_owned(),
+        }
+    }
+
+    /// Asks, and compares.
+    pub(super) async fn hold(self, state: &ServeState) {
+        let answer = send(state, self.request).await;
+        assert_eq!(
+            answer.status.as_u16(),
+            self.status,
+            "{}: {}",
+            self.place,
+            answer.body
+        );
+        assert_eq!(answer.content_type, self.content_type, "{}", self.place);
+        if self.content_type == "application/json" {
+            let shown: Json = serde_json::from_str(&self.body).expect(&self.place);
+            let given: Json = serde_json::from_str(&answer.body).expect(&self.place);
+            assert_eq!(given, shown, "{}", self.place);
+        } else {
+            assert_eq!(answer.body, self.body, "{}", self.place);
+        }
+    }
+}
+
+/// Paths and queries of every `url` that points at fusegate, templates of other tools filled in.
+pub(super) fn collect_urls(document: &Json, into: &mut BTreeSet<String>) {
+    match document {
+        Json::Object(fields) => {
+            if let Some(Json::String(url)) = fields.get("url") {
+                let rest = url
+                    .split_once(":8080")
+                    .map(|(_, rest)| rest)
+                    .unwrap_or_default();
+                let filled = rest
+                    .replace("{{args.policy}}", "checkout")
+                    .replace("{{args.object}}", "");
+                into.extend((!filled.is_empty()).then_some(filled));
+            }
+            fields.values().for_each(|field| collect_urls(field, into));
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect_urls(item, into)),
+        _ => {}
+    }
+}
