@@ -38,6 +38,9 @@ impl Delta {
         if !changes.is_empty() {
             events.push(Event::Subscribed(type_url.clone()));
         }
+        if *type_url == TypeUrl::CLUSTER && request.rejection.is_some() {
+            self.mux.stop_warming();
+        }
         self.mux.note(type_url, changes)?;
         Ok(events)
     }

@@ -7,6 +7,7 @@ mod quota;
 mod response;
 #[cfg(test)]
 pub(crate) mod testing;
+mod warming;
 
 pub use limits::{Limits, Refusal};
 pub use response::{Event, Nonce, Rejection, Response};

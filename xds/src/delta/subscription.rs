@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::request::Request;
-use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Limits, Response};
-use crate::snapshot::{Collection, InterestChange, Topic};
+use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Response};
+use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -149,10 +149,6 @@ impl protocol::Subscription for Subscription {
 
     fn awaits_answer(&self) -> bool {
         !self.unanswered.is_empty()
-    }
-
-    fn is_blocked(&mut self, collection: &Collection, limits: &Limits) -> bool {
-        self.unanswered.len() >= limits.unanswered && self.ledger.is_due(collection)
     }
 
     fn ledger(&self) -> &Ledger {

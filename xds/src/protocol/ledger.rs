@@ -78,6 +78,12 @@ impl Ledger {
         self.entries.get(name).is_some_and(|entry| entry.explicit)
     }
 
+    /// Whether the client asked for `name` and was told what there is.
+    pub(crate) fn has_told(&self, name: &str) -> bool {
+        let entry = self.entries.get(name);
+        entry.is_some_and(|entry| entry.explicit && entry.known != Known::Unanswered)
+    }
+
     /// Subscribes to `name`, which is answered even if the client has it already (rules 14, 23).
     pub(crate) fn subscribe(&mut self, name: &Arc<str>) {
         let entry = Entry {

@@ -11,6 +11,7 @@ use super::ledger::{Ledger, Selection};
 use super::limits::{Limits, Refusal};
 use super::quota::Quota;
 use super::response::{Nonce, Response};
+use super::warming::Warming;
 use crate::resource::Resource;
 use crate::snapshot::{Collection, InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
@@ -23,8 +24,10 @@ pub(crate) trait Subscription: Default {
     /// Whether a response awaits its answer.
     fn awaits_answer(&self) -> bool;
 
-    /// Whether something is due that has to wait for an answer.
-    fn is_blocked(&mut self, collection: &Collection, limits: &Limits) -> bool;
+    /// Whether the client was told what there is under `name`, and has answered.
+    fn is_done_with(&self, name: &str) -> bool {
+        self.ledger().has_told(name) && !self.awaits_answer()
+    }
 
     fn ledger(&self) -> &Ledger;
 
@@ -104,6 +107,8 @@ pub(crate) struct Mux<S> {
     nonce: Nonce,
     interest: Vec<InterestChange>,
     ttl: bool,
+    /// Clusters that were sent, whose endpoints the client has not taken yet.
+    warming: Warming,
     /// Since when something has been waiting for its turn, by the caller's clock.
     held_since: Option<Duration>,
 }
@@ -116,6 +121,7 @@ impl<S: Subscription> Mux<S> {
             nonce: Nonce::default(),
             interest: Vec::new(),
             ttl: false,
+            warming: Warming::default(),
             held_since: None,
         }
     }
@@ -197,15 +203,14 @@ impl<S: Subscription> Mux<S> {
         behind: &[TypeUrl],
     ) -> (Option<Due>, bool) {
         let nothing = Collection::default();
+        let patient = self.is_patient(now);
+        let clusters_are_ready = !patient || self.clusters_are_ready(snapshot);
         let limits = self.quota.limits();
-        let patient = self
-            .held_since
-            .is_none_or(|since| now < since + limits.hold);
-        let (mut held, mut blocked) = (false, false);
+        let mut held = false;
         for (type_url, subscription) in &mut self.subscriptions {
             let collection = snapshot.collection(type_url).unwrap_or(&nothing);
-            if blocked && patient && type_url.may_refer_to(&TypeUrl::CLUSTER) {
-                held = true;
+            if !clusters_are_ready && type_url.may_refer_to(&TypeUrl::CLUSTER) {
+                held |= subscription.ledger().is_due(collection);
                 continue;
             }
             let referred = behind
@@ -225,9 +230,35 @@ impl<S: Subscription> Mux<S> {
             if due.is_some() {
                 return (due, held);
             }
-            blocked |= *type_url == TypeUrl::CLUSTER && subscription.is_blocked(collection, limits);
         }
         (None, held)
+    }
+
+    /// Whether what waits for its turn may wait any longer.
+    fn is_patient(&self, now: Duration) -> bool {
+        let limit = self.quota.limits().hold;
+        self.held_since.is_none_or(|since| now < since + limit)
+    }
+
+    /// Rule 31: whether the client has answered for all clusters that it was sent, and has their endpoints.
+    ///
+    /// Until then a route to a new cluster would fail its requests.
+    fn clusters_are_ready(&mut self, snapshot: &Snapshot) -> bool {
+        let Some(clusters) = self.subscriptions.get(&TypeUrl::CLUSTER) else {
+            return true;
+        };
+        let endpoints = self.subscriptions.get(&TypeUrl::ENDPOINT);
+        let has = |name: &Arc<str>| endpoints.is_some_and(|endpoints| endpoints.is_done_with(name));
+        self.warming
+            .settle(snapshot.collection(&TypeUrl::CLUSTER), has);
+        let published = snapshot.collection(&TypeUrl::CLUSTER);
+        let due = published.is_some_and(|collection| clusters.ledger().is_due(collection));
+        self.warming.is_empty() && !(clusters.awaits_answer() && due)
+    }
+
+    /// The client refused clusters: which of them it has, and will ask endpoints for, is not known.
+    pub(crate) fn stop_warming(&mut self) {
+        self.warming = Warming::default();
     }
 
     /// When to ask again even if nothing happens: something held has waited long enough, or a heartbeat is due.
@@ -259,6 +290,7 @@ impl<S: Subscription> Mux<S> {
 
     /// Rule 33: what a changed resource refers to is sent again, since the client warms the resource with it.
     fn refresh(&mut self, changed: &[Resource]) {
+        self.warming.start(changed);
         for reference in changed.iter().flat_map(Resource::references) {
             if let Some(subscription) = self.subscriptions.get_mut(&reference.type_url) {
                 subscription.ledger_mut().refresh(&reference.name);

@@ -5,7 +5,11 @@ pub(crate) mod script;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
-use envoy_types::pb::envoy::config::cluster::v3::cluster::{ClusterDiscoveryType, DiscoveryType};
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, EdsClusterConfig,
+};
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::{AggregatedConfigSource, ConfigSource};
 use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 
@@ -48,10 +52,19 @@ pub(crate) fn line(response: &Response) -> String {
 /// A cluster whose endpoints come by EDS; `content` tells its versions apart.
 pub(crate) fn cluster(name: &str, content: &str) -> Resource {
     let eds = ClusterDiscoveryType::Type(DiscoveryType::Eds.into());
+    let specifier = Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {}));
+    let ads = ConfigSource {
+        config_source_specifier: specifier,
+        ..ConfigSource::default()
+    };
     let message = Cluster {
         name: name.into(),
         alt_stat_name: content.into(),
         cluster_discovery_type: Some(eds),
+        eds_cluster_config: Some(EdsClusterConfig {
+            eds_config: Some(ads),
+            ..EdsClusterConfig::default()
+        }),
         ..Cluster::default()
     };
     Resource::from_message(name, &message)

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{ClusterDiscoveryType, DiscoveryType};
+use envoy_types::pb::envoy::config::core::v3::ConfigSource;
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::listener::v3::{FilterChain, Listener, filter};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
@@ -22,6 +24,8 @@ pub struct Reference {
     pub type_url: TypeUrl,
     /// Its name.
     pub name: Arc<str>,
+    /// The client gets it on the stream that brings the resource itself.
+    pub aggregated: bool,
 }
 
 /// What the client must get anew once this resource has changed (rule 33): a cluster's endpoints, a listener's routes.
@@ -54,9 +58,12 @@ fn endpoints(cluster: &Cluster) -> Vec<Reference> {
     let name = service
         .filter(|name| !name.is_empty())
         .unwrap_or(&cluster.name);
+    let config = cluster.eds_cluster_config.as_ref();
+    let source = config.and_then(|config| config.eds_config.as_ref());
     vec![Reference {
         type_url: TypeUrl::ENDPOINT,
         name: name.into(),
+        aggregated: is_aggregated(source),
     }]
 }
 
@@ -74,26 +81,30 @@ fn routes(listener: &Listener) -> Vec<Reference> {
         .api_listener
         .iter()
         .filter_map(|api| api.api_listener.as_ref());
-    let names = configured.chain(api).filter_map(route_name);
-    names
-        .map(|name| Reference {
-            type_url: TypeUrl::ROUTE,
-            name: name.into(),
-        })
-        .collect()
+    configured.chain(api).filter_map(route).collect()
 }
 
-fn route_name(config: &Any) -> Option<String> {
+fn route(config: &Any) -> Option<Reference> {
     if !config.type_url.ends_with(CONNECTION_MANAGER) {
         return None;
     }
-    match HttpConnectionManager::decode(config.value.as_slice())
-        .ok()?
-        .route_specifier?
-    {
-        RouteSpecifier::Rds(rds) => Some(rds.route_config_name),
-        _ => None,
-    }
+    let manager = HttpConnectionManager::decode(config.value.as_slice()).ok()?;
+    let RouteSpecifier::Rds(rds) = manager.route_specifier? else {
+        return None;
+    };
+    Some(Reference {
+        type_url: TypeUrl::ROUTE,
+        aggregated: is_aggregated(rds.config_source.as_ref()),
+        name: rds.route_config_name.into(),
+    })
+}
+
+fn is_aggregated(source: Option<&ConfigSource>) -> bool {
+    let specifier = source.and_then(|source| source.config_source_specifier.as_ref());
+    matches!(
+        specifier,
+        Some(ConfigSourceSpecifier::Ads(_) | ConfigSourceSpecifier::Self_(_))
+    )
 }
 
 #[cfg(test)]

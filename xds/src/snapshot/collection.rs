@@ -68,6 +68,12 @@ impl Collection {
         matches!(self.absent, Absent::Withheld)
     }
 
+    /// Whether there are names of which a client may not be told that nothing is published under them.
+    pub(crate) fn withholds_anything(&self) -> bool {
+        let published = |name| self.published(name).is_some();
+        self.is_withheld() || !self.withheld.iter().all(|name| published(name))
+    }
+
     /// The names changed after publication `sequence`, with repetitions; `None` if that is too long ago to be known.
     pub(crate) fn changed_since(&self, sequence: u64) -> Option<impl Iterator<Item = &Arc<str>>> {
         self.log.since(sequence)

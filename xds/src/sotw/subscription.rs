@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::request::Request;
-use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Limits, Nonce, Response};
+use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Nonce, Response};
 use crate::resource::Resource;
 use crate::snapshot::{Answer, Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
@@ -201,10 +201,6 @@ impl protocol::Subscription for Subscription {
 
     fn awaits_answer(&self) -> bool {
         self.outstanding.is_some()
-    }
-
-    fn is_blocked(&mut self, collection: &Collection, _: &Limits) -> bool {
-        self.outstanding.is_some() && (self.full_due || self.ledger.is_due(collection))
     }
 
     fn ledger(&self) -> &Ledger {

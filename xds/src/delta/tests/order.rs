@@ -56,8 +56,19 @@ impl Mesh {
                 .put(cluster("two", "1"))
                 .remove(TypeUrl::CLUSTER, "one")
                 .remove(TypeUrl::ENDPOINT, "one")
+                .put(resource(&TypeUrl::ENDPOINT, "two", "1"))
                 .put(resource(&TypeUrl::ROUTE, "route", "two")),
         );
+    }
+
+    /// As a client does when it has got a cluster: it asks for the endpoints, and takes them.
+    fn warm(&mut self, name: &str) {
+        let request = Request {
+            subscribe: vec![Arc::from(name)],
+            ..Request::new(TypeUrl::ENDPOINT)
+        };
+        self.core.request(&request).unwrap();
+        assert_eq!(self.next(), Some(format!("ClusterLoadAssignment {name}")));
     }
 
     fn take(&mut self) -> Option<Arc<Response>> {
@@ -84,10 +95,34 @@ impl Mesh {
 }
 
 #[test]
+fn rule_31_a_route_waits_until_its_new_cluster_is_warm() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    assert_eq!(
+        mesh.next(),
+        None,
+        "the client has not asked for the endpoints yet"
+    );
+    mesh.warm("two");
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
+fn rule_31_a_route_does_not_wait_for_clusters_that_were_refused() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    let clusters = mesh.take().unwrap();
+    mesh.answer(&clusters, false);
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
 fn rule_32_what_was_referred_to_is_removed_when_the_referrer_has_moved_on() {
     let mut mesh = Mesh::new();
     mesh.move_over();
     assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    mesh.warm("two");
     let route = mesh.take().unwrap();
     assert_eq!(brief(&route), "RouteConfiguration route");
     assert_eq!(mesh.next(), None, "the route is not acknowledged yet");
@@ -105,6 +140,7 @@ fn rule_32_a_removal_waits_no_longer_than_the_limit() {
     let mut mesh = Mesh::new();
     mesh.move_over();
     assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    mesh.warm("two");
     let route = mesh.take().unwrap();
     mesh.answer(&route, false);
     assert_eq!(mesh.next(), None);
@@ -122,6 +158,7 @@ fn rule_32_a_removal_that_is_taken_back_in_time_never_happened() {
     let mut mesh = Mesh::new();
     mesh.move_over();
     mesh.next();
+    mesh.warm("two");
     let route = mesh.take().unwrap();
     assert_eq!(mesh.next(), None);
     mesh.publish(Update::new().put(cluster("one", "1")).put(resource(

@@ -104,7 +104,7 @@ impl Ledger {
 
     /// Whether a response that must be complete can be given yet.
     pub(crate) fn may_be_complete(&self, collection: &Collection) -> bool {
-        !self.wildcard || !collection.is_withheld()
+        !self.wildcard || !collection.withholds_anything()
     }
 
     /// The client took these.

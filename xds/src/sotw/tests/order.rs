@@ -14,6 +14,8 @@ struct Mesh {
     store: Store,
     core: Sotw,
     now: Duration,
+    endpoints: Vec<Arc<str>>,
+    nonce: String,
 }
 
 const SUBSCRIBED: [(TypeUrl, &str); 3] = [
@@ -29,6 +31,8 @@ impl Mesh {
             store: Store::new(),
             core: Sotw::new(Limits::default()),
             now: Duration::ZERO,
+            endpoints: vec!["one".into()],
+            nonce: String::new(),
         };
         mesh.publish(
             Update::new()
@@ -56,16 +60,34 @@ impl Mesh {
     fn answer(&mut self, response: &Response, taken: bool) {
         let nonce = response.nonce.to_string();
         let rejection = (!taken).then(rejection);
-        let names = SUBSCRIBED
-            .into_iter()
-            .filter(|(type_url, _)| *type_url == response.type_url);
-        let names = names.map(|(_, name)| Arc::from(name)).collect();
+        let names = if response.type_url == TypeUrl::ENDPOINT {
+            self.nonce.clone_from(&nonce);
+            self.endpoints.clone()
+        } else {
+            let own = SUBSCRIBED
+                .into_iter()
+                .filter(|(type_url, _)| *type_url == response.type_url);
+            own.map(|(_, name)| Arc::from(name)).collect()
+        };
         let request = Request {
             nonce,
             rejection,
             ..Request::new(response.type_url.clone(), names)
         };
         self.core.request(&request).unwrap();
+    }
+
+    /// As a client does when it has got a cluster: it asks for the endpoints, and takes them.
+    fn warm(&mut self, name: &str) {
+        self.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, name, "1")));
+        self.endpoints.push(name.into());
+        let request = Request::new(TypeUrl::ENDPOINT, self.endpoints.clone());
+        let request = Request {
+            nonce: self.nonce.clone(),
+            ..request
+        };
+        self.core.request(&request).unwrap();
+        assert_eq!(self.next(), Some(format!("ClusterLoadAssignment {name}")));
     }
 
     /// The next response, which is taken.
@@ -88,6 +110,7 @@ fn rule_32_what_was_referred_to_is_left_out_when_the_referrer_has_moved_on() {
     let mut mesh = Mesh::new();
     mesh.publish(move_over());
     assert_eq!(mesh.next().as_deref(), Some("Cluster one two"));
+    mesh.warm("two");
     let route = mesh.take().unwrap();
     assert_eq!(brief(&route), "RouteConfiguration route");
     assert_eq!(mesh.next(), None, "the route is not acknowledged yet");
@@ -101,6 +124,7 @@ fn rule_32_a_removal_waits_no_longer_than_the_limit() {
     let mut mesh = Mesh::new();
     mesh.publish(move_over());
     mesh.next();
+    mesh.warm("two");
     let route = mesh.take().unwrap();
     mesh.answer(&route, false);
     assert_eq!(mesh.next(), None);
@@ -127,6 +151,9 @@ fn rule_31_a_route_does_not_overtake_the_clusters_it_may_need() {
     assert_eq!(mesh.next(), None);
     mesh.answer(&clusters, true);
     assert_eq!(mesh.next().as_deref(), Some("Cluster one three two"));
+    assert_eq!(mesh.next(), None, "the new clusters are cold");
+    mesh.warm("three");
+    mesh.warm("two");
     assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
 }
 
