@@ -9,7 +9,10 @@
 )]
 
 mod http;
+mod mesh;
 mod plane;
 mod proxy;
+mod resources;
 mod runtime;
+mod upstream;
 mod wait;

@@ -102,8 +102,9 @@ impl Proxy {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        until("Envoy's admin port", true, async || admin_path.exists()).await;
-        let admin = fs::read_to_string(&admin_path).unwrap().parse().unwrap();
+        let admin = || fs::read_to_string(&admin_path).ok()?.parse().ok();
+        until("Envoy's admin port", true, async || admin().is_some()).await;
+        let admin: SocketAddr = admin().unwrap();
         let proxy = Self {
             admin,
             _process: process,
@@ -131,6 +132,13 @@ impl Proxy {
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.and_then(|value| value.parse().ok())
+    }
+
+    /// The statistics that count refused updates and are not zero.
+    pub(crate) async fn rejected(&self) -> Vec<String> {
+        let (_, body) = http::get(self.admin, "/stats?filter=update_rejected&usedonly").await;
+        let lines = body.lines().filter(|line| !line.ends_with(": 0"));
+        lines.map(str::to_owned).collect()
     }
 
     /// What Envoy has to say for itself.

@@ -112,6 +112,11 @@ async fn a_bad_layer_is_refused_parked_and_mended() {
             .refusals;
         assert!(refusals[0].1.contains("nvalid"), "{refusals:?}");
         plane.store.publish(put(layer("other", 1.0)));
+        let rejected = proxy.rejected().await;
+        assert!(
+            matches!(&rejected[..], [one] if one.ends_with(": 1")),
+            "{rejected:?}"
+        );
         assert_eq!(proxy.runtime(KEY).await, "100");
         let good = layer("shop", 20.0);
         let version = good.version();
@@ -121,7 +126,12 @@ async fn a_bad_layer_is_refused_parked_and_mended() {
             proxies.programmed(&TypeUrl::RUNTIME, "shop", version).acked
         })
         .await;
-        assert_eq!(proxy.stat("runtime.update_rejected").await.unwrap_or(1), 1);
+        assert_eq!(
+            proxy.rejected().await.len(),
+            1,
+            "{:?}",
+            proxy.rejected().await
+        );
     })
     .await;
 }

@@ -19,7 +19,9 @@ pub(crate) async fn until<T: PartialEq + Debug>(
             seen = look().await;
         }
     };
-    if tokio::time::timeout(DEADLINE, wait).await.is_err() {
-        panic!("{what}: expected {expected:?} within {DEADLINE:?}, last seen {seen:?}");
-    }
+    let waited = tokio::time::timeout(DEADLINE, wait).await;
+    assert!(
+        waited.is_ok(),
+        "{what}: expected {expected:?} within {DEADLINE:?}, last seen {seen:?}"
+    );
 }
