@@ -99,6 +99,11 @@ impl Layout {
         self.state_folder().join("lock")
     }
 
+    /// The file that says which feeds each file had a part in.
+    pub fn index_path(&self) -> PathBuf {
+        self.state_folder().join("index.json")
+    }
+
     /// The folder of statuses.
     pub fn status_folder(&self) -> PathBuf {
         self.state_folder().join("status")

@@ -4,7 +4,6 @@
 //! what else to watch: a kind's watch starts when its contract and its CRD are both
 //! there, in whatever order they come, and follows the version that is served.
 
-mod contracts;
 mod served;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,7 +20,7 @@ use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::objects::{Desired, Objects};
 use crate::source::kube::watch::Turn;
-use contracts::Contracts;
+use crate::source::contracts::Contracts;
 use served::ServedKinds;
 
 /// How long fetching one CRD may take, and the pause before it is tried again.

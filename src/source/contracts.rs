@@ -1,4 +1,4 @@
-//! The contracts' targets, read from the contracts' own events.
+//! The contracted kinds, read from the contracts' own events: what else a source has to deliver.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -12,7 +12,7 @@ const MOST_CONTRACTS: usize = 1_000;
 
 /// Which contract targets which kind.
 #[derive(Debug, Default)]
-pub(super) struct Contracts {
+pub(crate) struct Contracts {
     targets: HashMap<Box<str>, GroupKind>,
     /// Those seen since a list began.
     relisted: Option<HashSet<Box<str>>>,
@@ -21,7 +21,7 @@ pub(super) struct Contracts {
 impl Contracts {
     /// Takes note of an event of the contracts' feed. A contract beyond the bound is
     /// not watched, and the answer says so.
-    pub(super) fn take(&mut self, event: &Event) -> Option<Unreadable> {
+    pub(crate) fn take(&mut self, event: &Event) -> Option<Unreadable> {
         match event {
             Event::Listing(Feed::Contracts) => self.relisted = Some(HashSet::new()),
             Event::Listed(Feed::Contracts) => {
@@ -39,7 +39,7 @@ impl Contracts {
     }
 
     /// All contracted kinds, in a fixed order.
-    pub(super) fn targets(&self) -> BTreeSet<GroupKind> {
+    pub(crate) fn targets(&self) -> BTreeSet<GroupKind> {
         self.targets.values().cloned().collect()
     }
 

@@ -1,0 +1,197 @@
+//! A catalog: what every file holds, and which file counts where two hold the same object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::source::dir::entry::{Entry, Key, Known};
+use crate::source::dir::walk::{Fingerprint, Sights};
+use crate::source::event::Feed;
+
+/// Most files that are kept track of.
+pub(super) const MOST_FILES: usize = 10_000;
+
+/// Most documents of all files together, at about half a kilobyte each.
+pub(super) const MOST_ENTRIES: usize = 200_000;
+
+/// Files and what is in them.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    files: BTreeMap<PathBuf, Record>,
+    holders: BTreeMap<Key, BTreeSet<PathBuf>>,
+    entries: usize,
+}
+
+/// A file, as last read.
+#[derive(Debug)]
+struct Record {
+    fingerprint: Fingerprint,
+    target: PathBuf,
+    entries: Vec<Arc<Entry>>,
+    /// Whether its entries are what is in it now.
+    readable: bool,
+}
+
+/// Where an entry's content can be read.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) target: PathBuf,
+    pub(super) fingerprint: Fingerprint,
+}
+
+impl Catalog {
+    /// How a file looked when it was last read, or refused.
+    pub(super) fn fingerprint(&self, path: &Path) -> Option<Fingerprint> {
+        self.files.get(path).map(|record| record.fingerprint)
+    }
+
+    /// All files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.keys()
+    }
+
+    /// Whether there is room for so many entries in place of a file's present ones.
+    pub(super) fn has_room(&self, path: &Path, entries: usize) -> bool {
+        let present = self
+            .files
+            .get(path)
+            .map_or(0, |record| record.entries.len());
+        self.entries.saturating_sub(present).saturating_add(entries) <= MOST_ENTRIES
+    }
+
+    /// Leaves out the files that there is no room for, known ones last; returns how many.
+    pub(super) fn crop(&self, sights: &mut Sights) -> usize {
+        let before = sights.len();
+        let mut new = 0;
+        let room = MOST_FILES.saturating_sub(self.files.len());
+        sights.retain(|path, _| {
+            let known = self.files.contains_key(path);
+            new += usize::from(!known);
+            known || new <= room
+        });
+        before - sights.len()
+    }
+
+    /// Whether a file is known, and its entries are what is in it.
+    pub(super) fn is_readable(&self, path: &Path) -> bool {
+        self.files.get(path).is_some_and(|record| record.readable)
+    }
+
+    /// Whether a file holds anything.
+    pub(super) fn holds_anything(&self, path: &Path) -> bool {
+        self.files
+            .get(path)
+            .is_some_and(|record| !record.entries.is_empty())
+    }
+
+    /// Takes what was read of a file; returns the keys that this is about.
+    pub(super) fn replace(
+        &mut self,
+        path: &Path,
+        place: Place,
+        entries: Vec<Entry>,
+    ) -> BTreeSet<Key> {
+        let mut touched = self.remove(path);
+        self.entries = self.entries.saturating_add(entries.len());
+        for entry in &entries {
+            self.holders
+                .entry(entry.key.clone())
+                .or_default()
+                .insert(path.to_owned());
+            touched.insert(entry.key.clone());
+        }
+        let Place {
+            target,
+            fingerprint,
+        } = place;
+        let entries = entries.into_iter().map(Arc::new).collect();
+        self.files.insert(
+            path.to_owned(),
+            Record {
+                fingerprint,
+                target,
+                entries,
+                readable: true,
+            },
+        );
+        touched
+    }
+
+    /// Takes note that a file can't be read as it is now; what it held stays.
+    pub(super) fn refuse(&mut self, path: &Path, fingerprint: Fingerprint) {
+        let record = self.files.entry(path.to_owned()).or_insert_with(|| Record {
+            fingerprint,
+            target: PathBuf::new(),
+            entries: Vec::new(),
+            readable: false,
+        });
+        record.fingerprint = fingerprint;
+        record.readable = false;
+    }
+
+    /// Takes note that a file is gone; returns the keys that this is about.
+    pub(super) fn remove(&mut self, path: &Path) -> BTreeSet<Key> {
+        let Some(record) = self.files.remove(path) else {
+            return BTreeSet::new();
+        };
+        self.entries = self.entries.saturating_sub(record.entries.len());
+        let keys: BTreeSet<Key> = record
+            .entries
+            .iter()
+            .map(|entry| entry.key.clone())
+            .collect();
+        for key in &keys {
+            if let Some(holders) = self.holders.get_mut(key) {
+                holders.remove(path);
+                if holders.is_empty() {
+                    self.holders.remove(key);
+                }
+            }
+        }
+        keys
+    }
+
+    /// The entry that counts for a key: that of the first file in order.
+    pub(super) fn entry(&self, key: &Key) -> Option<(&Arc<Entry>, Place)> {
+        let record = self.files.get(self.holders.get(key)?.first()?)?;
+        let entry = record.entries.iter().find(|entry| entry.key == *key)?;
+        Some((
+            entry,
+            Place {
+                target: record.target.clone(),
+                fingerprint: record.fingerprint,
+            },
+        ))
+    }
+
+    /// The files that hold a key, where that is more than one.
+    pub(super) fn conflict(&self, key: &Key) -> Option<Vec<&PathBuf>> {
+        self.holders
+            .get(key)
+            .filter(|holders| holders.len() > 1)
+            .map(|holders| holders.iter().collect())
+    }
+
+    /// Every key that some file holds.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.holders.keys()
+    }
+
+    /// A file that can't be read as it is now, and held objects of a feed when it could.
+    /// Our own kinds needn't be read again to be told again.
+    pub(super) fn unreadable_with(&self, feed: &Feed) -> Option<&PathBuf> {
+        let holds = |entry: &Arc<Entry>| {
+            matches!(entry.known, Known::Object(_)) && entry.known.feed(&entry.key) == *feed
+        };
+        let mut unreadable = self.files.iter().filter(|(_, record)| !record.readable);
+        unreadable
+            .find(|(_, record)| record.entries.iter().any(holds))
+            .map(|(path, _)| path)
+    }
+
+    /// Every readable file with its entries.
+    pub(super) fn readable(&self) -> impl Iterator<Item = (&PathBuf, &[Arc<Entry>])> {
+        let readable = self.files.iter().filter(|(_, record)| record.readable);
+        readable.map(|(path, record)| (path, record.entries.as_slice()))
+    }
+}

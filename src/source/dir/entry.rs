@@ -1,0 +1,322 @@
+//! An entry: one document of a file, told apart by what it is.
+//!
+//! Of an object only identity and hash are kept; its file is read again when its
+//! content is wanted. What is kept of our own kinds is shared with the engine anyhow.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use fusegate_crds::{
+    CircuitOverride, CircuitOverrideSpec, CircuitPolicy, CircuitPolicySpec, CircuitPolicyStatus,
+    ConditionContract, ConditionContractSpec, ConditionContractStatus,
+};
+use serde_json::{Map, Value, json};
+use twox_hash::XxHash3_128;
+
+use crate::source::dir::name;
+use crate::source::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision, SeenBy};
+use crate::source::spec::{self, ANNOTATION_PREFIX};
+
+/// Our own API group.
+const OWN_GROUP: &str = "fusegate.io";
+
+/// Where objects are that name no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// What an object is told apart by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) kind: GroupKind,
+    pub(super) namespace: Box<str>,
+    pub(super) name: Box<str>,
+}
+
+/// One document of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    /// Of its content, and so its resource version.
+    pub(super) hash: u128,
+    pub(super) known: Known,
+}
+
+/// What is kept of a document.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    Contract(Document<ConditionContractSpec, ConditionContractStatus>),
+    Policy(Document<CircuitPolicySpec, CircuitPolicyStatus>),
+    Override(Document<CircuitOverrideSpec, ()>),
+    Crd(Box<Crd>),
+    Revision(Box<Revision>),
+    /// An object of any other kind; only those of contracted kinds matter.
+    Object(Box<Meta>),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            namespace,
+            name,
+        } = self;
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        write!(f, "{} {namespace}{slash}{name}", kind.kind)
+    }
+}
+
+impl Known {
+    /// The feed it belongs to.
+    pub(super) fn feed(&self, key: &Key) -> Feed {
+        match self {
+            Self::Contract(_) => Feed::Contracts,
+            Self::Policy(_) => Feed::Policies,
+            Self::Override(_) => Feed::Overrides,
+            Self::Crd(_) => Feed::Crds,
+            Self::Revision(_) => Feed::Revisions,
+            Self::Object(_) => Feed::Objects(key.kind.clone()),
+        }
+    }
+}
+
+impl Entry {
+    /// A document as an entry; `None` if it is no Kubernetes object.
+    ///
+    /// # Errors
+    ///
+    /// When it is one and can't be told apart: a name that is missing or no name.
+    pub(super) fn of(mut document: Value) -> Result<Option<Self>, String> {
+        let Some((group, kind)) = type_of(&document) else {
+            return Ok(None);
+        };
+        let own = own_kind(&group, &kind);
+        if own {
+            // Their status is kept apart, and nothing is ever taken from what stands here.
+            fields(&mut document).map(|fields| fields.remove("status"));
+        }
+        let key = key(&document, group, kind)?;
+        let hash = hash_of(&document);
+        let meta = meta(&document, &key, hash);
+        let known = known(document, &key, meta)?;
+        Ok(Some(Self { key, hash, known }))
+    }
+
+    /// The key of a document that was found to be an object.
+    pub(super) fn key_of(document: &Value) -> Option<Key> {
+        let (group, kind) = type_of(document)?;
+        key(document, group, kind).ok()
+    }
+
+    /// A stored revision as an entry.
+    pub(super) fn of_revision(revision: Revision, bytes: &[u8]) -> Self {
+        let key = Key {
+            kind: GroupKind::new("apps", "ControllerRevision"),
+            namespace: revision.crd.clone(),
+            name: revision.number.to_string().into(),
+        };
+        let known = Known::Revision(Box::new(revision));
+        Self {
+            key,
+            hash: XxHash3_128::oneshot(bytes),
+            known,
+        }
+    }
+}
+
+/// An object's content, of a document that was found to be one.
+///
+/// # Errors
+///
+/// When its status can't be written as JSON, which nothing that was parsed does.
+pub(super) fn object(mut document: Value, entry: &Entry) -> Result<Object, serde_json::Error> {
+    let status = fields(&mut document).and_then(|fields| fields.remove("status"));
+    let raw = |mut status: Value| {
+        spell_non_finite(&mut status);
+        serde_json::value::to_raw_value(&status)
+    };
+    Ok(Object {
+        meta: meta(&document, &entry.key, entry.hash),
+        status: status
+            .filter(|status| !status.is_null())
+            .map(raw)
+            .transpose()?,
+        seen_by: SeenBy::Directory,
+    })
+}
+
+/// The reader gives YAML's words for what JSON has none for; the rest of the world writes others.
+fn spell_non_finite(value: &mut Value) {
+    match value {
+        Value::String(text) => match text.as_str() {
+            ".nan" => "NaN".clone_into(text),
+            ".inf" => "Infinity".clone_into(text),
+            "-.inf" => "-Infinity".clone_into(text),
+            _ => {}
+        },
+        Value::Array(items) => items.iter_mut().for_each(spell_non_finite),
+        Value::Object(fields) => fields.values_mut().for_each(spell_non_finite),
+        _ => {}
+    }
+}
+
+/// Group and kind of a document that has both; anything else is nobody's object.
+fn type_of(document: &Value) -> Option<(String, String)> {
+    let api_version = document.get("apiVersion")?.as_str()?;
+    let kind = document.get("kind")?.as_str()?;
+    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    Some((group.to_owned(), kind.to_owned()))
+}
+
+fn own_kind(group: &str, kind: &str) -> bool {
+    group == OWN_GROUP
+        && matches!(
+            kind,
+            "ConditionContract" | "CircuitPolicy" | "CircuitOverride"
+        )
+}
+
+fn is_crd(kind: &GroupKind) -> bool {
+    &*kind.group == "apiextensions.k8s.io" && &*kind.kind == "CustomResourceDefinition"
+}
+
+fn key(document: &Value, group: String, kind: String) -> Result<Key, String> {
+    let text = |field| document.pointer(field).and_then(Value::as_str);
+    let what = format!(
+        "{kind} of group {}",
+        if group.is_empty() { "\"\"" } else { &group }
+    );
+    let kind = GroupKind::new(group, kind);
+    let cluster_scoped =
+        is_crd(&kind) || (&*kind.group == OWN_GROUP && &*kind.kind == "ConditionContract");
+    let name = text("/metadata/name").unwrap_or_default();
+    name::check_subdomain(name).map_err(|why| format!("{what}: metadata.name {why}"))?;
+    let namespace = text("/metadata/namespace").unwrap_or(DEFAULT_NAMESPACE);
+    name::check_label(namespace).map_err(|why| format!("{what}: metadata.namespace {why}"))?;
+    Ok(Key {
+        kind,
+        namespace: if cluster_scoped {
+            "".into()
+        } else {
+            namespace.into()
+        },
+        name: name.into(),
+    })
+}
+
+fn known(mut document: Value, key: &Key, meta: Meta) -> Result<Known, String> {
+    if is_crd(&key.kind) {
+        return crd(document, meta).map(Box::new).map(Known::Crd);
+    }
+    if !own_kind(&key.kind.group, &key.kind.kind) {
+        return Ok(Known::Object(Box::new(meta)));
+    }
+    if !key.namespace.is_empty() {
+        let metadata = document.get_mut("metadata").and_then(Value::as_object_mut);
+        metadata.map(|metadata| metadata.insert("namespace".to_owned(), json!(key.namespace)));
+    }
+    let status = None;
+    Ok(match &*key.kind.kind {
+        "ConditionContract" => Known::Contract(Document {
+            meta,
+            spec: spec::strict::<ConditionContract>(document),
+            status,
+        }),
+        "CircuitPolicy" => Known::Policy(Document {
+            meta,
+            spec: spec::strict::<CircuitPolicy>(document),
+            status: None,
+        }),
+        _ => Known::Override(Document {
+            meta,
+            spec: spec::strict::<CircuitOverride>(document),
+            status: None,
+        }),
+    })
+}
+
+/// A CRD in a directory is established as soon as it is there, and nobody manages it
+/// but whoever writes the file. Nothing is stored in any version but that which it names.
+fn crd(mut document: Value, meta: Meta) -> Result<Crd, String> {
+    let spec = document
+        .get_mut("spec")
+        .map(Value::take)
+        .unwrap_or_default();
+    let text = |field: &str| {
+        let value = spec.pointer(field).and_then(Value::as_str);
+        value.ok_or_else(|| {
+            format!(
+                "CustomResourceDefinition {}: spec{} is missing; add it",
+                meta.name,
+                field.replace('/', ".")
+            )
+        })
+    };
+    let target = GroupKind::new(text("/group")?, text("/names/kind")?);
+    let namespaced = text("/scope")? == "Namespaced";
+    let versions = spec
+        .get("versions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let stored = versions.filter(|version| version.get("storage") == Some(&Value::Bool(true)));
+    let stored_versions = stored
+        .filter_map(|version| Some(version.get("name")?.as_str()?.to_owned()))
+        .collect();
+    Ok(Crd {
+        target,
+        namespaced,
+        established: true,
+        stored_versions,
+        spec: Arc::new(spec),
+        managers: Vec::new(),
+        meta,
+    })
+}
+
+fn meta(document: &Value, key: &Key, hash: u128) -> Meta {
+    let annotations = text_map(document.pointer("/metadata/annotations"));
+    Meta {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        uid: uid(key),
+        resource_version: format!("{hash:032x}").into(),
+        generation: document
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or(0),
+        labels: text_map(document.pointer("/metadata/labels")),
+        annotations: annotations
+            .into_iter()
+            .filter(|(key, _)| key.starts_with(ANNOTATION_PREFIX))
+            .collect(),
+    }
+}
+
+fn text_map(value: Option<&Value>) -> BTreeMap<String, String> {
+    let fields = value.and_then(Value::as_object).into_iter().flatten();
+    fields
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// The same object is the same object across restarts and edits.
+fn uid(key: &Key) -> Box<str> {
+    let parts = [
+        &*key.kind.group,
+        &*key.kind.kind,
+        &*key.namespace,
+        &*key.name,
+    ];
+    format!("{:032x}", XxHash3_128::oneshot(parts.join("\n").as_bytes())).into()
+}
+
+fn hash_of(document: &Value) -> u128 {
+    // Every JSON value can be written; were one not, its text form would do as well.
+    let bytes =
+        serde_json::to_vec(document).unwrap_or_else(|_| format!("{document:?}").into_bytes());
+    XxHash3_128::oneshot(&bytes)
+}
+
+fn fields(document: &mut Value) -> Option<&mut Map<String, Value>> {
+    document.as_object_mut()
+}

@@ -1,0 +1,49 @@
+//! An outlet: events out of blocking code, waiting while the engine is busy.
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use crate::source::event::{Event, Unreadable};
+
+/// Nobody listens any more, or shutdown has begun.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub(super) struct Outlet {
+    sender: Sender<Event>,
+    shutdown: CancellationToken,
+    runtime: Handle,
+}
+
+impl Outlet {
+    /// To be made within a runtime, and used outside of its async code.
+    pub(super) fn new(sender: Sender<Event>, shutdown: CancellationToken) -> Self {
+        Self {
+            sender,
+            shutdown,
+            runtime: Handle::current(),
+        }
+    }
+
+    pub(super) fn send(&self, event: Event) -> Result<(), Closed> {
+        let sent = self.shutdown.run_until_cancelled(self.sender.send(event));
+        match self.runtime.block_on(sent) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(Closed),
+        }
+    }
+
+    pub(super) fn unreadable(
+        &self,
+        place: impl Into<Box<str>>,
+        message: impl Into<Box<str>>,
+    ) -> Result<(), Closed> {
+        self.send(Event::Unreadable(Unreadable {
+            place: place.into(),
+            message: message.into(),
+        }))
+    }
+}
