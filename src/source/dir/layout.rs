@@ -4,7 +4,7 @@
 //! paths and shapes. Names come from people's YAML: whatever is not a plain
 //! Kubernetes name is hashed, so that no name can lead out of the folder.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -169,14 +169,15 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Stored> 
 
 /// Writes a file so that a reader, or the next process after a crash, sees either all
 /// of the old or all of the new: a temporary file beside it, synced, then renamed.
-/// Folders above it are made as needed. On failure the old file stays as it was.
+/// Folders below `.fusegate` are made as needed, the watched directory itself never: one
+/// that is gone must not come back empty. On failure the old file stays as it was.
 ///
 /// # Errors
 ///
 /// What the file system says: a full disk, a read-only directory.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    create_below_state(folder)?;
     let temporary = temporary_beside(path);
     let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
@@ -186,6 +187,18 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written?;
     sync_folder(folder);
     Ok(())
+}
+
+/// Makes a folder, and those above it up to `.fusegate`.
+pub(super) fn create_below_state(folder: &Path) -> io::Result<()> {
+    let is_state = |above: &&Path| above.file_name() == Some(OsStr::new(STATE_FOLDER));
+    let Some(state) = folder.ancestors().find(is_state) else {
+        return Ok(());
+    };
+    match fs::create_dir(state) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::create_dir_all(folder),
+    }
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -331,6 +344,14 @@ mod tests {
         assert!(write_atomic(&path, b"new").is_err());
         assert!(path.join("by a folder").is_dir());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("gone"));
+        assert!(write_atomic(&layout.status_path("CircuitPolicy", "a", "b"), b"{}").is_err());
+        assert!(!layout.root().exists());
     }
 
     #[test]

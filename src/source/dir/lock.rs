@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::source::dir::layout::Layout;
+use crate::source::dir::layout::{Layout, create_below_state};
 
 /// A held lock; dropping it gives it up.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Lock {
 }
 
 fn create(layout: &Layout, path: &Path) -> io::Result<File> {
-    fs::create_dir_all(layout.state_folder())?;
+    create_below_state(&layout.state_folder())?;
     OpenOptions::new()
         .create(true)
         .truncate(false)

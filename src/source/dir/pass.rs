@@ -252,12 +252,12 @@ impl Pass {
     fn lists(&mut self, sights: &Sights) -> Result<(), Closed> {
         let (catalog, index) = (&self.catalog, &self.index);
         let blocked = |feed: &Feed| {
-            let unknown = index.paths().filter(|path| {
+            let mut unknown = index.paths().filter(|path| {
                 sights.contains_key(*path)
                     && !catalog.is_readable(path)
                     && !catalog.holds_anything(path)
             });
-            let had_part = unknown.filter(|path| index.has_part(path, feed)).next();
+            let had_part = unknown.find(|path| index.has_part(path, feed));
             let holds = || catalog.unreadable_with(feed);
             had_part.or_else(holds).map(|path| {
                 format!("{} can't be read, and what it holds belongs here; mend it, or delete it if it should go", path.display())

@@ -112,13 +112,11 @@ impl Teller {
 
     /// Says of every complete feed that it is live.
     pub(super) fn confirm(&self) -> Result<(), Closed> {
-        let listed = self
-            .feeds
-            .iter()
-            .filter(|(_, standing)| **standing == Standing::Listed);
-        listed
-            .map(|(feed, _)| self.outlet.send(Event::Confirmed(feed.clone())))
-            .collect()
+        let mut feeds = self.feeds.iter();
+        feeds.try_for_each(|(feed, standing)| match standing {
+            Standing::Listed => self.outlet.send(Event::Confirmed(feed.clone())),
+            Standing::Unlisted(_) => Ok(()),
+        })
     }
 
     /// Says of every feed that it is not live; all are told whole when that is over.

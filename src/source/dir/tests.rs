@@ -451,14 +451,13 @@ async fn a_directory_that_goes_interrupts_every_feed_and_when_it_is_back_all_is_
 
     fs::rename(shop.root(), &away).unwrap();
     fs::create_dir(shop.root()).unwrap();
-    let (why, _) = running.until_interrupted(&objects()).await;
-    assert!(why.contains("watched"), "{why}");
-    let (why, before) = running
-        .until("the reason", |event| match event {
-            Event::Interrupted(_, why) if why.contains("empty") => Some(why.to_string()),
-            _ => None,
-        })
-        .await;
+    let empty = |event: &Event| match event {
+        Event::Interrupted(of, why) if *of == objects() && why.contains("empty") => {
+            Some(why.to_string())
+        }
+        _ => None,
+    };
+    let (why, before) = running.until("the reason", empty).await;
     assert!(why.contains("mounted"), "{why}");
     assert_eq!(deletions(&before), 0);
     running.stop().await;

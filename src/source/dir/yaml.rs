@@ -122,27 +122,20 @@ mod tests {
 
     #[test]
     fn nothing_multiplies_or_nests_without_end() {
-        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..10 {
+        let lines = (1..10).map(|level| {
             let alias = format!("*a{}", level - 1);
-            bomb += &format!(
-                "a{level}: &a{level} [{}]\n",
-                [alias.as_str(); 10].join(", ")
-            );
-        }
-        assert!(documents(&bomb).is_err());
-        for nest in [
-            format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000)),
-            nested_block(10_000),
-        ] {
+            format!("a{level}: &a{level} [{}]", [alias.as_str(); 10].join(", "))
+        });
+        let first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned();
+        let bomb: Vec<String> = std::iter::once(first).chain(lines).collect();
+        assert!(documents(&bomb.join("\n")).is_err());
+        let flow = format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let block: Vec<String> = (0..200)
+            .map(|level| format!("{}a:", " ".repeat(level)))
+            .collect();
+        for nest in [flow, block.join("\n")] {
             assert!(documents(&nest).is_err());
         }
-        assert!(documents(&"- a\n".repeat(MOST_NODES + 1)).is_err());
-    }
-
-    fn nested_block(depth: usize) -> String {
-        (0..depth)
-            .map(|level| format!("{}a:\n", " ".repeat(level)))
-            .collect()
+        assert!(documents(&"---\na\n".repeat(MOST_DOCUMENTS + 1)).is_err());
     }
 }
