@@ -1,3 +1,7 @@
 //! The runtime: what every long-running process needs and no decision depends on.
 
+pub mod backoff;
 pub mod clock;
+pub mod mailbox;
+pub mod metrics;
+pub mod shutdown;

@@ -1,0 +1,382 @@
+//! The metrics: every figure that fusegate tells Prometheus, registered once.
+//!
+//! A label's values are a closed set that the code names; an object's name is never one, since
+//! people make those without bound. Names follow the OpenMetrics conventions: counters get `_total`.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// All metrics; clones share them.
+#[derive(Clone)]
+pub struct Metrics(Arc<Registered>);
+
+/// The metrics and the registry that lists them.
+pub struct Registered {
+    registry: Registry,
+    /// Every family.
+    pub families: Families,
+}
+
+/// Every family, by what it counts.
+#[derive(Clone, Debug)]
+pub struct Families {
+    /// Events that reached the engine.
+    pub events: Family<FeedLabel, Counter>,
+    /// Feeds that are not confirmed live.
+    pub feeds_unconfirmed: Family<FeedLabel, Gauge>,
+    /// Objects held.
+    pub objects: Gauge,
+    /// Operations on condition maps, by verdict.
+    pub map_operations: Family<VerdictLabel, Counter>,
+    /// Problems found in conditions, policies and contracts, by code.
+    pub problems: Family<CodeLabel, Counter>,
+    /// Samples judged, by class.
+    pub samples: Family<ClassLabel, Counter>,
+    /// Bounds that were met, by what they bound.
+    pub bounds_met: Family<BoundLabel, Counter>,
+    /// Circuits, by state.
+    pub circuits: Family<StateLabel, Gauge>,
+    /// Changes of state, by the state entered.
+    pub transitions: Family<StateLabel, Counter>,
+    /// Layers published.
+    pub layers: Gauge,
+    /// Keys in all layers.
+    pub layer_keys: Gauge,
+    /// Snapshots published.
+    pub publishes: Counter,
+    /// Seconds from an event's arrival to the publishing of what it changed.
+    pub reaction_seconds: Histogram,
+    /// Whether this replica holds the lease.
+    pub leading: Gauge,
+    /// Audit lines written.
+    pub audit_lines: Counter,
+    /// Audit lines dropped because the writer could not keep up.
+    pub audit_lines_dropped: Counter,
+    /// Failed attempts to write the audit log.
+    pub audit_write_errors: Counter,
+    /// Effects, by kind and how they ended.
+    pub effects: Family<EffectLabel, Counter>,
+    /// Effects that wait to be carried out.
+    pub effect_queue_depth: Family<KindLabel, Gauge>,
+    /// Alerts held, by whether they fire.
+    pub alerts: Family<AlertLabel, Gauge>,
+    /// Requests to Alertmanagers, by how they ended.
+    pub alert_posts: Family<PostLabel, Counter>,
+}
+
+/// A feed's kind; objects of all contracted kinds are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum FeedKind {
+    Contracts,
+    Policies,
+    Overrides,
+    Crds,
+    Revisions,
+    Objects,
+    Other,
+}
+
+/// A kind of effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(missing_docs, reason = "the names are those of the effects")]
+pub enum EffectKind {
+    Audit,
+    Status,
+    Note,
+    Alert,
+    Record,
+    Rollback,
+    RemoveOverride,
+}
+
+/// How an effect, or an attempt at it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum EffectResult {
+    /// Carried out.
+    Done,
+    /// Already so: nothing had to be written.
+    Unchanged,
+    /// Failed for now, and tried again.
+    Retried,
+    /// Given up.
+    Failed,
+    /// Its object is gone.
+    Gone,
+    /// Not carried out because this replica doesn't hold the lease.
+    NotLeading,
+    /// Refused because too many waited.
+    Overflowed,
+}
+
+/// How a request to an Alertmanager ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Post {
+    /// Accepted.
+    Accepted,
+    /// Refused: some alert in it, or all, are not to its liking.
+    Refused,
+    /// Not answered, or with a server's error.
+    Failed,
+}
+
+macro_rules! label_sets {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+        #[allow(missing_docs, reason = "the labels' names say it")]
+        pub struct $name { $(pub $field: $type),+ }
+    )+};
+}
+
+label_sets! {
+    /// By feed.
+    FeedLabel { feed: FeedKind }
+    /// By verdict on a map, as in the audit lines.
+    VerdictLabel { verdict: &'static str }
+    /// By problem code.
+    CodeLabel { code: &'static str }
+    /// By class of a sample.
+    ClassLabel { class: &'static str }
+    /// By the name of a bound.
+    BoundLabel { bound: &'static str }
+    /// By state of a circuit.
+    StateLabel { state: &'static str }
+    /// By kind of effect.
+    KindLabel { kind: EffectKind }
+    /// By kind of effect and its result.
+    EffectLabel { kind: EffectKind, result: EffectResult }
+    /// By whether an alert is `firing` or `resolved`.
+    AlertLabel { state: &'static str }
+    /// By the result of a request.
+    PostLabel { result: Post }
+}
+
+impl Metrics {
+    /// New metrics, all zero, with fusegate's version as `fusegate_build_info`.
+    #[must_use]
+    pub fn new() -> Self {
+        let families = Families::new();
+        let mut registry = Registry::with_prefix("fusegate");
+        families.register(&mut registry);
+        Self(Arc::new(Registered { registry, families }))
+    }
+
+    /// The text that Prometheus scrapes, in the OpenMetrics format
+    /// (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.0.registry).is_err() {
+            // Writing to a string fails only if a metric's own encoding does.
+            text.clear();
+            text.push_str("# EOF\n");
+        }
+        text
+    }
+
+    /// Counts how an effect ended.
+    pub fn effect(&self, kind: EffectKind, result: EffectResult) {
+        self.effects
+            .get_or_create(&EffectLabel { kind, result })
+            .inc();
+    }
+
+    /// Sets how many effects of a kind wait.
+    pub fn queue_depth(&self, kind: EffectKind, depth: usize) {
+        let depth = i64::try_from(depth).unwrap_or(i64::MAX);
+        self.effect_queue_depth
+            .get_or_create(&KindLabel { kind })
+            .set(depth);
+    }
+
+    /// Counts that a bound was met.
+    pub fn bound_met(&self, bound: &'static str) {
+        self.bounds_met.get_or_create(&BoundLabel { bound }).inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Metrics {
+    type Target = Families;
+
+    fn deref(&self) -> &Families {
+        &self.0.families
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Seconds; the target is 5 ms from write to 503, of which this process has less than one.
+const REACTION_BUCKETS: [f64; 10] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0,
+];
+
+impl Families {
+    fn new() -> Self {
+        Self {
+            events: Family::default(),
+            feeds_unconfirmed: Family::default(),
+            objects: Gauge::default(),
+            map_operations: Family::default(),
+            problems: Family::default(),
+            samples: Family::default(),
+            bounds_met: Family::default(),
+            circuits: Family::default(),
+            transitions: Family::default(),
+            layers: Gauge::default(),
+            layer_keys: Gauge::default(),
+            publishes: Counter::default(),
+            reaction_seconds: Histogram::new(REACTION_BUCKETS),
+            leading: Gauge::default(),
+            audit_lines: Counter::default(),
+            audit_lines_dropped: Counter::default(),
+            audit_write_errors: Counter::default(),
+            effects: Family::default(),
+            effect_queue_depth: Family::default(),
+            alerts: Family::default(),
+            alert_posts: Family::default(),
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        self.register_engine(registry);
+        self.register_mesh(registry);
+        self.register_effects(registry);
+        let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
+        build
+            .get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))])
+            .set(1);
+        registry.register("build_info", "The version that runs", build);
+    }
+
+    fn register_engine(&self, registry: &mut Registry) {
+        registry.register(
+            "events",
+            "Events that reached the engine",
+            self.events.clone(),
+        );
+        registry.register(
+            "feeds_unconfirmed",
+            "Feeds not confirmed live",
+            self.feeds_unconfirmed.clone(),
+        );
+        registry.register("objects", "Objects held", self.objects.clone());
+        registry.register(
+            "map_operations",
+            "Operations on condition maps, by verdict",
+            self.map_operations.clone(),
+        );
+        registry.register(
+            "problems",
+            "Problems found in conditions, policies and contracts",
+            self.problems.clone(),
+        );
+        registry.register("samples", "Samples judged, by class", self.samples.clone());
+        registry.register(
+            "bounds_met",
+            "Bounds that were met",
+            self.bounds_met.clone(),
+        );
+        registry.register("circuits", "Circuits, by state", self.circuits.clone());
+        registry.register(
+            "transitions",
+            "Changes of state, by the state entered",
+            self.transitions.clone(),
+        );
+    }
+
+    fn register_mesh(&self, registry: &mut Registry) {
+        registry.register("layers", "Layers published", self.layers.clone());
+        registry.register("layer_keys", "Keys in all layers", self.layer_keys.clone());
+        registry.register("publishes", "Snapshots published", self.publishes.clone());
+        registry.register(
+            "reaction_seconds",
+            "Seconds from an event's arrival to the publishing of what it changed",
+            self.reaction_seconds.clone(),
+        );
+    }
+
+    fn register_effects(&self, registry: &mut Registry) {
+        registry.register(
+            "leading",
+            "Whether this replica holds the lease",
+            self.leading.clone(),
+        );
+        registry.register(
+            "audit_lines",
+            "Audit lines written",
+            self.audit_lines.clone(),
+        );
+        registry.register(
+            "audit_lines_dropped",
+            "Audit lines dropped because the writer could not keep up",
+            self.audit_lines_dropped.clone(),
+        );
+        registry.register(
+            "audit_write_errors",
+            "Failed attempts to write the audit log",
+            self.audit_write_errors.clone(),
+        );
+        registry.register(
+            "effects",
+            "Effects, by kind and result",
+            self.effects.clone(),
+        );
+        registry.register(
+            "effect_queue_depth",
+            "Effects that wait to be carried out",
+            self.effect_queue_depth.clone(),
+        );
+        registry.register("alerts", "Alerts held, by state", self.alerts.clone());
+        registry.register(
+            "alert_posts",
+            "Requests to Alertmanagers, by result",
+            self.alert_posts.clone(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_in_the_text_with_its_labels() {
+        let metrics = Metrics::new();
+        metrics.clone().publishes.inc();
+        metrics.effect(EffectKind::Rollback, EffectResult::Done);
+        metrics.queue_depth(EffectKind::Status, 3);
+        metrics.bound_met("alerts");
+        let text = metrics.encode();
+        for line in [
+            "fusegate_publishes_total 1",
+            "fusegate_effects_total{kind=\"Rollback\",result=\"Done\"} 1",
+            "fusegate_effect_queue_depth{kind=\"Status\"} 3",
+            "fusegate_bounds_met_total{bound=\"alerts\"} 1",
+            "fusegate_audit_lines_dropped_total 0",
+        ] {
+            assert!(text.lines().any(|each| each == line), "{line} in\n{text}");
+        }
+        assert!(text.contains("fusegate_build_info{version="), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
