@@ -4,3 +4,5 @@
 //! report, and make no choices.
 
 pub mod effect;
+
+pub mod audit;
