@@ -6,3 +6,4 @@
 pub mod effect;
 
 pub mod audit;
+pub(crate) mod courier;

@@ -16,6 +16,7 @@ pub struct Mailbox<K, V> {
     bound: usize,
     inner: Mutex<Inner<K, V>>,
     arrived: Notify,
+    settled: Notify,
 }
 
 /// The mailbox is full, and this key isn't in it.
@@ -42,6 +43,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
                 busy: HashSet::new(),
             }),
             arrived: Notify::new(),
+            settled: Notify::new(),
         }
     }
 
@@ -113,8 +115,9 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         inner.busy.remove(key);
         if inner.values.contains_key(key) {
             inner.order.push_back(key.clone());
-            drop(inner);
             self.arrived.notify_one();
+        } else {
+            self.settled.notify_waiters();
         }
     }
 
@@ -123,6 +126,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         let mut inner = self.lock();
         inner.values = HashMap::new();
         inner.order = VecDeque::new();
+        self.settled.notify_waiters();
     }
 
     /// How many values wait.
@@ -134,6 +138,24 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
     pub fn is_idle(&self) -> bool {
         let inner = self.lock();
         inner.values.is_empty() && inner.busy.is_empty()
+    }
+
+    /// Waits until [`Mailbox::is_idle`].
+    pub async fn idle(&self) {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if self.is_idle() {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<K, V>> {

@@ -1,0 +1,337 @@
+//! A courier: the queue and the task of one kind of effect, so that a slow or failing kind delays
+//! no other and never the engine.
+//!
+//! Only the newest value per key is delivered, one attempt at a time per key, a few keys at once.
+//! What fails for now is tried again with a jittered backoff; what is refused is logged and dropped.
+//! Only the lease holder delivers: when the lease is lost, what waits is forgotten, because the
+//! next holder's engine orders everything anew.
+
+use std::collections::HashMap;
+use std::fmt::{Debug, Display};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::runtime::backoff::{self, Backoff};
+use crate::runtime::mailbox::Mailbox;
+use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
+
+/// Carries out one kind of effect at its receiver. It is called again after a failure, so
+/// doing it twice must be doing it once.
+pub(crate) trait Deliver: Send + Sync + 'static {
+    /// What is delivered to.
+    type Key: Clone + Debug + Display + Eq + Hash + Send + Sync + 'static;
+    /// What is delivered.
+    type Value: Send + Sync + 'static;
+
+    /// One attempt.
+    fn deliver(
+        &self,
+        key: &Self::Key,
+        value: &Self::Value,
+    ) -> impl Future<Output = Result<Delivered, Failure>> + Send;
+
+    /// A hash of the value, where delivering an equal one again would change nothing.
+    fn digest(&self, _value: &Self::Value) -> Option<u128> {
+        None
+    }
+
+    /// Called when attempts have run out.
+    fn give_up(
+        &self,
+        _key: &Self::Key,
+        _value: &Self::Value,
+        _reason: &str,
+    ) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// How a delivery ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// It is so now.
+    Done,
+    /// The object is gone, and the effect with it.
+    Gone,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It may work later.
+    Transient(String),
+    /// It will not.
+    Permanent(String),
+}
+
+/// The limits of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The kind, for metrics and logs.
+    pub(crate) kind: EffectKind,
+    /// The most keys that wait.
+    pub(crate) bound: usize,
+    /// The most attempts at once.
+    pub(crate) at_once: usize,
+    /// How long an attempt may take.
+    pub(crate) within: Duration,
+    /// How many attempts there are; `u32::MAX` for no end.
+    pub(crate) attempts: u32,
+    /// The waits between them.
+    pub(crate) backoff: Backoff,
+}
+
+/// The way in.
+#[derive(Debug)]
+pub(crate) struct Courier<K, V> {
+    limits: Limits,
+    metrics: Metrics,
+    mailbox: Arc<Mailbox<K, V>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl<K, V> Courier<K, V>
+where
+    K: Clone + Debug + Display + Eq + Hash + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// Starts the task. `leading` says whether this replica may deliver.
+    pub(crate) fn start(
+        limits: Limits,
+        deliver: impl Deliver<Key = K, Value = V>,
+        leading: watch::Receiver<bool>,
+        metrics: Metrics,
+    ) -> Self {
+        let mailbox = Arc::new(Mailbox::new(limits.bound));
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            limits,
+            deliver,
+            leading,
+            metrics: metrics.clone(),
+            mailbox: Arc::clone(&mailbox),
+            permits: Semaphore::new(limits.at_once),
+        });
+        let task = tokio::spawn(run(shared, stop.clone()));
+        Self {
+            limits,
+            metrics,
+            mailbox,
+            stop,
+            task,
+        }
+    }
+
+    /// Leaves a value to be delivered; refused, counted and logged when too many wait.
+    pub(crate) fn send(&self, key: K, value: V) {
+        let kind = self.limits.kind;
+        if self.mailbox.put(key.clone(), value).is_err() {
+            self.metrics.effect(kind, EffectResult::Overflowed);
+            tracing::error!(?kind, %key, bound = self.limits.bound, "too many effects wait; this one is dropped");
+        }
+        self.metrics.queue_depth(kind, self.mailbox.len());
+    }
+
+    /// Waits until everything has been delivered, at most until the deadline, then ends the task.
+    pub(crate) async fn drain(self, deadline: Instant) {
+        let kind = self.limits.kind;
+        if timeout_at(deadline, self.mailbox.idle()).await.is_err() {
+            tracing::warn!(
+                ?kind,
+                waiting = self.mailbox.len(),
+                "effects are left undone at shutdown"
+            );
+        }
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(?kind, %error, "an executor's task failed");
+        }
+    }
+}
+
+struct Shared<D: Deliver> {
+    limits: Limits,
+    deliver: D,
+    leading: watch::Receiver<bool>,
+    metrics: Metrics,
+    mailbox: Arc<Mailbox<D::Key, D::Value>>,
+    permits: Semaphore,
+}
+
+async fn run<D: Deliver>(shared: Arc<Shared<D>>, stop: CancellationToken) {
+    let mut leading = shared.leading.clone();
+    let mut workers = Workers::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Ok(()) = leading.changed() => {
+                workers.forget();
+                if !*leading.borrow_and_update() {
+                    shared.mailbox.clear();
+                }
+            }
+            Some(ended) = workers.tasks.join_next_with_id() => {
+                if let Some(key) = workers.ended(ended, shared.limits.bound) {
+                    shared.mailbox.done(&key);
+                }
+            }
+            (key, value) = shared.mailbox.take() => workers.start(&shared, key, value),
+        }
+        let waiting = shared.mailbox.len() + workers.tasks.len();
+        shared.metrics.queue_depth(shared.limits.kind, waiting);
+    }
+    workers.tasks.shutdown().await;
+}
+
+/// The keys that are being dealt with, and what each was last given.
+struct Workers<K> {
+    tasks: JoinSet<Option<u128>>,
+    /// The key of each task, and the term that it began in.
+    keys: HashMap<Id, (K, u64)>,
+    /// Digests of what was delivered in this term.
+    written: HashMap<K, u128>,
+    /// Counts changes of leadership: whatever was written before one may have been overwritten.
+    term: u64,
+}
+
+impl<K> Default for Workers<K> {
+    fn default() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            keys: HashMap::new(),
+            written: HashMap::new(),
+            term: 0,
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Workers<K> {
+    fn start<D: Deliver<Key = K>>(&mut self, shared: &Arc<Shared<D>>, key: K, value: D::Value) {
+        let last = self.written.get(&key).copied();
+        let work = carry(Arc::clone(shared), key.clone(), value, last);
+        let task = self.tasks.spawn(work);
+        self.keys.insert(task.id(), (key, self.term));
+    }
+
+    fn forget(&mut self) {
+        self.term += 1;
+        self.written = HashMap::new();
+    }
+
+    /// The key whose worker has ended. At the bound all digests are forgotten, and the values
+    /// written once more.
+    fn ended(&mut self, ended: Result<(Id, Option<u128>), JoinError>, bound: usize) -> Option<K> {
+        let (id, digest) = ended.unwrap_or_else(|error| (error.id(), None));
+        let (key, term) = self.keys.remove(&id)?;
+        if self.written.len() >= bound {
+            self.written = HashMap::new();
+        }
+        match digest {
+            Some(digest) if term == self.term => self.written.insert(key.clone(), digest),
+            _ => self.written.remove(&key),
+        };
+        Some(key)
+    }
+}
+
+/// Delivers the newest value of one key, however many attempts that takes, and returns the digest
+/// that the key has then, where it is known.
+async fn carry<D: Deliver>(
+    shared: Arc<Shared<D>>,
+    key: D::Key,
+    mut value: D::Value,
+    last: Option<u128>,
+) -> Option<u128> {
+    let mut attempt = 0;
+    loop {
+        let digest = shared.deliver.digest(&value);
+        if last.is_some() && digest == last {
+            shared.count(EffectResult::Unchanged);
+            break digest;
+        }
+        match shared.attempt(&key, &value).await {
+            Ok(Delivered::Done) => {
+                shared.count(EffectResult::Done);
+                break digest;
+            }
+            Ok(Delivered::Gone) => {
+                shared.count(EffectResult::Gone);
+                break None;
+            }
+            Err(Failure::Permanent(reason)) => {
+                shared.refuse(&key, &reason);
+                break None;
+            }
+            Err(Failure::Transient(reason)) => {
+                attempt += 1;
+                if attempt >= shared.limits.attempts {
+                    shared.refuse(&key, &reason);
+                    shared.deliver.give_up(&key, &value, &reason).await;
+                    break None;
+                }
+                shared.retry(&key, attempt, &reason);
+                if !shared.wait(attempt, &key).await {
+                    break None;
+                }
+                value = shared.mailbox.newer(&key).unwrap_or(value);
+            }
+        }
+    }
+}
+
+impl<D: Deliver> Shared<D> {
+    async fn attempt(&self, key: &D::Key, value: &D::Value) -> Result<Delivered, Failure> {
+        let Ok(_permit) = self.permits.acquire().await else {
+            return Err(Failure::Permanent("the executor has ended".to_owned()));
+        };
+        if !*self.leading.borrow() {
+            return Err(Failure::Transient(
+                "this replica no longer leads".to_owned(),
+            ));
+        }
+        let within = self.limits.within;
+        timeout(within, self.deliver.deliver(key, value))
+            .await
+            .unwrap_or_else(|_| Err(Failure::Transient(format!("no answer within {within:?}"))))
+    }
+
+    /// Waits for the next attempt; false when there will be none, because the lease is lost.
+    async fn wait(&self, attempt: u32, key: &D::Key) -> bool {
+        let seed = backoff::seed(&key.to_string());
+        let mut leading = self.leading.clone();
+        tokio::select! {
+            () = sleep(self.limits.backoff.wait(attempt, seed)) => true,
+            _ = leading.wait_for(|leading| !leading) => {
+                self.count(EffectResult::NotLeading);
+                false
+            }
+        }
+    }
+
+    fn count(&self, result: EffectResult) {
+        self.metrics.effect(self.limits.kind, result);
+    }
+
+    fn refuse(&self, key: &D::Key, reason: &str) {
+        self.count(EffectResult::Failed);
+        tracing::error!(kind = ?self.limits.kind, %key, reason, "an effect could not be carried out");
+    }
+
+    /// The first failure is told at once, later ones now and then.
+    fn retry(&self, key: &D::Key, attempt: u32, reason: &str) {
+        self.count(EffectResult::Retried);
+        if attempt == 1 || attempt.is_multiple_of(20) {
+            tracing::warn!(kind = ?self.limits.kind, %key, attempt, reason, "an effect failed for now; trying again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
