@@ -6,4 +6,7 @@
 pub mod effect;
 
 pub mod audit;
+pub mod cluster;
 pub(crate) mod courier;
+pub mod folder;
+pub(crate) mod status;

@@ -1,0 +1,150 @@
+//! A cluster: the API server that effects write to, and what its answers mean for an effect.
+
+use http::Request;
+use kube::{Client, Error};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::{Duration, timeout};
+
+use crate::effects::courier::Failure;
+
+/// The field manager of everything but incidents.
+pub const MANAGER: &str = "fusegate";
+
+/// The field manager of `incidents` in a contract's status, which the status executor must not own.
+pub const INCIDENT_MANAGER: &str = "fusegate-rollback";
+
+/// The deadline of one request: kube's client retries for many minutes by itself.
+pub(crate) const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+
+/// The most bytes of an answer that are told on.
+const MOST_MESSAGE: usize = 600;
+
+/// An API server, and fusegate's namespace there.
+#[derive(Clone)]
+pub struct Cluster {
+    /// The client.
+    pub client: Client,
+    /// Where revisions are kept.
+    pub namespace: String,
+}
+
+/// What came of a request, as far as effects tell answers apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Answer {
+    /// 404.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// 409: it exists, or has moved on.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// Refused for good.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// No answer, or one that may be another next time.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Cluster {
+    /// Sends a request and decodes the answer.
+    pub(crate) async fn request<T: DeserializeOwned>(
+        &self,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<T, Answer> {
+        let request = request.map_err(|error| Answer::Refused(error.to_string()))?;
+        match timeout(REQUEST_WITHIN, self.client.request(request)).await {
+            Ok(answer) => answer.map_err(|error| Answer::from(&error)),
+            Err(_) => Err(Answer::Unavailable(format!(
+                "the API server did not answer within {REQUEST_WITHIN:?}"
+            ))),
+        }
+    }
+
+    /// Sends a request whose answer's content doesn't matter.
+    pub(crate) async fn order(
+        &self,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<(), Answer> {
+        self.request::<IgnoredAny>(request).await.map(|_| ())
+    }
+}
+
+impl From<&Error> for Answer {
+    /// Refused rights and credentials may be granted or renewed any time, so they are no refusal for good.
+    fn from(error: &Error) -> Self {
+        let Error::Api(status) = error else {
+            return Self::Unavailable(brief(&chain(error)));
+        };
+        let message = brief(&status.message);
+        match status.code {
+            404 => Self::NotFound(message),
+            409 => Self::Conflict(message),
+            401 | 403 | 408 | 425 | 429 => Self::Unavailable(message),
+            400..500 => Self::Refused(message),
+            _ => Self::Unavailable(message),
+        }
+    }
+}
+
+impl From<Answer> for Failure {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Unavailable(message) => Self::Transient(message),
+            other => Self::Permanent(other.to_string()),
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The start of a text, cut at a character.
+pub(crate) fn brief(text: &str) -> String {
+    cut(text, MOST_MESSAGE).to_owned()
+}
+
+/// At most `most` bytes of a text, cut at a character.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(404, "not found: why")]
+    #[case(409, "conflict: why")]
+    #[case(422, "refused: why")]
+    #[case(403, "why")]
+    #[case(429, "why")]
+    #[case(500, "why")]
+    #[case(504, "why")]
+    fn only_a_refusal_for_good_is_one(#[case] code: u16, #[case] expected: &str) {
+        let error = Error::Api(Status::failure("why", "Why").with_code(code).boxed());
+        assert_eq!(Answer::from(&error).to_string(), expected);
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_at_a_character() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(brief(&"é".repeat(1_000)).len(), MOST_MESSAGE);
+    }
+}

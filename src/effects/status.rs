@@ -1,0 +1,174 @@
+//! Statuses: what fusegate says of its own objects, written to the object it is about.
+//!
+//! The newest per object wins, one equal to the last written is not written again, and an object
+//! that is gone takes its status with it. A contract's `incidents` are not touched: they belong
+//! to the rollback executor.
+
+mod dir;
+mod kube;
+
+use std::fmt;
+use std::time::Duration;
+
+use fusegate_crds::{
+    CircuitOverrideStatus, CircuitPolicyStatus, Condition, ConditionContractStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use twox_hash::XxHash3_128;
+
+use crate::effects::cluster::Cluster;
+use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::effect::{Acceptance, StatusWrite, Target};
+use crate::effects::folder::Folder;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::metrics::EffectKind;
+
+/// The limits of statuses: tried until it works, since nothing else would ever write them.
+pub(crate) const LIMITS: Limits = Limits {
+    kind: EffectKind::Status,
+    bound: 20_000,
+    at_once: 8,
+    within: Duration::from_secs(5),
+    attempts: u32::MAX,
+    backoff: Backoff {
+        base: Duration::from_millis(250),
+        max: Duration::from_secs(30),
+    },
+};
+
+/// A kind of fusegate's own that has a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Policy,
+    Contract,
+    Override,
+}
+
+/// The object whose status it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Subject {
+    kind: Kind,
+    namespace: Box<str>,
+    name: Box<str>,
+}
+
+/// A status to be written, serialized only when it is.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    uid: Box<str>,
+    status: Status,
+}
+
+#[derive(Debug)]
+enum Status {
+    Policy(Box<CircuitPolicyStatus>),
+    Contract(Box<ConditionContractStatus>),
+    Override(Acceptance),
+}
+
+/// Where statuses are written.
+pub(crate) enum Statuses {
+    Kube(Cluster),
+    Dir(Folder),
+}
+
+pub(crate) fn policy(write: StatusWrite<CircuitPolicyStatus>) -> (Subject, Statement) {
+    statement(Kind::Policy, write.target, Status::Policy(write.status))
+}
+
+pub(crate) fn contract(write: StatusWrite<ConditionContractStatus>) -> (Subject, Statement) {
+    statement(Kind::Contract, write.target, Status::Contract(write.status))
+}
+
+pub(crate) fn acceptance(acceptance: Acceptance) -> (Subject, Statement) {
+    let target = acceptance.target.clone();
+    statement(Kind::Override, target, Status::Override(acceptance))
+}
+
+fn statement(kind: Kind, target: Target, status: Status) -> (Subject, Statement) {
+    let subject = Subject {
+        kind,
+        namespace: target.namespace,
+        name: target.name,
+    };
+    let uid = target.uid;
+    (subject, Statement { uid, status })
+}
+
+impl Deliver for Statuses {
+    type Key = Subject;
+    type Value = Statement;
+
+    async fn deliver(
+        &self,
+        subject: &Subject,
+        statement: &Statement,
+    ) -> Result<Delivered, Failure> {
+        let status = statement
+            .json()
+            .map_err(|error| Failure::Permanent(format!("encoding the status: {error}")))?;
+        match self {
+            Self::Kube(cluster) => kube::apply(cluster, subject, &statement.uid, status).await,
+            Self::Dir(folder) => dir::write(folder, subject, status).await,
+        }
+    }
+
+    fn digest(&self, statement: &Statement) -> Option<u128> {
+        let text = statement.json().ok()?.to_string();
+        Some(XxHash3_128::oneshot(
+            format!("{}\0{text}", statement.uid).as_bytes(),
+        ))
+    }
+}
+
+impl Statement {
+    fn json(&self) -> serde_json::Result<Value> {
+        match &self.status {
+            Status::Policy(status) => serde_json::to_value(status),
+            Status::Contract(status) => {
+                let mut status = serde_json::to_value(status)?;
+                if let Some(fields) = status.as_object_mut() {
+                    fields.remove("incidents");
+                }
+                Ok(status)
+            }
+            Status::Override(acceptance) => serde_json::to_value(accepted(acceptance)),
+        }
+    }
+}
+
+fn accepted(acceptance: &Acceptance) -> CircuitOverrideStatus {
+    let at = Timestamp::from_millisecond(acceptance.at).unwrap_or_default();
+    CircuitOverrideStatus {
+        observed_generation: Some(acceptance.generation),
+        conditions: vec![Condition {
+            type_: "Accepted".to_owned(),
+            status: if acceptance.accepted { "True" } else { "False" }.to_owned(),
+            reason: acceptance.reason.to_string(),
+            message: acceptance.message.to_string(),
+            observed_generation: Some(acceptance.generation),
+            last_transition_time: Time(at),
+        }],
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "CircuitPolicy",
+            Self::Contract => "ConditionContract",
+            Self::Override => "CircuitOverride",
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.kind.name(), self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

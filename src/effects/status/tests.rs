@@ -1,0 +1,96 @@
+use serde_json::json;
+
+use super::*;
+use crate::source::dir::layout::{self, Layout};
+
+#[tokio::test]
+async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let path = layout.status_path("ConditionContract", "", "shops");
+    let incident = json!({"id": "i1", "state": "Claimed", "ofTomorrow": 1});
+    let old = json!({"crd": "old", "incidents": [incident]});
+    layout::write_atomic(&path, old.to_string().as_bytes()).unwrap();
+    let statuses = Statuses::Dir(Folder::new(layout.clone()));
+    let (subject, statement) = contract(StatusWrite {
+        target: target("", "shops"),
+        status: Box::new(ConditionContractStatus {
+            crd: Some("new".into()),
+            incidents: vec![fusegate_crds::IncidentRecord::default()],
+            ..ConditionContractStatus::default()
+        }),
+    });
+    let delivered = statuses.deliver(&subject, &statement).await;
+    assert_eq!(delivered, Ok(Delivered::Done));
+    let status: Value = layout
+        .read_status("ConditionContract", "", "shops")
+        .unwrap()
+        .unwrap();
+    assert_eq!(status, json!({"crd": "new", "incidents": [incident]}));
+}
+
+#[tokio::test]
+async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let statuses = Statuses::Dir(Folder::new(layout.clone()));
+    let write = StatusWrite {
+        target: target("shop", "checkout"),
+        status: Box::new(CircuitPolicyStatus {
+            open: 1,
+            ..CircuitPolicyStatus::default()
+        }),
+    };
+    let (subject, statement) = policy(write);
+    statuses.deliver(&subject, &statement).await.unwrap();
+    let (subject, statement) = acceptance(expired());
+    statuses.deliver(&subject, &statement).await.unwrap();
+    let status: CircuitPolicyStatus = layout
+        .read_status("CircuitPolicy", "shop", "checkout")
+        .unwrap()
+        .unwrap();
+    assert_eq!(status.open, 1);
+    let status: Value = layout
+        .read_status("CircuitOverride", "shop", "calm")
+        .unwrap()
+        .unwrap();
+    let expected = json!({"observedGeneration": 3, "conditions": [{
+        "type": "Accepted", "status": "False", "reason": "Expired", "message": "It is over.",
+        "observedGeneration": 3, "lastTransitionTime": "2023-11-14T22:13:20Z",
+    }]});
+    assert_eq!(status, expected);
+}
+
+#[test]
+fn a_digest_tells_statuses_and_uids_apart() {
+    let statuses = Statuses::Dir(Folder::new(Layout::new("/nowhere")));
+    let digest = |acceptance| statuses.digest(&super::acceptance(acceptance).1).unwrap();
+    let mut other_uid = expired();
+    other_uid.target.uid = "other".into();
+    let later = Acceptance {
+        at: 1_800_000_000_000,
+        ..expired()
+    };
+    assert_eq!(digest(expired()), digest(expired()));
+    assert_ne!(digest(expired()), digest(other_uid));
+    assert_ne!(digest(expired()), digest(later));
+}
+
+fn expired() -> Acceptance {
+    Acceptance {
+        target: target("shop", "calm"),
+        generation: 3,
+        accepted: false,
+        reason: "Expired".into(),
+        message: "It is over.".into(),
+        at: 1_700_000_000_000,
+    }
+}
+
+fn target(namespace: &str, name: &str) -> Target {
+    Target {
+        namespace: namespace.into(),
+        name: name.into(),
+        uid: "u1".into(),
+    }
+}
