@@ -5,8 +5,14 @@
 
 pub mod effect;
 
+pub mod alert;
 pub mod audit;
+pub(crate) mod note;
+pub(crate) mod removal;
+pub(crate) mod revision;
+pub(crate) mod status;
+
 pub mod cluster;
 pub(crate) mod courier;
+pub(crate) mod documents;
 pub mod folder;
-pub(crate) mod status;

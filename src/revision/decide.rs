@@ -138,25 +138,37 @@ fn target<'a>(facts: &Facts<'a>) -> Result<&'a Revision, Blocked> {
 }
 
 fn stored(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {
-    let versions = target.spec.get("versions").and_then(Value::as_array);
-    let has = |stored: &&String| {
-        versions.is_some_and(|versions| {
-            let name =
-                |version: &Value| version.get("name").and_then(Value::as_str) == Some(stored);
-            versions.iter().any(name)
-        })
-    };
-    match facts.stored_versions.iter().find(|stored| !has(stored)) {
+    let stored = facts.stored_versions.iter().map(String::as_str);
+    match missing_version(facts.crd, stored, target) {
         None => Ok(()),
-        Some(missing) => Err(Blocked {
-            reason: "StoredVersionMissing",
-            message: format!(
-                "objects of {} may be stored as {missing}, which revision {} doesn't have; migrate them to \
-                 a version it has and take {missing} off status.storedVersions, or roll forward",
-                facts.crd, target.number,
-            ),
+        Some(message) => Err(Blocked {
+            reason: STORED_VERSION_MISSING,
+            message,
         }),
     }
+}
+
+/// The reason of a rollback that would leave stored objects without their version.
+pub const STORED_VERSION_MISSING: &str = "StoredVersionMissing";
+
+/// What stands in the way of `target` where one of the CRD's stored versions isn't in it.
+pub fn missing_version<'a>(
+    crd: &str,
+    stored: impl IntoIterator<Item = &'a str>,
+    target: &Revision,
+) -> Option<String> {
+    let versions = target.spec.get("versions").and_then(Value::as_array);
+    let names: Vec<_> = versions
+        .into_iter()
+        .flatten()
+        .filter_map(|version| version.get("name")?.as_str())
+        .collect();
+    let missing = stored.into_iter().find(|stored| !names.contains(stored))?;
+    Some(format!(
+        "objects of {crd} may be stored as {missing}, which revision {} doesn't have; migrate them to \
+         a version it has and take {missing} off status.storedVersions, or roll forward",
+        target.number,
+    ))
 }
 
 fn unowned(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {

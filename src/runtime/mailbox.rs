@@ -29,6 +29,8 @@ struct Inner<K, V> {
     values: HashMap<K, V>,
     order: VecDeque<K>,
     busy: HashSet<K>,
+    /// Keys that were taken before the last `clear`: what they held is not to come back.
+    stale: HashSet<K>,
 }
 
 impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
@@ -41,6 +43,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
                 values: HashMap::new(),
                 order: VecDeque::new(),
                 busy: HashSet::new(),
+                stale: HashSet::new(),
             }),
             arrived: Notify::new(),
             settled: Notify::new(),
@@ -67,18 +70,21 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         Ok(())
     }
 
-    /// Puts a value back that could not be dealt with, unless a newer one has come. The key is free again.
+    /// Puts a value back that could not be dealt with, unless a newer one has come or all has been
+    /// forgotten meanwhile. The key is free again.
     pub fn put_back(&self, key: K, value: V) {
         let mut inner = self.lock();
         inner.busy.remove(&key);
-        if !inner.values.contains_key(&key) {
+        let stale = inner.stale.remove(&key);
+        if !stale && !inner.values.contains_key(&key) {
             inner.values.insert(key.clone(), value);
         }
-        if !inner.order.contains(&key) {
+        if inner.values.contains_key(&key) {
             inner.order.push_front(key);
+            self.arrived.notify_one();
+        } else {
+            self.settled.notify_waiters();
         }
-        drop(inner);
-        self.arrived.notify_one();
     }
 
     /// Waits for a key that is not being dealt with, and takes its value.
@@ -113,6 +119,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
     pub fn done(&self, key: &K) {
         let mut inner = self.lock();
         inner.busy.remove(key);
+        inner.stale.remove(key);
         if inner.values.contains_key(key) {
             inner.order.push_back(key.clone());
             self.arrived.notify_one();
@@ -121,9 +128,10 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         }
     }
 
-    /// Forgets everything that has not been taken.
+    /// Forgets everything; what has been taken can't be put back.
     pub fn clear(&self) {
         let mut inner = self.lock();
+        inner.stale = inner.busy.clone();
         inner.values = HashMap::new();
         inner.order = VecDeque::new();
         self.settled.notify_waiters();
@@ -212,6 +220,21 @@ mod tests {
         mailbox.put_back("a", 1);
         assert_eq!(mailbox.try_take(), Some(("a", 2)));
         assert_eq!(mailbox.try_take(), None);
+    }
+
+    #[test]
+    fn what_was_taken_before_all_was_forgotten_does_not_come_back() {
+        let mailbox = Mailbox::new(9);
+        mailbox.put("a", 1).unwrap();
+        mailbox.try_take().unwrap();
+        mailbox.clear();
+        mailbox.put_back("a", 1);
+        assert_eq!(mailbox.try_take(), None);
+        assert!(mailbox.is_idle());
+        mailbox.put("a", 2).unwrap();
+        mailbox.try_take().unwrap();
+        mailbox.put_back("a", 2);
+        assert_eq!(mailbox.try_take(), Some(("a", 2)));
     }
 
     #[test]

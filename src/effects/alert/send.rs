@@ -1,0 +1,308 @@
+//! A receiver: one Alertmanager, its queue and the task that posts to it.
+//!
+//! Source: Alertmanager API v2, `POST /api/v2/alerts`. A 400 is partial there: what was valid in the
+//! request has been taken, so a refused batch is halved until the one that is to blame stands alone.
+
+mod batch;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connect;
+use hyper_util::rt::TokioExecutor;
+use kube::Config;
+use kube::client::ConfigExt as _;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::effects::alert::Queue;
+use crate::effects::alert::book::{BOUND, Labels};
+use crate::effects::alert::send::batch::body;
+use crate::effects::cluster::brief;
+use crate::effects::effect::Alert;
+use crate::runtime::backoff::{self, Backoff};
+use crate::runtime::clock::Clock;
+use crate::runtime::mailbox::Mailbox;
+use crate::runtime::metrics::{EffectKind, EffectResult, Metrics, Post, PostLabel};
+
+/// The most alerts in one request.
+const MOST_TOGETHER: usize = 64;
+
+/// The deadline of one request.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// Between attempts: an Alertmanager that is back should hear of a page within seconds.
+const RETRY: Backoff = Backoff {
+    base: Duration::from_millis(500),
+    max: Duration::from_secs(10),
+};
+
+/// The most bytes of a refusal that are read.
+const MOST_ANSWER: usize = 16 << 10;
+
+/// Where an Alertmanager is: the URL under which its own pages are, `http://alertmanager:9093`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address(Uri);
+
+/// Why alerts can't be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Alerting {
+    /// The address is no URL of a server.
+    #[error(
+        "\"{0}\" is no address of an Alertmanager; write it as http://host:9093 or https://host/prefix"
+    )]
+    Address(String),
+    /// The certificates of this machine can't be read.
+    #[error("preparing TLS for Alertmanager")]
+    Tls(#[source] Box<kube::Error>),
+}
+
+/// One Alertmanager.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    queue: Queue,
+    address: Address,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Receiver {
+    pub(super) fn start(
+        address: Address,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, Alerting> {
+        let client = client(&address)?;
+        let queue: Queue = Arc::new(Mailbox::new(BOUND));
+        let stop = CancellationToken::new();
+        let poster = Poster {
+            client,
+            address: address.clone(),
+            queue: Arc::clone(&queue),
+            clock,
+            metrics,
+        };
+        let task = tokio::spawn(poster.run(stop.clone()));
+        Ok(Self {
+            queue,
+            address,
+            stop,
+            task,
+        })
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        Arc::clone(&self.queue)
+    }
+
+    pub(super) async fn drain(self, deadline: Instant) {
+        if timeout_at(deadline, self.queue.idle()).await.is_err() {
+            tracing::warn!(alertmanager = %self.address, "alerts are left unsent at shutdown");
+        }
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(alertmanager = %self.address, %error, "the task of an Alertmanager failed");
+        }
+    }
+}
+
+fn client(
+    address: &Address,
+) -> Result<Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>>, Alerting> {
+    let connector = Config::new(address.0.clone())
+        .rustls_https_connector()
+        .map_err(|error| Alerting::Tls(Box::new(error)))?;
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+/// The task's side.
+struct Poster<C> {
+    client: Client<C, Full<Bytes>>,
+    address: Address,
+    queue: Queue,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// Alerts that are sent together.
+type Batch = Vec<(Labels, Arc<Alert>)>;
+
+/// How a request ended.
+enum Answer {
+    Accepted,
+    /// Something in it is not to the receiver's liking.
+    Refused(String),
+    /// The receiver can't take any of it now.
+    Failed(String),
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
+    async fn run(self, stop: CancellationToken) {
+        let seed = backoff::seed(&self.address.to_string());
+        let mut failures = 0;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                batch = self.gather() => match self.deliver(batch).await {
+                    Ok(()) => self.recovered(&mut failures),
+                    Err(reason) => self.failed(&mut failures, &reason),
+                }
+            }
+            if failures > 0 {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep(RETRY.wait(failures, seed)) => {}
+                }
+            }
+        }
+    }
+
+    async fn gather(&self) -> Batch {
+        let mut batch = vec![self.queue.take().await];
+        while batch.len() < MOST_TOGETHER {
+            match self.queue.try_take() {
+                Some(taken) => batch.push(taken),
+                None => break,
+            }
+        }
+        batch
+    }
+
+    /// Posts a batch, in ever smaller parts where it is refused. What can't be delivered now goes
+    /// back to the queue.
+    async fn deliver(&self, batch: Batch) -> Result<(), String> {
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            match self.post(&part).await {
+                Answer::Accepted => self.finish(&part, EffectResult::Done),
+                Answer::Refused(reason) if part.len() == 1 => {
+                    self.finish(&part, EffectResult::Failed);
+                    let labels = part.first().map(|(labels, _)| labels);
+                    tracing::error!(alertmanager = %self.address, ?labels, reason, "an alert was refused, and is not sent");
+                }
+                Answer::Refused(_) => {
+                    parts.push(part.split_off(part.len() / 2));
+                    parts.push(part);
+                }
+                Answer::Failed(reason) => {
+                    parts.push(part);
+                    for (labels, alert) in parts.into_iter().flatten() {
+                        self.queue.put_back(labels, alert);
+                    }
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, part: &Batch, result: EffectResult) {
+        for (labels, _) in part {
+            self.queue.done(labels);
+            self.metrics.effect(EffectKind::Alert, result);
+        }
+    }
+
+    async fn post(&self, part: &Batch) -> Answer {
+        let alerts = part.iter().map(|(_, alert)| &**alert);
+        let body = body(alerts, self.clock.now().wall);
+        let answer = match timeout(WITHIN, self.exchange(body)).await {
+            Ok(Ok((status, text))) => judge(status, &text),
+            Ok(Err(reason)) => Answer::Failed(reason),
+            Err(_) => Answer::Failed(format!("no answer within {WITHIN:?}")),
+        };
+        let result = match &answer {
+            Answer::Accepted => Post::Accepted,
+            Answer::Refused(_) => Post::Refused,
+            Answer::Failed(_) => Post::Failed,
+        };
+        self.metrics
+            .alert_posts
+            .get_or_create(&PostLabel { result })
+            .inc();
+        answer
+    }
+
+    async fn exchange(&self, body: Vec<u8>) -> Result<(StatusCode, String), String> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(&self.address.0)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body))
+            .map_err(|error| error.to_string())?;
+        let answer = self.client.request(request).await.map_err(|error| {
+            let cause = std::error::Error::source(&error);
+            cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+        })?;
+        let status = answer.status();
+        let text = Limited::new(answer.into_body(), MOST_ANSWER)
+            .collect()
+            .await;
+        let text = text
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        Ok((status, String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    fn recovered(&self, failures: &mut u32) {
+        if *failures > 0 {
+            tracing::info!(alertmanager = %self.address, "the Alertmanager takes alerts again");
+        }
+        *failures = 0;
+    }
+
+    fn failed(&self, failures: &mut u32, reason: &str) {
+        *failures += 1;
+        self.metrics
+            .effect(EffectKind::Alert, EffectResult::Retried);
+        if *failures == 1 {
+            tracing::warn!(alertmanager = %self.address, reason, "the Alertmanager takes no alerts; trying again until it does");
+        }
+    }
+}
+
+/// Alertmanager answers 400 for an alert it can't use, and a proxy before it 413 for too much at once.
+/// Any other refusal is about the receiver's set-up, and is tried again: it may be mended.
+fn judge(status: StatusCode, text: &str) -> Answer {
+    let reason = format!("{status}: {}", brief(text.trim()));
+    match status {
+        status if status.is_success() => Answer::Accepted,
+        StatusCode::BAD_REQUEST
+        | StatusCode::UNPROCESSABLE_ENTITY
+        | StatusCode::PAYLOAD_TOO_LARGE => Answer::Refused(reason),
+        _ => Answer::Failed(reason),
+    }
+}
+
+impl FromStr for Address {
+    type Err = Alerting;
+
+    fn from_str(text: &str) -> Result<Self, Alerting> {
+        let wrong = || Alerting::Address(text.to_owned());
+        let base = text.trim_end_matches('/');
+        let uri: Uri = format!("{base}/api/v2/alerts")
+            .parse()
+            .map_err(|_| wrong())?;
+        let served = matches!(uri.scheme_str(), Some("http" | "https"));
+        if !served || uri.host().is_none_or(str::is_empty) || base.contains(['?', '#']) {
+            return Err(wrong());
+        }
+        Ok(Self(uri))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use rstest::rstest;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::*;
+use crate::effects::alert::Alerts;
+use crate::runtime::metrics::AlertLabel;
+
+#[rstest]
+#[case("http://alertmanager:9093", "http://alertmanager:9093/api/v2/alerts")]
+#[case(
+    "https://a.example.com/prefix/",
+    "https://a.example.com/prefix/api/v2/alerts"
+)]
+fn an_address_is_where_its_pages_are(#[case] text: &str, #[case] expected: &str) {
+    assert_eq!(text.parse::<Address>().unwrap().to_string(), expected);
+}
+
+#[rstest]
+#[case("")]
+#[case("alertmanager:9093")]
+#[case("ftp://alertmanager")]
+#[case("http://")]
+#[case("http://a b")]
+#[case("http://host/?x=1")]
+fn what_is_no_address_is_named(#[case] text: &str) {
+    let refused = text.parse::<Address>().unwrap_err().to_string();
+    assert!(refused.contains(&format!("\"{text}\"")), "{refused}");
+}
+
+#[tokio::test]
+async fn an_alert_reaches_every_instance_though_one_hangs_and_one_is_away() {
+    let (one, mut seen_by_one) = Server::start().await;
+    let (hanging, _seen) = Server::start().await;
+    hanging.hang.store(true, Ordering::Relaxed);
+    let (other, mut seen_by_other) = Server::start().await;
+    let away = "http://127.0.0.1:9".parse().unwrap();
+    let (_lease, alerts, _) = start(vec![
+        hanging.address.clone(),
+        away,
+        one.address.clone(),
+        other.address.clone(),
+    ]);
+    alerts.send(alert("a"));
+    for seen in [&mut seen_by_one, &mut seen_by_other] {
+        assert_eq!(names(&next(seen).await), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_comes_back_hears_the_newest_of_what_it_missed() {
+    let (server, mut seen) = Server::start().await;
+    server.answer(503);
+    let (_lease, alerts, metrics) = start(vec![server.address.clone()]);
+    alerts.send(alert("a"));
+    next(&mut seen).await;
+    alerts.send(Alert {
+        ends_at: Some(2_000),
+        ..alert("a")
+    });
+    server.answer(200);
+    let body = loop {
+        let body = next(&mut seen).await;
+        if body[0]["endsAt"] == "1970-01-01T00:00:02.000Z" {
+            break body;
+        }
+    };
+    assert_eq!(names(&body), ["a"]);
+    assert_eq!(body[0]["startsAt"], "1970-01-01T00:00:01.000Z");
+    let resolved = AlertLabel { state: "resolved" };
+    assert_eq!(metrics.alerts.get_or_create(&resolved).get(), 1);
+}
+
+#[tokio::test]
+async fn only_the_alert_that_is_refused_is_dropped() {
+    let (server, mut seen) = Server::start().await;
+    server.hang.store(true, Ordering::Relaxed);
+    let (_lease, alerts, metrics) = start(vec![server.address.clone()]);
+    for number in 0..100 {
+        alerts.send(alert(&number.to_string()));
+    }
+    alerts.send(alert("bad"));
+    server.hang.store(false, Ordering::Relaxed);
+    let mut accepted = std::collections::BTreeSet::new();
+    while accepted.len() < 100 {
+        let body = next(&mut seen).await;
+        assert!(body.as_array().unwrap().len() <= MOST_TOGETHER);
+        let names = names(&body);
+        if !names.contains(&"bad".to_owned()) {
+            accepted.extend(names);
+        }
+    }
+    alerts.drain(Instant::now() + Duration::from_secs(20)).await;
+    let failed = crate::runtime::metrics::EffectLabel {
+        kind: EffectKind::Alert,
+        result: EffectResult::Failed,
+    };
+    assert_eq!(metrics.effects.get_or_create(&failed).get(), 1);
+}
+
+#[tokio::test]
+async fn a_replica_that_lost_the_lease_sends_no_more() {
+    let (server, mut seen) = Server::start().await;
+    server.answer(503);
+    let (lease, alerts, metrics) = start(vec![server.address.clone()]);
+    alerts.send(alert("a"));
+    next(&mut seen).await;
+    lease.send(false).unwrap();
+    let firing = AlertLabel { state: "firing" };
+    while metrics.alerts.get_or_create(&firing).get() != 0 {
+        tokio::task::yield_now().await;
+    }
+    alerts.send(alert("b"));
+    // What was being posted when the lease went may come once more; nothing does after a drain.
+    alerts.drain(Instant::now() + Duration::from_secs(2)).await;
+    drop(server);
+    while let Some(body) = seen.recv().await {
+        assert_eq!(names(&body), ["a"]);
+    }
+}
+
+/// An Alertmanager as far as its API goes, that refuses the alert named `bad`.
+struct Server {
+    address: Address,
+    status: Arc<AtomicU16>,
+    hang: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    status: Arc<AtomicU16>,
+    hang: Arc<AtomicBool>,
+    seen: mpsc::UnboundedSender<Value>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Server {
+    async fn start() -> (Self, mpsc::UnboundedReceiver<Value>) {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let shared = Shared {
+            status: Arc::new(AtomicU16::new(200)),
+            hang: Arc::default(),
+            seen: sender,
+            requests: Arc::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (status, hang) = (Arc::clone(&shared.status), Arc::clone(&shared.hang));
+        let routes = Router::new()
+            .route("/api/v2/alerts", post(take))
+            .with_state(shared);
+        let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        let address = address.parse().unwrap();
+        (
+            Self {
+                address,
+                status,
+                hang,
+                task,
+            },
+            seen,
+        )
+    }
+
+    fn answer(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn take(State(shared): State<Shared>, Json(body): Json<Value>) -> StatusCode {
+    shared.requests.fetch_add(1, Ordering::Relaxed);
+    while shared.hang.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let bad = names(&body).contains(&"bad".to_owned());
+    // The test may have ended.
+    let _ = shared.seen.send(body);
+    if bad {
+        return StatusCode::BAD_REQUEST;
+    }
+    StatusCode::from_u16(shared.status.load(Ordering::Relaxed)).unwrap()
+}
+
+fn start(addresses: Vec<Address>) -> (watch::Sender<bool>, Alerts, Metrics) {
+    let (lease, leading) = watch::channel(true);
+    let metrics = Metrics::new();
+    let alerts = Alerts::start(addresses, leading, Clock::start(), metrics.clone()).unwrap();
+    (lease, alerts, metrics)
+}
+
+async fn next(seen: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    timeout(Duration::from_secs(30), seen.recv())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn names(body: &Value) -> Vec<String> {
+    let name = |alert: &Value| alert["labels"]["name"].as_str().unwrap().to_owned();
+    body.as_array().unwrap().iter().map(name).collect()
+}
+
+fn alert(name: &str) -> Alert {
+    Alert {
+        labels: [("name".into(), name.into())].into(),
+        annotations: [].into(),
+        starts_at: 1_000,
+        ends_at: None,
+    }
+}

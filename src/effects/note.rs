@@ -1,0 +1,206 @@
+//! Notes: Kubernetes Events about objects, for `kubectl describe` and whoever watches Events.
+//!
+//! An Event's name is a hash of what it says, so that creating it twice is creating it once.
+//! Source: Kubernetes, `events.k8s.io/v1`. In a directory a note is a log line only.
+
+use std::fmt;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use kube::api::PostParams;
+use kube::core::Request;
+use twox_hash::XxHash3_64;
+
+use crate::effects::cluster::{Answer, Cluster, MANAGER, cut};
+use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::effect::Note;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::metrics::EffectKind;
+
+/// The limits of notes. They tell a story that is told elsewhere too, so they end after about a quarter of an hour.
+pub(crate) const LIMITS: Limits = Limits {
+    kind: EffectKind::Note,
+    bound: 1_024,
+    at_once: 2,
+    within: Duration::from_secs(5),
+    attempts: 32,
+    backoff: Backoff {
+        base: Duration::from_millis(500),
+        max: Duration::from_secs(30),
+    },
+};
+
+/// Who reports, in the form of a qualified name.
+const CONTROLLER: &str = "fusegate.io/fusegate";
+
+/// The longest `note` and the longest `reportingInstance`.
+const LONGEST_NOTE: usize = 1_024;
+const LONGEST_INSTANCE: usize = 128;
+
+/// Where notes go.
+pub(crate) enum Notes {
+    /// To the API server, in the name of this replica.
+    Kube { cluster: Cluster, instance: String },
+    /// To the log only.
+    Log,
+}
+
+/// The Event's own identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    namespace: Box<str>,
+    name: Box<str>,
+}
+
+impl Identity {
+    /// Events about cluster-scoped objects live in `default`.
+    pub(crate) fn of(note: &Note) -> Self {
+        let regarding = &note.regarding;
+        let namespace = match &*regarding.target.namespace {
+            "" => "default",
+            namespace => namespace,
+        };
+        let parts = [
+            &*regarding.kind,
+            &regarding.target.namespace,
+            &regarding.target.name,
+            &regarding.target.uid,
+            note.reason,
+            &note.once,
+        ];
+        let hash = XxHash3_64::oneshot(parts.join("\0").as_bytes());
+        let object = cut(&regarding.target.name, 200).trim_end_matches(['.', '-']);
+        Self {
+            namespace: namespace.into(),
+            name: format!("{object}.{hash:016x}").into(),
+        }
+    }
+}
+
+impl Deliver for Notes {
+    type Key = Identity;
+    type Value = Note;
+
+    async fn deliver(&self, identity: &Identity, note: &Note) -> Result<Delivered, Failure> {
+        let Self::Kube { cluster, instance } = self else {
+            log(note);
+            return Ok(Delivered::Done);
+        };
+        let event = event(identity, note, instance);
+        let body = serde_json::to_vec(&event)
+            .map_err(|error| Failure::Permanent(format!("encoding the Event: {error}")))?;
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let url = Event::url_path(&(), Some(&identity.namespace));
+        match cluster.order(Request::new(url).create(&params, body)).await {
+            Ok(()) | Err(Answer::Conflict(_)) => Ok(Delivered::Done),
+            Err(Answer::NotFound(_)) => Ok(Delivered::Gone),
+            Err(answer) => Err(answer.into()),
+        }
+    }
+}
+
+fn event(identity: &Identity, note: &Note, instance: &str) -> Event {
+    let target = &note.regarding.target;
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Event {
+        metadata: ObjectMeta {
+            name: Some(identity.name.to_string()),
+            namespace: Some(identity.namespace.to_string()),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(
+            Timestamp::from_millisecond(note.at).unwrap_or_default(),
+        )),
+        action: Some(note.action.to_owned()),
+        reason: Some(note.reason.to_owned()),
+        type_: Some(if note.warning { "Warning" } else { "Normal" }.to_owned()),
+        note: Some(cut(&note.note, LONGEST_NOTE).to_owned()),
+        regarding: Some(ObjectReference {
+            api_version: some(&note.regarding.api_version),
+            kind: some(&note.regarding.kind),
+            namespace: some(&target.namespace),
+            name: some(&target.name),
+            uid: some(&target.uid),
+            ..ObjectReference::default()
+        }),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(cut(instance, LONGEST_INSTANCE).to_owned()),
+        ..Event::default()
+    }
+}
+
+fn log(note: &Note) {
+    let target = &note.regarding.target;
+    let about = format!(
+        "{}/{}/{}",
+        note.regarding.kind, target.namespace, target.name
+    );
+    let (reason, note, warning) = (note.reason, &note.note, note.warning);
+    if warning {
+        tracing::warn!(about, reason, "{note}");
+    } else {
+        tracing::info!(about, reason, "{note}");
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::effect::{Regarding, Target};
+
+    #[test]
+    fn the_same_story_has_the_same_name_and_another_has_another() {
+        let name = |note: &Note| Identity::of(note).name;
+        let again = note("shop", "t1");
+        assert_eq!(name(&note("shop", "t1")), name(&again));
+        assert_ne!(name(&note("shop", "t1")), name(&note("shop", "t2")));
+        assert_ne!(name(&note("shop", "t1")), name(&note("other", "t1")));
+    }
+
+    #[test]
+    fn an_event_fits_its_limits_whatever_it_is_about() {
+        let mut long = note("", "t1");
+        long.regarding.target.name = format!("{}.{}", "a".repeat(199), "b".repeat(53)).into();
+        long.note = "é".repeat(1_000).into();
+        let identity = Identity::of(&long);
+        let event = event(&identity, &long, &"i".repeat(300));
+        assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
+        let name = event.metadata.name.unwrap();
+        assert!(name.len() <= 253 && !name.contains(".."), "{name}");
+        assert!(event.note.unwrap().len() <= 1_024);
+        assert_eq!(event.reporting_instance.unwrap().len(), 128);
+    }
+
+    fn note(namespace: &str, once: &str) -> Note {
+        Note {
+            regarding: Regarding {
+                api_version: "fusegate.io/v1alpha1".into(),
+                kind: "CircuitPolicy".into(),
+                target: Target {
+                    namespace: namespace.into(),
+                    name: "checkout".into(),
+                    uid: "u1".into(),
+                },
+            },
+            warning: true,
+            reason: "Tripped",
+            action: "Open",
+            note: "It tripped.".into(),
+            once: once.into(),
+            at: 1_700_000_000_000,
+        }
+    }
+}

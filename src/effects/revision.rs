@@ -1,0 +1,115 @@
+//! Revisions: the schemas a CRD has had, kept so that there is something to go back to.
+//!
+//! A revision is known by its hash, not by its number: one that is there already is only told when
+//! it was live again, and where the number is taken by another schema the next free one is used.
+//! The oldest beyond the limit are dropped, see [`surplus`].
+
+mod dir;
+mod kube;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::effects::cluster::Cluster;
+use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::effect::Record;
+use crate::effects::folder::Folder;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::metrics::EffectKind;
+
+pub(crate) use crate::effects::revision::dir::mark_bad as mark_bad_in_dir;
+pub(crate) use crate::effects::revision::kube::mark_bad;
+
+/// The limits of records: tried until it works, since without them there is no way back.
+pub(crate) const LIMITS: Limits = Limits {
+    kind: EffectKind::Record,
+    bound: 1_024,
+    // One at a time, so that two schemas of one CRD don't take the same number.
+    at_once: 1,
+    within: Duration::from_secs(20),
+    attempts: u32::MAX,
+    backoff: Backoff {
+        base: Duration::from_millis(500),
+        max: Duration::from_secs(30),
+    },
+};
+
+/// Where revisions are kept.
+pub(crate) enum Revisions {
+    Kube(Cluster),
+    Dir(Folder),
+}
+
+/// A schema of a CRD.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    crd: Box<str>,
+    hash: Box<str>,
+}
+
+impl Identity {
+    pub(crate) fn of(record: &Record) -> Self {
+        Self {
+            crd: record.revision.crd.clone(),
+            hash: record.revision.hash.clone(),
+        }
+    }
+}
+
+impl Deliver for Revisions {
+    type Key = Identity;
+    type Value = Record;
+
+    async fn deliver(&self, _: &Identity, record: &Record) -> Result<Delivered, Failure> {
+        match self {
+            Self::Kube(cluster) => kube::record(cluster, record).await?,
+            Self::Dir(folder) => dir::record(folder, record).await?,
+        }
+        Ok(Delivered::Done)
+    }
+}
+
+/// A stored revision, as far as keeping it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept {
+    number: u64,
+    hash: String,
+    /// Unix milliseconds when it was last live.
+    seen_at: i64,
+    bad: bool,
+}
+
+/// The number under which a new schema is stored: the wanted one, unless it is taken.
+fn free_number(kept: &[Kept], wanted: u64) -> u64 {
+    let highest = kept.iter().map(|kept| kept.number).max().unwrap_or(0);
+    if kept.iter().any(|kept| kept.number == wanted) {
+        highest.saturating_add(1)
+    } else {
+        wanted
+    }
+}
+
+/// The numbers to be dropped so that `limit` remain, those longest out of use first.
+/// Never the live one, and never the newest other one that isn't marked bad: it is where a rollback goes.
+fn surplus(mut kept: Vec<Kept>, limit: usize, live: &str) -> Vec<u64> {
+    kept.sort_by_key(|kept| (kept.seen_at, kept.number));
+    let target = kept
+        .iter()
+        .rfind(|kept| kept.hash != live && !kept.bad)
+        .map(|kept| kept.number);
+    let excess = kept.len().saturating_sub(limit);
+    kept.iter()
+        .filter(|kept| kept.hash != live && Some(kept.number) != target)
+        .take(excess)
+        .map(|kept| kept.number)
+        .collect()
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.crd, self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests;
