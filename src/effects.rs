@@ -5,11 +5,14 @@
 
 pub mod effect;
 
+pub mod dispatch;
+
 pub mod alert;
 pub mod audit;
 pub(crate) mod note;
 pub(crate) mod removal;
 pub(crate) mod revision;
+pub(crate) mod rollback;
 pub(crate) mod status;
 
 pub mod cluster;

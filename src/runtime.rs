@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod leader;
 pub mod mailbox;
 pub mod metrics;
 pub mod shutdown;

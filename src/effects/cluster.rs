@@ -1,5 +1,7 @@
 //! A cluster: the API server that effects write to, and what its answers mean for an effect.
 
+use std::fmt;
+
 use http::Request;
 use kube::{Client, Error};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -66,6 +68,14 @@ impl Cluster {
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<(), Answer> {
         self.request::<IgnoredAny>(request).await.map(|_| ())
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,240 @@
+//! The leader: which replica writes, decided by a Lease of `coordination.k8s.io/v1`.
+//!
+//! Every write of the Lease carries the resource version that was read, so two replicas never both
+//! take it. Whether another's lease has run out is judged by how long this replica has seen it
+//! unchanged, on its own clock that never jumps; nobody else's clock is believed. A replica that
+//! can't renew stops leading before anyone else may take over.
+//! A Lease is no fence: what must not happen twice is written with preconditions of its own.
+
+mod record;
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, PostParams};
+use kube::{Client, Error};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::breaker::time::{Mono, Span};
+use crate::runtime::backoff::{self, Backoff};
+use crate::runtime::clock::Clock;
+use crate::runtime::leader::record::{LEASE, Rival, claim, release};
+
+/// The wait between renewals, and the shorter one before trying again or looking whether the lease is free.
+const RENEW: Backoff = every(5_000);
+const RETRY: Backoff = every(2_000);
+
+/// How long after the last renewal was asked for a replica still leads: well before [`LEASE`] is over.
+const HELD: Span = Span::from_secs(10);
+
+/// The deadline of one round, so that a renewal that hangs leaves time for another.
+const WITHIN: Duration = Duration::from_secs(3);
+
+/// A replica that would lead.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The client.
+    pub client: Client,
+    /// The Lease's namespace.
+    pub namespace: String,
+    /// The Lease's name.
+    pub name: String,
+    /// This replica's name, which no other has: the pod's.
+    pub identity: String,
+}
+
+/// Runs until `stop`, then gives the lease back; cancel it only when the last write is done.
+///
+/// The receiver says whether this replica leads. When the task ends by itself, so should the process.
+pub fn start(
+    candidate: Candidate,
+    clock: Clock,
+    stop: CancellationToken,
+) -> (watch::Receiver<bool>, JoinHandle<()>) {
+    let (leads, leading) = watch::channel(false);
+    let election = Election {
+        leases: Api::namespaced(candidate.client.clone(), &candidate.namespace),
+        candidate,
+        clock,
+        leads,
+        rival: Rival::default(),
+        held: None,
+        failing: false,
+    };
+    (leading, tokio::spawn(election.run(stop)))
+}
+
+struct Election {
+    candidate: Candidate,
+    leases: Api<Lease>,
+    clock: Clock,
+    leads: watch::Sender<bool>,
+    rival: Rival,
+    /// The Lease as this replica last wrote it, and when it asked for that.
+    held: Option<(Lease, Mono)>,
+    failing: bool,
+}
+
+impl Election {
+    async fn run(mut self, stop: CancellationToken) {
+        let seed = backoff::seed(&self.candidate.identity);
+        let mut round = 0_u64;
+        loop {
+            round += 1;
+            let answered = tokio::select! {
+                () = stop.cancelled() => break,
+                answered = timeout(WITHIN, self.round()) => answered,
+            };
+            self.hear(answered);
+            let calm = self.held.is_some() && !self.failing;
+            let pause = if calm { RENEW } else { RETRY };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = sleep(pause.wait(1, seed ^ round)) => {}
+                () = self.expiry() => {}
+            }
+            self.expire();
+        }
+        self.resign().await;
+    }
+
+    /// One look at the Lease, and one write where it is ours or free.
+    async fn round(&mut self) -> Result<(), Error> {
+        let asked = self.clock.now().mono;
+        if let Some((lease, _)) = self.held.clone() {
+            match self.write(&lease).await {
+                Ok(lease) => {
+                    self.hold(lease, asked);
+                    return Ok(());
+                }
+                Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(lease) = self.leases.get_opt(&self.candidate.name).await? else {
+            return self.create(asked).await;
+        };
+        if !self.rival.is_free(&lease, &self.candidate.identity, asked) {
+            self.lose();
+            return Ok(());
+        }
+        match self.write(&lease).await {
+            Ok(lease) => self.hold(lease, asked),
+            Err(Error::Api(status)) if status.is_conflict() => self.lose(),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, asked: Mono) -> Result<(), Error> {
+        let mut lease = Lease::default();
+        lease.metadata.name = Some(self.candidate.name.clone());
+        let lease = claim(&lease, &self.candidate.identity, self.clock.now().wall);
+        match self.leases.create(&PostParams::default(), &lease).await {
+            Ok(lease) => self.hold(lease, asked),
+            Err(Error::Api(status)) if status.is_already_exists() => self.lose(),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Takes or renews the Lease, if it still is as it was read.
+    async fn write(&self, lease: &Lease) -> Result<Lease, Error> {
+        let claimed = claim(lease, &self.candidate.identity, self.clock.now().wall);
+        let name = &self.candidate.name;
+        self.leases
+            .replace(name, &PostParams::default(), &claimed)
+            .await
+    }
+
+    fn hold(&mut self, lease: Lease, asked: Mono) {
+        self.held = Some((lease, asked));
+        self.tell(true);
+    }
+
+    fn lose(&mut self) {
+        self.held = None;
+        self.tell(false);
+    }
+
+    fn tell(&self, leads: bool) {
+        let changed = self.leads.send_if_modified(|before| {
+            let changed = *before != leads;
+            *before = leads;
+            changed
+        });
+        if changed {
+            let identity = &self.candidate.identity;
+            tracing::info!(identity, leads, "the lease changed hands");
+        }
+    }
+
+    fn hear(&mut self, answered: Result<Result<(), Error>, tokio::time::error::Elapsed>) {
+        let failure = match answered {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("no answer within {WITHIN:?}")),
+        };
+        if let (Some(reason), false) = (&failure, self.failing) {
+            let Candidate {
+                namespace, name, ..
+            } = &self.candidate;
+            tracing::warn!(
+                reason,
+                "the Lease {namespace}/{name} can't be read or written; trying again"
+            );
+        }
+        self.failing = failure.is_some();
+    }
+
+    /// The moment at which a lease that was not renewed is no longer ours.
+    async fn expiry(&self) {
+        match &self.held {
+            Some((_, asked)) => {
+                tokio::time::sleep_until(self.clock.instant_of(*asked + HELD).into()).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = self.clock.now().mono;
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|(_, asked)| now >= *asked + HELD)
+        {
+            tracing::warn!("the lease was not renewed in time; this replica no longer leads");
+            self.lose();
+        }
+    }
+
+    /// Gives the lease back, so that another need not wait for it to run out.
+    async fn resign(mut self) {
+        let Some((lease, _)) = self.held.take() else {
+            return;
+        };
+        self.tell(false);
+        let freed = release(&lease);
+        let name = &self.candidate.name;
+        let params = PostParams::default();
+        let freeing = self.leases.replace(name, &params, &freed);
+        if !matches!(timeout(WITHIN, freeing).await, Ok(Ok(_))) {
+            tracing::warn!(
+                "the lease could not be given back; it runs out in {} s",
+                LEASE.0 / 1_000
+            );
+        }
+    }
+}
+
+const fn every(millis: u64) -> Backoff {
+    let wait = Duration::from_millis(millis);
+    Backoff {
+        base: wait,
+        max: wait,
+    }
+}
