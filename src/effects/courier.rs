@@ -132,9 +132,15 @@ where
     /// Leaves a value to be delivered; refused, counted and logged when too many wait.
     pub(crate) fn send(&self, key: K, value: V) {
         let kind = self.limits.kind;
-        if self.mailbox.put(key.clone(), value).is_err() {
+        let name = key.to_string();
+        if self.mailbox.put(key, value).is_err() {
             self.metrics.effect(kind, EffectResult::Overflowed);
-            tracing::error!(?kind, %key, bound = self.limits.bound, "too many effects wait; this one is dropped");
+            tracing::error!(
+                ?kind,
+                key = name,
+                bound = self.limits.bound,
+                "too many effects wait; this one is dropped"
+            );
         }
         self.metrics.queue_depth(kind, self.mailbox.len());
     }

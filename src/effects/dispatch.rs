@@ -3,11 +3,9 @@
 //! Audit lines are every replica's own. Everything else is the lease holder's: other replicas drop
 //! it, and the engine orders it anew when the lease comes to them.
 
-use std::time::Duration;
-
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
+use crate::breaker::time::Span;
 use crate::effects::alert::{Address, Alerting, Alerts};
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
@@ -70,6 +68,7 @@ pub enum Dispatch {
 #[derive(Debug)]
 pub struct Dispatcher {
     leading: watch::Sender<bool>,
+    clock: Clock,
     metrics: Metrics,
     log: Option<Log>,
     alerts: Alerts,
@@ -120,6 +119,7 @@ impl Dispatcher {
             rollbacks: Courier::start(rollback::LIMITS, rollbacks, at(), m()),
             removals: Courier::start(removal::LIMITS, executors.removals, at(), m()),
             leading,
+            clock,
             metrics,
         })
     }
@@ -171,8 +171,9 @@ impl Dispatcher {
 
     /// Carries out what waits, at most for this long, and ends every executor. The lease should be
     /// held until then.
-    pub async fn drain(self, within: Duration) {
-        let deadline = Instant::now() + within;
+    pub async fn drain(self, within: Span) {
+        let deadline = self.clock.now().mono + within;
+        let deadline = self.clock.instant_of(deadline).into();
         tokio::join!(
             self.statuses.drain(deadline),
             self.notes.drain(deadline),

@@ -50,7 +50,7 @@ impl Deliver for Removals {
             Self::Dir(folder) => {
                 let target = target.clone();
                 let removed = folder.alone(move |layout| cut_out(layout.root(), &target));
-                removed.await?.map_err(refused)
+                removed.await?.map_err(|error| refused(&error))
             }
         }
     }
@@ -87,8 +87,8 @@ fn cut_out(root: &std::path::Path, target: &Target) -> io::Result<Delivered> {
     }
 }
 
-fn refused(error: io::Error) -> Failure {
-    if read_only(&error) {
+fn refused(error: &io::Error) -> Failure {
+    if read_only(error) {
         return Failure::Permanent(format!(
             "the directory can't be written, so the expired override stays there, without effect: {error}"
         ));

@@ -13,7 +13,7 @@ mod kube;
 use std::fmt;
 use std::time::Duration;
 
-use fusegate_crds::{IncidentState, Time};
+use fusegate_crds::Time;
 use serde_json::Value;
 use tokio::sync::mpsc;
 

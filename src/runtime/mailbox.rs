@@ -4,6 +4,12 @@
 //! outdated. A key that has been taken stays out until it is [`Mailbox::done`], so that at most one
 //! worker acts on it at a time; what comes for it meanwhile waits.
 
+// The one lock of the runtime: held for a few map operations, never across an await.
+#![allow(
+    clippy::disallowed_types,
+    reason = "newest per key is what no channel offers"
+)]
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -131,7 +137,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
     /// Forgets everything; what has been taken can't be put back.
     pub fn clear(&self) {
         let mut inner = self.lock();
-        inner.stale = inner.busy.clone();
+        inner.stale = inner.busy.iter().cloned().collect();
         inner.values = HashMap::new();
         inner.order = VecDeque::new();
         self.settled.notify_waiters();

@@ -1,7 +1,7 @@
 //! The metrics: every figure that fusegate tells Prometheus, registered once.
 //!
 //! A label's values are a closed set that the code names; an object's name is never one, since
-//! people make those without bound. Names follow the OpenMetrics conventions: counters get `_total`.
+//! people make those without bound. Names follow the `OpenMetrics` conventions: counters get `_total`.
 
 use std::fmt;
 use std::ops::Deref;
@@ -171,7 +171,7 @@ impl Metrics {
         Self(Arc::new(Registered { registry, families }))
     }
 
-    /// The text that Prometheus scrapes, in the OpenMetrics format
+    /// The text that Prometheus scrapes, in the `OpenMetrics` format
     /// (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
     #[must_use]
     pub fn encode(&self) -> String {

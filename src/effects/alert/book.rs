@@ -63,10 +63,10 @@ impl Book {
             return Entered::Refused;
         }
         let was_firing = before.is_some_and(|entry| entry.alert.ends_at.is_none());
-        if let Some(entry) = before {
-            if was_firing || alert.ends_at.is_some() {
-                alert.starts_at = entry.alert.starts_at;
-            }
+        if let Some(entry) = before
+            && (was_firing || alert.ends_at.is_some())
+        {
+            alert.starts_at = entry.alert.starts_at;
         }
         alert.ends_at = alert.ends_at.map(|end| end.max(alert.starts_at));
         if before.is_some_and(|entry| *entry.alert == alert) {
@@ -80,7 +80,7 @@ impl Book {
             alert: Arc::new(alert),
         };
         let send = Arc::clone(&entry.alert);
-        self.next = earlier(self.next, entry.due);
+        self.next = Some(earlier(self.next, entry.due));
         self.entries.insert(send.labels.clone(), entry);
         Entered::Send(send)
     }
@@ -104,7 +104,7 @@ impl Book {
                 send.push(Arc::clone(&entry.alert));
                 entry.due = now + RESEND;
             }
-            self.next = earlier(self.next, entry.due);
+            self.next = Some(earlier(self.next, entry.due));
         }
         send
     }
@@ -120,8 +120,8 @@ impl Book {
     }
 }
 
-fn earlier(one: Option<Mono>, other: Mono) -> Option<Mono> {
-    Some(one.map_or(other, |one| one.min(other)))
+fn earlier(one: Option<Mono>, other: Mono) -> Mono {
+    one.map_or(other, |one| one.min(other))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Sink {
     pub(super) fn open(destination: Destination) -> Result<Self, Audit> {
         match destination {
             Destination::Stdout => Ok(Self::Stdout),
-            Destination::File(path) => match open(&path).and_then(|file| mend(file)) {
+            Destination::File(path) => match open(&path).and_then(mend) {
                 Ok(file) => Ok(Self::File { path, file }),
                 Err(source) => Err(Audit::Open { path, source }),
             },

@@ -1,3 +1,5 @@
+//! Audit lines as bytes, and as they arrive in files, pipes and full disks.
+
 use std::fs;
 use std::path::Path;
 

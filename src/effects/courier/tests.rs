@@ -1,3 +1,5 @@
+//! Deliveries that fail, hang, are refused or overtaken, on a paused clock.
+
 use tokio::sync::mpsc;
 
 use super::*;

@@ -1,10 +1,12 @@
+//! The dispatcher, on a directory.
+
 use std::fs;
 
 use fusegate_crds::CircuitPolicyStatus;
 use serde_json::Value;
 
 use super::*;
-use crate::effects::effect::{Line, StatusWrite, Target};
+use crate::effects::effect::{StatusWrite, Target};
 use crate::runtime::metrics::EffectLabel;
 
 #[tokio::test]
@@ -23,11 +25,11 @@ async fn only_the_lease_holder_writes_and_everyone_audits() {
         metrics: metrics.clone(),
     })
     .unwrap();
-    dispatcher.dispatch(Effect::Audit(Box::new(Line::default())));
+    dispatcher.dispatch(Effect::Audit(Box::default()));
     dispatcher.dispatch(status("before"));
     dispatcher.set_leading(true);
     dispatcher.dispatch(status("after"));
-    dispatcher.drain(Duration::from_secs(30)).await;
+    dispatcher.drain(Span::from_secs(30)).await;
     assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 1);
     let read = |name| {
         layout

@@ -1,3 +1,5 @@
+//! Documents found, replaced and removed in files on disk.
+
 use serde_json::json;
 
 use super::*;

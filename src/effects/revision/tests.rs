@@ -1,3 +1,5 @@
+//! What is kept of a history, and a history in a directory.
+
 use std::sync::Arc;
 
 use rstest::rstest;

@@ -21,7 +21,9 @@ impl Ground for Cluster {
     async fn claim(&self, order: &Rollback) -> Result<Claim, Stop> {
         for _ in 0..ROUNDS {
             let contract = contract(self, order).await?;
-            let list = match incident::entered(&incidents(&contract), order).map_err(encoding)? {
+            let list = match incident::entered(&incidents(&contract), order)
+                .map_err(|error| encoding(&error))?
+            {
                 Ok(list) => list,
                 Err(claim) => return Ok(claim),
             };
@@ -74,7 +76,14 @@ impl Ground for Cluster {
         for _ in 0..ROUNDS {
             let contract = contract(self, order).await?;
             let list = incident::settled(&incidents(&contract), order, settled);
-            if swap(self, order, &contract, list.map_err(encoding)?).await? {
+            if swap(
+                self,
+                order,
+                &contract,
+                list.map_err(|error| encoding(&error))?,
+            )
+            .await?
+            {
                 return Ok(());
             }
         }
@@ -94,7 +103,7 @@ async fn put(
         field_manager: Some(MANAGER.to_owned()),
     };
     let url = CustomResourceDefinition::url_path(&(), None);
-    let body = serde_json::to_vec(crd).map_err(encoding)?;
+    let body = serde_json::to_vec(crd).map_err(|error| encoding(&error))?;
     let request = Request::new(url).replace(&order.crd.name, &params, body);
     match cluster.request(request).await {
         Ok(answer) => Ok(answer),
@@ -168,6 +177,6 @@ fn contended(order: &Rollback) -> Stop {
     ))
 }
 
-fn encoding(error: serde_json::Error) -> Stop {
+fn encoding(error: &serde_json::Error) -> Stop {
     Stop::blocked("Internal", format!("encoding JSON: {error}"))
 }

@@ -1,8 +1,10 @@
+//! Rollbacks that lose an answer at every step, and rollbacks in a directory.
+
 use std::cell::Cell;
 use std::fs;
-use std::sync::Mutex;
 
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::fixture::{crd, order, spec};
 use super::*;
@@ -28,13 +30,13 @@ struct State {
 impl Memory {
     fn new(spec: &Value) -> Self {
         let memory = Self::default();
-        memory.state.lock().unwrap().live = crd(spec);
+        memory.state.try_lock().unwrap().live = crd(spec);
         memory
     }
 
     /// Does a step; it may have been done and still fail, as when an answer is lost.
     fn step<T>(&self, act: impl FnOnce(&mut State) -> T) -> Result<T, Stop> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.try_lock().unwrap();
         state.steps += 1;
         let done = act(&mut state);
         match state.stop.clone() {
@@ -89,7 +91,7 @@ async fn a_rollback_is_done_once_and_joined_after() {
     let memory = Memory::new(&spec(1));
     assert_eq!(run(&memory).await, Ok(RollbackEnd::Done));
     assert_eq!(run(&memory).await, Ok(RollbackEnd::Joined));
-    let state = memory.state.into_inner().unwrap();
+    let state = memory.state.into_inner();
     assert_eq!(state.live["spec"], spec(5));
     assert_eq!((state.replaced, state.bad), (1, 1));
     assert_eq!(state.incidents[0]["state"], "RolledBack");
@@ -102,7 +104,7 @@ async fn whichever_answer_is_lost_the_end_is_the_same() {
         let memory = Memory::new(&spec(1));
         let transient = Stop::Transient("lost".to_owned());
         {
-            let mut state = memory.state.lock().unwrap();
+            let mut state = memory.state.try_lock().unwrap();
             (state.fails_at, state.stop) = (steps.get(), Some(transient));
         }
         let first = run(&memory).await;
@@ -112,7 +114,7 @@ async fn whichever_answer_is_lost_the_end_is_the_same() {
         assert_eq!(first, Err(Failure::Transient("lost".to_owned())));
         let second = run(&memory).await.unwrap();
         assert!(matches!(second, RollbackEnd::Done | RollbackEnd::Joined));
-        let state = memory.state.into_inner().unwrap();
+        let state = memory.state.into_inner();
         assert_eq!(state.live["spec"], spec(5));
         assert_eq!(state.replaced, 1, "failed at step {}", steps.get());
         assert_eq!(state.incidents[0]["state"], "RolledBack");
@@ -129,7 +131,7 @@ async fn a_blocked_rollback_is_written_down_and_told() {
     };
     assert_eq!(&*reason, "Moved");
     assert_eq!(run(&memory).await, Ok(RollbackEnd::Joined));
-    let state = memory.state.into_inner().unwrap();
+    let state = memory.state.into_inner();
     assert_eq!(state.incidents[0]["state"], "Blocked");
     assert_eq!(state.incidents[0]["reason"], "Moved");
     assert_eq!((state.replaced, state.bad), (0, 0));

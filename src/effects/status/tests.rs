@@ -1,3 +1,5 @@
+//! Statuses in a directory, and their digests.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The life of an alert in the book, on a hand-driven clock.
+
 use super::*;
 
 const SECOND: u64 = 1_000;

@@ -1,4 +1,6 @@
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+//! Alerts on their way to servers that hang, fail, refuse and come back.
+
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use axum::extract::State;
 use axum::routing::post;
@@ -38,7 +40,7 @@ fn what_is_no_address_is_named(#[case] text: &str) {
 async fn an_alert_reaches_every_instance_though_one_hangs_and_one_is_away() {
     let (one, mut seen_by_one) = Server::start().await;
     let (hanging, _seen) = Server::start().await;
-    hanging.hang.store(true, Ordering::Relaxed);
+    hanging.hang.send(true).unwrap();
     let (other, mut seen_by_other) = Server::start().await;
     let away = "http://127.0.0.1:9".parse().unwrap();
     let (_lease, alerts, _) = start(vec![
@@ -80,13 +82,13 @@ async fn an_instance_that_comes_back_hears_the_newest_of_what_it_missed() {
 #[tokio::test]
 async fn only_the_alert_that_is_refused_is_dropped() {
     let (server, mut seen) = Server::start().await;
-    server.hang.store(true, Ordering::Relaxed);
+    server.hang.send(true).unwrap();
     let (_lease, alerts, metrics) = start(vec![server.address.clone()]);
     for number in 0..100 {
         alerts.send(alert(&number.to_string()));
     }
     alerts.send(alert("bad"));
-    server.hang.store(false, Ordering::Relaxed);
+    server.hang.send(false).unwrap();
     let mut accepted = std::collections::BTreeSet::new();
     while accepted.len() < 100 {
         let body = next(&mut seen).await;
@@ -129,30 +131,29 @@ async fn a_replica_that_lost_the_lease_sends_no_more() {
 struct Server {
     address: Address,
     status: Arc<AtomicU16>,
-    hang: Arc<AtomicBool>,
+    hang: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 #[derive(Clone)]
 struct Shared {
     status: Arc<AtomicU16>,
-    hang: Arc<AtomicBool>,
+    hang: watch::Receiver<bool>,
     seen: mpsc::UnboundedSender<Value>,
-    requests: Arc<AtomicUsize>,
 }
 
 impl Server {
     async fn start() -> (Self, mpsc::UnboundedReceiver<Value>) {
         let (sender, seen) = mpsc::unbounded_channel();
+        let (hang, hanging) = watch::channel(false);
         let shared = Shared {
             status: Arc::new(AtomicU16::new(200)),
-            hang: Arc::default(),
+            hang: hanging,
             seen: sender,
-            requests: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (status, hang) = (Arc::clone(&shared.status), Arc::clone(&shared.hang));
+        let status = Arc::clone(&shared.status);
         let routes = Router::new()
             .route("/api/v2/alerts", post(take))
             .with_state(shared);
@@ -180,11 +181,9 @@ impl Drop for Server {
     }
 }
 
-async fn take(State(shared): State<Shared>, Json(body): Json<Value>) -> StatusCode {
-    shared.requests.fetch_add(1, Ordering::Relaxed);
-    while shared.hang.load(Ordering::Relaxed) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+async fn take(State(mut shared): State<Shared>, Json(body): Json<Value>) -> StatusCode {
+    // The test may have ended, and with it the sender.
+    let _ = shared.hang.wait_for(|hang| !hang).await;
     let bad = names(&body).contains(&"bad".to_owned());
     // The test may have ended.
     let _ = shared.seen.send(body);

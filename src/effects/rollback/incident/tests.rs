@@ -1,3 +1,5 @@
+//! Lists of incidents, entered and settled.
+
 use serde_json::json;
 
 use super::*;

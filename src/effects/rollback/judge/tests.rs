@@ -1,3 +1,5 @@
+//! The last look, at CRDs that are and are not as judged.
+
 use rstest::rstest;
 use serde_json::json;
 
