@@ -105,6 +105,17 @@ impl<'a> Reader<'a> {
         self.entry(reading, content, judged, time)
     }
 
+    /// Reads a standard condition that has a status where the contract expects a number.
+    fn no_value(mut self, status: &str, content: u64, time: Option<Timestamp>) -> Entry {
+        let words = format!(
+            "has status \"{status}\" and no value, and contract {} declares type {}; add a value, or declare it a Boolean there",
+            self.contract.name(),
+            self.condition.kind.as_str()
+        );
+        self.fault(Code::MissingValue, "", &words);
+        self.entry(Reading::Missing, content, content, time)
+    }
+
     /// Judges a standard condition by its status, where it has no value.
     fn judge_status(
         self,
@@ -119,6 +130,9 @@ impl<'a> Reader<'a> {
         let means_unknown = status == UNKNOWN && !self.condition.kind.names(status);
         if means_unknown {
             return self.entry(Reading::NotANumber, content, json.hash(), time);
+        }
+        if self.condition.kind.bounds().is_some() {
+            return self.no_value(status, content, time);
         }
         self.judge(json, content, time, ".status")
     }

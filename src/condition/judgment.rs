@@ -92,7 +92,7 @@ impl Kind {
         };
         if number.fract() != 0.0 && number.is_finite() {
             let words = format!(
-                "is {}, and contract {contract} declares it an Integer; round it",
+                "is {}, and contract {contract} declares type Integer; round it",
                 Excerpt(text)
             );
             return Judgment::fault(
@@ -142,7 +142,7 @@ impl Kind {
 
     fn no_number(&self, json: Json<'_>, contract: &str) -> Judgment {
         let words = format!(
-            "is {json}, which can't be read as the {} that contract {contract} declares; write {}",
+            "is {json}, which can't be read as type {}, which contract {contract} declares; write {}",
             self.as_str(),
             self.example()
         );
@@ -157,7 +157,7 @@ impl Kind {
             _ => json.to_string(),
         };
         let words = format!(
-            "is {found}, and contract {contract} declares it a {}; write {}",
+            "is {found}, and contract {contract} declares type {}; write {}",
             self.as_str(),
             self.example()
         );

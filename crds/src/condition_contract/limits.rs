@@ -11,15 +11,15 @@ pub struct Limits {
     #[schemars(range(min = 1, max = 64))]
     pub max_entries: u32,
 
-    /// The most levels of nesting within an entry's value.
+    /// The most levels of nesting: the map or list itself is the first, an object in it the second.
     #[schemars(range(min = 1, max = 8))]
     pub max_depth: u32,
 
-    /// The most bytes of a key.
+    /// The most characters of a key.
     #[schemars(range(min = 1, max = 253))]
     pub max_key_length: u32,
 
-    /// The most bytes of an entry's value, as JSON.
+    /// The most bytes of an entry's value, as JSON; in the standard list, without reason and message.
     #[schemars(range(min = 1, max = 32_768))]
     pub max_value_bytes: u32,
 }

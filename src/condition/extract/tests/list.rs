@@ -38,7 +38,7 @@ fn a_value_beside_the_status_is_judged_instead() {
     assert_eq!(
         messages(&report),
         [
-            r#".status.conditions["error-rate"].status: key "error-rate" is "True", which can't be read as the Number that contract storefronts.shop.example.com declares; write a number, such as 0.05"#
+            r#".status.conditions["error-rate"]: key "error-rate" has status "True" and no value, and contract storefronts.shop.example.com declares type Number; add a value, or declare it a Boolean there"#
         ]
     );
 }
