@@ -268,6 +268,17 @@ fn a_rule_whose_standing_value_is_not_clear_holds_the_step() {
 }
 
 #[test]
+fn a_rule_that_stands_between_clear_and_limit_holds_the_step_too() {
+    let mut world = two_rules();
+    world.run_secs(15);
+    world.observe_rule(0, Ok(Value::Number(BETWEEN)), None);
+    for _ in 0..5 {
+        world.observe_rule(1, Ok(Value::Number(GOOD)), None);
+    }
+    assert_eq!(world.step_index(), 0);
+}
+
+#[test]
 fn an_illegal_update_reopens_and_a_breach_goes_on_shedding() {
     let mut world = world().half_open();
     world.run_secs(15);

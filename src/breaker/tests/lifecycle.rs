@@ -112,10 +112,15 @@ fn after_an_edit_a_standing_value_is_not_news_but_is_resampled() {
         },
         ..latency()
     };
+    world.pass_secs(20);
     world.input(Input::Reconfigured);
+    let last = world.circuit.rules[0].last.clone().expect("its id");
+    assert_eq!(last.value, None, "until it is read by the new rules");
     world.resync();
     assert_eq!(world.circuit.rules[0].count(), 0);
-    world.run_secs(30);
+    assert_eq!(world.run_secs(29), []);
+    assert_eq!(world.circuit.rules[0].count(), 0);
+    world.run_secs(1);
     assert_eq!(world.circuit.rules[0].count(), 1);
 }
 

@@ -169,6 +169,21 @@ fn the_level_rises_with_each_failed_probe_up_to_the_longest_wait() {
 }
 
 #[test]
+fn the_level_stops_at_the_first_that_waits_the_longest() {
+    let mut config = defaults();
+    config.flap.trips = 31;
+    let mut world = World::of(config);
+    world.trip_by_breach();
+    for _ in 0..10 {
+        world.run_until(StateName::HalfOpen);
+        world.run_secs(15);
+        world.observe(BAD);
+    }
+    assert_eq!(world.circuit.incident, 11);
+    assert_eq!(world.circuit.level, 6);
+}
+
+#[test]
 fn the_level_decays_by_one_per_healthy_interval_and_is_not_zeroed_on_close() {
     let mut world = world();
     world.circuit.level = 2;

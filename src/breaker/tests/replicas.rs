@@ -109,6 +109,18 @@ fn a_follower_opens_on_the_leaders_word() {
 }
 
 #[test]
+fn what_a_follower_saw_before_the_leaders_trip_recovers_nothing() {
+    let mut leader = world();
+    leader.trip_by_breach();
+    let mut follower = follower();
+    follower.observe(GOOD);
+    follower.context.now = leader.context.now;
+    hear(&mut follower, &word(&leader));
+    let last = follower.circuit.rules[0].last.as_ref();
+    assert!(last.is_some_and(|last| !last.since_trip));
+}
+
+#[test]
 fn a_word_from_before_the_followers_own_trip_closes_nothing() {
     let leader = world();
     let mut follower = follower();

@@ -47,6 +47,18 @@ fn what_left_the_window_while_nobody_ran_counts_no_more() {
 }
 
 #[test]
+fn the_beginning_of_a_streak_survives_though_its_first_samples_are_not_remembered() {
+    let mut world = world_without_resampling();
+    world.config.at_least = Span::from_secs(60);
+    for _ in 0..6 {
+        world.observe(BAD);
+        world.pass_secs(10);
+    }
+    restart(&mut world, Span(0));
+    assert_eq!(changes(&world.observe(BAD)).len(), 1);
+}
+
+#[test]
 fn a_standing_value_is_resampled_again_once_it_is_seen_again() {
     let mut world = world();
     world.observe(BAD);
