@@ -10,6 +10,7 @@ pub mod output;
 mod alert;
 mod circuit;
 mod contract;
+mod enforce;
 mod kind;
 mod object;
 mod overrides;
@@ -19,6 +20,7 @@ mod record;
 mod rollback;
 mod schedule;
 mod status;
+mod tell;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

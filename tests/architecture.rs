@@ -56,18 +56,6 @@ fn every_file_keeps_the_habits_of_the_house() {
 }
 
 #[test]
-fn no_file_is_excused_for_a_length_that_it_has_lost() {
-    let tree = Tree::read();
-    for (path, _) in habits::LONGER {
-        let source = tree.sources.iter().find(|source| source.path == path);
-        assert!(
-            source.is_some_and(|source| !habits::is_short(source)),
-            "take {path} off the list"
-        );
-    }
-}
-
-#[test]
 fn the_top_level_holds_what_the_map_names_and_nothing_else() {
     let required = [
         "CHANGELOG.md",

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use crate::breaker::adopt;
 use crate::breaker::circuit::{Circuit, Forced, Identity, StateName, TripId};
-use crate::breaker::enforced::{Enforced, enforced};
 use crate::breaker::persisted::{self, Persisted};
 use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::effects::effect::Alert;
+use crate::engine::enforce::contributor;
 use crate::engine::object::Values;
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, record};
-use crate::policy::contribution::{self, Enforcement, Named, Rank, Refusal};
-use crate::policy::layers::Contributor;
+use crate::policy::contribution::Refusal;
 use crate::source::event::GroupKind;
 
 #[derive(Debug)]
@@ -340,78 +339,6 @@ impl Engine {
         }
     }
 
-    /// Puts what a circuit wants published among the layers' wishes.
-    pub(crate) fn contribute(&mut self, key: &Key, uid: &Arc<str>) {
-        let Some(policy) = self.policies.get_mut(key) else {
-            return;
-        };
-        let (Some(lowered), Some(compiled)) = (policy.lowered.clone(), policy.compiled.clone())
-        else {
-            return;
-        };
-        let Some(entry) = policy.circuits.get_mut(uid) else {
-            return;
-        };
-        let ready = self.publisher.is_ready(&lowered.plan.layer);
-        if !ready && !entry.resumed {
-            return;
-        }
-        let enforced = enforced(&entry.breaker, &lowered.config);
-        let object = self
-            .kinds
-            .get(&entry.kind)
-            .and_then(|kind| kind.objects.get(uid));
-        let shown = object
-            .map(super::object::ObjectEntry::shown)
-            .filter(|_| ready);
-        let (mut contribution, refusals) = contribution::contribution(
-            &lowered.plan,
-            &compiled.allowance,
-            Named {
-                namespace: &key.0,
-                name: &entry.object,
-            },
-            enforcement(enforced, lowered.observe),
-            shown.map_or(&[], |values| &**values),
-        );
-        if lowered.observe {
-            // Observing publishes what is, and touches no traffic, not even with values of rest.
-            contribution
-                .wishes
-                .retain(|wish| wish.rank == Rank::Condition);
-        }
-        if entry.refusals != refusals {
-            entry.refusals = refusals;
-            policy.dirty = true;
-        }
-        let touched = self
-            .publisher
-            .layers
-            .set(&contributor(key, uid), contribution);
-        self.publisher.touch(touched);
-    }
-
-    /// Whether a circuit keeps its object's published values as they were.
-    pub(crate) fn rejects_updates(&self, key: &Key, uid: &Arc<str>) -> bool {
-        let Some(policy) = self.policies.get(key) else {
-            return false;
-        };
-        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
-            return false;
-        };
-        lowered.reject_updates
-            && !lowered.observe
-            && enforced(&entry.breaker, &lowered.config).frozen
-    }
-
-    pub(crate) fn publishes_conditions(&self, key: &Key, uid: &Arc<str>) -> bool {
-        let policy = self.policies.get(key);
-        let publishes = policy
-            .and_then(|policy| policy.lowered.as_ref())
-            .is_some_and(|lowered| lowered.plan.publish_conditions.is_some());
-        publishes && self.circuit(key, uid).is_some()
-    }
-
     pub(crate) fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
         self.circuit_mut(key, uid)?.restored.take()
     }
@@ -446,26 +373,6 @@ impl PolicyEntry {
 
 /// A due timer that could not move its circuit is looked at again no sooner than this.
 const RECHECK: crate::breaker::time::Span = crate::breaker::time::Span(10);
-
-/// What is enforced of a circuit as others act on it, the policy's mode applied.
-fn enforcement(enforced: Enforced, observe: bool) -> Enforcement {
-    if observe || enforced.observe {
-        return Enforcement {
-            state: StateName::Closed,
-            admit_percent: 100,
-            sheds: false,
-        };
-    }
-    Enforcement {
-        state: enforced.state,
-        admit_percent: enforced.admit_percent,
-        sheds: enforced.sheds,
-    }
-}
-
-pub(crate) fn contributor(key: &Key, uid: &str) -> Contributor {
-    Contributor(format!("{}/{}/{uid}", key.0, key.1).into())
-}
 
 /// What a person ordered, in the breaker's words.
 pub(crate) fn forced(state: fusegate_crds::OverrideState) -> Forced {

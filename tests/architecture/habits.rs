@@ -7,13 +7,6 @@ use super::violation::Violation;
 /// A file past this has a second noun in it. Tests apart.
 const MAX_LINES: usize = 400;
 
-/// Files that are longer all the same, and how long they may be: to be shortened, never added to.
-pub(super) const LONGER: [(&str, usize); 3] = [
-    ("src/engine/circuit.rs", 477),
-    ("src/engine/status.rs", 521),
-    ("src/engine/words.rs", 423),
-];
-
 /// Marks of work that is not done, or not run.
 const UNFINISHED: [&str; 4] = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
 
@@ -51,25 +44,15 @@ fn first_line(source: &Source) -> Option<Violation> {
 }
 
 fn length(source: &Source) -> Option<Violation> {
-    let lines = lines(source);
-    let excused = LONGER.iter().find(|(path, _)| *path == source.path);
-    let long = !source.tests && lines > excused.map_or(MAX_LINES, |(_, most)| *most);
+    // In-file tests are blanked, and stand last.
+    let lines = source.code.trim_end().lines().count();
+    let long = !source.tests && lines > MAX_LINES;
     long.then(|| {
         let rule = format!(
             "{lines} lines; past {MAX_LINES} there is a second noun in a file, give it its own"
         );
         violation(source, lines, rule)
     })
-}
-
-/// Lines up to the in-file tests, which stand last.
-fn lines(source: &Source) -> usize {
-    source.code.trim_end().lines().count()
-}
-
-/// Whether a file need no longer be excused.
-pub(super) fn is_short(source: &Source) -> bool {
-    lines(source) <= MAX_LINES
 }
 
 fn module_file(source: &Source) -> Option<Violation> {

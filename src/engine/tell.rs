@@ -1,0 +1,295 @@
+//! Telling: one audit line and one Event for each thing that happens to a circuit.
+
+use std::sync::Arc;
+
+use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
+use crate::breaker::step::{Change, Reason};
+use crate::breaker::time::Now;
+use crate::effects::effect::{Action, Effect, Line, Note, Regarding, Target};
+use crate::engine::alert::cause_name;
+use crate::engine::circuit::{CircuitEntry, Cue};
+use crate::engine::words::{resource, state};
+use crate::engine::{Engine, Key, words};
+use crate::source::event::Unreadable;
+use crate::spec::policy::Policy;
+
+impl Engine {
+    /// One audit line and one Event per change of state.
+    pub(crate) fn tell_change(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        change: &Change,
+        cue: Cue,
+    ) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get(uid))
+        else {
+            return;
+        };
+        let mut why = reason(change, &lowered);
+        if change.reason == Reason::Removed {
+            why = match cue {
+                Cue::Deleted => "Deleted: the object is gone".to_owned(),
+                Cue::Unselected => "Unselected: the object's labels left the selector".to_owned(),
+                _ => "PolicyDeleted: the policy is gone".to_owned(),
+            };
+        }
+        let trip = change.trip.as_ref().map(|trip| trip.id);
+        let note = format!(
+            "policy {}/{}: {} → {}: {why}{}",
+            key.0,
+            key.1,
+            state(change.from),
+            state(change.to),
+            trip.map_or_else(String::new, |id| format!(" (trip {id})")),
+        );
+        let once = format!(
+            "{}/{}/{}",
+            trip.map_or_else(String::new, |id| id.to_string()),
+            state(change.to),
+            step(entry)
+        );
+        let verdict = if lowered.observe || entry.breaker.forced.is_some() {
+            "Observed"
+        } else {
+            "Enforced"
+        };
+        let line = self.state_line(
+            now,
+            key,
+            uid,
+            state(change.to),
+            source(cue),
+            verdict,
+            &why,
+            trip,
+        );
+        let warning = change.to == StateName::Open;
+        self.effects.extend(line);
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning,
+                reason: event_reason(change),
+                note,
+                once,
+            },
+        );
+    }
+
+    pub(crate) fn tell_suppressed(&mut self, now: Now, key: &Key, uid: &Arc<str>, cause: Cause) {
+        let why = format!(
+            "a trip with cause {} was due, and maxOpenPercent held it back",
+            cause_name(cause)
+        );
+        let line = self.state_line(now, key, uid, "Suppressed", "watch", "Observed", &why, None);
+        self.effects.extend(line);
+        let once = format!("suppressed/{}", now.wall.0);
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning: true,
+                reason: "CircuitSuppressed",
+                note: why,
+                once,
+            },
+        );
+    }
+
+    pub(crate) fn tell_latched(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let trip = self.trip_of(key, uid);
+        let why = "tripped more often than flap.trips within flap.within; Open until a person acts"
+            .to_owned();
+        let line = self.state_line(now, key, uid, "Latched", "watch", "Enforced", &why, trip);
+        self.effects.extend(line);
+        let once = format!(
+            "latched/{}",
+            trip.map_or_else(String::new, |id| id.to_string())
+        );
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning: true,
+                reason: "CircuitLatched",
+                note: why,
+                once,
+            },
+        );
+    }
+
+    pub(crate) fn tell_override(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        ordered: Option<Forced>,
+    ) {
+        let operation = match ordered {
+            Some(Forced::Open) => "ForcedOpen",
+            Some(Forced::Closed) => "ForcedClosed",
+            Some(Forced::Observe) => "ObserveOnly",
+            None => "OverrideEnded",
+        };
+        let trip = self.trip_of(key, uid);
+        let why = "by CircuitOverride";
+        let line = self.state_line(now, key, uid, operation, "override", "Enforced", why, trip);
+        self.effects.extend(line);
+        let once = format!("override/{operation}/{}", now.wall.0);
+        self.tell(
+            now,
+            key,
+            uid,
+            Told {
+                warning: false,
+                reason: "CircuitOverridden",
+                note: format!("{operation} {why}"),
+                once,
+            },
+        );
+    }
+
+    pub(crate) fn note_unreadable(&mut self, now: Now, unreadable: &Unreadable) {
+        self.counts.problems.push("Unreadable");
+        self.effects.push(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::Map,
+            source: "directory",
+            resource: unreadable.place.clone(),
+            operation: "Read".into(),
+            verdict: "Rejected",
+            reason: unreadable.message.clone(),
+            ..Line::default()
+        })));
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one line, built in one place")]
+    fn state_line(
+        &self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        operation: &str,
+        source: &'static str,
+        verdict: &'static str,
+        reason: &str,
+        trip: Option<TripId>,
+    ) -> Option<Effect> {
+        let entry = self.circuit(key, uid)?;
+        Some(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::State,
+            source,
+            resource: resource(&entry.kind, &key.0, &entry.object).into(),
+            uid: (&**uid).into(),
+            operation: operation.into(),
+            verdict,
+            reason: reason.into(),
+            policy: Some(format!("{}/{}", key.0, key.1).into()),
+            trip_id: trip.map(|id| id.to_string().into()),
+            ..Line::default()
+        })))
+    }
+
+    fn tell(&mut self, now: Now, key: &Key, uid: &Arc<str>, told: Told) {
+        let Some(entry) = self.circuit(key, uid) else {
+            return;
+        };
+        let api_version = self
+            .kinds
+            .get(&entry.kind)
+            .map_or_else(String::new, |kind| kind.api_version(&entry.kind));
+        let note = Note {
+            regarding: Regarding {
+                api_version: api_version.into(),
+                kind: (&*entry.kind.kind).into(),
+                target: Target {
+                    namespace: (&*key.0).into(),
+                    name: (&*entry.object).into(),
+                    uid: (&**uid).into(),
+                },
+            },
+            warning: told.warning,
+            reason: told.reason,
+            action: told.reason,
+            note: truncated(told.note),
+            once: format!("{}/{}", key.1, told.once).into(),
+            at: now.wall.0,
+        };
+        self.effects.push(Effect::Note(note));
+    }
+}
+
+fn reason(change: &Change, lowered: &Policy) -> String {
+    let trip = change.trip.as_ref();
+    match change.reason {
+        Reason::Tripped(_) => trip.map_or_else(String::new, |trip| words::trip(lowered, trip)),
+        Reason::WaitPassed => {
+            "the wait has passed; letting a part of the traffic through".to_owned()
+        }
+        Reason::StepPassed => "enough good samples at this step".to_owned(),
+        Reason::Recovered => "enough good samples after the last step".to_owned(),
+        Reason::ProbeFailed => trip.map_or_else(String::new, |trip| {
+            format!(
+                "a bad sample while probing: {}",
+                words::condition(lowered, trip)
+            )
+        }),
+        Reason::ProbeTimedOut => "no evidence came before halfOpen.timeout".to_owned(),
+        Reason::Reset => "a person reset it".to_owned(),
+        Reason::Removed => "Removed".to_owned(),
+        Reason::Leader => "the leader's word".to_owned(),
+    }
+}
+
+fn event_reason(change: &Change) -> &'static str {
+    match (change.to, change.reason) {
+        (StateName::Open, Reason::ProbeFailed | Reason::ProbeTimedOut) => "CircuitReopened",
+        (StateName::Open, _) => "CircuitOpened",
+        (StateName::HalfOpen, _) => "CircuitHalfOpen",
+        (StateName::Closed, _) => "CircuitClosed",
+    }
+}
+
+fn source(cue: Cue) -> &'static str {
+    match cue {
+        Cue::Report | Cue::Deleted | Cue::Unselected => "watch",
+        Cue::Timer => "timer",
+        Cue::Override => "override",
+        Cue::Policy | Cue::PolicyDeleted => "policy",
+        Cue::Leader => "leader",
+    }
+}
+
+struct Told {
+    warning: bool,
+    reason: &'static str,
+    note: String,
+    once: String,
+}
+
+fn step(entry: &CircuitEntry) -> u8 {
+    match &entry.breaker.state {
+        crate::breaker::circuit::State::HalfOpen { step, .. } => *step,
+        _ => 0,
+    }
+}
+
+/// Kubernetes takes a note of at most 1,024 bytes.
+fn truncated(mut note: String) -> Box<str> {
+    let mut end = note.len().min(1_024);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note.truncate(end);
+    note.into()
+}
