@@ -19,6 +19,10 @@ servers: ## Install the real servers that the tests run (about five minutes the 
 test: servers ## Run every test, on the real servers
 	cargo test --workspace
 
+.PHONY: bench-reaction
+bench-reaction: servers ## Measure a status write to the first 503, and where the time goes (a few minutes)
+	cargo bench --bench reaction
+
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation
 	cargo fmt --all --check

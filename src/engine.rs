@@ -21,7 +21,7 @@ mod rollback;
 mod schedule;
 mod status;
 mod tell;
-mod words;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,3 +1,45 @@
-//! The fusegate binary.
+//! The fusegate binary: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use fusegate::app;
+use fusegate::cli::{Cli, Command};
+
+/// Lists of tens of thousands of objects come in bursts, and the default allocator keeps them.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("fusegate: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Run(options) => {
+            app::init_logging(options.log_format);
+            let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+            runtime.block_on(app::run(*options))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Crds(crds) => {
+            crds.print(&mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check(check) => {
+            let clean = check.print(&mut std::io::stdout().lock())?;
+            Ok(if clean {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+    }
+}

@@ -57,16 +57,15 @@ impl Engine {
         self.touch_kind(&target);
     }
 
+    /// The kind is not served any more. What is published stays: objects that were
+    /// deleted with their CRD were seen going, and the rest is not known to be gone.
     pub(crate) fn delete_crd(&mut self, now: Now, target: &GroupKind) {
         let Some(entry) = self.kinds.get_mut(target) else {
             return;
         };
         entry.crd = None;
         entry.live_hash = None;
-        let gone: Vec<Arc<str>> = entry.objects.keys().cloned().collect();
-        for uid in gone {
-            self.delete_object(now, target, &uid);
-        }
+        self.lose_confirmation(now, target);
         self.touch_kind(target);
     }
 

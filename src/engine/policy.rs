@@ -80,17 +80,21 @@ impl Engine {
             }
             Err(reasons) => {
                 entry.reject("InvalidSpec", reasons.join("; "));
+                self.refresh_policy_view(&key);
                 false
             }
         };
         if relower {
             self.relower(now, &key);
+            self.publisher.recheck();
         }
         if !first && !self.leads {
             self.follow(now, &key);
         }
-        self.publisher.recheck();
-        self.refresh_policy_view(&key);
+        if first {
+            self.publisher.recheck();
+            self.refresh_policy_view(&key);
+        }
     }
 
     pub(crate) fn delete_policy(&mut self, now: Now, key: &Key) {

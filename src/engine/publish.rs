@@ -10,7 +10,7 @@ use crate::breaker::circuit::StateName;
 use crate::breaker::enforced::enforced;
 use crate::breaker::time::{Mono, Now};
 use crate::engine::output::Publication;
-use crate::engine::{Engine, Key};
+use crate::engine::{Engine, Key, record};
 use crate::policy::layer::LayerName;
 use crate::policy::layers::{Contributor, Layers, Warning};
 use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
@@ -87,8 +87,13 @@ impl Engine {
             }
             known.extend(layers);
         }
+        let mut fresh = BTreeSet::new();
         for layer in known.difference(&waiting) {
-            if self.publisher.ready.insert(layer.clone()) && self.publisher.withheld.remove(layer) {
+            if !self.publisher.ready.insert(layer.clone()) {
+                continue;
+            }
+            fresh.insert(layer.clone());
+            if self.publisher.withheld.remove(layer) {
                 publication.release.push(layer.clone());
             }
         }
@@ -101,7 +106,7 @@ impl Engine {
         }
         self.forget_unused(&known, publication);
         publication.open = !std::mem::replace(&mut self.publisher.open, true);
-        self.contribute_all();
+        self.contribute_to(&fresh);
     }
 
     /// A layer that no policy names any more is neither ready nor withheld: it is empty.
@@ -114,8 +119,13 @@ impl Engine {
         }
     }
 
-    fn contribute_all(&mut self) {
-        for key in self.policies.keys().cloned().collect::<Vec<Key>>() {
+    /// Layers that have become ready take what was held back from them.
+    fn contribute_to(&mut self, layers: &BTreeSet<LayerName>) {
+        let concerned = self.policies.iter().filter(|(_, policy)| {
+            let lowered = policy.lowered.as_ref();
+            lowered.is_some_and(|lowered| layers.contains(&lowered.plan.layer))
+        });
+        for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<Key>>() {
             self.for_each_circuit(&key, |engine, uid| engine.contribute(&key, uid));
         }
     }
@@ -129,7 +139,7 @@ impl Engine {
         let kind = policy.kind.as_ref().and_then(|kind| self.kinds.get(kind));
         let listed = kind.is_some_and(|kind| kind.listed);
         let absent = kind.is_none_or(|kind| kind.crd.is_none());
-        let tripped = !policy.resume.is_empty() || policy.open_circuits() > 0;
+        let tripped = policy.open_circuits() > 0 || policy.resume.values().any(record::is_tripped);
         let unreadable = policy.lowered.is_none();
         listed || ((absent || unreadable) && !tripped)
     }

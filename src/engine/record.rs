@@ -148,6 +148,11 @@ pub(crate) fn read(record: &CircuitRecord, now: Now) -> Persisted {
     }
 }
 
+/// Whether a circuit was not Closed when it was written down.
+pub(crate) fn is_tripped(record: &CircuitRecord) -> bool {
+    matches!(record.state, CircuitState::Open | CircuitState::HalfOpen)
+}
+
 /// The values that were published when the circuit was written down.
 pub(crate) fn thaw(frozen: &BTreeMap<String, String>) -> Values {
     let pairs = frozen

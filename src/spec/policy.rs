@@ -7,7 +7,7 @@ use fusegate_crds::{
     Selector, Severity,
 };
 
-use crate::breaker::config::{Config, Flap, MAX_FLAP_TRIPS, Probe, Wait};
+use crate::breaker::config::{Config, Flap, Probe, Wait};
 use crate::breaker::time::Span;
 use crate::condition::contract::Contract;
 use crate::policy::layer::{LayerName, RuntimeValue};
@@ -43,7 +43,8 @@ pub struct Policy {
     pub max_open_percent: u8,
 }
 
-/// Lowers a policy of `namespace`.
+/// Lowers a policy of `namespace`. Its own rules have been checked where it was read
+/// ([`fusegate_crds::Kind::problems`]); here it is held against its contract and its namespace.
 pub fn lower(
     namespace: &str,
     spec: &CircuitPolicySpec,
@@ -102,12 +103,6 @@ fn config(
             Err(problem) => problems.push(problem),
         }
     }
-    if spec.trip.when.is_empty() || spec.trip.when.len() > MAX_RULES {
-        problems.push(Problem::new(
-            "spec.trip.when",
-            format!("needs 1 to {MAX_RULES} rules"),
-        ));
-    }
     let mut span = |field: &str, text: &DurationText| span(field, text, problems);
     let within = span("spec.trip.within", &spec.trip.within);
     let at_least = span("spec.trip.atLeast", &spec.trip.at_least);
@@ -136,75 +131,7 @@ fn config(
             within: flap_within,
         },
     };
-    check(&config, problems);
     (problems.len() == before).then_some(config)
-}
-
-/// The rules that an API server without CEL, or a directory, has not checked.
-fn check(config: &Config, problems: &mut Vec<Problem>) {
-    let mut require = |holds: bool, field: &str, message: &str| {
-        if !holds {
-            problems.push(Problem::new(field, message));
-        }
-    };
-    require(
-        (1..=100).contains(&config.consecutive),
-        "spec.trip.consecutive",
-        "must be 1 to 100",
-    );
-    require(
-        config.within.0 > 0,
-        "spec.trip.within",
-        "must be more than 0s, for a streak to fit in",
-    );
-    require(
-        config.at_least <= config.within,
-        "spec.trip.atLeast",
-        "must not be more than within",
-    );
-    require(
-        config.resample.is_none_or(|span| span.0 >= 1_000),
-        "spec.trip.resample",
-        "must be 1s or more, or 0s to count new observations only",
-    );
-    require(
-        config.open.minimum.0 >= 1_000,
-        "spec.open.minimum",
-        "must be 1s or more",
-    );
-    require(
-        config.open.minimum <= config.open.maximum,
-        "spec.open.minimum",
-        "must not be more than maximum",
-    );
-    require(
-        is_ladder(&config.half_open.admit_percent),
-        "spec.halfOpen.admitPercent",
-        "needs 1 to 8 steps of 1 to 99 percent, each admitting more than the one before",
-    );
-    require(
-        config.half_open.settle < config.half_open.timeout,
-        "spec.halfOpen.settle",
-        "must be less than timeout, or no step can end",
-    );
-    require(
-        (1..=100).contains(&config.half_open.successes),
-        "spec.halfOpen.successes",
-        "must be 1 to 100",
-    );
-    require(
-        (1..MAX_FLAP_TRIPS).contains(&config.flap.trips),
-        "spec.flap.trips",
-        "must be 1 to 31",
-    );
-}
-
-/// One to eight steps, each admitting more than the one before, and none admitting all or nothing.
-fn is_ladder(percents: &[u8]) -> bool {
-    let ascending = percents
-        .windows(2)
-        .all(|pair| matches!(pair, [a, b] if a < b));
-    ascending && (1..=8).contains(&percents.len()) && percents.iter().all(|p| (1..=99).contains(p))
 }
 
 fn span(field: &str, text: &DurationText, problems: &mut Vec<Problem>) -> Span {
@@ -228,9 +155,6 @@ fn plan(
     let mut shed = Vec::new();
     for (index, item) in spec.mesh.shed.iter().enumerate() {
         let field = format!("spec.mesh.shed[{index}]");
-        if !(1..=100).contains(&item.percent) {
-            problems.push(Problem::new(format!("{field}.percent"), "must be 1 to 100"));
-        }
         if let Some(cluster) = template(&format!("{field}.cluster"), &item.cluster, problems) {
             shed.push(Shed {
                 cluster,
@@ -303,6 +227,3 @@ fn runtime_value(scalar: &Scalar) -> RuntimeValue {
         (_, text) => RuntimeValue::Text(text.into()),
     }
 }
-
-/// The CRD's own bound; it sizes every circuit.
-const MAX_RULES: usize = 16;

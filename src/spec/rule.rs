@@ -48,19 +48,6 @@ fn undeclared(field: &str, key: &str, contract: &Contract) -> Problem {
 }
 
 fn test(field: &str, rule: &TripRule, condition: &Condition) -> Result<Test, Problem> {
-    let operands = [
-        rule.above.is_some(),
-        rule.below.is_some(),
-        rule.equals.is_some(),
-        rule.not_equals.is_some(),
-        !rule.one_of.is_empty(),
-    ];
-    if operands.iter().filter(|set| **set).count() != 1 {
-        return Err(Problem::new(
-            field,
-            "exactly one of above, below, equals, notEquals and in must be set",
-        ));
-    }
     if let Some(limit) = &rule.above {
         return above(field, limit, rule, condition);
     }
@@ -75,6 +62,12 @@ fn test(field: &str, rule: &TripRule, condition: &Condition) -> Result<Test, Pro
     if let Some(scalar) = &rule.not_equals {
         return Ok(Test::NotEquals(value("notEquals", scalar)?));
     }
+    if rule.one_of.is_empty() {
+        return Err(Problem::new(
+            field,
+            "one of above, below, equals, notEquals and in must be set",
+        ));
+    }
     let members = rule.one_of.iter().map(|scalar| value("in", scalar));
     Ok(Test::In(members.collect::<Result<_, _>>()?))
 }
@@ -85,12 +78,6 @@ fn above(
     rule: &TripRule,
     condition: &Condition,
 ) -> Result<Test, Problem> {
-    if rule.clear_above.is_some() {
-        return Err(Problem::new(
-            format!("{field}.clearAbove"),
-            "goes with below only",
-        ));
-    }
     let limit = number(&format!("{field}.above"), limit, condition)?;
     let name = format!("{field}.clearBelow");
     let clear = rule.clear_below.as_ref();
@@ -111,12 +98,6 @@ fn below(
     rule: &TripRule,
     condition: &Condition,
 ) -> Result<Test, Problem> {
-    if rule.clear_below.is_some() {
-        return Err(Problem::new(
-            format!("{field}.clearBelow"),
-            "goes with above only",
-        ));
-    }
     let limit = number(&format!("{field}.below"), limit, condition)?;
     let name = format!("{field}.clearAbove");
     let clear = rule.clear_above.as_ref();

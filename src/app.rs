@@ -1,0 +1,11 @@
+//! The app: everything wired together. It decides nothing.
+
+mod pump;
+mod logging;
+mod meter;
+mod programmed;
+mod publish;
+mod run;
+
+pub use logging::init as init_logging;
+pub use run::run;

@@ -1,0 +1,73 @@
+//! Metering: what the engine's turns did, as metrics.
+
+use crate::engine::output::Counts;
+use crate::engine::words::state;
+use crate::runtime::metrics::{CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel};
+use crate::serve::view::View;
+use crate::breaker::circuit::StateName;
+use crate::source::event::{Event, Feed};
+
+/// Counts an event by its feed.
+pub(super) fn event(metrics: &Metrics, event: &Event) {
+    metrics.events.get_or_create(&FeedLabel { feed: feed_of(event) }).inc();
+}
+
+/// Counts what one flush did.
+pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
+    let verdicts = [
+        ("Published", counts.published),
+        ("Rejected", counts.rejected),
+        ("Frozen", counts.frozen),
+        ("Unpublished", counts.unpublished),
+    ];
+    for (verdict, count) in verdicts.into_iter().filter(|(_, count)| *count > 0) {
+        metrics.map_operations.get_or_create(&VerdictLabel { verdict }).inc_by(count);
+    }
+    for code in &counts.problems {
+        metrics.problems.get_or_create(&CodeLabel { code }).inc();
+    }
+    for moved in &counts.moves {
+        metrics.transitions.get_or_create(&StateLabel { state: state(*moved) }).inc();
+    }
+}
+
+/// Sets what is the case now; called once per scrape, because it looks at every circuit.
+pub(super) fn view(metrics: &Metrics, view: &View) {
+    let circuits = || view.policies.iter().flat_map(|(_, policy)| policy.circuits.iter());
+    for name in [StateName::Closed, StateName::Open, StateName::HalfOpen] {
+        let count = circuits().filter(|(_, circuit)| circuit.state == name).count();
+        metrics.circuits.get_or_create(&StateLabel { state: state(name) }).set(as_i64(count));
+    }
+    metrics.objects.set(as_i64(view.objects));
+    metrics.leading.set(i64::from(view.leads));
+    let unconfirmed = FeedLabel { feed: FeedKind::Objects };
+    metrics.feeds_unconfirmed.get_or_create(&unconfirmed).set(as_i64(view.unconfirmed.len()));
+}
+
+fn feed_of(event: &Event) -> FeedKind {
+    match event {
+        Event::Contract(_) => FeedKind::Contracts,
+        Event::Policy(_) => FeedKind::Policies,
+        Event::Override(_) => FeedKind::Overrides,
+        Event::Crd(_) => FeedKind::Crds,
+        Event::Revision(_) => FeedKind::Revisions,
+        Event::Object(..) => FeedKind::Objects,
+        Event::Listing(feed) | Event::Listed(feed) | Event::Confirmed(feed) | Event::Interrupted(feed, _) => kind_of(feed),
+        Event::Unreadable(_) | Event::Leading(_) | Event::Outcome(_) | Event::Programmed(_) => FeedKind::Other,
+    }
+}
+
+fn kind_of(feed: &Feed) -> FeedKind {
+    match feed {
+        Feed::Contracts => FeedKind::Contracts,
+        Feed::Policies => FeedKind::Policies,
+        Feed::Overrides => FeedKind::Overrides,
+        Feed::Crds => FeedKind::Crds,
+        Feed::Revisions => FeedKind::Revisions,
+        Feed::Objects(_) => FeedKind::Objects,
+    }
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

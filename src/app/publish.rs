@@ -1,0 +1,48 @@
+//! Publishing: a publication of the engine to an update of the xDS store.
+
+use fusegate_xds::{Absent, Store, TypeUrl, Update};
+
+use crate::engine::output::Publication;
+use crate::policy::layer::LayerName;
+use crate::translate;
+
+/// A store that answers nothing yet: a proxy that reconnects before the first sync keeps what it has.
+pub(super) fn store() -> Store {
+    let store = Store::new();
+    store.publish(Update::new().absent(TypeUrl::RUNTIME, Absent::Withheld));
+    store
+}
+
+/// Publishes what has changed, as one step.
+pub(super) fn publish(store: &Store, publication: Publication) -> bool {
+    let mut update = Update::new();
+    let mut news = publication.open;
+    for name in &publication.withhold {
+        update = update.withhold(TypeUrl::RUNTIME, name.as_str());
+        news = true;
+    }
+    for name in &publication.release {
+        update = update.release(TypeUrl::RUNTIME, name.as_str());
+        news = true;
+    }
+    for name in &publication.remove {
+        update = update.remove(TypeUrl::RUNTIME, name.as_str());
+        news = true;
+    }
+    for resource in publication.put {
+        update = update.put(resource);
+        news = true;
+    }
+    if publication.open {
+        update = update.absent(TypeUrl::RUNTIME, Absent::default_to(empty));
+    }
+    if news {
+        store.publish(update);
+    }
+    news
+}
+
+/// The empty layer of a name that could be a layer's.
+fn empty(name: &str) -> Option<fusegate_xds::Resource> {
+    LayerName::try_new(name).ok().map(|_| translate::empty(name))
+}

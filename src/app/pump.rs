@@ -1,0 +1,93 @@
+//! The pump: takes events, turns the engine, and hands out what it decided.
+//!
+//! It is the engine's one thread of control. Publishing comes first, effects after: a
+//! proxy must not wait for a status to be written.
+
+use std::sync::Arc;
+
+use fusegate_xds::Store;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{meter, publish};
+use crate::breaker::time::{Mono, Now, Span};
+use crate::effects::dispatch::Dispatcher;
+use crate::engine::Engine;
+use crate::engine::output::Output;
+use crate::runtime::clock::Clock;
+use crate::runtime::metrics::Metrics;
+use crate::serve::state::Heartbeat;
+use crate::serve::view::SharedView;
+use crate::source::event::Event;
+
+/// The most events taken in one turn: enough to make a burst one publication, few enough
+/// that a flood delays no timer by more than moments.
+const BURST: usize = 1_024;
+
+/// The longest the engine sleeps, so that what depends on the passing of time alone
+/// (confirmations that stay away) is noticed.
+const BEAT: Span = Span(1_000);
+
+/// Everything the pump hands to.
+pub(super) struct Pump {
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
+    pub(super) store: Arc<Store>,
+    pub(super) view: SharedView,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) metrics: Metrics,
+    pub(super) dispatcher: Dispatcher,
+}
+
+impl Pump {
+    /// Runs until shutdown or until nobody sends events any more; gives the dispatcher back to be drained.
+    pub(super) async fn run(mut self, mut events: Receiver<Event>, shutdown: CancellationToken) -> Dispatcher {
+        let mut burst = Vec::with_capacity(BURST);
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                taken = events.recv_many(&mut burst, BURST) => if taken == 0 { break },
+                () = sleep_until(wake) => {}
+            }
+            self.turn(&mut burst);
+        }
+        self.dispatcher
+    }
+
+    fn turn(&mut self, burst: &mut Vec<Event>) {
+        let now = self.clock.now();
+        for event in burst.drain(..) {
+            if let Event::Leading(leads) = &event {
+                self.dispatcher.set_leading(*leads);
+            }
+            meter::event(&self.metrics, &event);
+            self.engine.handle(now, event);
+        }
+        self.engine.tick(now);
+        let output = self.engine.flush(now);
+        self.hand_out(now, output);
+    }
+
+    fn hand_out(&mut self, now: Now, output: Output) {
+        if publish::publish(&self.store, output.publication) {
+            self.metrics.publishes.inc();
+        }
+        if let Some(view) = output.view {
+            self.view.store(Arc::new(view));
+        }
+        meter::counts(&self.metrics, &output.counts);
+        for effect in output.effects {
+            self.dispatcher.dispatch(effect);
+        }
+        self.heartbeat.beat(now.mono);
+    }
+
+    fn wake(&self) -> Instant {
+        let latest = self.clock.now().mono + BEAT;
+        let wake: Mono = self.engine.next_wake().map_or(latest, |wake| wake.min(latest));
+        Instant::from_std(self.clock.instant_of(wake))
+    }
+}

@@ -1,0 +1,226 @@
+//! Running: the parts started, joined and shut down in order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use fusegate_xds::{Config, Server, Store};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config as KubeConfig};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{self, Sender};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::pump::Pump;
+use crate::app::{meter, programmed, publish};
+use crate::cli::run::{Run, Source};
+use crate::effects::audit::Destination;
+use crate::effects::cluster::Cluster;
+use crate::effects::dispatch::{self, Backend, Dispatcher};
+use crate::engine::{Engine, Settings};
+use crate::runtime::clock::Clock;
+use crate::runtime::leader::{self, Candidate};
+use crate::runtime::metrics::Metrics;
+use crate::runtime::shutdown;
+use crate::serve::server as http;
+use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::view::{SharedView, View};
+use crate::source::dir::DirSource;
+use crate::source::event::Event;
+use crate::source::kube::KubeSource;
+
+/// Events that wait for the engine at most. While it is full the sources wait, and with
+/// them the watches: that is the back pressure.
+const QUEUE: usize = 4_096;
+
+/// How long effects that are under way may take to finish at shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The name of the lease that decides who writes.
+const LEASE: &str = "fusegate";
+
+/// Runs fusegate until it is told to stop.
+pub async fn run(options: Run) -> anyhow::Result<()> {
+    let xds = listen(options.xds_listen, "--xds-listen").await?;
+    let web = listen(options.http_listen, "--http-listen").await?;
+    let (sender, events) = mpsc::channel(QUEUE);
+    let parts = Parts {
+        clock: Clock::start(),
+        metrics: Metrics::new(),
+        token: CancellationToken::new(),
+        sender,
+    };
+    let mut tasks = JoinSet::new();
+    let signals = parts.token.clone();
+    tasks.spawn(async move { shutdown::on_signal(signals).await.context("listening for signals") });
+    let (dispatcher, lease) = match &options.source {
+        Source::Kube => parts.start_kube(&options, &mut tasks).await?,
+        Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
+    };
+    let pump = parts.start_serving(&options, xds, web, dispatcher, &mut tasks);
+    let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
+    tracing::info!(source = %options.source, xds = %options.xds_listen, http = %options.http_listen, "fusegate is running");
+    let ended = join(tasks, &parts.token).await;
+    let dispatcher = pumping.await.context("the engine panicked; please report it")?;
+    dispatcher.drain(DRAIN).await;
+    if let Some(lease) = lease {
+        lease.give_back().await;
+    }
+    ended
+}
+
+/// What every part is started with.
+struct Parts {
+    clock: Clock,
+    metrics: Metrics,
+    token: CancellationToken,
+    sender: Sender<Event>,
+}
+
+/// The lease, to be held until the last effect is done.
+struct Held {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Held {
+    async fn give_back(self) {
+        self.stop.cancel();
+        if let Err(panicked) = self.task.await {
+            tracing::warn!(%panicked, "the lease was not given back; the next leader waits for it to expire");
+        }
+    }
+}
+
+impl Parts {
+    async fn start_kube(&self, options: &Run, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<(Dispatcher, Option<Held>)> {
+        let client = client(options.kubeconfig.as_deref()).await?;
+        let source = KubeSource::new(client.clone(), options.namespace.clone());
+        let (sender, token) = (self.sender.clone(), self.token.clone());
+        tasks.spawn(async move { source.run(sender, token).await.context("watching the API server") });
+        let held = self.start_election(client.clone(), options, tasks);
+        let backend = Backend::Kube {
+            cluster: Cluster { client, namespace: options.namespace.clone() },
+            instance: options.replica.clone(),
+        };
+        Ok((self.start_effects(options, backend)?, Some(held)))
+    }
+
+    async fn start_dir(&self, options: &Run, path: &Path, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<(Dispatcher, Option<Held>)> {
+        let source = DirSource::open(path)?;
+        let backend = Backend::Dir(source.layout().clone());
+        self.sender.send(Event::Leading(true)).await.context("starting the engine")?;
+        let (sender, token) = (self.sender.clone(), self.token.clone());
+        tasks.spawn(async move { source.run(sender, token).await.context("watching the directory") });
+        Ok((self.start_effects(options, backend)?, None))
+    }
+
+    /// Stands for the lease, and tells the engine whenever it is won or lost.
+    fn start_election(&self, client: Client, options: &Run, tasks: &mut JoinSet<anyhow::Result<()>>) -> Held {
+        let candidate = Candidate {
+            client,
+            namespace: options.namespace.clone(),
+            name: LEASE.to_owned(),
+            identity: options.replica.clone(),
+        };
+        let stop = CancellationToken::new();
+        let (mut leading, task) = leader::start(candidate, self.clock, stop.clone());
+        let (sender, token) = (self.sender.clone(), self.token.clone());
+        tasks.spawn(async move {
+            while let Some(changed) = token.run_until_cancelled(leading.changed()).await {
+                changed.context("the election ended by itself")?;
+                let leads = *leading.borrow_and_update();
+                sender.send(Event::Leading(leads)).await.context("telling the engine")?;
+            }
+            Ok(())
+        });
+        Held { stop, task }
+    }
+
+    fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Dispatcher> {
+        let config = dispatch::Config {
+            backend,
+            audit: Some(Destination::new(&options.audit)),
+            alertmanagers: options.alertmanagers.clone(),
+            reports: self.sender.clone(),
+            clock: self.clock,
+            metrics: self.metrics.clone(),
+        };
+        Ok(Dispatcher::start(config)?)
+    }
+}
+
+impl Parts {
+    fn start_serving(&self, options: &Run, xds: TcpListener, web: TcpListener, dispatcher: Dispatcher, tasks: &mut JoinSet<anyhow::Result<()>>) -> Pump {
+        let store: Arc<Store> = Arc::new(publish::store());
+        let server = Server::new(store.clone(), Config::default());
+        let reporting = programmed::report(store.clone(), server.proxies(), self.sender.clone(), self.token.clone());
+        tasks.spawn(async move {
+            reporting.await;
+            Ok(())
+        });
+        let token = self.token.clone();
+        tasks.spawn(async move { server.serve(xds, token).await.context("serving xDS") });
+        let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
+        let heartbeat = Heartbeat::start(self.clock.now().mono);
+        let (metrics, seen) = (self.metrics.clone(), view.clone());
+        let state = ServeState {
+            view: view.clone(),
+            clock: self.clock,
+            heartbeat: heartbeat.clone(),
+            metrics: Arc::new(move || {
+                meter::view(&metrics, &seen.load());
+                metrics.encode()
+            }),
+        };
+        let token = self.token.clone();
+        tasks.spawn(async move {
+            http::serve(web, state, token).await;
+            Ok(())
+        });
+        Pump {
+            engine: Engine::new(Settings {
+                cluster: options.cluster.as_str().into(),
+                link: options.link.trim_end_matches('/').into(),
+            }),
+            clock: self.clock,
+            store,
+            view,
+            heartbeat,
+            metrics: self.metrics.clone(),
+            dispatcher,
+        }
+    }
+}
+
+/// Waits for all parts; the first to end, whatever the reason, ends them all.
+async fn join(mut tasks: JoinSet<anyhow::Result<()>>, token: &CancellationToken) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        token.cancel();
+        let ended = ended.context("a part of fusegate panicked; please report it").and_then(|ended| ended);
+        result = result.and(ended);
+    }
+    result
+}
+
+async fn listen(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("listening on {address}; free the port or choose another with {flag}"))
+}
+
+async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
+    let config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).with_context(|| format!("reading --kubeconfig {}", path.display()))?;
+            KubeConfig::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
+        }
+        None => KubeConfig::infer().await.context(
+            "finding an API server; give --kubeconfig FILE, run in a pod, or run standalone with --source dir:PATH",
+        )?,
+    };
+    Client::try_from(config).context("setting up the API client")
+}

@@ -1,0 +1,31 @@
+//! The command line: what can be asked, with help on each option.
+
+pub mod check;
+pub mod crds;
+pub mod run;
+
+use clap::{Parser, Subcommand};
+
+/// A circuit-breaking policy controller with mesh integration.
+///
+/// fusegate watches the conditions that operators report, trips the circuit in every
+/// Envoy when a threshold is broken several times in a row, holds the gray release,
+/// rolls the CRD back, and pages.
+#[derive(Debug, Parser)]
+#[command(name = "fusegate", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the controller, in a cluster or on a directory.
+    Run(Box<run::Run>),
+    /// Print the CRDs, for `kubectl apply -f -`.
+    Crds(crds::Crds),
+    /// Validate contracts, policies and objects offline, and print every problem.
+    Check(check::Check),
+}
