@@ -1,10 +1,10 @@
 //! The app: everything wired together. It decides nothing.
 
-mod pump;
 mod logging;
 mod meter;
 mod programmed;
 mod publish;
+mod pump;
 mod run;
 
 pub use logging::init as init_logging;

@@ -22,3 +22,6 @@ pub mod effects;
 pub mod serve;
 
 pub mod runtime;
+
+pub mod app;
+pub mod cli;

@@ -1,15 +1,20 @@
 //! Metering: what the engine's turns did, as metrics.
 
+use crate::breaker::circuit::StateName;
 use crate::engine::output::Counts;
 use crate::engine::words::state;
 use crate::runtime::metrics::{CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel};
 use crate::serve::view::View;
-use crate::breaker::circuit::StateName;
 use crate::source::event::{Event, Feed};
 
 /// Counts an event by its feed.
 pub(super) fn event(metrics: &Metrics, event: &Event) {
-    metrics.events.get_or_create(&FeedLabel { feed: feed_of(event) }).inc();
+    metrics
+        .events
+        .get_or_create(&FeedLabel {
+            feed: feed_of(event),
+        })
+        .inc();
 }
 
 /// Counts what one flush did.
@@ -21,27 +26,49 @@ pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
         ("Unpublished", counts.unpublished),
     ];
     for (verdict, count) in verdicts.into_iter().filter(|(_, count)| *count > 0) {
-        metrics.map_operations.get_or_create(&VerdictLabel { verdict }).inc_by(count);
+        metrics
+            .map_operations
+            .get_or_create(&VerdictLabel { verdict })
+            .inc_by(count);
     }
     for code in &counts.problems {
         metrics.problems.get_or_create(&CodeLabel { code }).inc();
     }
     for moved in &counts.moves {
-        metrics.transitions.get_or_create(&StateLabel { state: state(*moved) }).inc();
+        metrics
+            .transitions
+            .get_or_create(&StateLabel {
+                state: state(*moved),
+            })
+            .inc();
     }
 }
 
 /// Sets what is the case now; called once per scrape, because it looks at every circuit.
 pub(super) fn view(metrics: &Metrics, view: &View) {
-    let circuits = || view.policies.iter().flat_map(|(_, policy)| policy.circuits.iter());
+    let circuits = || {
+        view.policies
+            .iter()
+            .flat_map(|(_, policy)| policy.circuits.iter())
+    };
     for name in [StateName::Closed, StateName::Open, StateName::HalfOpen] {
-        let count = circuits().filter(|(_, circuit)| circuit.state == name).count();
-        metrics.circuits.get_or_create(&StateLabel { state: state(name) }).set(as_i64(count));
+        let count = circuits()
+            .filter(|(_, circuit)| circuit.state == name)
+            .count();
+        metrics
+            .circuits
+            .get_or_create(&StateLabel { state: state(name) })
+            .set(as_i64(count));
     }
     metrics.objects.set(as_i64(view.objects));
     metrics.leading.set(i64::from(view.leads));
-    let unconfirmed = FeedLabel { feed: FeedKind::Objects };
-    metrics.feeds_unconfirmed.get_or_create(&unconfirmed).set(as_i64(view.unconfirmed.len()));
+    let unconfirmed = FeedLabel {
+        feed: FeedKind::Objects,
+    };
+    metrics
+        .feeds_unconfirmed
+        .get_or_create(&unconfirmed)
+        .set(as_i64(view.unconfirmed.len()));
 }
 
 fn feed_of(event: &Event) -> FeedKind {
@@ -52,8 +79,13 @@ fn feed_of(event: &Event) -> FeedKind {
         Event::Crd(_) => FeedKind::Crds,
         Event::Revision(_) => FeedKind::Revisions,
         Event::Object(..) => FeedKind::Objects,
-        Event::Listing(feed) | Event::Listed(feed) | Event::Confirmed(feed) | Event::Interrupted(feed, _) => kind_of(feed),
-        Event::Unreadable(_) | Event::Leading(_) | Event::Outcome(_) | Event::Programmed(_) => FeedKind::Other,
+        Event::Listing(feed)
+        | Event::Listed(feed)
+        | Event::Confirmed(feed)
+        | Event::Interrupted(feed, _) => kind_of(feed),
+        Event::Unreadable(_) | Event::Leading(_) | Event::Outcome(_) | Event::Programmed(_) => {
+            FeedKind::Other
+        }
     }
 }
 

@@ -15,7 +15,12 @@ use crate::source::event::{Event, Programmed};
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Tells the engine whenever the count of a layer changes, until shutdown.
-pub(super) async fn report(store: Arc<Store>, proxies: Proxies, sender: Sender<Event>, shutdown: CancellationToken) {
+pub(super) async fn report(
+    store: Arc<Store>,
+    proxies: Proxies,
+    sender: Sender<Event>,
+    shutdown: CancellationToken,
+) {
     let mut told: HashMap<Box<str>, Programmed> = HashMap::new();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -32,7 +37,11 @@ pub(super) async fn report(store: Arc<Store>, proxies: Proxies, sender: Sender<E
     }
 }
 
-fn changed(store: &Store, proxies: &Proxies, told: &mut HashMap<Box<str>, Programmed>) -> Vec<Programmed> {
+fn changed(
+    store: &Store,
+    proxies: &Proxies,
+    told: &mut HashMap<Box<str>, Programmed>,
+) -> Vec<Programmed> {
     let snapshot = store.snapshot();
     let Some(layers) = snapshot.collection(&TypeUrl::RUNTIME) else {
         return Vec::new();
@@ -45,7 +54,10 @@ fn changed(store: &Store, proxies: &Proxies, told: &mut HashMap<Box<str>, Progra
             layer: (&**name).into(),
             proxies: programmed.subscribed,
             acked: programmed.acked,
-            rejected: programmed.refusals.first().map(|(node, why)| format!("{node}: {why}").into()),
+            rejected: programmed
+                .refusals
+                .first()
+                .map(|(node, why)| format!("{node}: {why}").into()),
         };
         if told.get(&now.layer) != Some(&now) {
             told.insert(now.layer.clone(), now.clone());

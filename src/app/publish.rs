@@ -44,5 +44,7 @@ pub(super) fn publish(store: &Store, publication: Publication) -> bool {
 
 /// The empty layer of a name that could be a layer's.
 fn empty(name: &str) -> Option<fusegate_xds::Resource> {
-    LayerName::try_new(name).ok().map(|_| translate::empty(name))
+    LayerName::try_new(name)
+        .ok()
+        .map(|_| translate::empty(name))
 }

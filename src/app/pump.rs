@@ -42,7 +42,11 @@ pub(super) struct Pump {
 
 impl Pump {
     /// Runs until shutdown or until nobody sends events any more; gives the dispatcher back to be drained.
-    pub(super) async fn run(mut self, mut events: Receiver<Event>, shutdown: CancellationToken) -> Dispatcher {
+    pub(super) async fn run(
+        mut self,
+        mut events: Receiver<Event>,
+        shutdown: CancellationToken,
+    ) -> Dispatcher {
         let mut burst = Vec::with_capacity(BURST);
         loop {
             let wake = self.wake();
@@ -87,7 +91,10 @@ impl Pump {
 
     fn wake(&self) -> Instant {
         let latest = self.clock.now().mono + BEAT;
-        let wake: Mono = self.engine.next_wake().map_or(latest, |wake| wake.min(latest));
+        let wake: Mono = self
+            .engine
+            .next_wake()
+            .map_or(latest, |wake| wake.min(latest));
         Instant::from_std(self.clock.instant_of(wake))
     }
 }

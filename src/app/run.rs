@@ -55,7 +55,11 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     };
     let mut tasks = JoinSet::new();
     let signals = parts.token.clone();
-    tasks.spawn(async move { shutdown::on_signal(signals).await.context("listening for signals") });
+    tasks.spawn(async move {
+        shutdown::on_signal(signals)
+            .await
+            .context("listening for signals")
+    });
     let (dispatcher, lease) = match &options.source {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
@@ -64,7 +68,9 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
     tracing::info!(source = %options.source, xds = %options.xds_listen, http = %options.http_listen, "fusegate is running");
     let ended = join(tasks, &parts.token).await;
-    let dispatcher = pumping.await.context("the engine panicked; please report it")?;
+    let dispatcher = pumping
+        .await
+        .context("the engine panicked; please report it")?;
     dispatcher.drain(DRAIN).await;
     if let Some(lease) = lease {
         lease.give_back().await;
@@ -96,30 +102,60 @@ impl Held {
 }
 
 impl Parts {
-    async fn start_kube(&self, options: &Run, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<(Dispatcher, Option<Held>)> {
+    async fn start_kube(
+        &self,
+        options: &Run,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<(Dispatcher, Option<Held>)> {
         let client = client(options.kubeconfig.as_deref()).await?;
         let source = KubeSource::new(client.clone(), options.namespace.clone());
         let (sender, token) = (self.sender.clone(), self.token.clone());
-        tasks.spawn(async move { source.run(sender, token).await.context("watching the API server") });
+        tasks.spawn(async move {
+            source
+                .run(sender, token)
+                .await
+                .context("watching the API server")
+        });
         let held = self.start_election(client.clone(), options, tasks);
         let backend = Backend::Kube {
-            cluster: Cluster { client, namespace: options.namespace.clone() },
+            cluster: Cluster {
+                client,
+                namespace: options.namespace.clone(),
+            },
             instance: options.replica.clone(),
         };
         Ok((self.start_effects(options, backend)?, Some(held)))
     }
 
-    async fn start_dir(&self, options: &Run, path: &Path, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<(Dispatcher, Option<Held>)> {
+    async fn start_dir(
+        &self,
+        options: &Run,
+        path: &Path,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<(Dispatcher, Option<Held>)> {
         let source = DirSource::open(path)?;
         let backend = Backend::Dir(source.layout().clone());
-        self.sender.send(Event::Leading(true)).await.context("starting the engine")?;
+        self.sender
+            .send(Event::Leading(true))
+            .await
+            .context("starting the engine")?;
         let (sender, token) = (self.sender.clone(), self.token.clone());
-        tasks.spawn(async move { source.run(sender, token).await.context("watching the directory") });
+        tasks.spawn(async move {
+            source
+                .run(sender, token)
+                .await
+                .context("watching the directory")
+        });
         Ok((self.start_effects(options, backend)?, None))
     }
 
     /// Stands for the lease, and tells the engine whenever it is won or lost.
-    fn start_election(&self, client: Client, options: &Run, tasks: &mut JoinSet<anyhow::Result<()>>) -> Held {
+    fn start_election(
+        &self,
+        client: Client,
+        options: &Run,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> Held {
         let candidate = Candidate {
             client,
             namespace: options.namespace.clone(),
@@ -133,7 +169,10 @@ impl Parts {
             while let Some(changed) = token.run_until_cancelled(leading.changed()).await {
                 changed.context("the election ended by itself")?;
                 let leads = *leading.borrow_and_update();
-                sender.send(Event::Leading(leads)).await.context("telling the engine")?;
+                sender
+                    .send(Event::Leading(leads))
+                    .await
+                    .context("telling the engine")?;
             }
             Ok(())
         });
@@ -154,10 +193,22 @@ impl Parts {
 }
 
 impl Parts {
-    fn start_serving(&self, options: &Run, xds: TcpListener, web: TcpListener, dispatcher: Dispatcher, tasks: &mut JoinSet<anyhow::Result<()>>) -> Pump {
+    fn start_serving(
+        &self,
+        options: &Run,
+        xds: TcpListener,
+        web: TcpListener,
+        dispatcher: Dispatcher,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
         let server = Server::new(store.clone(), Config::default());
-        let reporting = programmed::report(store.clone(), server.proxies(), self.sender.clone(), self.token.clone());
+        let reporting = programmed::report(
+            store.clone(),
+            server.proxies(),
+            self.sender.clone(),
+            self.token.clone(),
+        );
         tasks.spawn(async move {
             reporting.await;
             Ok(())
@@ -197,11 +248,16 @@ impl Parts {
 }
 
 /// Waits for all parts; the first to end, whatever the reason, ends them all.
-async fn join(mut tasks: JoinSet<anyhow::Result<()>>, token: &CancellationToken) -> anyhow::Result<()> {
+async fn join(
+    mut tasks: JoinSet<anyhow::Result<()>>,
+    token: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
         token.cancel();
-        let ended = ended.context("a part of fusegate panicked; please report it").and_then(|ended| ended);
+        let ended = ended
+            .context("a part of fusegate panicked; please report it")
+            .and_then(|ended| ended);
         result = result.and(ended);
     }
     result
@@ -209,7 +265,9 @@ async fn join(mut tasks: JoinSet<anyhow::Result<()>>, token: &CancellationToken)
 
 async fn listen(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("listening on {address}; free the port or choose another with {flag}"))
+    listener.with_context(|| {
+        format!("listening on {address}; free the port or choose another with {flag}")
+    })
 }
 
 async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {

@@ -14,7 +14,12 @@ use crate::effects::alert::Address;
 pub struct Run {
     /// Where contracts, policies and objects come from: `kube`, or `dir:PATH` for a
     /// directory of YAML files, which is then the store as well.
-    #[arg(long, env = "FUSEGATE_SOURCE", default_value = "kube", value_name = "kube|dir:PATH")]
+    #[arg(
+        long,
+        env = "FUSEGATE_SOURCE",
+        default_value = "kube",
+        value_name = "kube|dir:PATH"
+    )]
     pub source: Source,
 
     /// The kubeconfig to use; without it the usual places, then the pod's own account.
@@ -22,40 +27,85 @@ pub struct Run {
     pub kubeconfig: Option<PathBuf>,
 
     /// fusegate's own namespace: its lease and the stored CRD revisions live there.
-    #[arg(long, env = "FUSEGATE_NAMESPACE", default_value = "fusegate-system", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "FUSEGATE_NAMESPACE",
+        default_value = "fusegate-system",
+        value_name = "NAME"
+    )]
     pub namespace: String,
 
     /// This replica's name in the lease; must differ between replicas.
-    #[arg(long, env = "HOSTNAME", default_value = "fusegate", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "HOSTNAME",
+        default_value = "fusegate",
+        value_name = "NAME"
+    )]
     pub replica: String,
 
     /// Where Envoys connect for xDS. Anybody who can reach it can read every layer, so the
     /// default is this machine only.
-    #[arg(long, env = "FUSEGATE_XDS_LISTEN", default_value = "127.0.0.1:18000", value_name = "ADDRESS:PORT")]
+    #[arg(
+        long,
+        env = "FUSEGATE_XDS_LISTEN",
+        default_value = "127.0.0.1:18000",
+        value_name = "ADDRESS:PORT"
+    )]
     pub xds_listen: SocketAddr,
 
     /// Where the gate, health, metrics and the list of circuits are served.
-    #[arg(long, env = "FUSEGATE_HTTP_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(
+        long,
+        env = "FUSEGATE_HTTP_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS:PORT"
+    )]
     pub http_listen: SocketAddr,
 
     /// An Alertmanager to send alerts to; repeat it, or separate by commas, for every instance.
-    #[arg(long = "alertmanager", env = "FUSEGATE_ALERTMANAGERS", value_delimiter = ',', value_name = "URL")]
+    #[arg(
+        long = "alertmanager",
+        env = "FUSEGATE_ALERTMANAGERS",
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
     pub alertmanagers: Vec<Address>,
 
     /// Where audit lines go, one JSON object each; `-` is standard output.
-    #[arg(long, env = "FUSEGATE_AUDIT", default_value = "-", value_name = "FILE|-")]
+    #[arg(
+        long,
+        env = "FUSEGATE_AUDIT",
+        default_value = "-",
+        value_name = "FILE|-"
+    )]
     pub audit: PathBuf,
 
     /// The `cluster` label of alerts.
-    #[arg(long, env = "FUSEGATE_CLUSTER", default_value = "default", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "FUSEGATE_CLUSTER",
+        default_value = "default",
+        value_name = "NAME"
+    )]
     pub cluster: String,
 
     /// How people reach this installation's HTTP port, for links in alerts.
-    #[arg(long, env = "FUSEGATE_LINK", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        env = "FUSEGATE_LINK",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     pub link: String,
 
     /// How logs look. What is logged is set by `RUST_LOG`, `info` by default.
-    #[arg(long, env = "FUSEGATE_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
+    #[arg(
+        long,
+        env = "FUSEGATE_LOG_FORMAT",
+        default_value = "human",
+        value_name = "FORMAT"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -117,14 +167,20 @@ mod tests {
 
     #[test]
     fn a_directory_is_a_source() {
-        let cli = Cli::try_parse_from(["fusegate", "run", "--source", "dir:/etc/fusegate"]).unwrap();
-        let Command::Run(run) = cli.command else { panic!("not run") };
+        let cli =
+            Cli::try_parse_from(["fusegate", "run", "--source", "dir:/etc/fusegate"]).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("not run")
+        };
         assert_eq!(run.source, Source::Dir("/etc/fusegate".into()));
     }
 
     #[test]
     fn anything_else_is_answered_with_what_can_be_written() {
         let refused = Cli::try_parse_from(["fusegate", "run", "--source", "etcd"]).unwrap_err();
-        assert!(refused.to_string().contains("write kube, or dir:PATH"), "{refused}");
+        assert!(
+            refused.to_string().contains("write kube, or dir:PATH"),
+            "{refused}"
+        );
     }
 }

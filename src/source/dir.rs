@@ -5,7 +5,7 @@
 //! a deletion.
 
 mod catalog;
-mod entry;
+pub(crate) mod entry;
 mod index;
 pub mod layout;
 mod lock;
@@ -17,8 +17,8 @@ mod reading;
 mod signals;
 mod status;
 mod teller;
-mod walk;
-mod yaml;
+pub(crate) mod walk;
+pub(crate) mod yaml;
 
 use std::path::PathBuf;
 use std::time::Duration;

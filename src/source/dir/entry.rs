@@ -19,31 +19,31 @@ use crate::source::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revisio
 use crate::source::spec::{self, ANNOTATION_PREFIX};
 
 /// Our own API group.
-const OWN_GROUP: &str = "fusegate.io";
+pub(crate) const OWN_GROUP: &str = "fusegate.io";
 
 /// Where objects are that name no namespace.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// What an object is told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) kind: GroupKind,
-    pub(super) namespace: Box<str>,
-    pub(super) name: Box<str>,
+pub(crate) struct Key {
+    pub(crate) kind: GroupKind,
+    pub(crate) namespace: Box<str>,
+    pub(crate) name: Box<str>,
 }
 
 /// One document of a file.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: Key,
+pub(crate) struct Entry {
+    pub(crate) key: Key,
     /// Of its content, and so its resource version.
-    pub(super) hash: u128,
-    pub(super) known: Known,
+    pub(crate) hash: u128,
+    pub(crate) known: Known,
 }
 
 /// What is kept of a document.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(crate) enum Known {
     Contract(Document<ConditionContractSpec, ConditionContractStatus>),
     Policy(Document<CircuitPolicySpec, CircuitPolicyStatus>),
     Override(Document<CircuitOverrideSpec, ()>),
@@ -67,7 +67,7 @@ impl fmt::Display for Key {
 
 impl Known {
     /// The feed it belongs to.
-    pub(super) fn feed(&self, key: &Key) -> Feed {
+    pub(crate) fn feed(&self, key: &Key) -> Feed {
         match self {
             Self::Contract(_) => Feed::Contracts,
             Self::Policy(_) => Feed::Policies,
@@ -85,7 +85,7 @@ impl Entry {
     /// # Errors
     ///
     /// When it is one and can't be told apart: a name that is missing or no name.
-    pub(super) fn of(mut document: Value) -> Result<Option<Self>, String> {
+    pub(crate) fn of(mut document: Value) -> Result<Option<Self>, String> {
         let Some((group, kind)) = type_of(&document) else {
             return Ok(None);
         };
@@ -102,13 +102,13 @@ impl Entry {
     }
 
     /// The key of a document that was found to be an object.
-    pub(super) fn key_of(document: &Value) -> Option<Key> {
+    pub(crate) fn key_of(document: &Value) -> Option<Key> {
         let (group, kind) = type_of(document)?;
         key(document, group, kind).ok()
     }
 
     /// A stored revision as an entry.
-    pub(super) fn of_revision(revision: Revision, bytes: &[u8]) -> Self {
+    pub(crate) fn of_revision(revision: Revision, bytes: &[u8]) -> Self {
         let key = Key {
             kind: GroupKind::new("apps", "ControllerRevision"),
             namespace: revision.crd.clone(),
@@ -128,7 +128,7 @@ impl Entry {
 /// # Errors
 ///
 /// When its status can't be written as JSON, which nothing that was parsed does.
-pub(super) fn object(mut document: Value, entry: &Entry) -> Result<Object, serde_json::Error> {
+pub(crate) fn object(mut document: Value, entry: &Entry) -> Result<Object, serde_json::Error> {
     let status = fields(&mut document).and_then(|fields| fields.remove("status"));
     let raw = |mut status: Value| {
         spell_non_finite(&mut status);

@@ -17,27 +17,27 @@ const DEEPEST: usize = 16;
 
 /// What tells one state of a file from the next, without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     device: u64,
     inode: u64,
-    pub(super) length: u64,
+    pub(crate) length: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
 /// A file as it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sight {
-    pub(super) fingerprint: Fingerprint,
+pub(crate) struct Sight {
+    pub(crate) fingerprint: Fingerprint,
     /// The real file to read, or why it won't be read.
-    pub(super) target: Result<PathBuf, String>,
+    pub(crate) target: Result<PathBuf, String>,
 }
 
 /// Files by their path below the root.
-pub(super) type Sights = BTreeMap<PathBuf, Sight>;
+pub(crate) type Sights = BTreeMap<PathBuf, Sight>;
 
 impl Fingerprint {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -53,7 +53,7 @@ impl Fingerprint {
 /// # Errors
 ///
 /// When anything can't be listed: what is in it is unknown then, not gone.
-pub(super) fn documents(root: &Path) -> Result<Sights, String> {
+pub(crate) fn documents(root: &Path) -> Result<Sights, String> {
     let is_document = |name: &OsStr| {
         let extension = Path::new(name).extension().and_then(OsStr::to_str);
         extension.is_some_and(|extension| matches!(extension, "yaml" | "yml" | "json"))
@@ -68,7 +68,7 @@ pub(super) fn documents(root: &Path) -> Result<Sights, String> {
 /// # Errors
 ///
 /// As for [`documents`]; a folder that doesn't exist is empty.
-pub(super) fn revisions(folder: &Path) -> Result<Sights, String> {
+pub(crate) fn revisions(folder: &Path) -> Result<Sights, String> {
     if let Err(missing) = fs::symlink_metadata(folder)
         && missing.kind() == io::ErrorKind::NotFound
     {

@@ -6,7 +6,7 @@ use serde_saphyr::{Options, alias_limits, budget, options};
 
 /// Largest file that is read. An object of 10 MB must still be judged, and refused by
 /// its contract with a message that names the key.
-pub(super) const LARGEST_FILE: u64 = 16 << 20;
+pub(crate) const LARGEST_FILE: u64 = 16 << 20;
 
 /// Deepest nesting: four times what any contract allows, and little enough for the stack.
 const DEEPEST: usize = 64;
@@ -26,7 +26,7 @@ const MOST_REPLAYED: usize = 1 << 17;
 /// # Errors
 ///
 /// Where and why it is no YAML, or which limit it breaks.
-pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let parsed = serde_saphyr::from_multiple_with_options::<Value>(text, limits());
     let documents = parsed.map_err(|error| {
         let error = error.without_snippet();

@@ -1,0 +1,63 @@
+//! A finding: one problem, and the place in the files that has it.
+
+use std::fmt;
+
+use crate::source::dir::entry::Key;
+
+/// One line of the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) place: Place,
+    /// What the document is about; absent where that can't be told.
+    pub(super) subject: Option<Key>,
+    /// Field and message, in words.
+    pub(super) problem: String,
+}
+
+/// A place in the files; they sort by files as given, then documents from the top.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The file's place among all files.
+    pub(super) order: usize,
+    /// The file's name.
+    pub(super) file: String,
+    /// Which of the file's documents, from 1; 0 for the file as a whole.
+    pub(super) document: usize,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.place)?;
+        if let Some(key) = &self.subject {
+            write!(f, " {}", Subject(key))?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.document {
+            0 => f.write_str(&self.file),
+            document => write!(f, "{}:{document}", self.file),
+        }
+    }
+}
+
+/// Kind, namespace and name; cluster-scoped kinds have no namespace.
+struct Subject<'a>(&'a Key);
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Key {
+            kind,
+            namespace,
+            name,
+        } = self.0;
+        if namespace.is_empty() {
+            write!(f, "{} {name}", kind.kind)
+        } else {
+            write!(f, "{} {namespace}/{name}", kind.kind)
+        }
+    }
+}
