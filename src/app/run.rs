@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::pump::Pump;
 use crate::app::{meter, programmed, publish};
+use crate::breaker::time::Span;
 use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
@@ -37,7 +37,7 @@ use crate::source::kube::KubeSource;
 const QUEUE: usize = 4_096;
 
 /// How long effects that are under way may take to finish at shutdown.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Span = Span::from_secs(5);
 
 /// The name of the lease that decides who writes.
 const LEASE: &str = "fusegate";

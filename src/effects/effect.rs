@@ -153,7 +153,7 @@ pub struct Line {
     pub at: i64,
     /// What kind of line this is.
     pub action: Action,
-    /// `watch`, `directory`, `timer`, `override`, `policy`, `leader` or `effect`.
+    /// `watch` or `directory` for maps; `report`, `timer`, `override`, `policy` or `leader` for states; `effect`.
     pub source: &'static str,
     /// The object, as `Kind.group/namespace/name`.
     pub resource: Box<str>,

@@ -262,7 +262,7 @@ fn event_reason(change: &Change) -> &'static str {
 
 fn source(cue: Cue) -> &'static str {
     match cue {
-        Cue::Report | Cue::Deleted | Cue::Unselected => "watch",
+        Cue::Report | Cue::Deleted | Cue::Unselected => "report",
         Cue::Timer => "timer",
         Cue::Override => "override",
         Cue::Policy | Cue::PolicyDeleted => "policy",
