@@ -24,9 +24,6 @@ pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
             buffer.put_slice(resource.any());
         }
     }
-    for resource in &response.heartbeats {
-        put_wrapped(&Envelope::heartbeat(resource), buffer);
-    }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
     wire::put_bytes(buffer, 5, response.nonce.to_string().as_bytes());
 }
@@ -234,25 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn rule_36_a_heartbeat_has_no_body() {
+        let mut bytes = Vec::new();
+        delta(&mortal(true), &mut bytes);
+        let theirs = DeltaDiscoveryResponse::decode(bytes.as_slice()).unwrap();
+        let (full, beat) = (&theirs.resources[0], &theirs.resources[1]);
+        assert_eq!((&full.name, &full.version), (&beat.name, &beat.version));
+        assert!(full.resource.is_some() && beat.resource.is_none() && beat.ttl.is_some());
+    }
+
+    #[test]
     fn rule_35_sotw_wraps_what_has_a_ttl() {
         let mut bytes = Vec::new();
         sotw(&mortal(true), &mut bytes);
         let theirs = DiscoveryResponse::decode(bytes.as_slice()).unwrap();
         assert_eq!(theirs.encode_to_vec(), bytes);
-        let unwrap = |any: &Any| {
-            assert_eq!(any.type_url, WRAPPER);
-            envoy_types::pb::envoy::service::discovery::v3::Resource::decode(any.value.as_slice())
-                .unwrap()
-        };
-        let (full, beat) = (unwrap(&theirs.resources[0]), unwrap(&theirs.resources[1]));
-        assert_eq!(
-            (full.name.as_str(), full.version),
-            ("mortal", beat.version.clone())
-        );
-        assert!(full.resource.is_some() && full.ttl.is_some());
-        assert!(
-            beat.resource.is_none() && beat.ttl.is_some(),
-            "rule 36: no body"
-        );
+        assert_eq!(theirs.resources[0].type_url, WRAPPER);
+        let wrapped = theirs.resources[0].value.as_slice();
+        let wrapped =
+            envoy_types::pb::envoy::service::discovery::v3::Resource::decode(wrapped).unwrap();
+        assert_eq!(wrapped.name, "mortal");
+        assert!(wrapped.resource.is_some() && wrapped.ttl.is_some());
     }
 }

@@ -77,3 +77,6 @@ impl Store {
         &self.interest
     }
 }
+
+#[cfg(test)]
+mod tests;

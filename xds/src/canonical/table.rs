@@ -1,4 +1,9 @@
 //! Which fields of which messages are maps, or lead to maps.
+//!
+//! The table is generated from the Envoy types; the test `canonical` keeps it so, and says how to write it anew.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// What the walk finds in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,35 +16,27 @@ pub(super) enum Kind {
     MapOf(&'static str),
 }
 
-type Fields = &'static [(u32, Kind)];
-
-/// The fields of `message` that matter; empty for a message that holds no maps.
-pub(super) fn fields(message: &str) -> Fields {
-    match MESSAGES.binary_search_by_key(&message, |(name, _)| name) {
-        Ok(index) => MESSAGES.get(index).map_or(&[], |(_, fields)| fields),
-        Err(_) => &[],
-    }
+/// The fields of `message` that matter, by number; empty for a message that holds no maps.
+pub(super) fn fields(message: &str) -> &'static [(u32, Kind)] {
+    TABLE.get(message).map_or(&[], Vec::as_slice)
 }
 
-/// In the order of names.
-const MESSAGES: &[(&str, Fields)] = &[
-    (
-        "envoy.service.runtime.v3.Runtime",
-        &[(2, Kind::Message("google.protobuf.Struct"))],
-    ),
-    (
-        "google.protobuf.ListValue",
-        &[(1, Kind::Message("google.protobuf.Value"))],
-    ),
-    (
-        "google.protobuf.Struct",
-        &[(1, Kind::MapOf("google.protobuf.Value"))],
-    ),
-    (
-        "google.protobuf.Value",
-        &[
-            (5, Kind::Message("google.protobuf.Struct")),
-            (6, Kind::Message("google.protobuf.ListValue")),
-        ],
-    ),
-];
+static TABLE: LazyLock<HashMap<&'static str, Vec<(u32, Kind)>>> =
+    LazyLock::new(|| include_str!("table.txt").lines().filter_map(line).collect());
+
+/// A line such as `google.protobuf.Struct 1*google.protobuf.Value`.
+fn line(line: &'static str) -> Option<(&'static str, Vec<(u32, Kind)>)> {
+    let (message, fields) = line.split_once(' ')?;
+    Some((message, fields.split(' ').filter_map(field).collect()))
+}
+
+fn field(field: &'static str) -> Option<(u32, Kind)> {
+    let end = field.find(['=', '*'])?;
+    let (number, kind) = field.split_at(end);
+    let kind = match kind.split_at(1) {
+        ("*", "") => Kind::Map,
+        ("*", child) => Kind::MapOf(child),
+        (_, child) => Kind::Message(child),
+    };
+    Some((number.parse().ok()?, kind))
+}

@@ -136,7 +136,8 @@ impl protocol::Subscription for Subscription {
         });
         let keys = selection.keys.clone();
         let due = if selection.is_empty() {
-            Due::heartbeat(ask, self.ledger.beat(ask.collection, ask.now))?
+            let beats = self.ledger.beat(ask.collection, ask.now);
+            Due::heartbeat(ask, beats)?
         } else {
             Due::delta(ask, selection)
         };

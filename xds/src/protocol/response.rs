@@ -44,7 +44,7 @@ pub struct Response {
     pub resources: Vec<Resource>,
     /// Names that the client is to drop; delta only.
     pub removed: Vec<Arc<str>>,
-    /// Resources that the client has and is only to hear of, lest their TTL pass (rule 36).
+    /// Resources that the client has and is only to hear of, lest their TTL pass (rule 36); delta only.
     pub heartbeats: Vec<Resource>,
     /// The client understands TTLs (rule 35).
     pub ttl: bool,

@@ -26,14 +26,17 @@ impl Plane {
         )
     }
 
-    /// Stops, and starts anew on the same port with nothing but what `store` holds.
-    pub(crate) async fn restart(self, store: Store) -> Self {
+    /// Stops.
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.serving.await.unwrap();
-        Self::serve(
-            Arc::new(store),
-            TcpListener::bind(self.address).await.unwrap(),
-        )
+    }
+
+    /// Stops, and starts anew on the same port with nothing but what `store` holds.
+    pub(crate) async fn restart(self, store: Store) -> Self {
+        let address = self.address;
+        self.stop().await;
+        Self::serve(Arc::new(store), TcpListener::bind(address).await.unwrap())
     }
 
     fn serve(store: Arc<Store>, listener: TcpListener) -> Self {

@@ -152,7 +152,10 @@ fn bootstrap_of(plane: SocketAddr, variant: Variant, layers: &[&str], mesh: bool
         |name| json!({"name": name, "rtds_layer": {"name": name, "rtds_config": variant.source()}}),
     );
     let mut bootstrap = json!({
-        "node": {"id": "envoy", "cluster": "test"},
+        // Envoy heeds TTLs, but says so only if it is told to (rule 35).
+        "node": {"id": "envoy", "cluster": "test", "client_features": [
+            "xds.config.supports-resource-ttl", "xds.config.supports-resource-in-sotw",
+        ]},
         "admin": {"address": address(([127, 0, 0, 1], 0).into())},
         "layered_runtime": {"layers": layers.collect::<Vec<_>>()},
         "static_resources": {"clusters": [{

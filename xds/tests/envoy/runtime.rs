@@ -1,7 +1,10 @@
 //! Runtime layers: RTDS.
 
+use std::time::Duration;
+
 use fusegate_xds::runtime::{self, RuntimeValue};
 use fusegate_xds::{Absent, Resource, Store, TypeUrl, Update};
+use tokio::time::Instant;
 
 use crate::plane::Plane;
 use crate::proxy::{Proxy, Variant};
@@ -132,6 +135,35 @@ async fn a_bad_layer_is_refused_parked_and_mended() {
             "{:?}",
             proxy.rejected().await
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_layer_with_a_ttl_outlives_it_only_while_the_server_does() {
+    let ttl = Duration::from_millis(1_500);
+    in_every_variant(async |variant| {
+        let plane = Plane::start().await;
+        plane.store.publish(put(layer("shop", 100.0).with_ttl(ttl)));
+        let proxy = Proxy::start(plane.address, variant, &["shop"], false).await;
+        expect_key(&proxy, "100").await;
+        let heard_of = async || proxy.stat("runtime.load_success").await;
+        let loaded = heard_of().await;
+        let until = Instant::now() + ttl * 2;
+        while Instant::now() < until {
+            assert_eq!(
+                proxy.runtime(KEY).await,
+                "100",
+                "{variant:?} {}",
+                proxy.log()
+            );
+            tokio::time::sleep(ttl / 30).await;
+        }
+        if variant.delta {
+            assert_eq!(heard_of().await, loaded, "a heartbeat is no update");
+        }
+        plane.stop().await;
+        expect_key(&proxy, "").await;
     })
     .await;
 }
