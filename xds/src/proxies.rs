@@ -7,6 +7,7 @@ mod status;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
@@ -24,6 +25,7 @@ pub(crate) use status::Book;
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     streams: Arc<ArcSwap<OrdMap<u64, Arc<Proxy>>>>,
+    changes: Arc<AtomicU64>,
 }
 
 /// One connected client; one that opens several streams is several of these.
@@ -38,6 +40,7 @@ pub struct Proxy {
     /// How it speaks to us.
     pub transport: Transport,
     types: ArcSwap<Vec<Arc<TypeStatus>>>,
+    changes: Arc<AtomicU64>,
 }
 
 /// Which of the four variants of the protocol a stream speaks.
@@ -65,6 +68,11 @@ impl Proxies {
         self.len() == 0
     }
 
+    /// How often anything here has changed; as long as it stays the same, so does everything that can be read here.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// How far `version` of a resource has come: how many subscribe to `name`, took it, or refused it.
     pub fn programmed(&self, type_url: &TypeUrl, name: &str, version: Version) -> Programmed {
         let mut programmed = Programmed::default();
@@ -74,32 +82,37 @@ impl Proxies {
         programmed
     }
 
-    pub(crate) fn insert(&self, proxy: &Arc<Proxy>) {
-        self.streams
-            .rcu(|streams| streams.update(proxy.stream, Arc::clone(proxy)));
-    }
-
-    pub(crate) fn remove(&self, stream: u64) {
-        self.streams.rcu(|streams| streams.without(&stream));
-    }
-}
-
-impl Proxy {
-    pub(crate) fn new(
+    /// A new client, which is not among them yet.
+    pub(crate) fn open(
+        &self,
         stream: u64,
         node: Node,
         peer: Option<SocketAddr>,
         transport: Transport,
-    ) -> Self {
-        Self {
+    ) -> Arc<Proxy> {
+        Arc::new(Proxy {
             stream,
             node,
             peer,
             transport,
             types: ArcSwap::default(),
-        }
+            changes: Arc::clone(&self.changes),
+        })
     }
 
+    pub(crate) fn insert(&self, proxy: &Arc<Proxy>) {
+        self.streams
+            .rcu(|streams| streams.update(proxy.stream, Arc::clone(proxy)));
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove(&self, stream: u64) {
+        self.streams.rcu(|streams| streams.without(&stream));
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Proxy {
     /// What it subscribes to and has, by type.
     pub fn types(&self) -> Arc<Vec<Arc<TypeStatus>>> {
         self.types.load_full()
@@ -116,6 +129,7 @@ impl Proxy {
 
     pub(crate) fn set_types(&self, types: Vec<Arc<TypeStatus>>) {
         self.types.store(Arc::new(types));
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -3,6 +3,7 @@
 //! This is the only module with IO in it.
 
 mod admission;
+mod assign;
 mod codec;
 mod config;
 mod core;
@@ -20,6 +21,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
+pub use assign::Assign;
 pub use config::Config;
 
 use crate::observer::Observer;
@@ -36,7 +38,7 @@ pub struct Server {
 
 /// What all streams of a server share.
 struct Shared {
-    store: Arc<Store>,
+    stores: Arc<dyn Assign>,
     config: Config,
     observer: Arc<dyn Observer>,
     proxies: Proxies,
@@ -72,9 +74,14 @@ impl Server {
 
     /// A server of what is in `store`, which tells `observer` what becomes of it.
     pub fn observed(store: Arc<Store>, config: Config, observer: Arc<dyn Observer>) -> Self {
+        Self::assigned(Arc::new(store), config, observer)
+    }
+
+    /// A server that gives each node what is in the store that `stores` assigns to it, and tells `observer` what becomes of it.
+    pub fn assigned(stores: Arc<dyn Assign>, config: Config, observer: Arc<dyn Observer>) -> Self {
         let shared = Shared {
             admission: Admission::new(config.max_streams),
-            store,
+            stores,
             config,
             observer,
             proxies: Proxies::default(),

@@ -51,6 +51,16 @@ pub enum Refusal {
         "a request on an aggregated stream must carry `type_url`; name the resource type it asks for"
     )]
     MissingTypeUrl,
+    /// No store is assigned to the node.
+    #[error(
+        "there is nothing to serve to node `{node}` of cluster `{cluster}`; set `node.id` and `node.cluster` in the client's bootstrap to what the control plane expects"
+    )]
+    UnknownNode {
+        /// Its id.
+        node: String,
+        /// Its cluster.
+        cluster: String,
+    },
     /// A stream of one type's own service asked for another.
     #[error(
         "`type_url` is `{got}`, but this service serves only `{expected}`; use the aggregated service for other types"

@@ -22,7 +22,7 @@ use crate::node::Node;
 use crate::protocol::{Event, Refusal, Response};
 use crate::proxies::{Book, Proxy};
 use crate::snapshot::{InterestChange, Topic};
-use crate::store::Wake;
+use crate::store::{Store, Wake};
 use crate::type_url::TypeUrl;
 
 /// How many requests are read in a row before the other streams of the thread have their turn.
@@ -37,14 +37,21 @@ pub(super) struct DiscoveryStream<C: Core> {
     requests: Streaming<C::Message>,
     peer: Option<SocketAddr>,
     wake: Arc<Wake>,
-    /// Who it is, once it has said so.
-    proxy: Option<Arc<Proxy>>,
+    /// Who it is and where its resources are, once it has said so.
+    identity: Option<Identity>,
     book: Book,
     opened: Instant,
     /// Set while something is due at a certain time.
     alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
     _place: Place,
+}
+
+/// The client of a stream, and what it is served from.
+#[derive(Clone)]
+struct Identity {
+    proxy: Arc<Proxy>,
+    store: Arc<Store>,
 }
 
 impl<C: Core> DiscoveryStream<C> {
@@ -69,7 +76,7 @@ impl<C: Core> DiscoveryStream<C> {
             peer: request.remote_addr(),
             requests: request.into_inner(),
             wake: Arc::new(wake),
-            proxy: None,
+            identity: None,
             book: Book::new(shared.config.track_names),
             opened: Instant::now(),
             alarm: None,
@@ -97,11 +104,11 @@ impl<C: Core> DiscoveryStream<C> {
 
     fn accept(&mut self, mut message: C::Message) -> Result<(), Refusal> {
         let node = C::take_node(&mut message);
-        let proxy = self.identify(node)?;
+        let Identity { proxy, store } = self.identify(node)?;
         self.check_type(C::type_url(&mut message))?;
         let events = self.core.accept(message)?;
         let interest = self.core.interest();
-        self.shared.store.interest().note(&self.wake, &interest);
+        store.interest().note(&self.wake, &interest);
         self.report(&proxy, &events);
         Ok(())
     }
@@ -110,28 +117,29 @@ impl<C: Core> DiscoveryStream<C> {
     fn identify(
         &mut self,
         node: Option<envoy_types::pb::envoy::config::core::v3::Node>,
-    ) -> Result<Arc<Proxy>, Refusal> {
-        if let Some(proxy) = &self.proxy {
-            return Ok(Arc::clone(proxy));
+    ) -> Result<Identity, Refusal> {
+        if let Some(identity) = &self.identity {
+            return Ok(identity.clone());
         }
         let node = Node::identify(node)?;
+        let Some(store) = self.shared.stores.store(&node) else {
+            let (node, cluster) = (node.id, node.cluster);
+            return Err(Refusal::UnknownNode { node, cluster });
+        };
+        let (stream, transport) = (self.wake.stream, self.route.transport);
         tracing::info!(
             node = node.id,
-            stream = self.wake.stream,
-            transport = self.route.transport.name(),
+            stream,
+            transport = transport.name(),
             "xDS client connected"
         );
-        let proxy = Arc::new(Proxy::new(
-            self.wake.stream,
-            node,
-            self.peer,
-            self.route.transport,
-        ));
-        self.shared.proxies.insert(&proxy);
+        let proxy = self.shared.proxies.open(stream, node, self.peer, transport);
         self.core.identified(&proxy.node);
+        self.shared.proxies.insert(&proxy);
         self.shared.observer.connected(&proxy);
-        self.proxy = Some(Arc::clone(&proxy));
-        Ok(proxy)
+        let identity = Identity { proxy, store };
+        self.identity = Some(identity.clone());
+        Ok(identity)
     }
 
     /// Rule 2: a type's own service implies the type, an aggregated stream does not.
@@ -179,12 +187,11 @@ impl<C: Core> DiscoveryStream<C> {
     }
 
     fn due(&mut self) -> Option<Arc<Response>> {
-        let snapshot = self.shared.store.snapshot();
+        let Identity { proxy, store } = self.identity.as_ref()?;
+        let snapshot = store.snapshot();
         let response = self.core.due(&snapshot, self.opened.elapsed())?;
         self.book.sent(&response);
-        if let Some(proxy) = &self.proxy {
-            proxy.set_types(self.book.types());
-        }
+        proxy.set_types(self.book.types());
         Some(response)
     }
 
@@ -232,7 +239,7 @@ impl<C: Core> Stream for DiscoveryStream<C> {
 
 impl<C: Core> Drop for DiscoveryStream<C> {
     fn drop(&mut self) {
-        let Some(proxy) = self.proxy.take() else {
+        let Some(Identity { proxy, store }) = self.identity.take() else {
             return;
         };
         let mut leave = Vec::new();
@@ -247,7 +254,7 @@ impl<C: Core> Drop for DiscoveryStream<C> {
             );
         }
         let leave: Vec<InterestChange> = leave.into_iter().map(InterestChange::Leave).collect();
-        self.shared.store.interest().note(&self.wake, &leave);
+        store.interest().note(&self.wake, &leave);
         self.shared.proxies.remove(self.wake.stream);
         self.shared.observer.disconnected(&proxy);
         tracing::info!(
@@ -269,6 +276,7 @@ fn refused(refusal: &Refusal) -> Status {
         Refusal::MissingNode | Refusal::MissingTypeUrl | Refusal::WrongType { .. } => {
             Status::invalid_argument(refusal.to_string())
         }
+        Refusal::UnknownNode { .. } => Status::permission_denied(refusal.to_string()),
         Refusal::TooManyNames { .. }
         | Refusal::TooManyTypes { .. }
         | Refusal::NameTooLong { .. } => Status::resource_exhausted(refusal.to_string()),

@@ -1,5 +1,7 @@
 //! The server, over real sockets, with clients that speak the generated gRPC stubs.
 
+mod soak;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,25 +37,9 @@ struct Running {
 }
 
 async fn start(config: Config) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let store = Arc::new(Store::new());
     let server = Server::new(Arc::clone(&store), config);
-    let shutdown = CancellationToken::new();
-    let serving = tokio::spawn({
-        let (server, shutdown) = (server.clone(), shutdown.clone());
-        async move { server.serve(listener, shutdown).await }
-    });
-    let channel = Channel::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect_lazy();
-    Running {
-        store,
-        server,
-        shutdown,
-        serving,
-        channel,
-    }
+    Running::of(server, store).await
 }
 
 fn node() -> Node {
@@ -81,6 +67,25 @@ impl<Req, Res> Stream<Req, Res> {
 }
 
 impl Running {
+    async fn of(server: Server, store: Arc<Store>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (server, shutdown) = (server.clone(), shutdown.clone());
+            async move { server.serve(listener, shutdown).await }
+        });
+        let endpoint = Channel::from_shared(format!("http://{address}"));
+        let channel = endpoint.unwrap().connect_lazy();
+        Self {
+            store,
+            server,
+            shutdown,
+            serving,
+            channel,
+        }
+    }
+
     async fn delta(&self) -> Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
         let (requests, receiver) = mpsc::channel(8);
         let mut client = AggregatedDiscoveryServiceClient::new(self.channel.clone());
@@ -289,6 +294,33 @@ async fn what_a_client_took_and_refused_is_on_record() {
 }
 
 #[tokio::test]
+async fn a_node_is_served_from_the_store_assigned_to_it() {
+    let store = Arc::new(Store::new());
+    store.publish(Update::new().put(runtime::layer("shop", [])));
+    let assigned = {
+        let store = Arc::clone(&store);
+        move |node: &crate::node::Node| (node.cluster == "shop").then(|| Arc::clone(&store))
+    };
+    let server = Server::assigned(Arc::new(assigned), Config::default(), Arc::new(()));
+    let running = Running::of(server, store).await;
+    let of_cluster = |cluster: &str| Node {
+        cluster: cluster.into(),
+        ..node()
+    };
+    for (cluster, expected) in [("shop", Ok(1)), ("bank", Err(Code::PermissionDenied))] {
+        let mut stream = running.delta().await;
+        let request = DeltaDiscoveryRequest {
+            node: Some(of_cluster(cluster)),
+            ..delta_request(&["shop"])
+        };
+        stream.send(request).await;
+        let received = stream.receive().await;
+        let received = received.map(|response| response.resources.len());
+        assert_eq!(received.map_err(|status| status.code()), expected);
+    }
+}
+
+#[tokio::test]
 async fn one_stream_too_many_is_told_the_limit() {
     let running = start(Config {
         max_streams: 1,
@@ -334,4 +366,40 @@ async fn a_stream_that_subscribes_to_something_else_is_not_woken() {
     running.publish("other", 1.0);
     let quiet = stream.responses.message().now_or_never();
     assert!(quiet.is_none());
+}
+
+#[tokio::test]
+async fn a_stalled_client_delays_nobody_and_is_owed_the_newest_state_only() {
+    let running = start(Config::default()).await;
+    let publish = |round: usize| {
+        let text = RuntimeValue::Text(format!("{round:0>60000}").repeat(4));
+        let layer = runtime::layer("shop", [("key", text)]);
+        running.store.publish(Update::new().put(layer.clone()));
+        layer.version().to_string()
+    };
+    publish(0);
+    let (mut stalled, mut healthy) = (running.delta().await, running.delta().await);
+    stalled.send(delta_request(&["shop"])).await;
+    healthy.send(delta_request(&["shop"])).await;
+    healthy.receive().await.unwrap();
+    let mut last = String::new();
+    for round in 1..=50 {
+        last = publish(round);
+        let response = healthy.receive().await.unwrap();
+        assert_eq!(response.resources[0].version, last);
+        let ack = DeltaDiscoveryRequest {
+            response_nonce: response.nonce,
+            ..delta_request(&[])
+        };
+        healthy.send(ack).await;
+    }
+    let mut received = 1;
+    while stalled.receive().await.unwrap().resources[0].version != last {
+        received += 1;
+    }
+    // The client's transport takes 2 MiB unread, which is about nine of them; the rest must have been merged.
+    assert!(
+        received < 15,
+        "{received} of 50 responses were queued for a client that reads none"
+    );
 }
