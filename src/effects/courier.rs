@@ -12,7 +12,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -117,7 +117,7 @@ where
             leading,
             metrics: metrics.clone(),
             mailbox: Arc::clone(&mailbox),
-            permits: Semaphore::new(limits.at_once),
+            permits: Arc::new(Semaphore::new(limits.at_once)),
         });
         let task = tokio::spawn(run(shared, stop.clone()));
         Self {
@@ -162,13 +162,16 @@ where
     }
 }
 
+/// Held during an attempt.
+type Permit = Option<OwnedSemaphorePermit>;
+
 struct Shared<D: Deliver> {
     limits: Limits,
     deliver: D,
     leading: watch::Receiver<bool>,
     metrics: Metrics,
     mailbox: Arc<Mailbox<D::Key, D::Value>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 async fn run<D: Deliver>(shared: Arc<Shared<D>>, stop: CancellationToken) {
@@ -188,7 +191,7 @@ async fn run<D: Deliver>(shared: Arc<Shared<D>>, stop: CancellationToken) {
                     shared.mailbox.done(&key);
                 }
             }
-            (key, value) = shared.mailbox.take() => workers.start(&shared, key, value),
+            (permit, key, value) = shared.next() => workers.start(&shared, permit, key, value),
         }
         let waiting = shared.mailbox.len() + workers.tasks.len();
         shared.metrics.queue_depth(shared.limits.kind, waiting);
@@ -219,9 +222,15 @@ impl<K> Default for Workers<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Workers<K> {
-    fn start<D: Deliver<Key = K>>(&mut self, shared: &Arc<Shared<D>>, key: K, value: D::Value) {
+    fn start<D: Deliver<Key = K>>(
+        &mut self,
+        shared: &Arc<Shared<D>>,
+        permit: Permit,
+        key: K,
+        value: D::Value,
+    ) {
         let last = self.written.get(&key).copied();
-        let work = carry(Arc::clone(shared), key.clone(), value, last);
+        let work = carry(Arc::clone(shared), permit, key.clone(), value, last);
         let task = self.tasks.spawn(work);
         self.keys.insert(task.id(), (key, self.term));
     }
@@ -251,18 +260,22 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Workers<K> {
 /// that the key has then, where it is known.
 async fn carry<D: Deliver>(
     shared: Arc<Shared<D>>,
+    permit: Permit,
     key: D::Key,
     mut value: D::Value,
     last: Option<u128>,
 ) -> Option<u128> {
     let mut attempt = 0;
+    let mut permit = permit;
     loop {
         let digest = shared.deliver.digest(&value);
         if last.is_some() && digest == last {
             shared.count(EffectResult::Unchanged);
             break digest;
         }
-        match shared.attempt(&key, &value).await {
+        let answer = shared.attempt(&key, &value).await;
+        drop(permit);
+        match answer {
             Ok(Delivered::Done) => {
                 shared.count(EffectResult::Done);
                 break digest;
@@ -286,6 +299,7 @@ async fn carry<D: Deliver>(
                 if !shared.wait(attempt, &key).await {
                     break None;
                 }
+                permit = shared.permit().await;
                 value = shared.mailbox.newer(&key).unwrap_or(value);
             }
         }
@@ -293,10 +307,19 @@ async fn carry<D: Deliver>(
 }
 
 impl<D: Deliver> Shared<D> {
+    /// The next key, taken only when an attempt may begin: keys are begun in the order they came.
+    async fn next(&self) -> (Permit, D::Key, D::Value) {
+        let permit = self.permit().await;
+        let (key, value) = self.mailbox.take().await;
+        (permit, key, value)
+    }
+
+    /// Waits until an attempt may begin. Nobody closes the semaphore.
+    async fn permit(&self) -> Permit {
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
     async fn attempt(&self, key: &D::Key, value: &D::Value) -> Result<Delivered, Failure> {
-        let Ok(_permit) = self.permits.acquire().await else {
-            return Err(Failure::Permanent("the executor has ended".to_owned()));
-        };
         if !*self.leading.borrow() {
             return Err(Failure::Transient(
                 "this replica no longer leads".to_owned(),

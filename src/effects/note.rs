@@ -57,7 +57,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Events about cluster-scoped objects live in `default`.
+    /// Events about cluster-scoped objects live in `default`; older API servers (1.20) want them
+    /// in `kube-system`, and are given them there when they refuse.
     pub(crate) fn of(note: &Note) -> Self {
         let regarding = &note.regarding;
         let namespace = match &*regarding.target.namespace {
@@ -90,20 +91,37 @@ impl Deliver for Notes {
             log(note);
             return Ok(Delivered::Done);
         };
-        let event = event(identity, note, instance);
-        let body = serde_json::to_vec(&event)
-            .map_err(|error| Failure::Permanent(format!("encoding the Event: {error}")))?;
-        let params = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let url = Event::url_path(&(), Some(&identity.namespace));
-        match cluster.order(Request::new(url).create(&params, body)).await {
+        let mut written = create(cluster, identity, note, instance).await;
+        if note.regarding.target.namespace.is_empty() && matches!(written, Err(Answer::Refused(_)))
+        {
+            let identity = Identity {
+                namespace: "kube-system".into(),
+                name: identity.name.clone(),
+            };
+            written = create(cluster, &identity, note, instance).await;
+        }
+        match written {
             Ok(()) | Err(Answer::Conflict(_)) => Ok(Delivered::Done),
             Err(Answer::NotFound(_)) => Ok(Delivered::Gone),
             Err(answer) => Err(answer.into()),
         }
     }
+}
+
+async fn create(
+    cluster: &Cluster,
+    identity: &Identity,
+    note: &Note,
+    instance: &str,
+) -> Result<(), Answer> {
+    let body = serde_json::to_vec(&event(identity, note, instance))
+        .map_err(|error| Answer::Refused(format!("encoding the Event: {error}")))?;
+    let params = PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    let url = Event::url_path(&(), Some(&identity.namespace));
+    cluster.order(Request::new(url).create(&params, body)).await
 }
 
 fn event(identity: &Identity, note: &Note, instance: &str) -> Event {

@@ -1,7 +1,7 @@
 //! Revisions: the schemas a CRD has had, kept so that there is something to go back to.
 //!
 //! A revision is known by its hash, not by its number: one that is there already is only told when
-//! it was live again, and where the number is taken by another schema the next free one is used.
+//! it was live again, and where the number is taken the next one is used.
 //! The oldest beyond the limit are dropped, see [`surplus`].
 
 mod dir;
@@ -79,14 +79,11 @@ struct Kept {
     bad: bool,
 }
 
-/// The number under which a new schema is stored: the wanted one, unless it is taken.
+/// The number under which a new schema is stored: the wanted one, or the next after all that are
+/// there. Numbers only rise, so that none stands for two schemas in turn.
 fn free_number(kept: &[Kept], wanted: u64) -> u64 {
     let highest = kept.iter().map(|kept| kept.number).max().unwrap_or(0);
-    if kept.iter().any(|kept| kept.number == wanted) {
-        highest.saturating_add(1)
-    } else {
-        wanted
-    }
+    wanted.max(highest.saturating_add(1))
 }
 
 /// The numbers to be dropped so that `limit` remain, those longest out of use first.

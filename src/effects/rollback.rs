@@ -3,7 +3,7 @@
 //! The steps are the same on an API server and in a directory, see [`Ground`]: claim the incident,
 //! look at the CRD afresh, rehearse, replace, look again, mark the schema that was left, settle the
 //! incident. Each can be repeated, so a crash between any two is mended by starting over.
-//! See `docs/decisions/0003-rollback-by-replace.md`.
+//! See `docs/decisions/0004-rollback-by-replace.md`.
 
 mod dir;
 mod incident;

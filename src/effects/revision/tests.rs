@@ -34,6 +34,7 @@ fn a_number_that_is_taken_is_not_used_again() {
     assert_eq!(free_number(&[], 1), 1);
     assert_eq!(free_number(&[kept(1, false), kept(5, false)], 6), 6);
     assert_eq!(free_number(&[kept(1, false), kept(5, false)], 5), 6);
+    assert_eq!(free_number(&[kept(1, false), kept(5, false)], 3), 6);
 }
 
 #[tokio::test]
