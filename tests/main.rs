@@ -10,6 +10,7 @@
 
 mod architecture;
 mod docs;
+mod effects_alerts;
 mod effects_kube;
 mod harness;
 mod source_kube;
