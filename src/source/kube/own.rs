@@ -81,3 +81,6 @@ fn unreadable(error: &revision::Stored) -> Unreadable {
         message: format!("{error}{detail}").into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -279,3 +279,6 @@ fn decode<K: Item>(endpoint: &Endpoint, raw: &RawValue) -> Result<K, Unreadable>
         .into(),
     })
 }
+
+#[cfg(test)]
+mod tests;
