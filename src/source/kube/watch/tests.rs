@@ -16,7 +16,7 @@ use super::*;
 use crate::source::kube::slim::SlimObject;
 
 /// Far beyond every pause; the clock is paused, so waiting costs nothing.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What the server does, and what it was asked.
 struct Script {
