@@ -67,6 +67,7 @@ pub mod version;
 
 mod canonical;
 mod encode;
+mod name;
 mod wire;
 
 pub use observer::Observer;

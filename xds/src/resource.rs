@@ -12,6 +12,7 @@ use prost::{Message, Name};
 pub use references::Reference;
 
 use crate::canonical;
+use crate::name;
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 use crate::wire;
@@ -52,7 +53,7 @@ impl Resource {
         Self(Arc::new(Inner {
             version: Version::of(body),
             type_url,
-            name: Arc::from(name),
+            name: Arc::from(name::canonical(name)),
             any,
             ttl: None,
             aliases: Box::default(),
@@ -72,7 +73,10 @@ impl Resource {
     /// The same resource, which answers subscriptions to `aliases` too (rule 28).
     #[must_use]
     pub fn with_aliases<'a>(self, aliases: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut aliases: Vec<Arc<str>> = aliases.into_iter().map(Arc::from).collect();
+        let mut aliases: Vec<Arc<str>> = aliases
+            .into_iter()
+            .map(|alias| Arc::from(name::canonical(alias)))
+            .collect();
         aliases.sort();
         aliases.dedup();
         self.rebuild(self.0.ttl, aliases.into())

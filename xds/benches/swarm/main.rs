@@ -7,9 +7,12 @@
 
 // A benchmark fails by panicking, and there is no clock but the system's to measure with.
 #![allow(
+    clippy::cast_precision_loss,
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::unchecked_time_subtraction,
     clippy::unwrap_used
 )]
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 
+use crate::name;
 use crate::protocol::Rejection;
 use crate::type_url::TypeUrl;
 
@@ -55,11 +56,17 @@ impl From<DeltaDiscoveryRequest> for Request {
             type_url: TypeUrl::new(&request.type_url),
             nonce: request.response_nonce,
             rejection: request.error_detail.map(Rejection::from),
-            subscribe: subscribe.chain(located).map(Arc::from).collect(),
-            unsubscribe: unsubscribe.chain(unlocated).map(Arc::from).collect(),
+            subscribe: subscribe.chain(located).map(canonical).collect(),
+            unsubscribe: unsubscribe.chain(unlocated).map(canonical).collect(),
             held: held
-                .map(|(name, version)| (Arc::from(name), version))
+                .map(|(name, version)| (canonical(name), version))
                 .collect(),
         }
     }
+}
+
+// It takes what iterating over a message's own names gives.
+#[allow(clippy::needless_pass_by_value)]
+fn canonical(name: String) -> Arc<str> {
+    name::canonical(&name).into()
 }

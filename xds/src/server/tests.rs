@@ -294,6 +294,26 @@ async fn what_a_client_took_and_refused_is_on_record() {
 }
 
 #[tokio::test]
+async fn rule_38_a_name_is_found_whatever_the_order_of_its_parameters() {
+    let running = start(Config::default()).await;
+    running.publish("xdstp://shop/type/layer?b=2&a=1", 1.0);
+    let mut delta = running.delta().await;
+    delta
+        .send(delta_request(&["xdstp://shop/type/layer?a=1&b=2"]))
+        .await;
+    assert_eq!(delta.receive().await.unwrap().resources.len(), 1);
+    let mut sotw = running.sotw().await;
+    sotw.send(sotw_request(&["xdstp://shop/type/layer?b=2&a=1"]))
+        .await;
+    assert_eq!(sotw.receive().await.unwrap().resources.len(), 1);
+    let mut other = running.delta().await;
+    other
+        .send(delta_request(&["xdstp://shop/type/layer?a=1"]))
+        .await;
+    assert_eq!(other.receive().await.unwrap().removed_resources.len(), 1);
+}
+
+#[tokio::test]
 async fn a_node_is_served_from_the_store_assigned_to_it() {
     let store = Arc::new(Store::new());
     store.publish(Update::new().put(runtime::layer("shop", [])));

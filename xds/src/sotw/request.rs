@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3::DiscoveryRequest;
 
+use crate::name;
 use crate::protocol::Rejection;
 use crate::type_url::TypeUrl;
 
@@ -45,7 +46,10 @@ impl From<DiscoveryRequest> for Request {
             type_url: TypeUrl::new(&request.type_url),
             nonce: request.response_nonce,
             rejection: request.error_detail.map(Rejection::from),
-            names: names.chain(located).map(Arc::from).collect(),
+            names: names
+                .chain(located)
+                .map(|name| name::canonical(&name).into())
+                .collect(),
         }
     }
 }

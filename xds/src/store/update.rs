@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::name;
 use crate::resource::Resource;
 use crate::snapshot::{Absent, Collection, Names, Snapshot};
 use crate::type_url::TypeUrl;
@@ -40,7 +41,7 @@ impl Update {
 
     /// Takes out what is published under `name`, if anything is.
     pub fn remove(self, type_url: TypeUrl, name: &str) -> Self {
-        self.step(type_url, Step::Remove(name.into()))
+        self.step(type_url, Step::Remove(name::canonical(name).into()))
     }
 
     /// Makes `resources` all that is published of `type_url`; those of other types are left out.
@@ -54,12 +55,12 @@ impl Update {
 
     /// From now on `name` gets no answer while nothing is published under it.
     pub fn withhold(self, type_url: TypeUrl, name: &str) -> Self {
-        self.step(type_url, Step::Withhold(name.into()))
+        self.step(type_url, Step::Withhold(name::canonical(name).into()))
     }
 
     /// Takes [`Update::withhold`] back: the absent rule of the type holds for `name` again.
     pub fn release(self, type_url: TypeUrl, name: &str) -> Self {
-        self.step(type_url, Step::Release(name.into()))
+        self.step(type_url, Step::Release(name::canonical(name).into()))
     }
 
     /// What subscriptions get to names under which nothing is published.
