@@ -7,27 +7,28 @@ mod assign;
 mod codec;
 mod config;
 mod core;
+mod incoming;
 mod routes;
 mod service;
 mod stream;
+mod tls;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use futures::StreamExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
 pub use assign::Assign;
 pub use config::Config;
+pub use tls::{Tls, TlsFailure, TlsMaterial};
 
 use crate::observer::Observer;
 use crate::proxies::Proxies;
 use crate::store::Store;
 use admission::Admission;
+use incoming::connections;
 use service::Discovery;
 
 /// An xDS server: SotW and delta, over ADS and over each type's own service, on one port.
@@ -113,7 +114,7 @@ impl Server {
         shutdown: CancellationToken,
     ) -> Result<(), ServeFailure> {
         let config = &self.shared.config;
-        let incoming = TcpListenerStream::new(listener).map(prepare);
+        let incoming = connections(listener, config.tls.clone());
         let service = Discovery::new(Arc::clone(&self.shared), shutdown.clone());
         let serving = transport::Server::builder()
             .http2_keepalive_interval(Some(config.keepalive_interval))
@@ -132,13 +133,6 @@ impl Server {
             }),
         }
     }
-}
-
-/// A response is small and must not wait for the next one.
-fn prepare(accepted: io::Result<TcpStream>) -> io::Result<TcpStream> {
-    let stream = accepted?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tls::Tls;
 use crate::protocol::Limits;
 
 /// The server's configuration.
@@ -21,6 +22,8 @@ pub struct Config {
     pub keepalive_timeout: Duration,
     /// How long clients have to hang up once shutdown begins.
     pub shutdown_grace: Duration,
+    /// Encrypts connections, and demands client certificates where it says so; without it they are plain.
+    pub tls: Option<Tls>,
     /// How many names of one stream and type [`Proxies`](crate::proxies::Proxies) follows one by one.
     pub track_names: usize,
 }
@@ -35,6 +38,7 @@ impl Default for Config {
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(5),
+            tls: None,
             track_names: 256,
         }
     }

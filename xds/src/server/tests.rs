@@ -1,7 +1,9 @@
 //! The server, over real sockets, with clients that speak the generated gRPC stubs.
 
+mod encrypted;
 mod soak;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ struct Running {
     shutdown: CancellationToken,
     serving: JoinHandle<Result<(), ServeFailure>>,
     channel: Channel,
+    address: SocketAddr,
 }
 
 async fn start(config: Config) -> Running {
@@ -83,19 +86,24 @@ impl Running {
             shutdown,
             serving,
             channel,
+            address,
         }
     }
 
     async fn delta(&self) -> Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
+        self.try_delta().await.expect("an open stream")
+    }
+
+    /// A stream, if the server opens one.
+    async fn try_delta(&self) -> Option<Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>> {
         let (requests, receiver) = mpsc::channel(8);
         let mut client = AggregatedDiscoveryServiceClient::new(self.channel.clone());
-        let responses = client
-            .delta_aggregated_resources(ReceiverStream::new(receiver))
-            .await;
-        Stream {
+        let responses = client.delta_aggregated_resources(ReceiverStream::new(receiver));
+        let responses = responses.await.ok()?.into_inner();
+        Some(Stream {
             requests,
-            responses: responses.unwrap().into_inner(),
-        }
+            responses,
+        })
     }
 
     async fn sotw(&self) -> Stream<DiscoveryRequest, DiscoveryResponse> {

@@ -1,0 +1,156 @@
+//! TLS, with certificates made for the occasion.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use super::{Running, delta_request};
+use crate::server::{Config, Server, Tls, TlsFailure, TlsMaterial};
+use crate::store::Store;
+
+/// An authority that makes certificates.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).unwrap().pem();
+        Self {
+            issuer: Issuer::new(parameters, key),
+            certificate,
+        }
+    }
+
+    /// A certificate for `localhost`, and its key.
+    fn issue(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        (
+            parameters.signed_by(&key, &self.issuer).unwrap().pem(),
+            key.serialize_pem(),
+        )
+    }
+
+    fn material(&self, clients: Option<&Self>) -> TlsMaterial {
+        let (certificate, key) = self.issue();
+        TlsMaterial {
+            certificates: certificate.into(),
+            key: key.into(),
+            client_authorities: clients.map(|clients| clients.certificate.clone().into()),
+        }
+    }
+
+    /// What a client needs that trusts this authority.
+    fn trusted(&self) -> ClientTlsConfig {
+        let authority = Certificate::from_pem(&self.certificate);
+        ClientTlsConfig::new()
+            .ca_certificate(authority)
+            .domain_name("localhost")
+    }
+}
+
+async fn serve(tls: &Tls) -> Running {
+    let config = Config {
+        tls: Some(tls.clone()),
+        ..Config::default()
+    };
+    let store = Arc::new(Store::new());
+    Running::of(Server::new(Arc::clone(&store), config), store).await
+}
+
+/// Whether a client that is set up so is served.
+async fn is_served(running: &mut Running, client: ClientTlsConfig) -> bool {
+    let address = format!("https://{}", running.address);
+    let endpoint = Endpoint::from_shared(address)
+        .unwrap()
+        .tls_config(client)
+        .unwrap();
+    // With TLS 1.3 a client learns only from the first answer whether its certificate was taken.
+    let Ok(channel) = endpoint.connect().await else {
+        return false;
+    };
+    running.channel = channel;
+    let Some(mut stream) = running.try_delta().await else {
+        return false;
+    };
+    stream.send(delta_request(&["shop"])).await;
+    stream.receive().await.is_ok()
+}
+
+#[tokio::test]
+async fn clients_must_trust_the_server_and_need_not_reconnect_when_it_changes_its_certificate() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let tls = Tls::new(&old.material(None)).unwrap();
+    let mut running = serve(&tls).await;
+    assert!(!is_served(&mut running, new.trusted()).await);
+    assert!(is_served(&mut running, old.trusted()).await);
+    let mut standing = running.delta().await;
+    tls.replace(&new.material(None)).unwrap();
+    assert!(is_served(&mut running, new.trusted()).await);
+    assert!(!is_served(&mut running, old.trusted()).await);
+    standing.send(delta_request(&["shop"])).await;
+    assert!(standing.receive().await.is_ok());
+}
+
+#[tokio::test]
+async fn clients_must_have_a_certificate_where_that_is_demanded() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let tls = Tls::new(&servers.material(Some(&clients))).unwrap();
+    let mut running = serve(&tls).await;
+    let with = |authority: &Authority| {
+        let (certificate, key) = authority.issue();
+        servers
+            .trusted()
+            .identity(Identity::from_pem(certificate, key))
+    };
+    assert!(!is_served(&mut running, servers.trusted()).await);
+    assert!(!is_served(&mut running, with(&servers)).await);
+    assert!(is_served(&mut running, with(&clients)).await);
+}
+
+#[tokio::test]
+async fn a_plain_client_is_not_served_over_tls() {
+    let running = serve(&Tls::new(&Authority::new().material(None)).unwrap()).await;
+    let channel = Channel::from_shared(format!("http://{}", running.address))
+        .unwrap()
+        .connect_lazy();
+    let plain = Running { channel, ..running };
+    assert!(plain.try_delta().await.is_none());
+}
+
+#[test]
+fn material_that_cannot_be_used_is_named_and_changes_nothing() {
+    let authority = Authority::new();
+    let good = authority.material(None);
+    let tls = Tls::new(&good).unwrap();
+    let without_key = TlsMaterial {
+        key: b"none".to_vec(),
+        ..good.clone()
+    };
+    assert!(matches!(
+        tls.replace(&without_key),
+        Err(TlsFailure::ReadKey(_))
+    ));
+    let other_key = TlsMaterial {
+        key: authority.issue().1.into(),
+        ..good.clone()
+    };
+    assert!(matches!(
+        tls.replace(&other_key),
+        Err(TlsFailure::UseCertificate(_))
+    ));
+    let nobody = TlsMaterial {
+        client_authorities: Some(Vec::new()),
+        ..good
+    };
+    assert!(matches!(
+        tls.replace(&nobody),
+        Err(TlsFailure::TrustAuthorities(_))
+    ));
+}
