@@ -126,6 +126,15 @@ impl Engine {
         };
         policy.dirty = true;
         if let Some(entry) = policy.circuits.remove(uid) {
+            if cue == Cue::Unselected && !entry.breaker.is_blank() {
+                // It may be selected again, and its trips go on being numbered where they were.
+                let lowered = policy.lowered.as_ref();
+                let record = lowered
+                    .map(|lowered| record::write(uid, &entry, &lowered.config, None, None, now));
+                policy
+                    .resume
+                    .extend(record.map(|record| (uid.clone(), record)));
+            }
             self.schedule.set(entry.wake, None, key, uid);
             self.stale_views.remove(&(key.clone(), uid.clone()));
             self.forget_circuit_view(key, uid, &entry.object);
@@ -205,8 +214,7 @@ impl Engine {
         else {
             return;
         };
-        let empty = Circuit::new(entry.breaker.identity.clone());
-        let breaker = std::mem::replace(&mut entry.breaker, empty);
+        let breaker = std::mem::take(&mut entry.breaker);
         let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
         entry.breaker = breaker;
         entry.cause = cue;
@@ -245,8 +253,7 @@ impl Engine {
             let Some(entry) = engine.circuit_mut(key, uid) else {
                 return;
             };
-            let empty = Circuit::new(entry.breaker.identity.clone());
-            let breaker = std::mem::replace(&mut entry.breaker, empty);
+            let breaker = std::mem::take(&mut entry.breaker);
             let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
             entry.breaker = breaker;
             engine.stale_views.insert((key.clone(), uid.clone()));

@@ -101,6 +101,10 @@ impl Engine {
         if entry.breaker.forced == ordered {
             return;
         }
+        if ordered == Some(Forced::Closed) && entry.breaker.latched {
+            // The latch waits for a person, and here is one.
+            self.step_and_freeze(now, key, uid, &Input::Reset, Cue::Override);
+        }
         self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
         self.tell_override(now, key, uid, ordered);
         if let Some(policy) = self.policies.get_mut(key) {

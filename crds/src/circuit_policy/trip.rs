@@ -79,11 +79,11 @@ pub struct TripRule {
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub one_of: Vec<Scalar>,
 
-    /// With `above`: once Bad, only a value at or under this is Good again.
+    /// With `above`: while `HalfOpen`, only a value under this counts towards closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_below: Option<Scalar>,
 
-    /// With `below`: once Bad, only a value at or over this is Good again.
+    /// With `below`: while `HalfOpen`, only a value over this counts towards closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_above: Option<Scalar>,
 }

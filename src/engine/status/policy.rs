@@ -44,21 +44,23 @@ impl Engine {
         }
     }
 
-    /// Circuits that a restart must not forget, those that are not Closed before the merely armed ones.
-    /// Records of objects that have not been seen yet are carried on as they are.
+    /// Circuits that a restart must not forget: first those that are not Closed, then the armed
+    /// ones, then those with a past, whose next trip id depends on the number of their last one.
+    /// Records of objects that have no circuit now are carried on as they are.
     fn records(&self, now: Now, policy: &PolicyEntry) -> (Vec<CircuitRecord>, usize) {
         let Some(lowered) = &policy.lowered else {
             return (policy.resume.values().cloned().collect(), 0);
         };
-        let noted = |entry: &CircuitEntry| {
-            entry.state() != StateName::Closed || entry.breaker.armed || entry.breaker.suppressed
-        };
         let mut circuits: Vec<_> = policy
             .circuits
             .iter()
-            .filter(|(_, entry)| noted(entry))
+            .filter(|(_, entry)| !entry.breaker.is_blank())
             .collect();
-        circuits.sort_by_key(|(uid, entry)| (entry.state() == StateName::Closed, (*uid).clone()));
+        circuits.sort_by_key(|(uid, entry)| {
+            let closed = entry.state() == StateName::Closed;
+            let newest_first = std::cmp::Reverse(entry.since);
+            (closed, !entry.breaker.armed, newest_first, (*uid).clone())
+        });
         let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
         let omitted = (circuits.len() + policy.resume.len()).saturating_sub(most);
         let mut records: Vec<CircuitRecord> = circuits

@@ -175,3 +175,25 @@ fn forced_closed_lets_everything_pass_and_the_circuit_is_judged_on() {
     assert_eq!(world.state("checkout"), "Open");
     assert!(world.alerts().pop().unwrap().ends_at.is_none());
 }
+
+#[test]
+fn a_latched_circuit_waits_for_a_person_and_a_forced_close_is_one() {
+    let policy = POLICY
+        .replace(
+            "open: {minimum: 60s}",
+            "open: {minimum: 1s}\nflap: {trips: 1, within: 1h}\nhalfOpen: {settle: 1s, successes: 1, timeout: 1m}",
+        )
+        .replace("trip: {when", "trip: {resample: 1s, when");
+    let mut world = World::with(&policy);
+    world.break_latency("checkout");
+    world.pass(5_000);
+    world.latency("checkout", "350ms");
+    assert!(world.circuit("checkout").unwrap().latched);
+    world.latency("checkout", "90ms");
+    world.pass(600_000);
+    assert_eq!(world.state("checkout"), "Open");
+    order(&mut world, "ForcedClosed", 10);
+    world.pass(11_000);
+    assert_eq!(world.state("checkout"), "Closed");
+    assert!(!world.circuit("checkout").unwrap().latched);
+}

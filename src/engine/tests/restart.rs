@@ -120,3 +120,28 @@ fn an_object_that_went_away_meanwhile_closes_its_circuit_when_the_list_is_comple
         Some("Deleted")
     );
 }
+
+#[test]
+fn trips_go_on_being_numbered_after_a_restart_and_a_change_of_labels() {
+    let short = POLICY.replace(
+        "open: {minimum: 60s}",
+        "open: {minimum: 1s}\nhalfOpen: {settle: 0s, successes: 1, timeout: 1m}",
+    );
+    let mut world = World::with(&short);
+    world.break_latency("checkout");
+    let first = world.circuit("checkout").unwrap().trip;
+    world.latency("checkout", "90ms");
+    world.pass(120_000);
+    assert_eq!(world.state("checkout"), "Closed");
+    let silver = serde_json::json!({"tier": "silver"});
+    let conditions = serde_json::json!({"network-latency": "80ms"});
+    world.object("checkout", "checkout-1", &silver, &conditions);
+    assert_eq!(world.state("checkout"), "none");
+    let mut after = restart(&world);
+    after.list();
+    after.latency("checkout", "90ms");
+    after.list_objects();
+    after.break_latency("checkout");
+    let second = after.circuit("checkout").unwrap().trip;
+    assert!(second.is_some() && second != first, "{second:?}");
+}
