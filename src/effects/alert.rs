@@ -1,6 +1,6 @@
 //! Alerts: pushed to every Alertmanager, resent while they fire and for five minutes after.
 //!
-//! One task keeps the [`book`]; each Alertmanager has a queue and a task of its own in [`send`], so
+//! One task keeps the book; each Alertmanager has a queue and a task of its own, so
 //! that one that is away delays no other. What an Alertmanager missed reaches it when it is back,
 //! with its true start, and as resolved if it has resolved, however long it was away.
 

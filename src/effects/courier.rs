@@ -75,7 +75,7 @@ pub(crate) enum Failure {
 pub(crate) struct Limits {
     /// The kind, for metrics and logs.
     pub(crate) kind: EffectKind,
-    /// The most keys that wait.
+    /// The most keys that wait or are being dealt with.
     pub(crate) bound: usize,
     /// The most attempts at once.
     pub(crate) at_once: usize,

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The newest value per key, at most `bound` of them.
+/// The newest value per key, for at most `bound` keys, those being dealt with included.
 #[derive(Debug)]
 pub struct Mailbox<K, V> {
     bound: usize,
@@ -67,7 +67,8 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
             *older = value;
             return Ok(());
         }
-        if inner.values.len() >= self.bound {
+        let held = inner.values.len() + inner.busy.len();
+        if held >= self.bound && !inner.busy.contains(&key) {
             return Err(Full);
         }
         inner.queue(key, value);
@@ -250,6 +251,10 @@ mod tests {
         assert_eq!(mailbox.put("b", 1), Err(Full));
         mailbox.put("a", 2).unwrap();
         assert_eq!(mailbox.try_take(), Some(("a", 2)));
+        assert_eq!(mailbox.put("b", 1), Err(Full));
+        mailbox.put("a", 3).unwrap();
+        mailbox.done(&"a");
+        assert_eq!(mailbox.try_take(), Some(("a", 3)));
     }
 
     #[tokio::test]
