@@ -22,3 +22,16 @@ pub async fn on_signal(token: CancellationToken) -> io::Result<()> {
     token.cancel();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_that_is_cancelled_otherwise_ends_the_waiting() {
+        let token = CancellationToken::new();
+        let waiting = tokio::spawn(on_signal(token.clone()));
+        token.cancel();
+        assert!(waiting.await.unwrap().is_ok());
+    }
+}
