@@ -5,6 +5,7 @@
 
 pub mod view;
 
+pub mod counters;
 pub mod state;
 
 pub mod verdict;

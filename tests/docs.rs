@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use axum::http::StatusCode;
+use clap::Parser as _;
+use fusegate::cli::Cli;
 use fusegate_crds::{CircuitOverride, CircuitPolicy, ConditionContract, Problem, strict};
 use serde_json::Value;
 
@@ -108,6 +110,24 @@ fn the_bootstrap_in_the_readme_is_one_that_envoy_takes() {
         .unwrap();
     let told = String::from_utf8_lossy(&validated.stderr);
     assert!(validated.status.success(), "{place}: {told}");
+}
+
+#[test]
+fn every_command_shown_is_one_that_fusegate_takes() {
+    let commands = blocks("sh")
+        .into_iter()
+        .flat_map(|block| block.commands("fusegate"));
+    let mut taken = 0;
+    for (place, words) in commands {
+        let parsed = Cli::try_parse_from(&words).map(drop);
+        assert!(
+            parsed.is_ok(),
+            "{place}: {words:?}: {}",
+            parsed.unwrap_err()
+        );
+        taken += 1;
+    }
+    assert!(taken >= 4, "run, crds and check are shown");
 }
 
 #[test]

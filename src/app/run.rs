@@ -25,6 +25,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown;
+use crate::serve::counters::Counters;
 use crate::serve::server as http;
 use crate::serve::state::{Heartbeat, ServeState};
 use crate::serve::view::{SharedView, View};
@@ -222,6 +223,7 @@ impl Parts {
             view: view.clone(),
             clock: self.clock,
             heartbeat: heartbeat.clone(),
+            counters: Counters::new(&metrics),
             metrics: Arc::new(move || {
                 meter::view(&metrics, &seen.load());
                 metrics.encode()

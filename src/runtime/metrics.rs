@@ -71,6 +71,10 @@ pub struct Families {
     pub alerts: Family<AlertLabel, Gauge>,
     /// Requests to Alertmanagers, by how they ended.
     pub alert_posts: Family<PostLabel, Counter>,
+    /// Gate answers, by form and state.
+    pub gate_answers: Family<GateLabel, Counter>,
+    /// HTTP connections open.
+    pub http_connections: Gauge,
 }
 
 /// A feed's kind; objects of all contracted kinds are one.
@@ -159,6 +163,8 @@ label_sets! {
     AlertLabel { state: &'static str }
     /// By the result of a request.
     PostLabel { result: Post }
+    /// By the form in which a gate was asked, and what it was.
+    GateLabel { form: &'static str, state: &'static str }
 }
 
 impl Metrics {
@@ -197,6 +203,12 @@ impl Metrics {
         self.effect_queue_depth
             .get_or_create(&KindLabel { kind })
             .set(depth);
+    }
+
+    /// The counter of a bound being met, for those who count where no lock may be taken.
+    #[must_use]
+    pub fn bound(&self, bound: &'static str) -> Counter {
+        self.bounds_met.get_or_create(&BoundLabel { bound }).clone()
     }
 
     /// Counts that a bound was met.
@@ -254,6 +266,8 @@ impl Families {
             effect_queue_depth: Family::default(),
             alerts: Family::default(),
             alert_posts: Family::default(),
+            gate_answers: Family::default(),
+            http_connections: Gauge::default(),
         }
     }
 
@@ -261,6 +275,7 @@ impl Families {
         self.register_engine(registry);
         self.register_mesh(registry);
         self.register_effects(registry);
+        self.register_serve(registry);
         let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
         build
             .get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))])
@@ -312,6 +327,19 @@ impl Families {
             "reaction_seconds",
             "Seconds from an event's arrival to the publishing of what it changed",
             self.reaction_seconds.clone(),
+        );
+    }
+
+    fn register_serve(&self, registry: &mut Registry) {
+        registry.register(
+            "gate_answers",
+            "Gate answers, by form and state",
+            self.gate_answers.clone(),
+        );
+        registry.register(
+            "http_connections",
+            "HTTP connections open",
+            self.http_connections.clone(),
         );
     }
 

@@ -13,6 +13,8 @@ use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::sample::{Class, Value};
 use crate::breaker::time::{Mono, Wall};
 use crate::runtime::clock::Clock;
+use crate::runtime::metrics::Metrics;
+use crate::serve::counters::Counters;
 use crate::serve::server::router;
 use crate::serve::state::{Heartbeat, ServeState};
 use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
@@ -101,11 +103,13 @@ pub(crate) fn unconfirmed(mut view: View, now: Mono, milliseconds: u64) -> View 
 
 pub(crate) fn state(view: View) -> ServeState {
     let clock = Clock::start();
+    let metrics = Metrics::new();
     ServeState {
         view: Arc::new(ArcSwap::from_pointee(view)),
         clock,
         heartbeat: Heartbeat::start(clock.now().mono),
-        metrics: Arc::new(|| "# EOF\n".into()),
+        counters: Counters::new(&metrics),
+        metrics: Arc::new(move || metrics.encode()),
     }
 }
 

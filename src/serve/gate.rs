@@ -13,6 +13,7 @@ use axum::extract::Query as UrlQuery;
 use axum::extract::rejection::QueryRejection;
 
 use crate::serve::bad_request::BadRequest;
+use crate::serve::counters::Form;
 use crate::serve::state::ServeState;
 use crate::serve::verdict::{Moment, Query, Verdict, verdict};
 
@@ -25,13 +26,15 @@ pub fn routes() -> Router<ServeState> {
 }
 
 impl ServeState {
-    /// The verdict as of now.
-    fn verdict(&self, query: &Query<'_>) -> Verdict {
+    /// The verdict as of now, counted.
+    fn verdict(&self, form: Form, query: &Query<'_>) -> Verdict {
         let moment = Moment {
             now: self.clock.now().mono,
             beat: self.heartbeat.last(),
         };
-        verdict(&self.view.load(), moment, query)
+        let verdict = verdict(&self.view.load(), moment, query);
+        self.counters.answered(form, verdict.state);
+        verdict
     }
 }
 

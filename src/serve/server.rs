@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::serve::counters::Counters;
 use crate::serve::state::ServeState;
 use crate::serve::{admin, gate, wire};
 
@@ -59,17 +60,28 @@ pub fn router(state: ServeState) -> Router {
 /// Serves until `shutdown`, then lets what runs finish for five seconds. Every
 /// connection's task has ended when this returns.
 pub async fn serve(listener: TcpListener, state: ServeState, shutdown: CancellationToken) {
+    serve_at_most(MAX_CONNECTIONS, listener, state, shutdown).await;
+}
+
+async fn serve_at_most(
+    most: usize,
+    listener: TcpListener,
+    state: ServeState,
+    shutdown: CancellationToken,
+) {
+    let counters = state.counters.clone();
     let router = router(state);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = shutdown
-        .run_until_cancelled(accept(&listener, &places))
+        .run_until_cancelled(accept(&listener, &places, &counters))
         .await
     {
+        let open = counters.opened();
         let conversation = converse(stream, router.clone(), shutdown.clone());
         connections.spawn(async move {
             conversation.await;
-            drop(place);
+            drop((place, open));
         });
         while let Some(ended) = connections.try_join_next() {
             report(ended);
@@ -89,7 +101,14 @@ fn report(ended: Result<(), JoinError>) {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Place) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    counters: &Counters,
+) -> (TcpStream, Place) {
+    if places.available_permits() == 0 {
+        counters.full();
+    }
     loop {
         // The semaphore is never closed; were it, connections would go unbounded, not unserved.
         let place = Arc::clone(places).acquire_owned().await.ok();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::breaker::time::{Mono, Span};
 use crate::runtime::clock::Clock;
+use crate::serve::counters::Counters;
 use crate::serve::view::SharedView;
 
 /// A heart that has not beaten for this long belongs to a stalled engine.
@@ -24,6 +25,8 @@ pub struct ServeState {
     pub clock: Clock,
     /// The engine's.
     pub heartbeat: Heartbeat,
+    /// What the HTTP side counts.
+    pub counters: Counters,
     /// Renders the registry as `OpenMetrics` text.
     pub metrics: MetricsText,
 }

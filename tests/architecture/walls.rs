@@ -91,7 +91,7 @@ const WALLS: &[Wall] = &[
         place: "src/serve",
         inside: Some(
             "crate::serve crate::breaker \
-             crate::source::event::GroupKind crate::runtime::clock",
+             crate::source::event::GroupKind crate::runtime::clock crate::runtime::metrics",
         ),
         outside: None,
         never: &[PLATFORM, "fusegate_xds"],

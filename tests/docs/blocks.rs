@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Page {
     /// From the repository's root.
     pub(super) path: String,
-    text: String,
+    pub(super) text: String,
 }
 
 /// One fenced block.
@@ -96,6 +96,24 @@ impl Page {
         };
         let mut headings = self.text.lines().filter(|line| line.starts_with('#'));
         there && (heading.is_empty() || headings.any(|line| anchor(line) == heading))
+    }
+}
+
+impl Block {
+    /// The commands of a program, continued lines joined, up to a pipe or a comment.
+    pub(super) fn commands(&self, program: &str) -> Vec<(String, Vec<String>)> {
+        let joined = self.text.replace("\\\n", " ");
+        let words = |line: &str| -> Vec<String> {
+            let command = line.split(" |").next().unwrap_or_default();
+            let command = command.split(" #").next().unwrap_or_default();
+            command.split_whitespace().map(str::to_owned).collect()
+        };
+        let called = |words: &Vec<String>| {
+            let first = words.first().map(String::as_str).unwrap_or_default();
+            first.rsplit('/').next() == Some(program)
+        };
+        let commands = joined.lines().map(words).filter(called);
+        commands.map(|words| (self.place.clone(), words)).collect()
     }
 }
 

@@ -10,6 +10,8 @@ use fusegate::breaker::circuit::{Cause, StateName, TripId};
 use fusegate::breaker::sample::{Class, Value};
 use fusegate::breaker::time::{Mono, Wall};
 use fusegate::runtime::clock::Clock;
+use fusegate::runtime::metrics::Metrics;
+use fusegate::serve::counters::Counters;
 use fusegate::serve::server::router;
 use fusegate::serve::state::{Heartbeat, ServeState};
 use fusegate::serve::view::{CircuitView, PolicyView, RuleView, View};
@@ -48,6 +50,7 @@ pub(super) fn state() -> ServeState {
         view: Arc::new(ArcSwap::from_pointee(view)),
         clock,
         heartbeat: Heartbeat::start(now),
+        counters: Counters::new(&Metrics::new()),
         metrics: Arc::new(String::new),
     }
 }

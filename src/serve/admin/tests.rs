@@ -44,13 +44,30 @@ async fn a_replica_is_ready_once_it_has_listed_whether_or_not_it_leads() {
 }
 
 #[tokio::test]
-async fn metrics_are_open_metrics_text() {
-    let answer = get(&two(), "/metrics").await;
+async fn metrics_are_open_metrics_text_and_count_every_answer_of_a_gate() {
+    let state = two();
+    for _ in 0..3 {
+        get(&state, "/v1/gate/shop/checkout").await;
+    }
+    get(&state, "/argo/v1/verdict?namespace=shop&policy=none").await;
+    let answer = get(&state, "/metrics").await;
     assert_eq!(
         answer.content_type,
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
-    assert_eq!(answer.body, "# EOF\n");
+    for line in [
+        r#"fusegate_gate_answers_total{form="native",state="Open"} 3"#,
+        r#"fusegate_gate_answers_total{form="argo",state="Unknown"} 1"#,
+        r#"fusegate_gate_answers_total{form="flagger",state="Closed"} 0"#,
+        "fusegate_http_connections 0",
+    ] {
+        assert!(
+            answer.body.lines().any(|each| each == line),
+            "{line} in {}",
+            answer.body
+        );
+    }
+    assert!(answer.body.ends_with("# EOF\n"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::serve::bad_request::BadRequest;
+use crate::serve::counters::Form;
 use crate::serve::gate::{decoded, given};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::{Deciding, Query, Verdict};
@@ -58,7 +59,7 @@ async fn answer(
         object: given(parameters.object.as_ref()),
         condition: given(parameters.condition.as_ref()),
     };
-    Ok(Json(Document::new(state.verdict(&query))))
+    Ok(Json(Document::new(state.verdict(Form::Argo, &query))))
 }
 
 fn required<'a>(name: &'static str, parameter: Option<&'a String>) -> Result<&'a str, BadRequest> {

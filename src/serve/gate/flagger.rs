@@ -17,6 +17,7 @@ use axum::routing::post;
 use serde::Deserialize;
 
 use crate::serve::bad_request::BadRequest;
+use crate::serve::counters::Form;
 use crate::serve::gate::{decoded, given};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::{GateState, Query};
@@ -86,7 +87,7 @@ fn answer(
         return Ok((StatusCode::OK, "noted\n").into_response());
     }
     let query = query(&call, &parameters)?;
-    let verdict = state.verdict(&query);
+    let verdict = state.verdict(Form::Flagger, &query);
     let status = if role.agrees(verdict.state) {
         StatusCode::OK
     } else {

@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::serve::bad_request::BadRequest;
+use crate::serve::counters::Form;
 use crate::serve::gate::{decoded, given};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::{Counts, Deciding, GateState, Query, Verdict};
@@ -81,7 +82,7 @@ async fn answer(
         object: given(parameters.object.as_ref()),
         condition: given(parameters.condition.as_ref()),
     };
-    let verdict = state.verdict(&query);
+    let verdict = state.verdict(Form::Native, &query);
     let status = status(verdict.state);
     Ok(if wants_text(&headers) {
         (status, format!("{}\n", verdict.reason)).into_response()

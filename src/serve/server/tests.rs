@@ -8,8 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{HEAD_TIMEOUT, serve};
+use super::{HEAD_TIMEOUT, serve_at_most};
 use crate::serve::fixture::state;
+use crate::serve::state::ServeState;
 use crate::serve::view::View;
 
 struct Running {
@@ -19,10 +20,14 @@ struct Running {
 }
 
 async fn running() -> Running {
+    running_with(1_024, state(View::default())).await
+}
+
+async fn running_with(most: usize, state: ServeState) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, state(View::default()), shutdown.clone()));
+    let task = tokio::spawn(serve_at_most(most, listener, state, shutdown.clone()));
     Running {
         address,
         shutdown,
@@ -86,4 +91,26 @@ async fn a_head_past_16_kib_is_refused() {
     let request = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx-filler: {filler}\r\n\r\n");
     let heard = hear(say(server.address, &request).await).await;
     assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
+}
+
+#[tokio::test]
+async fn past_the_bound_a_connection_waits_until_another_ends_and_is_counted() {
+    const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let state = state(View::default());
+    let server = running_with(1, state.clone()).await;
+    let first = say(server.address, "").await;
+    let second = say(server.address, ASK).await;
+    let heard = tokio::spawn(hear(second));
+    let waits = async {
+        while !(state.metrics)().contains("bounds_met_total{bound=\"http_connections\"} 1") {
+            tokio::task::yield_now().await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(10), waits).await;
+    seen.expect("that it waits is counted");
+    assert!(!heard.is_finished());
+    assert!((state.metrics)().contains("fusegate_http_connections 1"));
+    drop(first);
+    let answered = tokio::time::timeout(Duration::from_secs(10), heard).await;
+    assert!(answered.unwrap().unwrap().starts_with("HTTP/1.1 200"));
 }

@@ -1,0 +1,117 @@
+//! The counters: what the HTTP side counts, each found once at the start.
+//!
+//! A family of metrics has a lock around its map; what is looked up here is a bare
+//! atomic, so that no request ever waits for another to count.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::runtime::metrics::{GateLabel, Metrics};
+use crate::serve::verdict::GateState;
+
+/// The form in which a gate is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Our own.
+    Native,
+    /// Flagger's webhooks.
+    Flagger,
+    /// Argo Rollouts' `web` metric.
+    Argo,
+}
+
+/// Counters of the HTTP side; clones share them.
+#[derive(Clone, Debug)]
+pub struct Counters(Arc<Found>);
+
+#[derive(Debug)]
+struct Found {
+    native: Answers,
+    flagger: Answers,
+    argo: Answers,
+    connections: Gauge,
+    connections_full: Counter,
+}
+
+/// Answers of one form, by state.
+#[derive(Debug)]
+struct Answers {
+    closed: Counter,
+    unknown: Counter,
+    half_open: Counter,
+    open: Counter,
+}
+
+/// An open connection, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Open(Counters);
+
+impl Counters {
+    /// Looks all of them up, which also makes them appear in the text as zero.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self(Arc::new(Found {
+            native: Answers::new(metrics, "native"),
+            flagger: Answers::new(metrics, "flagger"),
+            argo: Answers::new(metrics, "argo"),
+            connections: metrics.http_connections.clone(),
+            connections_full: metrics.bound("http_connections"),
+        }))
+    }
+
+    /// A gate was asked.
+    pub(crate) fn answered(&self, form: Form, state: GateState) {
+        let answers = match form {
+            Form::Native => &self.0.native,
+            Form::Flagger => &self.0.flagger,
+            Form::Argo => &self.0.argo,
+        };
+        answers.of(state).inc();
+    }
+
+    /// A connection was opened; it is counted until what this returns is dropped.
+    pub(crate) fn opened(&self) -> Open {
+        self.0.connections.inc();
+        Open(self.clone())
+    }
+
+    /// There was no room for a further connection.
+    pub(crate) fn full(&self) {
+        self.0.connections_full.inc();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.connections.dec();
+    }
+}
+
+impl Answers {
+    fn new(metrics: &Metrics, form: &'static str) -> Self {
+        let found = |state: GateState| {
+            let label = GateLabel {
+                form,
+                state: state.name(),
+            };
+            metrics.gate_answers.get_or_create(&label).clone()
+        };
+        Self {
+            closed: found(GateState::Closed),
+            unknown: found(GateState::Unknown),
+            half_open: found(GateState::HalfOpen),
+            open: found(GateState::Open),
+        }
+    }
+
+    fn of(&self, state: GateState) -> &Counter {
+        match state {
+            GateState::Closed => &self.closed,
+            GateState::Unknown => &self.unknown,
+            GateState::HalfOpen => &self.half_open,
+            GateState::Open => &self.open,
+        }
+    }
+}
