@@ -56,11 +56,9 @@ impl Shop {
     /// Writes a latency, in milliseconds, to an object's status.
     pub(crate) async fn report(&self, trip: usize, millis: u32) -> Result<()> {
         let status = json!({"status": {"conditions": {"network-latency": format!("{millis}ms")}}});
-        let patched = self.objects.patch_status(
-            &self.name(trip),
-            &PatchParams::default(),
-            &Patch::Merge(&status),
-        );
+        let (name, params) = (self.name(trip), PatchParams::default());
+        let patch = Patch::Merge(&status);
+        let patched = self.objects.patch_status(&name, &params, &patch);
         patched.await.context("writing a status")?;
         Ok(())
     }

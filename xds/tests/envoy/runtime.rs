@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use fusegate_xds::runtime::{self, RuntimeValue};
 use fusegate_xds::{Absent, Resource, Store, TypeUrl, Update};
-use tokio::time::Instant;
 
 use crate::plane::Plane;
 use crate::proxy::{Proxy, Variant};
-use crate::wait::until;
+use crate::wait::{throughout, until};
 
 const KEY: &str = "upstream.maintenance_mode.checkout";
 
@@ -149,16 +148,8 @@ async fn a_layer_with_a_ttl_outlives_it_only_while_the_server_does() {
         expect_key(&proxy, "100").await;
         let heard_of = async || proxy.stat("runtime.load_success").await;
         let loaded = heard_of().await;
-        let until = Instant::now() + ttl * 2;
-        while Instant::now() < until {
-            assert_eq!(
-                proxy.runtime(KEY).await,
-                "100",
-                "{variant:?} {}",
-                proxy.log()
-            );
-            tokio::time::sleep(ttl / 30).await;
-        }
+        let shown = async || proxy.runtime(KEY).await;
+        throughout("the layer", ttl * 2, "100".to_owned(), shown).await;
         if variant.delta {
             assert_eq!(heard_of().await, loaded, "a heartbeat is no update");
         }

@@ -1,7 +1,9 @@
-//! Waiting for a condition, with a deadline.
+//! Waiting for a condition, with a deadline, and seeing that one holds for a while.
 
 use std::fmt::Debug;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -24,4 +26,22 @@ pub(crate) async fn until<T: PartialEq + Debug>(
         waited.is_ok(),
         "{what}: expected {expected:?} within {DEADLINE:?}, last seen {seen:?}"
     );
+}
+
+/// Looks again and again for as long as `span`, and sees `expected` each time.
+pub(crate) async fn throughout<T: PartialEq + Debug>(
+    what: &str,
+    span: Duration,
+    expected: T,
+    look: impl AsyncFn() -> T,
+) {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        let seen = look().await;
+        assert!(
+            seen == expected,
+            "{what}: expected {expected:?} throughout, saw {seen:?}"
+        );
+        tokio::time::sleep(PAUSE).await;
+    }
 }
