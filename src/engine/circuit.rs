@@ -138,6 +138,7 @@ impl Engine {
             self.schedule.set(entry.wake, None, key, uid);
             self.stale_views.remove(&(key.clone(), uid.clone()));
             self.forget_circuit_view(key, uid, &entry.object);
+            self.thaw(&entry.kind, &key.0, uid);
         }
     }
 
@@ -170,6 +171,7 @@ impl Engine {
             entry.wake = None;
         }
         self.step_and_freeze(now, key, uid, &Input::Tick, Cue::Timer);
+        self.drop_unselected(now, key, uid);
     }
 
     /// Steps a circuit, and settles what is published of its object.
@@ -184,15 +186,9 @@ impl Engine {
         let Some(kind) = self.circuit(key, uid).map(|entry| entry.kind.clone()) else {
             return;
         };
-        let before = self
-            .kinds
-            .get(&kind)
-            .and_then(|entry| entry.objects.get(uid))
-            .map(|object| object.shown().clone());
         self.step_circuit(now, key, uid, input, cue);
         self.contribute(key, uid);
-        let keys = self.judges(&kind, &key.0);
-        self.freeze(&kind, uid, before, &keys);
+        self.refreeze(&kind, &key.0, uid);
     }
 
     /// Steps a circuit and tells the world what came of it.
@@ -260,6 +256,7 @@ impl Engine {
             engine.hear(now, key, uid, said, Cue::Leader);
             engine.reschedule(now, key, uid);
             engine.contribute(key, uid);
+            engine.drop_unselected(now, key, uid);
         });
     }
 

@@ -61,6 +61,7 @@ impl Engine {
             self.kinds.entry(kind.clone()).or_default();
         }
         if changed {
+            kind.iter().for_each(|kind| self.outdate_objects(kind));
             self.relower_contracted(now, &name);
             kind.iter().for_each(|kind| self.record_revision(now, kind));
         }
@@ -70,8 +71,20 @@ impl Engine {
     /// What is published stays, until the policies that asked for it go.
     pub(crate) fn delete_contract(&mut self, now: Now, name: &str) {
         if let Some(entry) = self.contracts.remove(name) {
+            entry
+                .kind
+                .iter()
+                .for_each(|kind| self.outdate_objects(kind));
             self.relower_contracted(now, name);
             entry.kind.iter().for_each(|kind| self.touch_kind(kind));
+        }
+    }
+
+    /// What was read by other words is no evidence any more. The source tells every object again.
+    fn outdate_objects(&mut self, kind: &GroupKind) {
+        let objects = self.kinds.get_mut(kind).map(|entry| &mut entry.objects);
+        for object in objects.into_iter().flat_map(|objects| objects.values_mut()) {
+            object.outdated = true;
         }
     }
 

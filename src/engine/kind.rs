@@ -31,6 +31,12 @@ pub(crate) struct KindEntry {
 }
 
 impl KindEntry {
+    /// Whether there is anything to be watched: a CRD of a namespaced kind with a version that is served.
+    pub(crate) fn is_served(&self) -> bool {
+        self.crd
+            .as_ref()
+            .is_some_and(|crd| crd.namespaced && serves(crd))
+    }
     /// `group/version` of the stored version, for Events about objects.
     pub(crate) fn api_version(&self, kind: &GroupKind) -> String {
         let versions = self
@@ -45,6 +51,13 @@ impl KindEntry {
             .unwrap_or("v1");
         format!("{}/{name}", kind.group)
     }
+}
+
+/// Whether any version of a CRD is served.
+pub(crate) fn serves(crd: &Crd) -> bool {
+    let versions = crd.spec.get("versions").and_then(|list| list.as_array());
+    let mut versions = versions.into_iter().flatten();
+    versions.any(|version| version.get("served").and_then(serde_json::Value::as_bool) == Some(true))
 }
 
 impl Engine {

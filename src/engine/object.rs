@@ -27,6 +27,8 @@ pub(crate) struct ObjectEntry {
     pub(crate) resource_version: Box<str>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) epoch: u32,
+    /// Read by a contract that has been edited since: no evidence until the source tells it again.
+    pub(crate) outdated: bool,
     fingerprint: Fingerprint,
     entries: Box<[Entry]>,
     legality: Legality,
@@ -124,10 +126,11 @@ impl Engine {
             diff,
             seen_by: object.seen_by,
         });
+        let outdated = before.as_ref().is_none_or(|object| object.outdated);
         let (legal, frozen) = before.map_or((Values::from([]), None), |object| {
             (object.legal, object.frozen)
         });
-        let legal = if report.is_legal() && (first || changed.is_some()) {
+        let legal = if report.is_legal() && (outdated || changed.is_some()) {
             publishable(report, compiled)
         } else {
             legal
@@ -138,6 +141,7 @@ impl Engine {
             resource_version: object.meta.resource_version,
             labels: object.meta.labels,
             epoch,
+            outdated: false,
             fingerprint: Fingerprint::of(&compiled.contract, report),
             entries: report.entries.clone().into(),
             legality: Legality {
@@ -200,6 +204,9 @@ impl Engine {
         else {
             return;
         };
+        if object.outdated {
+            return self.contribute(key, uid);
+        }
         let report = object.report(&lowered.conditions);
         self.step_circuit(
             now,
@@ -221,6 +228,10 @@ impl Engine {
         before: Option<Values>,
         keys: &[Key],
     ) {
+        // What was restored waits for its object, which may not have been seen yet.
+        if self.object(kind, uid).is_none() {
+            return;
+        }
         let rejecting = keys.iter().any(|key| self.rejects_updates(key, uid));
         let restored = keys.iter().find_map(|key| self.restored_values(key, uid));
         let Some(object) = self
@@ -245,6 +256,27 @@ impl Engine {
             for key in keys {
                 self.contribute(key, uid);
             }
+        }
+    }
+
+    fn object(&self, kind: &GroupKind, uid: &str) -> Option<&ObjectEntry> {
+        self.kinds.get(kind)?.objects.get(uid)
+    }
+
+    /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
+    pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
+        let before = self.object(kind, uid).map(|object| object.shown().clone());
+        let keys = self.judges(kind, namespace);
+        self.freeze(kind, uid, before, &keys);
+    }
+
+    /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
+    /// what was published before the event at hand is known elsewhere.
+    pub(crate) fn thaw(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
+        let object = self.object(kind, uid);
+        if object.is_some_and(|object| object.frozen.is_some()) {
+            let keys = self.judges(kind, namespace);
+            self.freeze(kind, uid, None, &keys);
         }
     }
 

@@ -173,7 +173,7 @@ impl Engine {
         };
         let before = entry.lowered.replace(lowered.clone());
         entry.compiled = Some(compiled);
-        entry.kind = Some(kind);
+        entry.kind = Some(kind.clone());
         let rejudged = before.is_some_and(|before| {
             before.config != lowered.config || before.selector != lowered.selector
         });
@@ -187,6 +187,7 @@ impl Engine {
         self.for_each_circuit(key, |engine, uid| {
             engine.contribute(key, uid);
             engine.sync_alerts(now, key, uid);
+            engine.refreeze(&kind, &key.0, uid);
         });
         self.publisher.recheck();
     }
@@ -255,18 +256,32 @@ impl Engine {
             .lowered
             .as_ref()
             .is_some_and(|lowered| lowered.selector.matches(&object.labels));
-        let circuit = policy.circuits.get(uid);
-        match (matches, circuit) {
-            (true, None) => {
-                let name = object.name.clone();
-                self.ensure_circuit(now, key, uid, &name);
-            }
-            (false, Some(circuit)) if circuit.state() == StateName::Closed => {
-                self.remove_circuit(now, key, uid, Cue::Unselected);
-            }
-            _ => {}
+        if matches && !policy.circuits.contains_key(uid) {
+            let name = object.name.clone();
+            self.ensure_circuit(now, key, uid, &name);
         }
+        self.drop_unselected(now, key, uid);
         self.report_to(now, key, kind, uid);
+        self.drop_unselected(now, key, uid);
+    }
+
+    /// Takes a Closed circuit from an object that the selector no longer matches. One that
+    /// is not Closed lives on, and goes when it closes.
+    pub(crate) fn drop_unselected(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let (Some(lowered), Some(circuit)) = (&policy.lowered, policy.circuits.get(uid)) else {
+            return;
+        };
+        let object = self
+            .kinds
+            .get(&circuit.kind)
+            .and_then(|entry| entry.objects.get(uid));
+        let left = object.is_some_and(|object| !lowered.selector.matches(&object.labels));
+        if left && circuit.state() == StateName::Closed {
+            self.remove_circuit(now, key, uid, Cue::Unselected);
+        }
     }
 
     /// Policies of a namespace that judge a kind.

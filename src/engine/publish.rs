@@ -138,7 +138,7 @@ impl Engine {
         };
         let kind = policy.kind.as_ref().and_then(|kind| self.kinds.get(kind));
         let listed = kind.is_some_and(|kind| kind.listed);
-        let absent = kind.is_none_or(|kind| kind.crd.is_none());
+        let absent = kind.is_none_or(|kind| !kind.is_served());
         let tripped = policy.open_circuits() > 0 || policy.resume.values().any(record::is_tripped);
         let unreadable = policy.lowered.is_none();
         listed || ((absent || unreadable) && !tripped)

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 
 use crate::breaker::time::{Now, Wall};
 use crate::effects::effect::{Effect, StatusWrite, Target};
+use crate::engine::kind::serves;
 use crate::engine::policy::Rejection;
 use crate::engine::rollback::RollbackState;
 use crate::engine::{Engine, Key};
@@ -74,6 +75,14 @@ impl Engine {
             return Some(Rejection {
                 reason: "ClusterScoped",
                 message: format!("{name} is cluster-scoped; v1alpha1 judges namespaced kinds only"),
+            });
+        }
+        if !serves(crd) {
+            return Some(Rejection {
+                reason: "KindNotServed",
+                message: format!(
+                    "{name} is not served; set `served: true` on a version of its CRD, and this heals by itself"
+                ),
             });
         }
         let interrupted = self

@@ -1,6 +1,7 @@
 //! The contracted kinds, read from the contracts' own events: what else a source has to deliver.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use fusegate_crds::ConditionContractSpec;
 
@@ -13,9 +14,18 @@ const MOST_CONTRACTS: usize = 1_000;
 /// Which contract targets which kind.
 #[derive(Debug, Default)]
 pub(crate) struct Contracts {
-    targets: HashMap<Box<str>, GroupKind>,
+    targets: HashMap<Box<str>, Target>,
     /// Those seen since a list began.
     relisted: Option<HashSet<Box<str>>>,
+    /// Kinds that are judged by other words than before.
+    rewritten: BTreeSet<GroupKind>,
+}
+
+/// What one contract says.
+#[derive(Debug)]
+struct Target {
+    kind: GroupKind,
+    spec: Arc<ConditionContractSpec>,
 }
 
 impl Contracts {
@@ -26,12 +36,14 @@ impl Contracts {
             Event::Listing(Feed::Contracts) => self.relisted = Some(HashSet::new()),
             Event::Listed(Feed::Contracts) => {
                 if let Some(seen) = self.relisted.take() {
-                    self.targets.retain(|name, _| seen.contains(name));
+                    let gone = self.targets.extract_if(|name, _| !seen.contains(name));
+                    self.rewritten.extend(gone.map(|(_, target)| target.kind));
                 }
             }
             Event::Contract(Change::Applied(document)) => return self.applied(document),
             Event::Contract(Change::Deleted(document)) => {
-                self.targets.remove(&document.meta.name);
+                let gone = self.targets.remove(&document.meta.name);
+                self.rewritten.extend(gone.map(|target| target.kind));
             }
             _ => {}
         }
@@ -40,7 +52,14 @@ impl Contracts {
 
     /// All contracted kinds, in a fixed order.
     pub(crate) fn targets(&self) -> BTreeSet<GroupKind> {
-        self.targets.values().cloned().collect()
+        let targets = self.targets.values();
+        targets.map(|target| target.kind.clone()).collect()
+    }
+
+    /// Kinds whose contracts have changed since this was last asked: what was told of their
+    /// objects was read by other words, and has to be told again. Whoever judges them keeps no raw status.
+    pub(crate) fn take_rewritten(&mut self) -> BTreeSet<GroupKind> {
+        std::mem::take(&mut self.rewritten)
     }
 
     /// A contract whose spec can't be read keeps the kind it had.
@@ -59,7 +78,17 @@ impl Contracts {
             });
         }
         let kind = GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str());
-        self.targets.insert(name.clone(), kind);
+        let target = Target {
+            kind: kind.clone(),
+            spec: Arc::clone(spec),
+        };
+        match self.targets.insert(name.clone(), target) {
+            Some(before) if before.spec == *spec => {}
+            before => {
+                let before = before.map(|target| target.kind);
+                self.rewritten.extend(before.into_iter().chain([kind]));
+            }
+        }
         None
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
+use crate::policy::layer::RuntimeValue;
 use crate::source::event::{Change, Document, Event, Object, SeenBy};
 
 fn tripped() -> World {
@@ -70,6 +71,97 @@ fn a_circuit_whose_object_leaves_the_selector_lives_on_until_it_closes() {
         &json!({"network-latency": "90ms"}),
     );
     assert_eq!(closed.state("checkout"), "none");
+}
+
+#[test]
+fn a_circuit_that_closes_goes_if_its_object_has_left_the_selector() {
+    let mut world = World::with(
+        &POLICY
+            .replace(
+                "open: {minimum: 60s}",
+                "open: {minimum: 1s}\nhalfOpen: {settle: 0s, successes: 1, admitPercent: [50]}",
+            )
+            .replace("trip: {when", "trip: {resample: 0s, when"),
+    );
+    world.break_latency("checkout");
+    let silver = |world: &mut World, latency: &str| {
+        let labels = json!({"tier": "silver"});
+        world.object(
+            "checkout",
+            "checkout-1",
+            &labels,
+            &json!({"network-latency": latency}),
+        );
+    };
+    silver(&mut world, "90ms");
+    world.pass(2_000);
+    assert_eq!(world.state("checkout"), "HalfOpen");
+    silver(&mut world, "91ms");
+    assert_eq!(world.state("checkout"), "none");
+    assert!(world.keys("shop.conditions").is_empty());
+}
+
+#[test]
+fn what_a_deleted_policy_froze_is_published_by_another_one_again() {
+    let mut world = World::with(POLICY);
+    let calm = POLICY.replace("above: 250ms, clearBelow: 200ms", "above: 50s");
+    world.policy("calm", &calm, None);
+    world.break_latency("checkout");
+    let key = "fusegate.Storefront.checkout.network-latency";
+    let shown = |world: &World| world.keys("shop.conditions").get(key).cloned();
+    assert_eq!(shown(&world), Some(RuntimeValue::Number(310.0)));
+    let document = Document {
+        meta: meta("shop", "checkout", "checkout-uid", 1),
+        spec: Ok(Arc::new(yaml(POLICY))),
+        status: None,
+    };
+    world.send(Event::Policy(Change::Deleted(document)));
+    assert_eq!(shown(&world), Some(RuntimeValue::Number(320.0)));
+}
+
+#[test]
+fn objects_are_read_anew_when_their_contract_is_edited_and_judged_by_nothing_until_then() {
+    let mut world = World::with(POLICY);
+    for value in ["300ms", "310ms"] {
+        world.latency("checkout", value);
+    }
+    let with_first = |declared: &str| {
+        let first = format!("conditions:\n- {declared}\n");
+        CONTRACT.replace("conditions:\n", &first)
+    };
+    // What used to be the first entry is now the second one: nothing may be taken for something else.
+    world.contract(&with_first("{key: queue, type: Number}"));
+    assert_eq!(world.circuit("checkout").unwrap().rules[0].streak, 2);
+    world.latency("checkout", "310ms");
+    assert_eq!(world.circuit("checkout").unwrap().rules[0].streak, 2);
+    world.latency("checkout", "320ms");
+    assert_eq!(world.state("checkout"), "Open");
+}
+
+#[test]
+fn what_an_edited_contract_allows_is_published_once_the_object_is_told_again() {
+    let mut world = World::with(POLICY);
+    let conditions = json!({"network-latency": "90ms", "queue": 3});
+    world.report("checkout", &conditions);
+    let queue = "fusegate.Storefront.checkout.queue";
+    assert_eq!(world.keys("shop.conditions").get(queue), None);
+    world.contract(&CONTRACT.replace(
+        "conditions:\n",
+        "conditions:\n- {key: queue, type: Number}\n",
+    ));
+    world.report("checkout", &conditions);
+    let shown = world.keys("shop.conditions");
+    assert_eq!(shown.get(queue), Some(&RuntimeValue::Number(3.0)));
+}
+
+#[test]
+fn a_kind_without_a_served_version_is_not_accepted_and_keeps_what_is_published() {
+    let mut world = tripped();
+    world.crd_with(50, false);
+    assert_eq!(world.condition("Accepted").1, "KindNotServed");
+    assert_eq!(world.shed("shop-checkout"), Some(100.0));
+    world.crd_with(50, true);
+    assert_eq!(world.condition("Accepted").1, "Accepted");
 }
 
 #[test]

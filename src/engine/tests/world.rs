@@ -155,11 +155,15 @@ impl World {
     }
 
     pub(super) fn crd(&mut self, maximum: u64) {
+        self.crd_with(maximum, true);
+    }
+
+    pub(super) fn crd_with(&mut self, maximum: u64, served: bool) {
         let spec = json!({
             "group": "shop.example.com",
             "names": {"kind": "Storefront", "plural": "storefronts"},
             "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+            "versions": [{"name": "v1", "served": served, "storage": true, "schema": {"openAPIV3Schema": {
                 "type": "object",
                 "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": maximum}}}},
             }}}],

@@ -331,8 +331,8 @@ impl Teller {
         Ok(())
     }
 
-    /// A kind that is contracted anew is told whole, its CRD with it. Of one that is no
-    /// longer contracted nothing more is said.
+    /// A kind that is contracted anew is told whole, its CRD with it; one whose contract was edited
+    /// is told again. Of one that is no longer contracted nothing more is said.
     fn follow_contracts(&mut self) {
         let targets = self.contracts.targets();
         self.feeds
@@ -342,6 +342,11 @@ impl Teller {
             Known::Crd(crd) => targets.contains(&crd.target),
             _ => true,
         });
+        for kind in self.contracts.take_rewritten() {
+            if let Some(standing) = self.feeds.get_mut(&Feed::Objects(kind)) {
+                *standing = Standing::Unlisted("".into());
+            }
+        }
         for kind in targets {
             self.feeds.entry(Feed::Objects(kind)).or_insert_with(|| {
                 self.recontracted = true;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::source::contracts::Contracts;
 use crate::source::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
-use crate::source::kube::crd::SlimCrd;
+use crate::source::kube::crd::{Served, SlimCrd};
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::objects::{Desired, Objects};
@@ -114,6 +114,11 @@ impl Kinds {
         let targets = self.contracts.targets();
         self.wanted.retain(|kind, _| targets.contains(kind));
         self.unfetched.retain(|kind| targets.contains(kind));
+        for kind in self.contracts.take_rewritten() {
+            if let Some(desired) = self.wanted.get(&kind) {
+                desired.send_modify(|desired| desired.rewrites += 1);
+            }
+        }
         for kind in targets {
             if !self.wanted.contains_key(&kind) {
                 self.begin(kind).await?;
@@ -123,7 +128,7 @@ impl Kinds {
     }
 
     async fn begin(&mut self, kind: GroupKind) -> Result<(), Closed> {
-        let (desired, receiver) = watch::channel(None);
+        let (desired, receiver) = watch::channel(Desired::default());
         self.tasks.spawn(self.objects.clone().run(
             kind.clone(),
             receiver,
@@ -199,7 +204,7 @@ impl Kinds {
         };
         self.unfetched.remove(crd.target());
         let served = Some(crd.served());
-        desired.send_if_modified(|known| std::mem::replace(known, served.clone()) != served);
+        desire(desired, served);
         self.send_crd(crd, Change::Applied).await
     }
 
@@ -234,13 +239,20 @@ impl Kinds {
         let (Some(desired), Some(why)) = (self.wanted.get(kind), self.served.absence(kind)) else {
             return;
         };
-        let absent = Some(Err(why));
-        desired.send_if_modified(|known| std::mem::replace(known, absent.clone()) != absent);
+        desire(desired, Some(Err(why)));
     }
 
     async fn send(&self, event: Event) -> Result<(), Closed> {
         self.objects.sender.send(event).await.map_err(|_| Closed)
     }
+}
+
+/// Says where a kind is to be watched, if that is news.
+fn desire(desired: &watch::Sender<Desired>, served: Option<Served>) {
+    desired.send_if_modified(|known| {
+        let before = std::mem::replace(&mut known.served, served);
+        before != known.served
+    });
 }
 
 fn log_if_panicked(ended: &Result<(), tokio::task::JoinError>) {

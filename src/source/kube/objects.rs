@@ -19,8 +19,14 @@ use crate::source::kube::watch::Watch;
 /// Most objects in one page of a list; large ones come fewer at a time.
 const LARGEST_PAGE: u32 = 500;
 
-/// Where a kind is to be watched; `None` while that isn't known yet.
-pub(super) type Desired = Option<Served>;
+/// What is wanted of a kind's watch; a change of any part of it begins with a list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Desired {
+    /// Where the kind is to be watched; `None` while that isn't known yet.
+    pub(super) served: Option<Served>,
+    /// How often its contract has been rewritten: objects are read by it, and nobody keeps them raw.
+    pub(super) rewrites: u64,
+}
 
 /// What every kind's task needs.
 #[derive(Clone)]
@@ -41,7 +47,7 @@ impl Objects {
         loop {
             let now = desired.borrow_and_update().clone();
             let current = shutdown.child_token();
-            let following = self.follow(&kind, now, current);
+            let following = self.follow(&kind, now.served, current);
             tokio::select! {
                 changed = desired.changed() => if changed.is_err() { return },
                 () = following => return,
@@ -50,9 +56,9 @@ impl Objects {
     }
 
     /// Returns at shutdown only.
-    async fn follow(&self, kind: &GroupKind, desired: Desired, shutdown: CancellationToken) {
+    async fn follow(&self, kind: &GroupKind, served: Option<Served>, shutdown: CancellationToken) {
         let feed = Feed::Objects(kind.clone());
-        match desired {
+        match served {
             Some(Ok(endpoint)) => self.pump(kind.clone(), feed, endpoint, shutdown).await,
             Some(Err(why)) => {
                 // Nobody listens at shutdown only.
