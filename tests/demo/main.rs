@@ -1,0 +1,96 @@
+//! The demo: one incident, from a bad release to recovery, on real servers and told as it happens.
+//!
+//! `make demo` runs it. It starts fusegate on a directory of YAML, a real Envoy, a real
+//! Alertmanager and two upstreams, and ends all of them again, however it ends itself.
+//! With `--hold` it stays after the story, for trying things out, until it is interrupted.
+
+// The harness is written for tests: it needs only a part of what it offers here.
+#[path = ".."]
+mod harness {
+    pub(crate) mod support;
+}
+
+mod difference;
+mod files;
+mod operator;
+mod pager;
+mod scene;
+mod story;
+mod summary;
+mod timeline;
+mod traffic;
+mod watcher;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::scene::Scene;
+use crate::timeline::Timeline;
+
+/// The code by which shells know a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+enum Ending {
+    Told,
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(Ending::Told) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => {
+            println!("\nInterrupted: everything that was started has been ended.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(failure) => {
+            eprintln!("\ndemo failed: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<Ending> {
+    let hold = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--hold") => true,
+        Some(other) => bail!("unknown argument {other}; the only one is --hold"),
+    };
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    runtime.block_on(async {
+        // Whichever ends first drops the other, and with it every server.
+        tokio::select! {
+            ended = run(hold) => ended,
+            interrupted = interrupted() => interrupted.map(|()| Ending::Interrupted),
+        }
+    })
+}
+
+async fn run(hold: bool) -> Result<Ending> {
+    let timeline = Timeline::start();
+    let mut scene = Scene::set(&timeline).await?;
+    let told = story::tell(&mut scene, &timeline).await;
+    let summary = match told {
+        Ok(summary) => summary,
+        Err(failure) => {
+            let logs = scene.keep_logs()?;
+            return Err(failure.context(format!("the logs are in {}", logs.display())));
+        }
+    };
+    summary.print(&timeline);
+    if hold {
+        scene.invite();
+        std::future::pending::<()>().await;
+    }
+    Ok(Ending::Told)
+}
+
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        caught = tokio::signal::ctrl_c() => caught?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The summary: what the story came to, in figures, and what to try next.
+
+use std::time::Duration;
+
+use crate::timeline::Timeline;
+use crate::traffic::Answers;
+
+/// Moments are seconds of the timeline.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) release_to_trip: f64,
+    pub(crate) tripped: f64,
+    /// From the last status write before the trip to Envoy's first 503.
+    pub(crate) write_to_shed: Duration,
+    pub(crate) rolled_back: f64,
+    pub(crate) alerted: f64,
+    pub(crate) open_for: f64,
+    pub(crate) closed: f64,
+    /// Answers in the step of 10 % and in that of 50 %.
+    pub(crate) admitted: [Answers; 2],
+    pub(crate) search: Answers,
+    pub(crate) audit_lines: usize,
+}
+
+impl Summary {
+    pub(crate) fn print(&self, timeline: &Timeline) {
+        timeline.part("Summary");
+        let [ten, fifty] = self.admitted.map(Answers::percent_served);
+        let all = self.search.served + self.search.shed + self.search.failed;
+        let rows = [
+            (
+                "release to trip",
+                format!(
+                    "{:.1} s: three samples, a second apart",
+                    self.release_to_trip
+                ),
+            ),
+            (
+                "third status write to first 503",
+                format!(
+                    "{} ms, at a request every 10 ms",
+                    self.write_to_shed.as_millis()
+                ),
+            ),
+            (
+                "trip to schema rolled back",
+                format!("within {:.1} s", self.rolled_back - self.tripped),
+            ),
+            (
+                "trip to alert in Alertmanager",
+                format!("within {:.1} s", self.alerted - self.tripped),
+            ),
+            (
+                "open, then trip to closed",
+                format!(
+                    "{:.1} s, then {:.1} s in all",
+                    self.open_for,
+                    self.closed - self.tripped
+                ),
+            ),
+            (
+                "let through at 10 % and 50 %",
+                format!("{ten} % and {fifty} % of what was asked"),
+            ),
+            (
+                "search, beside it all the time",
+                format!("{} of {all} requests answered 200", self.search.served),
+            ),
+            (
+                "audit lines",
+                format!(
+                    "{}, every sample's map, decision and effect",
+                    self.audit_lines
+                ),
+            ),
+        ];
+        for (what, figure) in rows {
+            println!("  {what:<34}{figure}");
+        }
+        print!("{NEXT}");
+    }
+}
+
+const NEXT: &str = "
+What to try next
+  make demo HOLD=1                              the same, and everything keeps running for you to play with
+  target/debug/fusegate check tests/demo/files  validate the files of this demo; break one and see
+  target/debug/fusegate run --help              every option; --source dir:PATH needs no Kubernetes
+  target/debug/fusegate crds                    the CRDs, for kubectl apply -f -
+  deploy/                                       manifests, Envoy bootstrap, alert rules, Flagger and Argo examples
+";
