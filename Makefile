@@ -23,6 +23,10 @@ test: servers ## Run every test, on the real servers
 bench-reaction: servers ## Measure a status write to the first 503, and where the time goes (a few minutes)
 	cargo bench --bench reaction
 
+.PHONY: demo
+demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and Alertmanager (HOLD=1 keeps it running)
+	@tests/demo/run.sh $(if $(HOLD),--hold)
+
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation
 	cargo fmt --all --check

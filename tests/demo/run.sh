@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Fetches what the demo needs, builds it and runs it. Arguments go to the demo.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. tests/servers/lib.sh
+
+command -v cargo >/dev/null || fail "cargo is not installed; rustup.rs tells how"
+# The linker, which a Rust toolchain needs and does not bring.
+if ! command -v cc >/dev/null; then
+  (
+    open_cache
+    need_package gcc
+    need_package libc6-dev
+  )
+fi
+tests/servers/install.sh --only envoy,alertmanager
+say "building (some minutes the first time)"
+# Unoptimized: it builds in half the time, and is fast enough by far.
+cargo build --bin fusegate --example demo
+exec cargo run --quiet --example demo -- "$@"
