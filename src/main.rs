@@ -11,6 +11,9 @@ use fusegate::cli::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// How `check` ends when it can't tell: not the code of files that were read and have problems.
+const UNREAD: u8 = 2;
+
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
@@ -33,13 +36,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             crds.print(&mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check(check) => {
-            let clean = check.print(&mut std::io::stdout().lock())?;
-            Ok(if clean {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
-        }
+        Command::Check(check) => Ok(match check.print(&mut std::io::stdout().lock()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(failure) => {
+                eprintln!("fusegate: {:#}", anyhow::Error::from(failure));
+                ExitCode::from(UNREAD)
+            }
+        }),
     }
 }

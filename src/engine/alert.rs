@@ -115,9 +115,8 @@ impl Engine {
         annotations.insert("trip_id".into(), trip.id.to_string().into());
         annotations.insert(
             "value".into(),
-            trip.value
-                .as_ref()
-                .map_or_else(|| "none".to_owned(), words::value)
+            words::tripping_value(lowered, trip)
+                .unwrap_or_else(|| "none".to_owned())
                 .into(),
         );
         if lowered.rollback_schema && !lowered.observe {

@@ -25,9 +25,10 @@ pub(crate) fn state(state: StateName) -> &'static str {
     }
 }
 
-pub(crate) fn value(value: &Value) -> String {
+/// A value and its unit.
+pub(crate) fn value(value: &Value, unit: &str) -> String {
     match value {
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => format!("{number}{unit}"),
         Value::Bool(flag) => flag.to_string(),
         Value::Text(text) => text.chars().take(128).collect(),
     }
@@ -48,22 +49,32 @@ pub(crate) fn trip(lowered: &Policy, trip: &Trip) -> String {
     let Some(rule) = trip.rule.and_then(|rule| lowered.config.rules.get(rule)) else {
         return format!("{consecutive} bad samples in a row");
     };
-    let last = trip
-        .value
-        .as_ref()
-        .map_or_else(String::new, |last| format!(", last {}", value(last)));
+    let last =
+        tripping_value(lowered, trip).map_or_else(String::new, |last| format!(", last {last}"));
     format!(
-        "{} {} {consecutive} times in a row{last}",
+        "{} {}, {consecutive} times in a row{last}",
         rule.condition,
-        test(&rule.test)
+        test(&rule.test, unit(lowered, trip))
     )
 }
 
-fn test(test: &Test) -> String {
+/// The value that tripped, where it was one.
+pub(crate) fn tripping_value(lowered: &Policy, trip: &Trip) -> Option<String> {
+    let last = trip.value.as_ref();
+    last.map(|last| value(last, unit(lowered, trip)))
+}
+
+fn unit(lowered: &Policy, trip: &Trip) -> &'static str {
+    let unit = trip.rule.and_then(|rule| lowered.units.get(rule));
+    unit.copied().unwrap_or_default()
+}
+
+fn test(test: &Test, unit: &str) -> String {
+    let value = |operand: &Value| value(operand, unit);
     let list = |values: &[Value]| values.iter().map(value).collect::<Vec<_>>().join(", ");
     match test {
-        Test::Above { limit, .. } => format!("above {limit}"),
-        Test::Below { limit, .. } => format!("below {limit}"),
+        Test::Above { limit, .. } => format!("above {limit}{unit}"),
+        Test::Below { limit, .. } => format!("below {limit}{unit}"),
         Test::Equals(operand) => format!("equal to {}", value(operand)),
         Test::NotEquals(operand) => format!("not equal to {}", value(operand)),
         Test::In(operands) => format!("one of {}", list(operands)),

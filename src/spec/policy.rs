@@ -10,6 +10,7 @@ use fusegate_crds::{
 use crate::breaker::config::{Config, Flap, Probe, Wait};
 use crate::breaker::time::Span;
 use crate::condition::contract::Contract;
+use crate::condition::kind::Kind;
 use crate::policy::layer::{LayerName, RuntimeValue};
 use crate::policy::plan::{ConditionsLayer, Plan, RuntimeSwitch, Shed};
 use crate::policy::template::Template;
@@ -23,6 +24,8 @@ pub struct Policy {
     pub config: Config,
     /// For each rule, the index of its condition in the contract.
     pub conditions: Vec<usize>,
+    /// For each rule, what stands behind its numbers when people read them; empty where nothing does.
+    pub units: Vec<&'static str>,
     /// What to publish, and where.
     pub plan: Plan,
     /// Which objects have a circuit.
@@ -58,12 +61,17 @@ pub fn lower(
         return Err(problems);
     };
     let does = |action| spec.on_trip.contains(&action);
+    let conditions: Vec<usize> = config
+        .rules
+        .iter()
+        .filter_map(|rule| contract.index_of(&rule.condition))
+        .collect();
+    let declared = conditions
+        .iter()
+        .filter_map(|at| contract.conditions().get(*at));
     Ok(Policy {
-        conditions: config
-            .rules
-            .iter()
-            .filter_map(|rule| contract.index_of(&rule.condition))
-            .collect(),
+        units: declared.map(|condition| unit(&condition.kind)).collect(),
+        conditions,
         config,
         plan,
         selector: spec.selector.clone(),
@@ -80,6 +88,15 @@ pub fn lower(
             .collect(),
         max_open_percent: spec.max_open_percent,
     })
+}
+
+/// The core compares bare numbers; people want to know of what.
+fn unit(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Duration(_) => " ms",
+        Kind::Percent(_) => " %",
+        _ => "",
+    }
 }
 
 fn severity(severity: Severity) -> &'static str {

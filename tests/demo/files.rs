@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::harness::support::scratch::Scratch;
 
@@ -60,6 +61,25 @@ impl Files {
     /// Puts the second revision of the schema in place, as a release would.
     pub(crate) fn release(&self) -> Result<()> {
         self.write("crd.yaml", &CRD.replace(REPLICAS_BEFORE, REPLICAS_AFTER))
+    }
+
+    /// Every audit line that is written by now.
+    pub(crate) fn audit_lines(&self) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(self.audit()).context("read the audit log")?;
+        // The last one may be half written at this moment.
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        Ok(lines.collect())
+    }
+
+    /// The policy's status, as fusegate keeps it beside the files.
+    pub(crate) fn policy_status(&self) -> Result<Value> {
+        let path = self
+            .folder()
+            .join(".fusegate/status/CircuitPolicy.shop.storefronts.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// How many revisions of the schema fusegate keeps.

@@ -4,6 +4,9 @@
 //! Alertmanager and two upstreams, and ends all of them again, however it ends itself.
 //! With `--hold` it stays after the story, for trying things out, until it is interrupted.
 
+// Indexing a JSON value never panics: what is absent reads as null.
+#![allow(clippy::indexing_slicing)]
+
 // The harness is written for tests: it needs only a part of what it offers here.
 #[path = ".."]
 mod harness {
@@ -75,10 +78,10 @@ async fn run(hold: bool) -> Result<Ending> {
         Ok(summary) => summary,
         Err(failure) => {
             let logs = scene.keep_logs()?;
-            return Err(failure.context(format!("the logs are in {}", logs.display())));
+            bail!("{failure:#}\nThe logs are in {}", logs.display());
         }
     };
-    summary.print(&timeline);
+    summary.print();
     if hold {
         scene.invite();
         std::future::pending::<()>().await;

@@ -103,7 +103,7 @@ fn write(
     latency: Duration,
     observed: Timestamp,
 ) -> Result<()> {
-    let latency = latency.as_millis();
+    let latency = latency.as_secs_f64() * 1_000.0;
     let text = format!(
         "apiVersion: shop.example.com/v1
 kind: Storefront
@@ -111,7 +111,7 @@ metadata: {{name: {name}, namespace: shop}}
 spec: {{replicas: {replicas}}}
 status:
   conditions:
-    network-latency: {{value: {latency}ms, observedAt: \"{observed}\"}}
+    network-latency: {{value: {latency:.1}ms, observedAt: \"{observed}\"}}
     error-rate: {{value: \"0.001\", observedAt: \"{observed}\"}}
 "
     );

@@ -31,7 +31,7 @@ pub(crate) const HEALTHY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) traffic: Traffic,
-    _watcher: Watcher,
+    pub(crate) watcher: Watcher,
     pub(crate) operator: Operator,
     _other: Operator,
     pub(crate) fusegate: Fusegate,
@@ -86,7 +86,7 @@ impl Scene {
             format!("Alertmanager is at {}", alertmanager.url()),
         );
         Ok(Self {
-            _watcher: Watcher::start(circuits, "checkout", timeline.clone())?,
+            watcher: Watcher::start(circuits, "checkout", timeline.clone())?,
             traffic: Traffic::start(urls, timeline.clone())?,
             operator,
             _other: other,
@@ -123,9 +123,9 @@ impl Scene {
         println!(
             "\nEverything still runs; Ctrl-C ends it. Try:
   curl -s {gate}            # the gate, and why
-  curl -s {circuits}        # the circuits, live
-  curl -i {checkout}        # the service, through Envoy
-  tail -f {audit}           # every decision
+  curl -s {circuits}                    # the circuits, live
+  curl -i {checkout}                 # the service, through Envoy
+  tail -f {audit}    # every decision
   Force the circuit open by writing a file into {folder}:
     apiVersion: fusegate.io/v1alpha1
     kind: CircuitOverride
@@ -152,6 +152,7 @@ fn options(files: &Files, alertmanager: &Alertmanager) -> FusegateConfig {
         format!("--audit={}", files.audit().display()),
         format!("--alertmanager={}", alertmanager.url()),
         "--cluster=demo".to_owned(),
+        "--link=http://{http}".to_owned(),
     ])
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -12,8 +13,7 @@ use crate::harness::support::http;
 use crate::harness::support::wait::eventually;
 use crate::scene::{CHECKOUT, HEALTHY, SEARCH, Scene};
 use crate::summary::Summary;
-use crate::timeline::Timeline;
-use crate::watcher;
+use crate::timeline::{Timeline, part};
 
 /// For what happens within milliseconds where nothing is wrong.
 const SOON: Duration = Duration::from_secs(10);
@@ -55,13 +55,11 @@ async fn stage<T>(
     within: Duration,
     probe: impl AsyncFnMut() -> Result<T>,
 ) -> Result<T> {
-    eventually(name, within, probe)
-        .await
-        .with_context(|| format!("the stage \"{name}\" did not happen"))
+    eventually(&format!("the stage \"{name}\""), within, probe).await
 }
 
 async fn calm(scene: &Scene, timeline: &Timeline) -> Result<()> {
-    timeline.part("1. A calm shop: two services, their circuits Closed");
+    part("1. A calm shop: two services, their circuits Closed");
     stage("the gate is open", SOON, async || {
         let (status, body) = scene.fusegate.get("v1/gate/shop/storefronts").await?;
         ensure!(status == 200, "{status} {body}");
@@ -84,7 +82,7 @@ async fn calm(scene: &Scene, timeline: &Timeline) -> Result<()> {
 }
 
 async fn release(scene: &Scene, timeline: &Timeline) -> Result<()> {
-    timeline.part("2. A bad release: a new schema allows 2 replicas where 12 were running");
+    part("2. A bad release: a new schema allows 2 replicas where 12 were running");
     let before = scene.files.crd()?;
     scene.files.release()?;
     let lines = difference::between(&before, &scene.files.crd()?);
@@ -110,10 +108,8 @@ async fn release(scene: &Scene, timeline: &Timeline) -> Result<()> {
 /// The trip's id.
 async fn trip(scene: &Scene, timeline: &Timeline, summary: &mut Summary) -> Result<String> {
     let released = timeline.seconds();
-    let circuits = scene.fusegate.url("v1/circuits");
-    let client = http::client()?;
     let trip = stage("the circuit trips", LATER, async || {
-        let circuit = watcher::circuit(&client, &circuits, "checkout").await?;
+        let circuit = scene.watcher.told();
         ensure!(circuit["state"] == "Open", "{circuit}");
         Ok(circuit["tripId"].as_str().context("no trip id")?.to_owned())
     })
@@ -136,12 +132,14 @@ async fn consequences(
     trip: &str,
     summary: &mut Summary,
 ) -> Result<()> {
-    timeline.part("3. What a trip does");
+    part("3. What a trip does");
     shed(scene, timeline).await?;
-    schema(scene, timeline, summary).await?;
+    schema(scene, timeline).await?;
     alert(scene, timeline, trip, summary).await?;
+    status(scene, timeline).await?;
     gate(scene, timeline).await?;
-    frozen(scene, timeline).await
+    frozen(scene, timeline).await?;
+    audit(scene, timeline, trip, summary)
 }
 
 async fn shed(scene: &Scene, timeline: &Timeline) -> Result<()> {
@@ -167,7 +165,7 @@ async fn shed(scene: &Scene, timeline: &Timeline) -> Result<()> {
 }
 
 /// The file as fusegate writes it need not look as it did; what it says is compared.
-async fn schema(scene: &Scene, timeline: &Timeline, summary: &mut Summary) -> Result<()> {
+async fn schema(scene: &Scene, timeline: &Timeline) -> Result<()> {
     let bad = serde_saphyr::from_str::<Value>(files::CRD)?;
     let bad = serde_saphyr::to_string(&bad)?.replace(REPLICAS_BEFORE, files::REPLICAS_AFTER);
     let now = stage("the schema is rolled back", SOON, async || {
@@ -181,7 +179,6 @@ async fn schema(scene: &Scene, timeline: &Timeline, summary: &mut Summary) -> Re
         Ok(now)
     })
     .await?;
-    summary.rolled_back = timeline.seconds();
     let lines = difference::between(&bad, &now);
     timeline.tell(
         "schema",
@@ -206,7 +203,15 @@ async fn alert(
             .with_context(|| format!("{} alerts, none of trip {trip}", alerts.len()))
     })
     .await?;
-    summary.alerted = timeline.seconds();
+    let moment = |field: &str| {
+        anyhow::Ok(
+            alert[field]
+                .as_str()
+                .context("no time")?
+                .parse::<Timestamp>()?,
+        )
+    };
+    summary.trip_to_alert = moment("updatedAt")?.duration_since(moment("startsAt")?);
     let pairs = |part: &str| {
         let pairs = alert[part].as_object().into_iter().flatten();
         pairs
@@ -272,8 +277,63 @@ async fn frozen(scene: &Scene, timeline: &Timeline) -> Result<()> {
     Ok(())
 }
 
+/// What `kubectl get` would show; in a directory the status is a file.
+async fn status(scene: &Scene, timeline: &Timeline) -> Result<()> {
+    let conditions = stage("the policy's status follows", SOON, async || {
+        let status = scene.files.policy_status()?;
+        ensure!(status["open"] == 1 && status["acked"] == 1, "{status}");
+        Ok(status["conditions"].as_array().cloned().unwrap_or_default())
+    })
+    .await?;
+    let lines = conditions.iter().map(|condition| {
+        let text = |field: &str| condition[field].as_str().unwrap_or("?");
+        format!("  {}={}: {}", text("type"), text("status"), text("message"))
+    });
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    timeline.tell(
+        "status",
+        format!("of CircuitPolicy shop/storefronts:\n{lines}"),
+    );
+    Ok(())
+}
+
+fn audit(scene: &Scene, timeline: &Timeline, trip: &str, summary: &mut Summary) -> Result<()> {
+    let lines = scene.files.audit_lines()?;
+    let decided = lines.iter().filter(|line| line["action"] != "Map");
+    let told: Vec<String> = decided.map(audit_line).collect();
+    timeline.tell(
+        "audit",
+        format!(
+            "{} lines by now; what was decided and done:\n{}",
+            lines.len(),
+            told.join("\n")
+        ),
+    );
+    let moment = |operation: &str, verdict: &str| -> Result<Timestamp> {
+        let mut found = lines.iter();
+        let found = found.find(|line| line["operation"] == operation && line["verdict"] == verdict);
+        let found = found
+            .with_context(|| format!("no audit line says {operation} {verdict}, trip {trip}"))?;
+        Ok(found["time"].as_str().context("no time")?.parse()?)
+    };
+    let done = moment("RollbackSchema", "Done")?;
+    summary.trip_to_rollback = done.duration_since(moment("Open", "Enforced")?);
+    Ok(())
+}
+
+fn audit_line(line: &Value) -> String {
+    let text = |field: &str| line[field].as_str().unwrap_or("?");
+    format!(
+        "  {} {} {}: {}",
+        text("time"),
+        text("operation"),
+        text("verdict"),
+        text("reason")
+    )
+}
+
 fn mend(scene: &Scene, timeline: &Timeline) {
-    timeline.part("4. Mended: the schema allows 12 replicas again");
+    part("4. Mended: the schema allows 12 replicas again");
     scene.operator.scale(12);
     scene.checkout.set_latency(HEALTHY);
     timeline.tell(
@@ -283,17 +343,17 @@ fn mend(scene: &Scene, timeline: &Timeline) {
 }
 
 async fn recovery(scene: &Scene, timeline: &Timeline, summary: &mut Summary) -> Result<()> {
-    timeline.part("5. Recovery: a little of the traffic first, then more, while samples stay Good");
+    part("5. Recovery: a little of the traffic first, then more, while samples stay Good");
     half_open(scene, 10).await?;
     summary.open_for = timeline.seconds() - summary.tripped;
     let ten = scene.traffic.answers(CHECKOUT);
     half_open(scene, 50).await?;
     let fifty = scene.traffic.answers(CHECKOUT);
-    state(scene, "the circuit closes", "Closed").await?;
+    closed(scene).await?;
     let closed = scene.traffic.answers(CHECKOUT);
     summary.closed = timeline.seconds();
     summary.admitted = [fifty.since(ten), closed.since(fifty)];
-    timeline.part("6. As before");
+    part("6. As before");
     stage("the alert resolves", SOON, async || {
         let alerts = scene.alertmanager.alerts().await?;
         ensure!(alerts.is_empty(), "{alerts:?}");
@@ -327,10 +387,8 @@ async fn published(scene: &Scene) -> Result<String> {
 }
 
 async fn half_open(scene: &Scene, percent: u64) -> Result<()> {
-    let client = http::client()?;
-    let circuits = scene.fusegate.url("v1/circuits");
     stage(&format!("{percent} % is let through"), LATER, async || {
-        let circuit = watcher::circuit(&client, &circuits, "checkout").await?;
+        let circuit = scene.watcher.told();
         let reached = circuit["state"] == "HalfOpen" && circuit["admitPercent"] == percent;
         ensure!(reached, "{circuit}");
         Ok(())
@@ -338,12 +396,10 @@ async fn half_open(scene: &Scene, percent: u64) -> Result<()> {
     .await
 }
 
-async fn state(scene: &Scene, name: &str, state: &str) -> Result<()> {
-    let client = http::client()?;
-    let circuits = scene.fusegate.url("v1/circuits");
-    stage(name, LATER, async || {
-        let circuit = watcher::circuit(&client, &circuits, "checkout").await?;
-        ensure!(circuit["state"] == state, "{circuit}");
+async fn closed(scene: &Scene) -> Result<()> {
+    stage("the circuit closes", LATER, async || {
+        let circuit = scene.watcher.told();
+        ensure!(circuit["state"] == "Closed", "{circuit}");
         Ok(())
     })
     .await

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::timeline::Timeline;
+use jiff::SignedDuration;
+
+use crate::timeline::part;
 use crate::traffic::Answers;
 
 /// Moments are seconds of the timeline.
@@ -12,8 +14,10 @@ pub(crate) struct Summary {
     pub(crate) tripped: f64,
     /// From the last status write before the trip to Envoy's first 503.
     pub(crate) write_to_shed: Duration,
-    pub(crate) rolled_back: f64,
-    pub(crate) alerted: f64,
+    /// By the audit log.
+    pub(crate) trip_to_rollback: SignedDuration,
+    /// Until Alertmanager had it in its last form.
+    pub(crate) trip_to_alert: SignedDuration,
     pub(crate) open_for: f64,
     pub(crate) closed: f64,
     /// Answers in the step of 10 % and in that of 50 %.
@@ -23,8 +27,8 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn print(&self, timeline: &Timeline) {
-        timeline.part("Summary");
+    pub(crate) fn print(&self) {
+        part("Summary");
         let [ten, fifty] = self.admitted.map(Answers::percent_served);
         let all = self.search.served + self.search.shed + self.search.failed;
         let rows = [
@@ -44,11 +48,11 @@ impl Summary {
             ),
             (
                 "trip to schema rolled back",
-                format!("within {:.1} s", self.rolled_back - self.tripped),
+                format!("{} ms", self.trip_to_rollback.as_millis()),
             ),
             (
                 "trip to alert in Alertmanager",
-                format!("within {:.1} s", self.alerted - self.tripped),
+                format!("{} ms", self.trip_to_alert.as_millis()),
             ),
             (
                 "open, then trip to closed",

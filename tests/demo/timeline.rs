@@ -1,7 +1,7 @@
 //! The timeline: what happened, one line each, with the seconds since the beginning.
 
-use std::fmt::Display;
-use std::io::Write as _;
+use std::fmt::{Display, Write as _};
+use std::io;
 
 use tokio::time::Instant;
 
@@ -33,14 +33,15 @@ impl Timeline {
         let first = lines.next().unwrap_or_default();
         let mut text = format!("{:6.1}s  {speaker:<SPEAKER$} {first}\n", self.seconds());
         for line in lines {
-            text.push_str(&format!("{:7}  {:<SPEAKER$} {line}\n", "", ""));
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{:7}  {:<SPEAKER$} {line}", "", "");
         }
         // A reader who has left, as `head` does, is no reason to stop in the middle.
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        let _ = io::Write::write_all(&mut io::stdout().lock(), text.as_bytes());
     }
+}
 
-    /// A heading between two parts of the story.
-    pub(crate) fn part(&self, title: &str) {
-        let _ = writeln!(std::io::stdout().lock(), "\n{title}");
-    }
+/// A heading between two parts of the story.
+pub(crate) fn part(title: &str) {
+    let _ = io::Write::write_fmt(&mut io::stdout().lock(), format_args!("\n{title}\n"));
 }

@@ -1,21 +1,23 @@
-//! The watcher: fusegate's own live view of the circuit, asked ten times a second and told when it changes.
+//! The watcher: fusegate's own live view of the circuit, asked again and again, and told when it changes.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reqwest::Client;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::interval;
 
 use crate::harness::support::http;
 use crate::timeline::Timeline;
 
-const EVERY: Duration = Duration::from_millis(100);
+const EVERY: Duration = Duration::from_millis(30);
 
 /// A running watcher; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Watcher {
+    told: watch::Receiver<Value>,
     task: JoinHandle<()>,
 }
 
@@ -27,6 +29,7 @@ impl Watcher {
         timeline: Timeline,
     ) -> Result<Self> {
         let client = http::client()?;
+        let (tell, told) = watch::channel(Value::Null);
         let task = tokio::spawn(async move {
             let mut ticks = interval(EVERY);
             let mut seen = Seen::default();
@@ -35,10 +38,16 @@ impl Watcher {
                 // What can't be asked now is asked again in a moment; a stage's deadline tells if it stays so.
                 if let Ok(circuit) = circuit(&client, &circuits, object).await {
                     seen.tell(&circuit, &timeline);
+                    tell.send_replace(circuit);
                 }
             }
         });
-        Ok(Self { task })
+        Ok(Self { told, task })
+    }
+
+    /// The circuit as it was told last, so that the story never runs ahead of the timeline.
+    pub(crate) fn told(&self) -> Value {
+        self.told.borrow().clone()
     }
 }
 
@@ -49,7 +58,7 @@ impl Drop for Watcher {
 }
 
 /// One circuit as `/v1/circuits` shows it.
-pub(crate) async fn circuit(client: &Client, circuits: &str, object: &str) -> Result<Value> {
+async fn circuit(client: &Client, circuits: &str, object: &str) -> Result<Value> {
     let page: Value = client.get(circuits).send().await?.json().await?;
     let items = page["items"].as_array().context("no list of circuits")?;
     let found = items.iter().find(|circuit| circuit["object"] == object);
@@ -99,17 +108,20 @@ impl Seen {
         if sample == self.sample || class == "none" {
             return;
         }
+        // The sample that trips is the last one of its streak, which is over with it.
+        let trips = class == "Bad" && self.state == "Closed" && circuit["state"] == "Open";
         let of_interest = match circuit["state"].as_str() {
             Some("HalfOpen") => true,
             Some("Closed") => class == "Bad",
-            _ => false,
+            _ => trips,
         };
         if of_interest || class != self.class {
             let value = rule["value"]
                 .as_f64()
                 .map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"));
             let streak = match (class, rule["streak"].as_u64()) {
-                ("Bad", Some(streak)) => format!(", streak {streak} of 3"),
+                _ if trips => ", streak 3 of 3".to_owned(),
+                ("Bad", Some(streak)) if streak > 0 => format!(", streak {streak} of 3"),
                 _ => String::new(),
             };
             timeline.tell(

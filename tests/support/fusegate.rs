@@ -23,7 +23,7 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// How fusegate is started; its two listening addresses are added.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FusegateConfig {
-    /// Arguments after `fusegate run`.
+    /// Arguments after `fusegate run`; `{http}` in one stands for the address of its gate.
     pub(crate) args: Vec<String>,
     /// Environment variables beside those of the test process.
     pub(crate) env: Vec<(String, String)>,
@@ -78,7 +78,13 @@ impl Fusegate {
         let http = ports::loopback(ports::free()?);
         let xds = ports::loopback(ports::free()?);
         let mut args = vec!["run".to_owned()];
-        args.extend(config.args.iter().cloned());
+        let address = http.to_string();
+        args.extend(
+            config
+                .args
+                .iter()
+                .map(|arg| arg.replace("{http}", &address)),
+        );
         args.extend([
             format!("--http-listen={http}"),
             format!("--xds-listen={xds}"),

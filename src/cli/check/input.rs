@@ -36,7 +36,7 @@ pub(super) fn read(paths: &[PathBuf], mut stdin: impl Read) -> Result<Input, Che
     for path in paths {
         let name = path.display().to_string();
         if name == STDIN {
-            input.take("<stdin>".to_owned(), &mut stdin)?;
+            input.take("<stdin>", &mut stdin)?;
         } else if fs::metadata(path).map_err(unread(&name))?.is_dir() {
             input.folder(path)?;
         } else {
@@ -51,7 +51,7 @@ impl Input {
         for (path, sight) in walk::documents(folder).map_err(CheckFailure::List)? {
             match sight.target {
                 Ok(_) => self.file(&folder.join(path))?,
-                Err(why) => self.refuse(folder.join(path).display().to_string(), why),
+                Err(why) => self.refuse(&folder.join(path).display().to_string(), why),
             }
         }
         Ok(())
@@ -60,15 +60,15 @@ impl Input {
     fn file(&mut self, path: &Path) -> Result<(), CheckFailure> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(unread(&name))?;
-        self.take(name, file)
+        self.take(&name, file)
     }
 
-    fn take(&mut self, name: String, content: impl Read) -> Result<(), CheckFailure> {
+    fn take(&mut self, name: &str, content: impl Read) -> Result<(), CheckFailure> {
         let mut bytes = Vec::new();
         let mut content = content.take(yaml::LARGEST_FILE + 1);
-        content.read_to_end(&mut bytes).map_err(unread(&name))?;
+        content.read_to_end(&mut bytes).map_err(unread(name))?;
         match documents(&bytes) {
-            Ok(values) => self.keep(&name, values),
+            Ok(values) => self.keep(name, values),
             Err(why) => self.refuse(name, why),
         }
         Ok(())
@@ -82,9 +82,9 @@ impl Input {
         self.files += 1;
     }
 
-    fn refuse(&mut self, name: String, problem: String) {
+    fn refuse(&mut self, name: &str, problem: String) {
         self.findings.push(Finding {
-            place: self.place(&name, 0),
+            place: self.place(name, 0),
             subject: None,
             problem,
         });

@@ -154,7 +154,9 @@ fn reading(rule: &RuleView, now: Mono) -> String {
             add(&mut line, format_args!(" ({reason})"));
         }
     }
-    add(&mut line, format_args!(", {} Bad in a row", rule.streak));
+    if rule.streak > 0 {
+        add(&mut line, format_args!(", {} Bad in a row", rule.streak));
+    }
     if let Some(arrived) = rule.arrived {
         add(
             &mut line,
