@@ -119,8 +119,8 @@ fn every_problem_of_an_object_is_named_and_kinds_without_a_contract_are_not_judg
         CONTRACT,
         &OBJECT.replace("Storefront", "Basket").replace("120ms", "nonsense"),
     ]), @r#"
-    <stdin>:1 Storefront shop/web: status.conditions["error-rate"]: key "error-rate" is "NaN", which can't be read as the Number that contract storefronts.shop.example.com declares; write a number, such as 0.05
-    <stdin>:1 Storefront shop/web: status.conditions["network-latency"]: key "network-latency" is "2 parsecs", which can't be read as the Duration that contract storefronts.shop.example.com declares; write a number with a unit, such as "250ms"
+    <stdin>:1 Storefront shop/web: status.conditions["error-rate"]: key "error-rate" is "NaN", which can't be read as type Number, which contract storefronts.shop.example.com declares; write a number, such as 0.05
+    <stdin>:1 Storefront shop/web: status.conditions["network-latency"]: key "network-latency" is "2 parsecs", which can't be read as type Duration, which contract storefronts.shop.example.com declares; write a number with a unit, such as "250ms"
     <stdin>:1 Storefront shop/web: status.conditions["tier"]: key "tier" is not declared by contract storefronts.shop.example.com; declare it there or set unknownKeys: Ignore
     3 documents, 3 problems
     "#);
