@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod deploy;
 mod docs;
 mod effects_alerts;
 mod effects_kube;

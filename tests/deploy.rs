@@ -1,0 +1,260 @@
+//! The deployment: what `deploy/` ships is taken by the programs that it is for.
+
+mod cluster;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser as _;
+use fusegate::cli::check::Check;
+use fusegate::cli::{self, Cli};
+use serde_json::{Value, json};
+
+use crate::support::fusegate::{Fusegate, FusegateConfig};
+use crate::support::http;
+use crate::support::scratch::Scratch;
+use crate::support::servers::process::{Process, Program};
+use crate::support::servers::prometheus::{Prometheus, PrometheusConfig};
+use crate::support::servers::{assets, ports};
+use crate::support::wait::eventually;
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn path(below: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(below)
+}
+
+fn read(below: &str) -> String {
+    fs::read_to_string(path(below)).unwrap_or_else(|error| panic!("{below}: {error}"))
+}
+
+fn documents(below: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&read(below)).unwrap_or_else(|error| panic!("{below}: {error}"))
+}
+
+/// The container of the Deployment.
+fn container() -> Value {
+    let deployment = documents("deploy/kubernetes/deployment.yaml").remove(0);
+    deployment["spec"]["template"]["spec"]["containers"][0].clone()
+}
+
+#[test]
+fn the_examples_and_the_demos_files_are_clean_to_fusegate_check() {
+    for folder in ["deploy/examples", "tests/demo/files"] {
+        let check = Check {
+            files: vec![path(folder)],
+        };
+        let mut out = Vec::new();
+        let clean = check.print(&mut out).unwrap();
+        assert!(clean, "{}", String::from_utf8_lossy(&out));
+    }
+}
+
+#[test]
+fn the_deployment_starts_fusegate_with_options_that_it_has() {
+    let container = container();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let args = container["args"].as_array().unwrap().iter().map(text);
+    let cli = Cli::try_parse_from(["fusegate".to_owned()].into_iter().chain(args)).unwrap();
+    let cli::Command::Run(run) = cli.command else {
+        panic!("the Deployment does not run the controller")
+    };
+    let port = |name: &str| {
+        let ports = container["ports"].as_array().unwrap();
+        let found = ports.iter().find(|port| port["name"] == name).unwrap();
+        found["containerPort"].as_u64().unwrap()
+    };
+    assert_eq!(u64::from(run.xds_listen.port()), port("xds"));
+    assert_eq!(u64::from(run.http_listen.port()), port("http"));
+    let read: BTreeSet<String> = variables();
+    for variable in container["env"].as_array().unwrap() {
+        let name = text(&variable["name"]);
+        assert!(read.contains(&name), "fusegate doesn't read {name}");
+    }
+}
+
+/// The environment variables that `fusegate run` reads.
+fn variables() -> BTreeSet<String> {
+    let command = <Cli as clap::CommandFactory>::command();
+    let run = command.find_subcommand("run").unwrap();
+    let names = run.get_arguments().filter_map(clap::Arg::get_env);
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn kustomize_lists_every_manifest() {
+    let listed = documents("deploy/kubernetes/kustomization.yaml").remove(0);
+    let listed = listed["resources"].as_array().unwrap().iter();
+    let listed: BTreeSet<&str> = listed.filter_map(Value::as_str).collect();
+    for entry in fs::read_dir(path("deploy/kubernetes")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name == "kustomization.yaml" || listed.contains(&*name),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn envoy_accepts_the_bootstrap() -> Result<()> {
+    let scratch = Scratch::new("bootstrap")?;
+    let output = Command::new(assets::program("envoy")?)
+        .args(["--mode", "validate", "--config-path"])
+        .arg(path("deploy/envoy/bootstrap.yaml"))
+        .current_dir(scratch.path())
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+#[test]
+fn the_admin_layer_of_the_bootstrap_is_the_last_and_so_wins() {
+    let bootstrap = documents("deploy/envoy/bootstrap.yaml").remove(0);
+    let layers = bootstrap["layered_runtime"]["layers"].as_array().unwrap();
+    let (last, ours) = layers.split_last().unwrap();
+    assert!(last["admin_layer"].is_object(), "{last}");
+    assert!(ours.iter().all(|layer| layer["rtds_layer"].is_object()));
+}
+
+#[tokio::test]
+async fn prometheus_evaluates_every_rule_without_an_error() -> Result<()> {
+    let server = Prometheus::start(PrometheusConfig {
+        rules: Some(read("deploy/prometheus/rules.yaml")),
+        ..PrometheusConfig::default()
+    })
+    .await?;
+    let url = format!("{}/api/v1/rules", server.url());
+    let client = http::client()?;
+    let rules = eventually("every rule to be evaluated", SOON, async || {
+        let answer: Value = client.get(&url).send().await?.json().await?;
+        let rules = answer["data"]["groups"][0]["rules"].as_array().cloned();
+        let rules = rules.with_context(|| format!("no rules in {answer}"))?;
+        ensure!(rules.iter().all(|rule| rule["health"] == "ok"), "{rules:?}");
+        Ok(rules)
+    })
+    .await?;
+    assert!(rules.len() > 5, "{}", rules.len());
+    Ok(())
+}
+
+#[test]
+fn every_metric_in_a_rule_is_one_that_fusegate_registers() {
+    let registered = read("src/runtime/metrics.rs");
+    let rules = read("deploy/prometheus/rules.yaml");
+    let expressions = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expressions.flat_map(|expression| expression.split(move |c| !is_name(c)));
+    let metrics: BTreeSet<&str> = words
+        .filter_map(|word| word.strip_prefix("fusegate_"))
+        .collect();
+    assert!(metrics.len() > 5, "{metrics:?}");
+    for metric in metrics {
+        let base = metric
+            .trim_end_matches("_total")
+            .trim_end_matches("_bucket");
+        assert!(
+            registered.contains(&format!("\"{base}\"")),
+            "fusegate_{metric}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn alertmanager_runs_with_the_configuration() -> Result<()> {
+    let scratch = Scratch::new("alertmanager-deploy")?;
+    let address = ports::loopback(ports::free()?);
+    let config = path("deploy/alertmanager/alertmanager.yaml");
+    let mut alertmanager = Process::start(&Program {
+        name: "alertmanager",
+        path: assets::program("alertmanager")?,
+        args: vec![
+            format!("--config.file={}", config.display()),
+            format!("--storage.path={}", scratch.path().display()),
+            format!("--web.listen-address={address}"),
+            "--cluster.listen-address=".to_owned(),
+        ],
+        env: Vec::new(),
+        log: scratch.path().join("alertmanager.log"),
+    })?;
+    let client = http::client()?;
+    let ready = alertmanager.ready(SOON, async || {
+        let url = format!("http://{address}/-/ready");
+        client.get(url).send().await?.error_for_status()?;
+        Ok(())
+    });
+    ready.await
+}
+
+/// A fusegate that runs on the examples.
+async fn fusegate(scratch: &Scratch) -> Result<Fusegate> {
+    for name in ["contract.yaml", "policy.yaml"] {
+        scratch.write(name, read(&format!("deploy/examples/{name}")))?;
+    }
+    Fusegate::start(FusegateConfig::args([
+        format!("--source=dir:{}", scratch.path().display()),
+        "--audit=/dev/null".to_owned(),
+    ]))
+    .await
+}
+
+#[tokio::test]
+async fn every_webhook_of_the_canary_is_answered_by_the_gate() -> Result<()> {
+    let scratch = Scratch::new("deploy")?;
+    let fusegate = fusegate(&scratch).await?;
+    let canary = documents("deploy/flagger/canary.yaml").remove(0);
+    let webhooks = canary["spec"]["analysis"]["webhooks"].as_array().unwrap();
+    assert!(webhooks.len() > 3);
+    for webhook in webhooks {
+        let url = webhook["url"].as_str().context("no url")?;
+        let (_, hook) = url.split_once("/flagger/v1/").context("no such path")?;
+        assert_eq!(webhook["type"], hook, "the path tells the type");
+        let call = json!({
+            "name": canary["metadata"]["name"],
+            "namespace": canary["metadata"]["namespace"],
+            "phase": "Progressing",
+            "metadata": webhook["metadata"],
+        });
+        let url = fusegate.url(&format!("flagger/v1/{hook}"));
+        let answer = http::client()?.post(url).json(&call).send().await?;
+        let (status, body) = (answer.status().as_u16(), answer.text().await?);
+        ensure!([200, 403].contains(&status), "{hook}: {status} {body}");
+        ensure!(body.contains("shop/checkout"), "{hook}: {body}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_url_of_the_analysis_is_answered_with_what_its_conditions_read() -> Result<()> {
+    let scratch = Scratch::new("deploy")?;
+    let fusegate = fusegate(&scratch).await?;
+    let template = documents("deploy/argo/analysis-template.yaml").remove(0);
+    let metric = &template["spec"]["metrics"][0];
+    let url = metric["provider"]["web"]["url"]
+        .as_str()
+        .context("no url")?;
+    let (_, path) = url.split_once(":8080/").context("no path")?;
+    let path = path
+        .replace("{{args.namespace}}", "shop")
+        .replace("{{args.policy}}", "checkout")
+        .replace("{{args.object}}", "");
+    let (status, body) = fusegate.get(&path).await?;
+    let verdict: Value = serde_json::from_str(&body)?;
+    ensure!(status == 200, "{status} {body}");
+    // The example only observes, and such a policy holds nobody up.
+    assert_eq!(verdict["verdict"], "pass", "{body}");
+    assert_eq!(metric["successCondition"], "result.verdict == \"pass\"");
+    assert_eq!(metric["failureCondition"], "result.verdict == \"fail\"");
+    Ok(())
+}
