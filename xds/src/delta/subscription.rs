@@ -152,6 +152,11 @@ impl protocol::Subscription for Subscription {
         !self.unanswered.is_empty()
     }
 
+    fn awaits_answer_for(&self, key: &str) -> bool {
+        let mut keys = self.unanswered.iter().flat_map(|sent| &sent.keys);
+        keys.any(|sent| &**sent == key)
+    }
+
     fn ledger(&self) -> &Ledger {
         &self.ledger
     }

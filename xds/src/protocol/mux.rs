@@ -24,9 +24,12 @@ pub(crate) trait Subscription: Default {
     /// Whether a response awaits its answer.
     fn awaits_answer(&self) -> bool;
 
+    /// Whether a response that answers the subscribed name `key` awaits its answer.
+    fn awaits_answer_for(&self, key: &str) -> bool;
+
     /// Whether the client was told what there is under `name`, and has answered.
     fn is_done_with(&self, name: &str) -> bool {
-        self.ledger().has_told(name) && !self.awaits_answer()
+        self.ledger().has_told(name) && !self.awaits_answer_for(name)
     }
 
     fn ledger(&self) -> &Ledger;
@@ -204,6 +207,9 @@ impl<S: Subscription> Mux<S> {
     ) -> (Option<Due>, bool) {
         let nothing = Collection::default();
         let patient = self.is_patient(now);
+        if !patient {
+            self.stop_warming();
+        }
         let clusters_are_ready = !patient || self.clusters_are_ready(snapshot);
         let limits = self.quota.limits();
         let mut held = false;
@@ -256,7 +262,8 @@ impl<S: Subscription> Mux<S> {
         self.warming.is_empty() && !(clusters.awaits_answer() && due)
     }
 
-    /// The client refused clusters: which of them it has, and will ask endpoints for, is not known.
+    /// Waits for no endpoints any more: it has taken too long, or the client refused clusters,
+    /// so that it is not known which of them it has and will ask endpoints for.
     pub(crate) fn stop_warming(&mut self) {
         self.warming = Warming::default();
     }

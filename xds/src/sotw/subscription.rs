@@ -208,6 +208,11 @@ impl protocol::Subscription for Subscription {
         self.outstanding.is_some()
     }
 
+    fn awaits_answer_for(&self, key: &str) -> bool {
+        let outstanding = self.outstanding.as_ref();
+        outstanding.is_some_and(|(_, keys)| keys.iter().any(|sent| &**sent == key))
+    }
+
     fn ledger(&self) -> &Ledger {
         &self.ledger
     }

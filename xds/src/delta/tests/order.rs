@@ -109,6 +109,18 @@ fn rule_31_a_route_waits_until_its_new_cluster_is_warm() {
 }
 
 #[test]
+fn rule_31_a_route_does_not_wait_for_endpoints_of_other_clusters() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    mesh.next();
+    mesh.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, "one", "2")));
+    let unanswered = mesh.take().unwrap();
+    assert_eq!(brief(&unanswered), "ClusterLoadAssignment one");
+    mesh.warm("two");
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
 fn rule_31_a_route_does_not_wait_for_clusters_that_were_refused() {
     let mut mesh = Mesh::new();
     mesh.move_over();
