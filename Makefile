@@ -27,6 +27,10 @@ bench-reaction: servers ## Measure a status write to the first 503, and where th
 demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and Alertmanager (HOLD=1 keeps it running)
 	@tests/demo/run.sh $(if $(HOLD),--hold)
 
+.PHONY: bench-xds
+bench-xds: ## Measure the xDS server with a swarm of 4,000 real clients, a connection each (a minute)
+	cargo bench -p fusegate-xds --bench swarm -- 4000 50
+
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation
 	cargo fmt --all --check
