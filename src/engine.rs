@@ -17,6 +17,7 @@ mod overrides;
 mod policy;
 mod publish;
 mod record;
+mod revisions;
 mod rollback;
 mod schedule;
 mod status;
@@ -106,7 +107,7 @@ impl Engine {
             }
             Event::Crd(Change::Applied(crd)) => self.apply_crd(now, crd),
             Event::Crd(Change::Deleted(crd)) => self.delete_crd(now, &crd.target),
-            Event::Revision(Change::Applied(revision)) => self.apply_revision(now, revision),
+            Event::Revision(Change::Applied(revision)) => self.apply_revision(revision),
             Event::Revision(Change::Deleted(revision)) => self.delete_revision(&revision),
             Event::Object(kind, Change::Applied(object)) => self.apply_object(now, &kind, object),
             Event::Object(kind, Change::Deleted(object)) => {

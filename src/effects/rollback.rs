@@ -139,6 +139,7 @@ impl Rollbacks {
         let outcome = Outcome {
             contract: order.contract.name.clone(),
             incident: order.incident.clone(),
+            trip: order.trip.clone(),
             end,
         };
         if self.reports.send(Event::Outcome(outcome)).await.is_err() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::{Cause, Forced, Trip};
 use crate::breaker::time::Now;
-use crate::effects::effect::{Alert, Effect};
+use crate::effects::effect::{Action, Alert, Effect, Line};
 use crate::engine::circuit::{CircuitEntry, Cue};
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, words};
@@ -28,13 +28,26 @@ impl Engine {
         };
         let firing = std::mem::take(&mut entry.alerts);
         let ended = cause_of_end(entry.cause);
+        let object = words::resource(&entry.kind, &key.0, &entry.object);
         let mut changes = Vec::new();
         let mut kept = Vec::new();
+        let mut lines = Vec::new();
         for mut alert in wanted {
             let before = firing.iter().find(|before| before.labels == alert.labels);
             alert.starts_at = before.map_or(alert.starts_at, |before| before.starts_at);
             if before != Some(&alert) {
                 changes.push(alert.clone());
+            }
+            if before.is_none() {
+                let why = alert.annotations.get("summary").map_or("", |text| text);
+                lines.push(line(
+                    now,
+                    key,
+                    uid,
+                    &object,
+                    &alert,
+                    format!("fires: {why}"),
+                ));
             }
             kept.push(alert);
         }
@@ -42,10 +55,13 @@ impl Engine {
             if !kept.iter().any(|still| still.labels == alert.labels) {
                 alert.ends_at = Some(now.wall.0.max(alert.starts_at));
                 alert.annotations.insert("resolved_by".into(), ended.into());
+                let why = format!("resolves: {ended}");
+                lines.push(line(now, key, uid, &object, &alert, why));
                 changes.push(alert);
             }
         }
         entry.alerts = kept;
+        self.effects.extend(lines);
         self.effects.extend(changes.into_iter().map(Effect::Alert));
     }
 
@@ -206,6 +222,23 @@ impl Engine {
         );
         annotations
     }
+}
+
+/// One audit line for an alert that begins or ends; what merely changes in between is in the lines of what changed it.
+fn line(now: Now, key: &Key, uid: &str, object: &str, alert: &Alert, why: String) -> Effect {
+    Effect::Audit(Box::new(Line {
+        at: now.wall.0,
+        action: Action::Effect,
+        source: "effect",
+        resource: object.into(),
+        uid: uid.into(),
+        operation: "Alert".into(),
+        verdict: "Ordered",
+        reason: why.into(),
+        policy: Some(format!("{}/{}", key.0, key.1).into()),
+        trip_id: alert.annotations.get("trip_id").cloned(),
+        ..Line::default()
+    }))
 }
 
 fn cause_of_end(cue: Cue) -> &'static str {

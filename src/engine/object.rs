@@ -94,12 +94,17 @@ impl Engine {
             .and_then(|entry| entry.objects.get(&uid))
             .map(|object| object.shown().clone());
         let changed = self.keep_object(kind, &uid, object, &report, &compiled);
+        let cause = self.effects.len();
         for key in &keys {
             self.match_object(now, key, kind, &uid);
         }
         self.freeze(kind, &uid, before, &keys);
-        if let Some(operation) = changed {
-            self.audit_map(now, kind, &uid, &report, operation, &keys);
+        let line = changed
+            .as_ref()
+            .and_then(|operation| self.audit_map(now, kind, &uid, &report, operation, &keys));
+        if let Some(line) = line {
+            // What was written comes before what came of it, though its verdict is known only now.
+            self.effects.insert(cause, line);
         }
     }
 
@@ -286,16 +291,10 @@ impl Engine {
         kind: &GroupKind,
         uid: &Arc<str>,
         report: &report::Report,
-        operation: MapOperation,
+        operation: &MapOperation,
         keys: &[Key],
-    ) {
-        let Some(object) = self
-            .kinds
-            .get(kind)
-            .and_then(|entry| entry.objects.get(uid))
-        else {
-            return;
-        };
+    ) -> Option<Effect> {
+        let object = self.kinds.get(kind)?.objects.get(uid)?;
         let publishes = keys.iter().any(|key| self.publishes_conditions(key, uid));
         let verdict = match (report.is_legal(), object.frozen.is_some(), publishes) {
             (false, ..) => "Rejected",
@@ -329,7 +328,7 @@ impl Engine {
             policy: None,
             trip_id,
         };
-        self.effects.push(Effect::Audit(Box::new(line)));
+        Some(Effect::Audit(Box::new(line)))
     }
 }
 

@@ -6,8 +6,7 @@ use fusegate_crds::IncidentState;
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::Now;
-use crate::effects::effect::{Action, Effect, Line, Record, Rollback, Target};
-use crate::engine::kind::KindEntry;
+use crate::effects::effect::{Action, Effect, Line, Rollback, Target};
 use crate::engine::{Engine, Key};
 use crate::revision;
 use crate::revision::decide::{Facts, Verdict, decide};
@@ -61,10 +60,7 @@ impl Engine {
         let entry = self.kinds.get(kind)?;
         let crd = entry.crd.as_ref()?;
         let live_hash = entry.live_hash.as_deref()?;
-        let live = entry
-            .revisions
-            .values()
-            .find(|revision| *revision.hash == *live_hash);
+        let live = entry.live();
         let incident = revision::incident(&crd.meta.uid, live_hash);
         let revisions: Vec<Revision> = entry.revisions.values().cloned().collect();
         let labels: Vec<&str> = crd.meta.labels.keys().map(String::as_str).collect();
@@ -109,14 +105,36 @@ impl Engine {
         Some((verdict, Some(Box::new(rollback))))
     }
 
-    /// The state of an incident: what this replica has ordered, else what the contract's status says.
+    /// The state of an incident, as the contract's status says.
+    ///
+    /// A schema that a rollback brought back belongs to the incident which that ended: circuits that
+    /// trip a moment later must not take the CRD back further, one revision each.
     fn incident_state(&self, kind: &GroupKind, incident: &str) -> Option<IncidentState> {
         let contract = self.contract_of(kind)?;
         let written = contract
             .incidents
             .iter()
             .find(|record| record.id == incident);
-        written.map(|record| record.state)
+        let restored = || {
+            let live = self.kinds.get(kind)?.live()?.number;
+            let target = self.restored(kind)?;
+            (target == live).then_some(IncidentState::RolledBack)
+        };
+        written.map(|record| record.state).or_else(restored)
+    }
+
+    /// The revision that the latest rollback went to, by this replica's own knowledge or the contract's status.
+    fn restored(&self, kind: &GroupKind) -> Option<u64> {
+        if let RollbackState::Ordered { target, .. } | RollbackState::Done { target } =
+            self.kinds.get(kind)?.rollback
+        {
+            return Some(target);
+        }
+        let carried_out =
+            |state| matches!(state, IncidentState::Claimed | IncidentState::RolledBack);
+        let mut newest_first = self.contract_of(kind)?.incidents.iter().rev();
+        let record = newest_first.find(|record| carried_out(record.state))?;
+        u64::try_from(record.target?).ok()
     }
 
     fn set_rollback(
@@ -164,7 +182,7 @@ impl Engine {
             return;
         };
         let target = match &entry.rollback {
-            RollbackState::Ordered { target, .. } => *target,
+            RollbackState::Ordered { target, .. } | RollbackState::Done { target } => *target,
             _ => 0,
         };
         let verdict = if matches!(outcome.end, RollbackEnd::Blocked { .. }) {
@@ -199,6 +217,7 @@ impl Engine {
             operation: "RollbackSchema".into(),
             verdict,
             reason: why.into(),
+            trip_id: Some(outcome.trip),
             ..Line::default()
         })));
         self.touch_kind(&kind);
@@ -275,36 +294,6 @@ impl Engine {
         }
     }
 
-    /// Keeps the live schema as a revision, if it is a new one.
-    pub(crate) fn record_revision(&mut self, now: Now, kind: &GroupKind) {
-        if !self.is_listed() {
-            return;
-        }
-        let limit = self
-            .contract_of(kind)
-            .and_then(|contract| contract.spec.as_ref())
-            .map(|spec| spec.history.limit);
-        let (Some(limit), Some(entry)) = (limit, self.kinds.get_mut(kind)) else {
-            return;
-        };
-        let (Some(crd), Some(hash)) = (&entry.crd, &entry.live_hash) else {
-            return;
-        };
-        let known = entry
-            .revisions
-            .values()
-            .any(|revision| revision.hash == *hash);
-        if known || entry.recording.as_ref() == Some(hash) {
-            return;
-        }
-        let revision = entry.unrecorded(crd, hash, now);
-        entry.recording = Some(hash.clone());
-        self.effects.push(Effect::Record(Record {
-            revision,
-            limit: limit as usize,
-        }));
-    }
-
     /// Says once more what has to be stored and rolled back; for whoever leads anew.
     pub(crate) fn repeat_rollbacks(&mut self, now: Now) {
         for kind in self.kinds.keys().cloned().collect::<Vec<_>>() {
@@ -321,64 +310,4 @@ impl Engine {
             });
         }
     }
-
-    pub(crate) fn apply_revision(&mut self, now: Now, revision: Revision) {
-        let kinds = self.kinds.iter();
-        let mut owners = kinds.filter(|(_, entry)| {
-            entry
-                .crd
-                .as_ref()
-                .is_some_and(|crd| crd.meta.name == revision.crd)
-        });
-        let found = owners.next().map(|(kind, _)| kind.clone());
-        let Some(kind) = found.or_else(|| kind_of(&revision)) else {
-            return;
-        };
-        let entry = self.kinds.entry(kind.clone()).or_default();
-        entry.revisions.insert(revision.number, revision);
-        self.touch_kind(&kind);
-        let _ = now;
-    }
-
-    pub(crate) fn delete_revision(&mut self, revision: &Revision) {
-        for entry in self.kinds.values_mut() {
-            if entry
-                .revisions
-                .get(&revision.number)
-                .is_some_and(|kept| kept.crd == revision.crd)
-            {
-                entry.revisions.remove(&revision.number);
-            }
-        }
-    }
-}
-
-impl KindEntry {
-    /// The live schema as the revision it would be.
-    fn unrecorded(&self, crd: &crate::source::event::Crd, hash: &str, now: Now) -> Revision {
-        Revision {
-            crd: crd.meta.name.clone(),
-            crd_uid: crd.meta.uid.clone(),
-            number: self.revisions.keys().next_back().copied().unwrap_or(0) + 1,
-            hash: hash.into(),
-            seen_at: now.wall.0,
-            bad: None,
-            spec: crd.spec.clone(),
-        }
-    }
-
-    fn live_is_bad(&self) -> bool {
-        let live = self
-            .revisions
-            .values()
-            .find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
-        live.is_some_and(|revision| revision.bad.is_some())
-    }
-}
-
-/// The kind that a stored schema serves.
-fn kind_of(revision: &Revision) -> Option<GroupKind> {
-    let group = revision.spec.get("group")?.as_str()?;
-    let kind = revision.spec.get("names")?.get("kind")?.as_str()?;
-    Some(GroupKind::new(group, kind))
 }

@@ -192,6 +192,8 @@ pub struct Outcome {
     pub contract: Box<str>,
     /// The incident's id.
     pub incident: Box<str>,
+    /// The trip that asked for it.
+    pub trip: Box<str>,
     /// The end of it.
     pub end: RollbackEnd,
 }

@@ -4,9 +4,9 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::world::{POLICY, World, kind};
-use crate::effects::effect::Action;
+use crate::effects::effect::{Action, Effect};
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{Event, Feed};
+use crate::source::event::{Event, Feed, Outcome, RollbackEnd};
 
 #[test]
 fn three_bad_reports_in_a_row_trip_shed_freeze_page_and_roll_back() {
@@ -137,6 +137,54 @@ fn two_circuits_of_one_crd_order_one_rollback_each_for_the_same_incident() {
         !incidents.is_empty() && incidents.windows(2).all(|pair| pair[0] == pair[1]),
         "{incidents:?}"
     );
+}
+
+#[test]
+fn a_circuit_that_trips_after_the_rollback_joins_it_and_takes_the_crd_no_further_back() {
+    let mut world =
+        World::with(&POLICY.replace("mode: Enforce", "mode: Enforce\nmaxOpenPercent: 100"));
+    for maximum in [20, 5] {
+        world.crd(maximum);
+    }
+    world.latency("cart", "100ms");
+    world.break_latency("checkout");
+    let ordered = world.rollbacks();
+    let target = ordered.iter().map(|rollback| rollback.target.number);
+    assert_eq!(target.collect::<Vec<_>>(), [2]);
+    world.send(Event::Outcome(Outcome {
+        contract: ordered[0].contract.name.clone(),
+        incident: ordered[0].incident.clone(),
+        trip: ordered[0].trip.clone(),
+        end: RollbackEnd::Done,
+    }));
+    world.crd(20);
+    world.break_latency("cart");
+    assert_eq!(world.state("cart"), "Open");
+    assert_eq!(world.rollbacks(), ordered);
+}
+
+#[test]
+fn the_audit_log_tells_a_trip_from_its_cause_to_its_effects() {
+    let mut world = World::with(POLICY);
+    world.crd(5);
+    world.effects.clear();
+    world.break_latency("checkout");
+    let trip = world.circuit("checkout").unwrap().trip.unwrap().to_string();
+    let lines = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Audit(line) => Some(line),
+        _ => None,
+    });
+    let told = lines.map(|line| (line.action, &*line.operation, line.trip_id.as_deref()));
+    let trip = Some(&*trip);
+    let expect = [
+        (Action::Map, "Update", None),
+        (Action::Map, "Update", None),
+        (Action::Map, "Update", trip),
+        (Action::State, "Open", trip),
+        (Action::Effect, "RollbackSchema", trip),
+        (Action::Effect, "Alert", trip),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expect);
 }
 
 #[test]
