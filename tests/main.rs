@@ -15,4 +15,5 @@ mod effects_alerts;
 mod effects_kube;
 mod harness;
 mod source_kube;
+mod story;
 mod support;

@@ -1,0 +1,13 @@
+//! The story on real servers: a status is written at one end, and at the other Envoy sheds, the CRD has its previous schema back, and an alert stands.
+
+mod audit;
+mod cluster;
+mod documents;
+mod folder;
+mod illegal;
+mod shape;
+mod store;
+mod streak;
+mod trip;
+mod wire;
+mod world;

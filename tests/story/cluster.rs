@@ -1,0 +1,218 @@
+//! A cluster: an API server with fusegate on it.
+//!
+//! A fusegate watches all namespaces and leads alone in its own, so two on one API server would write the same statuses.
+//! That is why stories have an API server apart from the other tests, and one fusegate on it for all of them.
+
+use std::{fs, net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use fusegate::source::kube::revision;
+use k8s_openapi::{
+    api::{apps::v1::ControllerRevision, core::v1::Namespace},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    core::GroupVersionKind,
+};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::{documents::Documents, wire::Wire};
+use crate::support::{
+    fusegate::{Fusegate, FusegateConfig},
+    scratch::Scratch,
+    servers::{alertmanager::Alertmanager, apiserver::ApiServer},
+};
+
+/// Where fusegate has its lease and the stored revisions.
+const NAMESPACE: &str = "fusegate-system";
+
+/// An API server and the fusegate that watches it.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) server: ApiServer,
+    pub(super) fusegate: Fusegate,
+    pub(super) audit: PathBuf,
+    pub(super) wire: Option<Wire>,
+    _scratch: Scratch,
+}
+
+impl Cluster {
+    /// The one that the stories of this process share.
+    pub(super) async fn shared(alertmanager: &Alertmanager) -> Result<&'static Self> {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED
+            .get_or_try_init(async || Self::start(alertmanager, None).await)
+            .await
+    }
+
+    /// One of one's own, with a wire between fusegate and the API server.
+    pub(super) async fn own(alertmanager: &Alertmanager) -> Result<Self> {
+        let server = ApiServer::start().await?;
+        let address: SocketAddr = server.url().replace("https://", "").parse()?;
+        let wire = Wire::to(address).await?;
+        Self::start(alertmanager, Some((server, wire))).await
+    }
+
+    async fn start(alertmanager: &Alertmanager, given: Option<(ApiServer, Wire)>) -> Result<Self> {
+        let (server, wire) = match given {
+            Some((server, wire)) => (server, Some(wire)),
+            None => (ApiServer::start().await?, None),
+        };
+        prepare(&server).await?;
+        let scratch = Scratch::new("cluster")?;
+        let audit = scratch.path().join("audit.jsonl");
+        let mut kubeconfig = server.kubeconfig_path().to_owned();
+        if let Some(wire) = &wire {
+            let text = fs::read_to_string(&kubeconfig)?;
+            let through = text.replace(&server.url(), &format!("https://{}", wire.address()));
+            kubeconfig = scratch.write("kubeconfig", through)?;
+        }
+        let args = [
+            "--source=kube".to_owned(),
+            format!("--kubeconfig={}", kubeconfig.display()),
+            format!("--namespace={NAMESPACE}"),
+            "--replica=one".to_owned(),
+            "--cluster=test".to_owned(),
+            format!("--alertmanager={}", alertmanager.url()),
+            format!("--audit={}", audit.display()),
+        ];
+        let fusegate = Fusegate::start(FusegateConfig::args(args)).await?;
+        Ok(Self {
+            server,
+            fusegate,
+            audit,
+            wire,
+            _scratch: scratch,
+        })
+    }
+}
+
+/// Makes what an installation begins with: our own CRDs, and fusegate's namespace.
+async fn prepare(server: &ApiServer) -> Result<()> {
+    for crd in fusegate_crds::all() {
+        server.establish(&crd).await?;
+    }
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(NAMESPACE.to_owned());
+    Api::all(server.client().await?)
+        .create(&PostParams::default(), &namespace)
+        .await
+        .context("create fusegate's namespace")?;
+    Ok(())
+}
+
+/// A cluster as one story writes to it; the client belongs to the story's runtime.
+#[derive(Clone)]
+pub(super) struct Access {
+    client: Client,
+    documents: Documents,
+}
+
+impl Access {
+    pub(super) async fn new(cluster: &Cluster, documents: &Documents) -> Result<Self> {
+        let client = cluster.server.client().await?;
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(documents.namespace.clone());
+        Api::all(client.clone())
+            .create(&PostParams::default(), &namespace)
+            .await
+            .context("create the story's namespace")?;
+        Ok(Self {
+            client,
+            documents: documents.clone(),
+        })
+    }
+
+    /// Creates the CRD, or brings it to another revision.
+    pub(super) async fn apply_crd(&self, server: &ApiServer, revision: u32) -> Result<()> {
+        let crd: CustomResourceDefinition = serde_json::from_value(self.documents.crd(revision))?;
+        if revision == 1 {
+            return server.establish(&crd).await;
+        }
+        // A test that is about another field of the CRD must not fail on this one.
+        let spec = Patch::Merge(json!({"spec": crd.spec}));
+        self.crds()
+            .patch(&self.documents.crd_name(), &PatchParams::default(), &spec)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn create(&self, document: &Value) -> Result<()> {
+        let object: DynamicObject = serde_json::from_value(document.clone())?;
+        let kind = document["kind"].as_str().unwrap_or_default();
+        self.api(kind)
+            .create(&PostParams::default(), &object)
+            .await
+            .with_context(|| format!("create {document}"))?;
+        Ok(())
+    }
+
+    /// Puts a status in place of the one before.
+    pub(super) async fn write_status(&self, name: &str, status: &Value) -> Result<()> {
+        let patch = json!([{"op": "add", "path": "/status", "value": status}]);
+        let patch: Patch<Value> = Patch::Json(serde_json::from_value(patch)?);
+        self.api("Storefront")
+            .patch_status(name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.api("Storefront")
+            .patch(name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn crd(&self) -> Result<Value> {
+        let crd = self.crds().get(&self.documents.crd_name()).await?;
+        Ok(serde_json::to_value(crd)?)
+    }
+
+    /// The status of an object of our own kinds.
+    pub(super) async fn status(&self, kind: &str, name: &str) -> Result<Value> {
+        let object = self.api(kind).get(name).await?;
+        Ok(object.data["status"].clone())
+    }
+
+    /// The numbers of the stored revisions that are marked bad, each with its trip.
+    pub(super) async fn bad_revisions(&self) -> Result<Vec<(u64, String)>> {
+        let revisions: Api<ControllerRevision> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let mut bad = Vec::new();
+        for object in revisions.list(&ListParams::default()).await? {
+            let revision = revision::from_object(object)?;
+            if *revision.crd == *self.documents.crd_name()
+                && let Some(trip) = revision.bad
+            {
+                bad.push((revision.number, trip.into()));
+            }
+        }
+        Ok(bad)
+    }
+
+    fn crds(&self) -> Api<CustomResourceDefinition> {
+        Api::all(self.client.clone())
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let own = |plural: &str| {
+            let gvk = GroupVersionKind::gvk("fusegate.io", "v1alpha1", kind);
+            ApiResource::from_gvk_with_plural(&gvk, plural)
+        };
+        let namespace = &self.documents.namespace;
+        let client = self.client.clone();
+        match kind {
+            "ConditionContract" => Api::all_with(client, &own("conditioncontracts")),
+            "CircuitPolicy" => Api::namespaced_with(client, namespace, &own("circuitpolicies")),
+            _ => {
+                let gvk = GroupVersionKind::gvk(&self.documents.group, "v1", kind);
+                let resource = ApiResource::from_gvk_with_plural(&gvk, "storefronts");
+                Api::namespaced_with(client, namespace, &resource)
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A folder: a directory of documents with a standalone fusegate on it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use fusegate::source::dir::layout::{Layout, StoredRevision};
+use serde_json::Value;
+
+use super::documents::Documents;
+use crate::support::{
+    fusegate::{Fusegate, FusegateConfig},
+    scratch::Scratch,
+    servers::alertmanager::Alertmanager,
+};
+
+/// A directory and the fusegate that watches it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) fusegate: Fusegate,
+    pub(super) audit: PathBuf,
+    documents: Documents,
+    watched: PathBuf,
+    scratch: Scratch,
+}
+
+impl Folder {
+    pub(super) async fn start(alertmanager: &Alertmanager, documents: &Documents) -> Result<Self> {
+        let scratch = Scratch::new("folder")?;
+        let watched = scratch.path().join("watched");
+        fs::create_dir(&watched)?;
+        let audit = scratch.path().join("audit.jsonl");
+        let args = [
+            format!("--source=dir:{}", watched.display()),
+            "--cluster=test".to_owned(),
+            format!("--alertmanager={}", alertmanager.url()),
+            format!("--audit={}", audit.display()),
+        ];
+        Ok(Self {
+            fusegate: Fusegate::start(FusegateConfig::args(args)).await?,
+            audit,
+            documents: documents.clone(),
+            watched,
+            scratch,
+        })
+    }
+
+    pub(super) fn apply_crd(&self, revision: u32) -> Result<()> {
+        self.put(&self.documents.crd(revision))
+    }
+
+    /// Writes a document where no reader sees half of it: beside the directory, then renamed into it.
+    pub(super) fn put(&self, document: &Value) -> Result<()> {
+        let path = self.path(document);
+        let whole = self.scratch.write("next", document.to_string())?;
+        fs::rename(whole, &path).with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Puts a status in place of the one before.
+    pub(super) fn write_status(&self, name: &str, status: &Value) -> Result<()> {
+        let mut object = self.object(name)?;
+        object["status"] = status.clone();
+        self.put(&object)
+    }
+
+    pub(super) fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {
+        let mut object = self.object(name)?;
+        object["spec"] = spec.clone();
+        self.put(&object)
+    }
+
+    pub(super) fn crd(&self) -> Result<Value> {
+        read(&self.path(&self.documents.crd(1)))
+    }
+
+    /// The status of an object of our own kinds.
+    pub(super) fn status(&self, kind: &str, name: &str) -> Result<Value> {
+        let namespace = match kind {
+            "ConditionContract" => "",
+            _ => &self.documents.namespace,
+        };
+        let layout = Layout::new(&self.watched);
+        let status = layout.read_status(kind, namespace, name)?;
+        status.with_context(|| format!("no status of {kind} {name}"))
+    }
+
+    /// The numbers of the stored revisions that are marked bad, each with its trip.
+    pub(super) fn bad_revisions(&self) -> Result<Vec<(u64, String)>> {
+        let folder = Layout::new(&self.watched).revision_folder(&self.documents.crd_name());
+        let mut bad = Vec::new();
+        for file in fs::read_dir(folder)? {
+            let text = fs::read_to_string(file?.path())?;
+            let stored: StoredRevision = serde_json::from_str(&text)?;
+            bad.extend(stored.bad.map(|trip| (stored.number, trip.into())));
+        }
+        Ok(bad)
+    }
+
+    fn object(&self, name: &str) -> Result<Value> {
+        read(&self.path(&self.documents.object(name)))
+    }
+
+    fn path(&self, document: &Value) -> PathBuf {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
+        let kind = text(&document["kind"]);
+        let name = text(&document["metadata"]["name"]);
+        self.watched.join(format!("{kind}-{name}.yaml"))
+    }
+}
+
+/// Reads a document, which fusegate may have written anew as YAML.
+fn read(path: &Path) -> Result<Value> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(serde_saphyr::from_str(&text)?)
+}

@@ -1,0 +1,134 @@
+//! A store: where a story's documents are kept, an API server or a directory, with fusegate on it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::{
+    cluster::{Access, Cluster},
+    documents::Documents,
+    folder::Folder,
+};
+use crate::support::{fusegate::Fusegate, servers::alertmanager::Alertmanager};
+
+/// Which kind of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The API server that all stories share.
+    Cluster,
+    /// An API server that the story may stop, behind a wire that it may cut.
+    OwnCluster,
+    /// A directory.
+    Folder,
+}
+
+/// A story's documents, and fusegate on them.
+pub(super) enum Store {
+    Shared(&'static Cluster, Access),
+    Own(Box<Cluster>, Access),
+    Folder(Box<Folder>),
+}
+
+impl Store {
+    pub(super) async fn start(
+        place: Place,
+        alertmanager: &Alertmanager,
+        documents: &Documents,
+    ) -> Result<Self> {
+        Ok(match place {
+            Place::Cluster => {
+                let cluster = Cluster::shared(alertmanager).await?;
+                Self::Shared(cluster, Access::new(cluster, documents).await?)
+            }
+            Place::OwnCluster => {
+                let cluster = Box::new(Cluster::own(alertmanager).await?);
+                let access = Access::new(&cluster, documents).await?;
+                Self::Own(cluster, access)
+            }
+            Place::Folder => Self::Folder(Box::new(Folder::start(alertmanager, documents).await?)),
+        })
+    }
+
+    pub(super) fn fusegate(&self) -> &Fusegate {
+        match self {
+            Self::Shared(cluster, _) => &cluster.fusegate,
+            Self::Own(cluster, _) => &cluster.fusegate,
+            Self::Folder(folder) => &folder.fusegate,
+        }
+    }
+
+    pub(super) fn audit(&self) -> &Path {
+        match self {
+            Self::Shared(cluster, _) => &cluster.audit,
+            Self::Own(cluster, _) => &cluster.audit,
+            Self::Folder(folder) => &folder.audit,
+        }
+    }
+
+    /// The cluster that is this story's own.
+    pub(super) fn own(&mut self) -> Result<&mut Cluster> {
+        match self {
+            Self::Own(cluster, _) => Ok(cluster),
+            _ => anyhow::bail!("this story has no cluster of its own"),
+        }
+    }
+
+    /// Creates the CRD as revision 1, or brings it to another revision.
+    pub(super) async fn apply_crd(&self, revision: u32) -> Result<()> {
+        let applied = match self {
+            Self::Shared(cluster, access) => access.apply_crd(&cluster.server, revision).await,
+            Self::Own(cluster, access) => access.apply_crd(&cluster.server, revision).await,
+            Self::Folder(folder) => folder.apply_crd(revision),
+        };
+        applied.with_context(|| format!("apply revision {revision} of the CRD"))
+    }
+
+    pub(super) async fn create(&self, document: &Value) -> Result<()> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.create(document).await,
+            Self::Folder(folder) => folder.put(document),
+        }
+    }
+
+    /// Puts an object's status in place of the one before.
+    pub(super) async fn write_status(&self, name: &str, status: &Value) -> Result<()> {
+        let written = match self {
+            Self::Shared(_, access) | Self::Own(_, access) => {
+                access.write_status(name, status).await
+            }
+            Self::Folder(folder) => folder.write_status(name, status),
+        };
+        written.with_context(|| format!("write the status of {name}"))
+    }
+
+    pub(super) async fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.write_spec(name, spec).await,
+            Self::Folder(folder) => folder.write_spec(name, spec),
+        }
+    }
+
+    pub(super) async fn crd(&self) -> Result<Value> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.crd().await,
+            Self::Folder(folder) => folder.crd(),
+        }
+    }
+
+    /// The status of an object of our own kinds.
+    pub(super) async fn status(&self, kind: &str, name: &str) -> Result<Value> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.status(kind, name).await,
+            Self::Folder(folder) => folder.status(kind, name),
+        }
+    }
+
+    /// The numbers of the stored revisions that are marked bad, each with its trip.
+    pub(super) async fn bad_revisions(&self) -> Result<Vec<(u64, String)>> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.bad_revisions().await,
+            Self::Folder(folder) => folder.bad_revisions(),
+        }
+    }
+}
