@@ -32,7 +32,10 @@ build_apiserver() {
     -ldflags "-s -w -X k8s.io/kubernetes/vendor/k8s.io/component-base/version.gitVersion=v$apiserver_version" \
     -o "$to/kube-apiserver" ./cmd/kube-apiserver
   cd "$cache"
-  "$to/kube-apiserver" --version | grep -qF "$apiserver_version" || fail "the built kube-apiserver does not name version $apiserver_version"
+  case "$("$to/kube-apiserver" --version)" in
+  *"$apiserver_version"*) ;;
+  *) fail "the built kube-apiserver does not name version $apiserver_version" ;;
+  esac
   say "built kube-apiserver $apiserver_version"
 }
 
