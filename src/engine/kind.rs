@@ -64,9 +64,17 @@ impl Engine {
     pub(crate) fn apply_crd(&mut self, now: Now, crd: Crd) {
         let target = crd.target.clone();
         let entry = self.kinds.entry(target.clone()).or_default();
-        entry.live_hash = Some(crate::revision::hash(&crd.spec).into());
+        let hash: Box<str> = crate::revision::hash(&crd.spec).into();
+        let moved = entry
+            .live_hash
+            .as_ref()
+            .is_some_and(|before| *before != hash);
+        entry.live_hash = Some(hash);
         entry.crd = Some(crd);
         self.record_revision(now, &target);
+        if moved {
+            self.refresh_revision(now, &target);
+        }
         self.touch_kind(&target);
     }
 

@@ -7,6 +7,30 @@ use crate::engine::kind::KindEntry;
 use crate::source::event::{Crd, GroupKind, Revision};
 
 impl Engine {
+    /// A schema that somebody made live again counts as changed now; one that a rollback
+    /// brought back is as old as it was.
+    pub(crate) fn refresh_revision(&mut self, now: Now, kind: &GroupKind) {
+        let contract = self.contract_of(kind);
+        let limit = contract
+            .and_then(|contract| contract.spec.as_ref())
+            .map(|spec| spec.history.limit);
+        let live = self.kinds.get(kind).and_then(KindEntry::live);
+        let (Some(limit), Some(live), true) = (limit, live, self.is_listed()) else {
+            return;
+        };
+        if self.restored(kind) == Some(live.number) {
+            return;
+        }
+        let revision = Revision {
+            seen_at: now.wall.0,
+            ..live.clone()
+        };
+        self.effects.push(Effect::Record(Record {
+            revision,
+            limit: limit as usize,
+        }));
+    }
+
     /// Keeps the live schema as a revision, if it is a new one.
     pub(crate) fn record_revision(&mut self, now: Now, kind: &GroupKind) {
         if !self.is_listed() {

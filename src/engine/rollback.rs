@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::IncidentState;
+use fusegate_crds::{IncidentRecord, IncidentState};
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::Now;
 use crate::effects::effect::{Action, Effect, Line, Rollback, Target};
+use crate::engine::contract::ContractEntry;
 use crate::engine::{Engine, Key};
 use crate::revision;
 use crate::revision::decide::{Facts, Verdict, decide};
@@ -124,7 +125,7 @@ impl Engine {
     }
 
     /// The revision that the latest rollback went to, by this replica's own knowledge or the contract's status.
-    fn restored(&self, kind: &GroupKind) -> Option<u64> {
+    pub(crate) fn restored(&self, kind: &GroupKind) -> Option<u64> {
         if let RollbackState::Ordered { target, .. } | RollbackState::Done { target } =
             self.kinds.get(kind)?.rollback
         {
@@ -171,13 +172,13 @@ impl Engine {
     }
 
     pub(crate) fn end_rollback(&mut self, now: Now, outcome: Outcome) {
-        let Some(kind) = self
-            .contracts
-            .get(&outcome.contract)
-            .and_then(|contract| contract.kind.clone())
-        else {
+        let Some(contract) = self.contracts.get(&outcome.contract) else {
             return;
         };
+        let Some(kind) = contract.kind.clone() else {
+            return;
+        };
+        let joined = blocked_before(contract, &outcome.incident);
         let Some(entry) = self.kinds.get_mut(&kind) else {
             return;
         };
@@ -196,7 +197,7 @@ impl Engine {
                 format!("rolled back to revision {target}"),
             ),
             RollbackEnd::Joined => (
-                RollbackState::Done { target },
+                joined.unwrap_or(RollbackState::Done { target }),
                 "another trip of this incident was there first".to_owned(),
             ),
             RollbackEnd::Blocked { reason, message } => {
@@ -310,4 +311,15 @@ impl Engine {
             });
         }
     }
+}
+
+/// What an incident that was dealt with before was blocked by, if it was.
+fn blocked_before(contract: &ContractEntry, incident: &str) -> Option<RollbackState> {
+    let blocked =
+        |record: &&IncidentRecord| record.id == incident && record.state == IncidentState::Blocked;
+    let record = contract.incidents.iter().find(blocked)?;
+    Some(RollbackState::Blocked {
+        reason: record.reason.as_deref().unwrap_or("Blocked").into(),
+        message: record.message.as_deref().unwrap_or_default().into(),
+    })
 }

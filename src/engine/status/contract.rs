@@ -61,11 +61,8 @@ impl Engine {
 
 impl KindEntry {
     fn live_revision(&self) -> Option<i64> {
-        let live = self
-            .revisions
-            .values()
-            .find(|revision| Some(&revision.hash) == self.live_hash.as_ref());
-        live.and_then(|revision| i64::try_from(revision.number).ok())
+        self.live()
+            .and_then(|revision| i64::try_from(revision.number).ok())
     }
 }
 

@@ -298,3 +298,17 @@ fn past_the_open_cap_trips_are_suppressed_visible_and_paging() {
     });
     assert!(paged);
 }
+
+#[test]
+fn a_schema_made_live_again_by_a_person_counts_as_changed_now() {
+    let mut world = World::with(POLICY);
+    world.crd(60);
+    world.pass(60_000);
+    world.crd(50);
+    let recorded = world.effects.iter().rev().find_map(|effect| match effect {
+        crate::effects::effect::Effect::Record(record) => Some(record.revision.clone()),
+        _ => None,
+    });
+    let recorded = recorded.unwrap();
+    assert_eq!((recorded.number, recorded.seen_at), (1, world.now.wall.0));
+}
