@@ -8,6 +8,7 @@ use bytes::BufMut;
 
 use crate::protocol::Response;
 use crate::resource::Resource;
+use crate::snapshot::Failure;
 use crate::wire;
 
 /// The type of the message that wraps a resource in delta, and in SotW where it has a TTL.
@@ -26,6 +27,9 @@ pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
     }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
     wire::put_bytes(buffer, 5, response.nonce.to_string().as_bytes());
+    for (name, failure) in &response.failed {
+        put_error(7, name, failure, buffer);
+    }
 }
 
 /// Writes a `DeltaDiscoveryResponse`.
@@ -45,6 +49,9 @@ pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
         wire::put_head(buffer, 6, name.len());
         buffer.put_slice(name.as_bytes());
     }
+    for (name, failure) in &response.failed {
+        put_error(9, name, failure, buffer);
+    }
 }
 
 /// About how many bytes either takes, to reserve them at once.
@@ -56,7 +63,25 @@ pub(crate) fn size_hint(response: &Response) -> usize {
         .iter()
         .map(|resource| resource.name().len() + 160);
     let removed = response.removed.iter().map(|name| name.len() + 8);
-    resources + heartbeats.sum::<usize>() + removed.sum::<usize>() + 160
+    let failed = response.failed.iter();
+    let failed = failed.map(|(name, failure)| name.len() + failure.message.len() + 48);
+    let others = heartbeats.chain(removed).chain(failed);
+    resources + others.sum::<usize>() + 160
+}
+
+/// Writes a `ResourceError` (rule 37).
+fn put_error(number: u32, name: &str, failure: &Failure, buffer: &mut impl BufMut) {
+    // A negative int32 is written as the 64 bits that it is extended to.
+    let code = i64::from(failure.code).cast_unsigned();
+    let name_len = wire::bytes_len(1, name.as_bytes());
+    let status_len = wire::uint_len(1, code) + wire::bytes_len(2, failure.message.as_bytes());
+    let length = wire::field_len(1, name_len) + wire::field_len(2, status_len);
+    wire::put_head(buffer, number, length);
+    wire::put_head(buffer, 1, name_len);
+    wire::put_bytes(buffer, 1, name.as_bytes());
+    wire::put_head(buffer, 2, status_len);
+    wire::put_uint(buffer, 1, code);
+    wire::put_bytes(buffer, 2, failure.message.as_bytes());
 }
 
 /// Writes a wrapped resource as an `Any`.
@@ -149,8 +174,16 @@ mod tests {
     use super::{WRAPPER, delta, sotw};
     use crate::protocol::{Nonce, Response};
     use crate::runtime::{self, RuntimeValue};
+    use crate::snapshot::Failure;
     use crate::type_url::TypeUrl;
     use crate::version::Version;
+
+    fn denied() -> Failure {
+        Failure {
+            code: 7,
+            message: "not yours".into(),
+        }
+    }
 
     fn response() -> Response {
         let layer = runtime::layer("shop", [("key", RuntimeValue::Number(1.0))]);
@@ -162,6 +195,7 @@ mod tests {
             nonce: Nonce::default().next(),
             resources: vec![layer, other],
             removed: vec![Arc::from("gone"), Arc::from("")],
+            failed: vec![(Arc::from("denied"), Arc::new(denied()))],
             heartbeats: Vec::new(),
             ttl: false,
         }
@@ -184,6 +218,20 @@ mod tests {
                 .collect::<Vec<_>>()
         );
         assert_eq!(theirs.encode_to_vec(), bytes);
+    }
+
+    #[test]
+    fn rule_37_prost_reads_failures_as_they_were_meant() {
+        let (mut state, mut delta_bytes) = (Vec::new(), Vec::new());
+        sotw(&response(), &mut state);
+        delta(&response(), &mut delta_bytes);
+        let state = DiscoveryResponse::decode(state.as_slice()).unwrap();
+        let increment = DeltaDiscoveryResponse::decode(delta_bytes.as_slice()).unwrap();
+        assert_eq!(state.resource_errors, increment.resource_errors);
+        let error = &increment.resource_errors[0];
+        assert_eq!(error.resource_name.as_ref().unwrap().name, "denied");
+        let status = error.error_detail.as_ref().unwrap();
+        assert_eq!((status.code, status.message.as_str()), (7, "not yours"));
     }
 
     #[test]

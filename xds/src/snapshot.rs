@@ -5,12 +5,14 @@
 mod absent;
 mod changes;
 mod collection;
+mod failure;
 mod topic;
 
 use imbl::OrdMap;
 
 pub use absent::{Absent, Answer};
 pub use collection::Collection;
+pub use failure::Failure;
 pub use topic::{InterestChange, Topic};
 
 use crate::type_url::TypeUrl;

@@ -58,6 +58,8 @@ enum Known {
     Unanswered,
     /// A resource of this version; of one that is not ours if `None`.
     Has(Option<Version>),
+    /// Nothing new, and it was told of this failure.
+    Failed(Version),
     /// Nothing, and it knows.
     Nothing,
 }

@@ -61,6 +61,7 @@ impl Ask<'_> {
             nonce: self.nonce,
             resources,
             removed,
+            failed: Vec::new(),
             heartbeats: Vec::new(),
             ttl: self.ttl,
         }
@@ -76,8 +77,12 @@ pub(crate) struct Due {
 impl Due {
     pub(crate) fn delta(ask: &Ask<'_>, selection: Selection) -> Self {
         let changed = Self::with_references(&selection.resources);
-        let response = Arc::new(ask.response(selection.resources, selection.removed));
-        Self { response, changed }
+        let mut response = ask.response(selection.resources, selection.removed);
+        response.failed = selection.failed;
+        Self {
+            response: Arc::new(response),
+            changed,
+        }
     }
 
     /// A response that only keeps `beats` alive; `None` if there are none (rule 36).

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use crate::resource::Resource;
+use crate::snapshot::Failure;
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -44,6 +45,8 @@ pub struct Response {
     pub resources: Vec<Resource>,
     /// Names that the client is to drop; delta only.
     pub removed: Vec<Arc<str>>,
+    /// Names that the client asked for and gets no resource of, and why (rule 37).
+    pub failed: Vec<(Arc<str>, Arc<Failure>)>,
     /// Resources that the client has and is only to hear of, lest their TTL pass (rule 36); delta only.
     pub heartbeats: Vec<Resource>,
     /// The client understands TTLs (rule 35).

@@ -15,6 +15,7 @@ use prost::Message;
 
 use super::response::{Rejection, Response};
 use crate::resource::Resource;
+use crate::snapshot::Failure;
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
 
@@ -46,6 +47,11 @@ pub(crate) fn line(response: &Response) -> String {
         )
     });
     let removed = response.removed.iter().map(|name| format!("-{name}"));
+    let failed = response
+        .failed
+        .iter()
+        .map(|(name, failure)| format!("!{name}={}", failure.message));
+    let removed = removed.chain(failed);
     resources.chain(removed).collect::<Vec<_>>().join(" ")
 }
 
@@ -93,6 +99,12 @@ pub(crate) fn brief(response: &Response) -> String {
 
 pub(crate) fn names(line: &str) -> Vec<Arc<str>> {
     line.split_whitespace().map(Arc::from).collect()
+}
+
+/// The update that fails `name` with `message`.
+pub(crate) fn failing(type_url: &TypeUrl, name: &str, message: &str) -> Update {
+    let message = message.to_owned();
+    Update::new().fail(type_url.clone(), name, Failure { code: 14, message })
 }
 
 pub(crate) fn rejection() -> Rejection {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
+use super::failure::Failure;
 use crate::resource::Resource;
 
 /// What makes the stand-in for a name under which nothing is published.
@@ -66,6 +67,8 @@ impl Debug for Absent {
 pub enum Answer {
     /// This resource, whose name differs from the one asked for where that was an alias.
     Resource(Resource),
+    /// A failure, which the client is told.
+    Failed(Arc<Failure>),
     /// Nothing, and the client may know.
     Missing,
     /// Nothing that the client may be told.

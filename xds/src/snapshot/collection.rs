@@ -6,6 +6,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::absent::{Absent, Answer};
 use super::changes::{ChangeLog, Names};
+use super::failure::Failure;
 use crate::resource::Resource;
 use crate::version::Version;
 use crate::wire;
@@ -15,6 +16,7 @@ use crate::wire;
 pub struct Collection {
     resources: OrdMap<Arc<str>, Resource>,
     aliases: OrdMap<Arc<str>, Arc<str>>,
+    failures: OrdMap<Arc<str>, Arc<Failure>>,
     withheld: OrdSet<Arc<str>>,
     absent: Absent,
     version: Version,
@@ -40,8 +42,11 @@ impl Collection {
 
     /// What `name`, or the alias `name`, stands for when asked for by name.
     pub fn answer(&self, name: &str) -> Answer {
-        match self.published(name) {
-            Some(resource) => Answer::Resource(resource.clone()),
+        if let Some(resource) = self.published(name) {
+            return Answer::Resource(resource.clone());
+        }
+        match self.failures.get(name) {
+            Some(failure) => Answer::Failed(Arc::clone(failure)),
             None if self.withheld.contains(name) => Answer::Withheld,
             None => self.absent.answer(name),
         }
@@ -79,10 +84,10 @@ impl Collection {
         self.log.since(sequence)
     }
 
-    /// Publishes `resource`; false if it was published already.
-    pub(crate) fn put(&mut self, resource: Resource, changed: &mut Vec<Arc<str>>) -> bool {
+    /// Publishes `resource` in the place of what its name has.
+    pub(crate) fn put(&mut self, resource: Resource, changed: &mut Vec<Arc<str>>) {
         if self.resources.get(resource.name()) == Some(&resource) {
-            return false;
+            return;
         }
         self.remove(&Arc::clone(resource.name()), changed);
         for alias in resource.aliases() {
@@ -91,15 +96,35 @@ impl Collection {
             changed.push(Arc::clone(alias));
         }
         changed.push(Arc::clone(resource.name()));
-        self.version = self.version.include(member(&resource));
+        let member = member(resource.name(), resource.version());
+        self.version = self.version.include(member);
         self.resources.insert(Arc::clone(resource.name()), resource);
-        true
     }
 
-    /// Takes `name` out; false if it was not published.
-    pub(crate) fn remove(&mut self, name: &str, changed: &mut Vec<Arc<str>>) -> bool {
+    /// Publishes `failure` in the place of what `name` has.
+    pub(crate) fn fail(
+        &mut self,
+        name: &Arc<str>,
+        failure: &Arc<Failure>,
+        changed: &mut Vec<Arc<str>>,
+    ) {
+        if self.failures.get(name) == Some(failure) {
+            return;
+        }
+        self.remove(name, changed);
+        self.version = self.version.include(member(name, failure.version()));
+        self.failures.insert(Arc::clone(name), Arc::clone(failure));
+        changed.push(Arc::clone(name));
+    }
+
+    /// Takes out the resource or failure that `name` has.
+    pub(crate) fn remove(&mut self, name: &str, changed: &mut Vec<Arc<str>>) {
+        if let Some((name, failure)) = self.failures.remove_with_key(name) {
+            self.version = self.version.exclude(member(&name, failure.version()));
+            changed.push(name);
+        }
         let Some(resource) = self.resources.remove(name) else {
-            return false;
+            return;
         };
         for alias in resource.aliases() {
             if self.aliases.get(alias) == Some(resource.name()) {
@@ -108,8 +133,8 @@ impl Collection {
             }
         }
         changed.push(Arc::clone(resource.name()));
-        self.version = self.version.exclude(member(&resource));
-        true
+        let member = member(resource.name(), resource.version());
+        self.version = self.version.exclude(member);
     }
 
     /// Names that get no answer while nothing is published under them, beside what the absent rule says.
@@ -128,6 +153,7 @@ impl Collection {
     /// Whether `name` stands for something else here than in `before`.
     pub(crate) fn differs(&self, before: &Self, name: &Arc<str>) -> bool {
         self.published(name) != before.published(name)
+            || self.failures.get(name) != before.failures.get(name)
             || self.withheld.contains(name) != before.withheld.contains(name)
     }
 
@@ -141,10 +167,10 @@ impl Collection {
     }
 }
 
-/// What a resource adds to the version of its type.
-fn member(resource: &Resource) -> Version {
-    let mut bytes = Vec::with_capacity(resource.name().len() + 48);
-    wire::put_bytes(&mut bytes, 1, resource.name().as_bytes());
-    wire::put_bytes(&mut bytes, 2, resource.version().to_string().as_bytes());
+/// What a name with its content adds to the version of its type.
+fn member(name: &str, content: Version) -> Version {
+    let mut bytes = Vec::with_capacity(name.len() + 48);
+    wire::put_bytes(&mut bytes, 1, name.as_bytes());
+    wire::put_bytes(&mut bytes, 2, content.to_string().as_bytes());
     Version::of(&bytes)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::request::Request;
 use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Nonce, Response};
 use crate::resource::Resource;
-use crate::snapshot::{Answer, Collection, InterestChange, Topic};
+use crate::snapshot::{Answer, Collection, Failure, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 
 const WILDCARD: &str = "*";
@@ -82,11 +82,12 @@ impl Subscription {
     fn changed(&mut self, ask: &Ask<'_>) -> Option<Answered> {
         loop {
             let selection = self.ledger.select(demand(ask, ask.limits.response_bytes));
-            if !selection.resources.is_empty() || selection.owed {
+            if !selection.resources.is_empty() || !selection.failed.is_empty() || selection.owed {
                 let changed = Due::with_references(&selection.resources);
                 return Some(Answered {
                     resources: selection.resources,
                     keys: selection.keys,
+                    failed: selection.failed,
                     changed,
                 });
             }
@@ -114,6 +115,7 @@ impl Subscription {
         Some(Answered {
             resources,
             keys: selection.keys,
+            failed: selection.failed,
             changed,
         })
     }
@@ -137,7 +139,7 @@ impl Subscription {
                 Answer::Resource(resource) => {
                     insert(&resource);
                 }
-                Answer::Missing => {}
+                Answer::Failed(_) | Answer::Missing => {}
                 Answer::Withheld => return None,
             }
         }
@@ -153,6 +155,7 @@ impl Subscription {
         (!resources.is_empty()).then(|| Answered {
             resources,
             keys: Vec::new(),
+            failed: Vec::new(),
             changed: Vec::new(),
         })
     }
@@ -182,6 +185,7 @@ impl Subscription {
 struct Answered {
     resources: Vec<Resource>,
     keys: Vec<Arc<str>>,
+    failed: Vec<(Arc<str>, Arc<Failure>)>,
     changed: Vec<Resource>,
 }
 
@@ -197,7 +201,9 @@ impl protocol::Subscription for Subscription {
             self.changed(ask)
         };
         let answered = answered.or_else(|| self.heartbeat(ask))?;
-        let response = Arc::new(ask.response(answered.resources, Vec::new()));
+        let mut response = ask.response(answered.resources, Vec::new());
+        response.failed = answered.failed;
+        let response = Arc::new(response);
         self.last = Some(response.nonce);
         self.outstanding = Some((Arc::clone(&response), answered.keys));
         let changed = answered.changed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::name;
 use crate::resource::Resource;
-use crate::snapshot::{Absent, Collection, Names, Snapshot};
+use crate::snapshot::{Absent, Collection, Failure, Names, Snapshot};
 use crate::type_url::TypeUrl;
 
 /// A batch of changes.
@@ -21,6 +21,7 @@ pub struct Update {
 enum Step {
     Put(Resource),
     Remove(Arc<str>),
+    Fail(Arc<str>, Arc<Failure>),
     Replace(Vec<Resource>),
     Withhold(Arc<str>),
     Release(Arc<str>),
@@ -39,7 +40,15 @@ impl Update {
         self.step(type_url, Step::Put(resource))
     }
 
-    /// Takes out what is published under `name`, if anything is.
+    /// Publishes a failure in the place of what the type has under `name`: those who ask for the name are told (rule 37).
+    ///
+    /// To a wildcard subscription the name is gone.
+    pub fn fail(self, type_url: TypeUrl, name: &str, failure: Failure) -> Self {
+        let step = Step::Fail(name::canonical(name).into(), Arc::new(failure));
+        self.step(type_url, step)
+    }
+
+    /// Takes out what is published under `name`, resource or failure, if anything is.
     pub fn remove(self, type_url: TypeUrl, name: &str) -> Self {
         self.step(type_url, Step::Remove(name::canonical(name).into()))
     }
@@ -122,12 +131,9 @@ fn apply_steps(collection: &mut Collection, steps: &[Step], before: Option<&Coll
     let mut everything = false;
     for step in steps {
         match step {
-            Step::Put(resource) => {
-                collection.put(resource.clone(), &mut touched);
-            }
-            Step::Remove(name) => {
-                collection.remove(name, &mut touched);
-            }
+            Step::Put(resource) => collection.put(resource.clone(), &mut touched),
+            Step::Fail(name, failure) => collection.fail(name, failure, &mut touched),
+            Step::Remove(name) => collection.remove(name, &mut touched),
             Step::Replace(resources) => replace(collection, resources, &mut touched),
             Step::Withhold(name) => collection.withhold(name, &mut touched),
             Step::Release(name) => collection.release(name, &mut touched),

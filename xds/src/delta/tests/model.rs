@@ -61,7 +61,13 @@ impl Run {
             }
             Step::Answer(taken) => self.answer(*taken),
             Step::Reconnect => self.reconnect(),
-            publisher => assert!(script::publish(&self.store, &TypeUrl::ENDPOINT, publisher)),
+            publisher => {
+                if let Step::Fail(name, _) = publisher {
+                    self.model.repeatable.insert(Arc::from(*name));
+                }
+                let done = script::publish(&self.store, &TypeUrl::ENDPOINT, publisher);
+                assert!(done);
+            }
         }
     }
 
@@ -168,6 +174,12 @@ impl Run {
             }
         }
         let mut held = self.model.held.clone();
+        // What has failed the client may keep, if it asked for it by name.
+        for name in &self.model.names {
+            if matches!(collection.answer(name), Answer::Failed(_)) {
+                held.remove(name);
+            }
+        }
         for (name, refused) in &self.model.refused {
             if expected.get(name) == refused.as_ref() {
                 expected.remove(name);
@@ -231,6 +243,10 @@ impl Model {
     }
 
     fn answered(&mut self, response: &Response, taken: bool) {
+        if !taken {
+            let failed = response.failed.iter().map(|(name, _)| Arc::clone(name));
+            self.repeatable.extend(failed);
+        }
         for (name, version) in changes(response) {
             if !taken {
                 self.refused.insert(Arc::clone(&name), version);

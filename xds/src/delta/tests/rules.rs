@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Client, some};
 use crate::delta::{Delta, Request};
-use crate::protocol::testing::{publish, rejection, resource};
+use crate::protocol::testing::{failing, publish, rejection, resource};
 use crate::protocol::{Event, Limits, Refusal};
 use crate::snapshot::Absent;
 use crate::store::Update;
@@ -357,6 +357,41 @@ fn rule_31_one_change_goes_in_make_before_break_order() {
             TypeUrl::ROUTE
         ]
     );
+}
+
+#[test]
+fn rule_37_a_failure_is_told_once_to_those_who_ask_by_name() {
+    let mut client = Client::new("a=1 b=1");
+    let fail = |client: &Client, message| {
+        client
+            .store
+            .publish(failing(&TypeUrl::ENDPOINT, "a", message))
+    };
+    client.ask("a");
+    client.next();
+    fail(&client, "busy");
+    assert_eq!(client.next(), some("!a=busy"));
+    fail(&client, "busy");
+    client.publish("b=2");
+    assert_eq!(client.next(), None);
+    fail(&client, "down");
+    assert_eq!(client.next(), some("!a=down"));
+    client.publish("a=1");
+    assert_eq!(client.next(), some("a=1"));
+    fail(&client, "down");
+    client.publish("-a");
+    assert_eq!(client.next(), some("-a"), "the failure is gone");
+}
+
+#[test]
+fn rule_37_a_wildcard_is_told_of_no_failures() {
+    let mut client = Client::new("a=1 b=1");
+    client.ask("*");
+    client.next();
+    client
+        .store
+        .publish(failing(&TypeUrl::ENDPOINT, "a", "busy"));
+    assert_eq!(client.next(), some("-a"));
 }
 
 #[test]

@@ -150,6 +150,19 @@ impl Ledger {
                 }
                 self.give(name, resource, demand, selection)
             }
+            (Answer::Failed(failure), known) => {
+                let told = Known::Failed(failure.version());
+                if known == told {
+                    return 0;
+                }
+                self.settle_failed(name, told);
+                self.unpark(name);
+                self.heartbeats.stop(name);
+                let size = failure.message.len() + name.len();
+                selection.failed.push((Arc::clone(name), failure));
+                selection.keys.push(Arc::clone(name));
+                size
+            }
             (Answer::Missing, Known::Has(_)) if demand.hold_removals => {
                 self.held_back.insert(Arc::clone(name));
                 0
@@ -232,6 +245,13 @@ impl Ledger {
                 self.entries.remove(name);
                 self.base.insert(Arc::clone(name), resource.clone());
             }
+        }
+    }
+
+    /// Only a name that was asked for can fail.
+    fn settle_failed(&mut self, name: &str, told: Known) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.known = told;
         }
     }
 

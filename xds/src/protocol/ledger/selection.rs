@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::resource::Resource;
-use crate::snapshot::Collection;
+use crate::snapshot::{Collection, Failure};
 
 /// What is asked of the ledger.
 #[derive(Clone, Copy)]
@@ -23,6 +23,7 @@ pub(crate) struct Demand<'a> {
 pub(crate) struct Selection {
     pub(crate) resources: Vec<Resource>,
     pub(crate) removed: Vec<Arc<str>>,
+    pub(crate) failed: Vec<(Arc<str>, Arc<Failure>)>,
     /// The subscribed names that this answers.
     pub(crate) keys: Vec<Arc<str>>,
     /// The first answer to a wildcard, which goes even if it is empty (rule 21).
@@ -31,10 +32,10 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub(crate) fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.removed.is_empty() && !self.owed
+        self.resources.is_empty() && self.removed.is_empty() && self.failed.is_empty() && !self.owed
     }
 
-    /// Rule 30: no name twice, and none both updated and removed.
+    /// Rules 30 and 37: no name twice, none both updated and removed, and none that failed in either.
     pub(super) fn tidy(&mut self) {
         self.resources.sort_by(|a, b| a.name().cmp(b.name()));
         self.resources.dedup_by(|a, b| a.name() == b.name());
@@ -47,5 +48,6 @@ impl Selection {
         self.removed.retain(|name| !sent(name));
         self.removed.sort();
         self.removed.dedup();
+        self.failed.retain(|(name, _)| !sent(name));
     }
 }

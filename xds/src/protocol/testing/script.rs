@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-use super::resource;
+use super::{failing, resource};
 use crate::snapshot::Absent;
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
@@ -17,6 +17,7 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Publish(Vec<(&'static str, Option<u8>)>),
+    Fail(&'static str, u8),
     Absent(Rule),
     Withhold(&'static str),
     Release(&'static str),
@@ -55,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         6 => vec(change, 1..4).prop_map(Step::Publish),
+        1 => (name(), 0..2_u8).prop_map(|(name, message)| Step::Fail(name, message)),
         1 => rule.prop_map(Step::Absent),
         1 => name().prop_map(Step::Withhold),
         1 => name().prop_map(Step::Release),
@@ -74,6 +76,7 @@ pub(crate) fn publish(store: &Store, type_url: &TypeUrl, step: &Step) -> bool {
                 Some(content) => update.put(resource(type_url, name, &content.to_string())),
                 None => update.remove(type_url.clone(), name),
             }),
+        Step::Fail(name, message) => failing(type_url, name, &message.to_string()),
         Step::Absent(rule) => Update::new().absent(type_url.clone(), absent(*rule, type_url)),
         Step::Withhold(name) => Update::new().withhold(type_url.clone(), name),
         Step::Release(name) => Update::new().release(type_url.clone(), name),

@@ -1,7 +1,7 @@
 //! One test for each rule.
 
 use super::{Client, some};
-use crate::protocol::testing::{publish, rejection, resource};
+use crate::protocol::testing::{failing, publish, rejection, resource};
 use crate::protocol::{Event, Limits, Refusal};
 use crate::snapshot::Absent;
 use crate::sotw::{Request, Sotw};
@@ -326,6 +326,29 @@ fn rule_34_a_reconnecting_client_is_answered_at_the_version_it_holds() {
     client.last = None;
     client.ask("a");
     assert_eq!(client.next(), some("a=1"));
+}
+
+#[test]
+fn rule_37_a_failure_is_told_once_beside_all_else() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client
+        .store
+        .publish(failing(&TypeUrl::ENDPOINT, "a", "busy"));
+    client.ask("a b");
+    assert_eq!(client.next(), some("b=1 !a=busy"));
+    client.publish("b=2");
+    assert_eq!(client.next(), some("b=2"));
+    client.publish("a=2");
+    assert_eq!(client.next(), some("a=2"));
+    let mut client = Client::of_clusters("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    client
+        .store
+        .publish(failing(&TypeUrl::CLUSTER, "a", "busy"));
+    assert_eq!(client.next(), some("b=1 !a=busy"));
+    client.publish("b=2");
+    assert_eq!(client.next(), some("b=2"));
 }
 
 #[test]
