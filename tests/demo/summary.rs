@@ -1,9 +1,11 @@
 //! The summary: what the story came to, in figures, and what to try next.
 
+use std::env;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::harness::support::fusegate;
 use crate::timeline::part;
 use crate::traffic::Answers;
 
@@ -81,15 +83,26 @@ impl Summary {
         for (what, figure) in rows {
             println!("  {what:<34}{figure}");
         }
-        print!("{NEXT}");
+        println!("{}", next());
     }
 }
 
-const NEXT: &str = "
+fn next() -> String {
+    let program = fusegate::program().unwrap_or_else(|_| "fusegate".into());
+    let here = env::current_dir().unwrap_or_default();
+    let program = program.strip_prefix(here).unwrap_or(&program).display();
+    format!(
+        "
 What to try next
-  make demo HOLD=1                              the same, and everything keeps running for you to play with
-  target/debug/fusegate check tests/demo/files  validate the files of this demo; break one and see
-  target/debug/fusegate run --help              every option; --source dir:PATH needs no Kubernetes
-  target/debug/fusegate crds                    the CRDs, for kubectl apply -f -
-  deploy/                                       manifests, Envoy bootstrap, alert rules, Flagger and Argo examples
-";
+  make demo HOLD=1
+      the same, and everything keeps running for you to play with
+  {program} check tests/demo/files
+      validates the files of this demo: break one and see
+  {program} run --help
+      every option; --source dir:PATH needs no Kubernetes
+  {program} crds
+      the CRDs, for kubectl apply -f -
+  deploy/README.md
+      manifests, an Envoy bootstrap, alert rules, and examples for Flagger and Argo Rollouts"
+    )
+}
