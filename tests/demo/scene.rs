@@ -122,10 +122,10 @@ impl Scene {
         let folder = self.files.folder();
         println!(
             "\nEverything still runs; Ctrl-C ends it. Try:
-  curl -s {gate}            # the gate, and why
-  curl -s {circuits}                    # the circuits, live
-  curl -i {checkout}                 # the service, through Envoy
-  tail -f {audit}    # every decision
+  the gate, and why          curl -s {gate}
+  the circuits, live         curl -s {circuits}
+  the service, through Envoy curl -i {checkout}
+  every decision             tail -f {audit}
   Force the circuit open by writing a file into {folder}:
     apiVersion: fusegate.io/v1alpha1
     kind: CircuitOverride
