@@ -8,12 +8,12 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 use anyhow::{Context as _, Result};
 use fusegate::source::kube::revision;
 use k8s_openapi::{
-    api::{apps::v1::ControllerRevision, core::v1::Namespace},
+    api::{apps::v1::ControllerRevision, core::v1::Namespace, events::v1::Event},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -150,6 +150,39 @@ impl Access {
         Ok(())
     }
 
+    /// Merges a patch into an object.
+    pub(super) async fn edit(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        self.api(kind)
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        self.api(kind)
+            .delete(name, &DeleteParams::default())
+            .await?;
+        Ok(())
+    }
+
+    /// An object, if there is one of that name.
+    pub(super) async fn find(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        let found = self.api(kind).get_opt(name).await?;
+        Ok(found.map(serde_json::to_value).transpose()?)
+    }
+
+    /// The Events about an object, oldest first.
+    pub(super) async fn events(&self, uid: &str) -> Result<Vec<Event>> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.documents.namespace);
+        let mut events = events.list(&ListParams::default()).await?.items;
+        events.retain(|event| {
+            let regarding = event.regarding.as_ref();
+            regarding.and_then(|regarding| regarding.uid.as_deref()) == Some(uid)
+        });
+        events.sort_by(|one, other| one.event_time.cmp(&other.event_time));
+        Ok(events)
+    }
+
     /// Puts a status in place of the one before.
     pub(super) async fn write_status(&self, name: &str, status: &Value) -> Result<()> {
         let patch = json!([{"op": "add", "path": "/status", "value": status}]);
@@ -208,6 +241,10 @@ impl Access {
         match kind {
             "ConditionContract" => Api::all_with(client, &own("conditioncontracts")),
             "CircuitPolicy" => Api::namespaced_with(client, namespace, &own("circuitpolicies")),
+            "CircuitOverride" => Api::namespaced_with(client, namespace, &own("circuitoverrides")),
+            "CustomResourceDefinition" => {
+                Api::all_with(client, &ApiResource::erase::<CustomResourceDefinition>(&()))
+            }
             _ => {
                 let gvk = GroupVersionKind::gvk(&self.documents.group, "v1", kind);
                 let resource = ApiResource::from_gvk_with_plural(&gvk, "storefronts");

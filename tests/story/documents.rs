@@ -128,7 +128,7 @@ pub(super) fn revision_of(crd: &Value) -> Option<u32> {
 }
 
 /// Merges a patch into a document (RFC 7396, without removals).
-fn merge(document: &mut Value, patch: &Value) {
+pub(super) fn merge(document: &mut Value, patch: &Value) {
     match (document, patch) {
         (Value::Object(document), Value::Object(patch)) => {
             for (key, value) in patch {

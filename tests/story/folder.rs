@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use fusegate::source::dir::layout::{Layout, StoredRevision};
 use serde_json::Value;
 
-use super::documents::Documents;
+use super::documents::{Documents, merge};
 use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
     scratch::Scratch,
@@ -58,6 +58,24 @@ impl Folder {
         fs::rename(whole, &path).with_context(|| format!("write {}", path.display()))
     }
 
+    /// Merges a patch into a document.
+    pub(super) fn edit(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        let mut document = read(&self.path_of(kind, name))?;
+        merge(&mut document, patch);
+        self.put(&document)
+    }
+
+    pub(super) fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        let path = self.path_of(kind, name);
+        fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
+    }
+
+    /// A document, if there is one of that name.
+    pub(super) fn find(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        let path = self.path_of(kind, name);
+        path.exists().then(|| read(&path)).transpose()
+    }
+
     /// Puts a status in place of the one before.
     pub(super) fn write_status(&self, name: &str, status: &Value) -> Result<()> {
         let mut object = self.object(name)?;
@@ -103,10 +121,16 @@ impl Folder {
     }
 
     fn path(&self, document: &Value) -> PathBuf {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
-        let kind = text(&document["kind"]);
-        let name = text(&document["metadata"]["name"]);
-        self.watched.join(format!("{kind}-{name}.yaml"))
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.path_of(
+            &text(&document["kind"]),
+            &text(&document["metadata"]["name"]),
+        )
+    }
+
+    fn path_of(&self, kind: &str, name: &str) -> PathBuf {
+        let name = format!("{kind}-{name}.yaml").to_lowercase();
+        self.watched.join(name)
     }
 }
 

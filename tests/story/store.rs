@@ -66,6 +66,15 @@ impl Store {
         }
     }
 
+    /// The fusegate that is this story's own, to be killed and started again.
+    pub(super) fn own_fusegate(&mut self) -> Result<&mut Fusegate> {
+        match self {
+            Self::Own(cluster, _) => Ok(&mut cluster.fusegate),
+            Self::Folder(folder) => Ok(&mut folder.fusegate),
+            Self::Shared(..) => anyhow::bail!("this story has no fusegate of its own"),
+        }
+    }
+
     /// The cluster that is this story's own.
     pub(super) fn own(&mut self) -> Result<&mut Cluster> {
         match self {
@@ -88,6 +97,39 @@ impl Store {
         match self {
             Self::Shared(_, access) | Self::Own(_, access) => access.create(document).await,
             Self::Folder(folder) => folder.put(document),
+        }
+    }
+
+    /// Merges a patch into a document of any kind.
+    pub(super) async fn edit(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        let edited = match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.edit(kind, name, patch).await,
+            Self::Folder(folder) => folder.edit(kind, name, patch),
+        };
+        edited.with_context(|| format!("edit {kind} {name}"))
+    }
+
+    pub(super) async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        let deleted = match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.delete(kind, name).await,
+            Self::Folder(folder) => folder.delete(kind, name),
+        };
+        deleted.with_context(|| format!("delete {kind} {name}"))
+    }
+
+    /// A document of any kind, if there is one of that name.
+    pub(super) async fn find(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => access.find(kind, name).await,
+            Self::Folder(folder) => folder.find(kind, name),
+        }
+    }
+
+    /// The way into the cluster, for what a directory has nothing of.
+    pub(super) fn access(&self) -> Result<&Access> {
+        match self {
+            Self::Shared(_, access) | Self::Own(_, access) => Ok(access),
+            Self::Folder(_) => anyhow::bail!("this story is in a directory"),
         }
     }
 

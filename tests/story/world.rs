@@ -96,8 +96,9 @@ impl Opening {
             shape: self.shape,
             store,
             alertmanager,
-            envoy: Envoy::start(envoy).await?,
-            _upstream: upstream,
+            envoy: Envoy::start(envoy.clone()).await?,
+            mesh: envoy,
+            upstream,
             documents,
         };
         shop.fill(&self).await.with_context(|| shop.evidence())?;
@@ -110,9 +111,12 @@ pub(super) struct Shop {
     pub(super) documents: Documents,
     pub(super) envoy: Envoy,
     pub(super) store: Store,
+    /// How its Envoy was set up.
+    pub(super) mesh: EnvoyConfig,
+    /// The one that answers for all clusters.
+    pub(super) upstream: Upstream,
+    pub(super) alertmanager: &'static Alertmanager,
     shape: Shape,
-    alertmanager: &'static Alertmanager,
-    _upstream: Upstream,
 }
 
 impl Shop {
@@ -156,8 +160,13 @@ impl Shop {
     /// Writes an object's conditions, which must differ from those before, and waits until fusegate has judged them.
     /// The audit line is returned.
     pub(super) async fn report(&self, object: &str, values: &[(&str, Value)]) -> Result<Line> {
+        self.report_status(object, &self.shape.status(values)).await
+    }
+
+    /// Reports conditions as they stand in a status.
+    pub(super) async fn report_status(&self, object: &str, status: &Value) -> Result<Line> {
         let before = self.map_lines(object)?.len();
-        self.write(object, values).await?;
+        self.store.write_status(object, status).await?;
         self.wait("the update's audit line", async || {
             self.map_lines(object)?
                 .into_iter()
@@ -387,7 +396,7 @@ impl Shop {
     }
 
     /// What a failed test is understood by: the audit lines of this story, and the end of fusegate's log.
-    fn evidence(&self) -> String {
+    pub(super) fn evidence(&self) -> String {
         let lines = match self.audit() {
             Ok(lines) => format!("{lines:#?}"),
             Err(error) => format!("{error:#}"),

@@ -147,6 +147,13 @@ impl Fusegate {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// What a path answers to a document that is posted there: status and body.
+    pub(crate) async fn post(&self, path: &str, document: &Value) -> Result<(u16, String)> {
+        let answer = self.client.post(self.url(path)).json(document);
+        let answer = answer.send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     /// What a path answers, as JSON, whatever the status.
     pub(crate) async fn get_json(&self, path: &str) -> Result<Value> {
         let (status, body) = self.get(path).await?;
