@@ -83,7 +83,7 @@ impl Store {
         }
     }
 
-    /// Creates the CRD as revision 1, or brings it to another revision.
+    /// Creates the CRD, or brings it to another revision.
     pub(super) async fn apply_crd(&self, revision: u32) -> Result<()> {
         let applied = match self {
             Self::Shared(cluster, access) => access.apply_crd(&cluster.server, revision).await,

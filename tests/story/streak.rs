@@ -12,6 +12,9 @@ use super::{
 
 const POLICY: &str = "checkout";
 
+/// Objects by which a list is told from the resumption of a watch: more than anything else that comes meanwhile.
+const BYSTANDERS: u32 = 50;
+
 async fn open(place: Place, trip: Value) -> Result<Shop> {
     let opening = Opening::at(place).policy(POLICY, json!({ "trip": trip }));
     opening.object("front").open().await
@@ -121,6 +124,10 @@ async fn a_value_that_stands_is_resampled_and_trips(
 #[tokio::test]
 async fn neither_a_reconnect_of_the_watch_nor_a_relist_counts_a_value_again() -> Result<()> {
     let mut shop = open(Place::OwnCluster, json!({})).await?;
+    for index in 0..BYSTANDERS {
+        let object = shop.documents.object(&format!("bystander-{index}"));
+        shop.store.create(&object).await?;
+    }
     shop.report_latencies("front", &["300ms", "310ms"]).await?;
     // What is seen of this comes through the new connection, after everything that it repeats.
     let marker = |error_rate: f64| {
@@ -130,15 +137,26 @@ async fn neither_a_reconnect_of_the_watch_nor_a_relist_counts_a_value_again() ->
         ]
     };
 
+    let before = shop.events_of_objects().await?;
     shop.cut_wire()?;
     shop.report("front", &marker(0.1)).await?;
+    let reconnected = shop.events_of_objects().await?;
+    ensure!(
+        reconnected < before + f64::from(BYSTANDERS),
+        "this was a relist"
+    );
     ensure!(
         shop.streak(POLICY, "front").await? == 2,
-        "after a reconnect"
+        "a reconnect counted"
     );
     shop.restart_apiserver().await?;
     shop.report("front", &marker(0.2)).await?;
-    ensure!(shop.streak(POLICY, "front").await? == 2, "after a relist");
+    let relisted = shop.events_of_objects().await?;
+    ensure!(
+        relisted > reconnected + f64::from(BYSTANDERS),
+        "this was no relist"
+    );
+    ensure!(shop.streak(POLICY, "front").await? == 2, "a relist counted");
 
     shop.assert_never_moved(POLICY, "front").await?;
     ensure!(shop.answer("front").await? == 200);

@@ -35,6 +35,28 @@ async fn three_reports_above_the_threshold_shed_freeze_roll_back_and_page_under_
     what_is_published_stays_frozen(&shop).await
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_rollback_goes_to_the_schema_that_was_live_last_whatever_its_number(
+    #[values(Place::Cluster, Place::Folder)] place: Place,
+) -> Result<()> {
+    let opening = Opening::at(place).policy(POLICY, json!({}));
+    let shop = opening.object("front").open().await?;
+    for revision in [1, 3] {
+        shop.store.apply_crd(revision).await?;
+        shop.wait_revision(revision).await?;
+    }
+
+    shop.report_latencies("front", &["300ms", "310ms", "320ms"])
+        .await?;
+    shop.wait_rolled_back().await?;
+
+    assert_eq!(shop.revision().await?, 1);
+    let trip = shop.wait_open(POLICY, "front").await?;
+    assert_eq!(shop.store.bad_revisions().await?, [(3, trip)]);
+    Ok(())
+}
+
 async fn envoy_sheds_one_cluster_and_no_other(shop: &Shop) -> Result<()> {
     shop.wait_answer("front", 503).await?;
     let cluster = shop.documents.cluster("front");

@@ -366,6 +366,12 @@ impl Shop {
         Ok(self.store.fusegate().get(&path).await?.0)
     }
 
+    /// How many events the watches of objects have brought, of all stories on this fusegate.
+    pub(super) async fn events_of_objects(&self) -> Result<f64> {
+        let series = "fusegate_events_total{feed=\"Objects\"}";
+        self.store.fusegate().metric(series).await
+    }
+
     /// Stops the story's own API server and starts it again.
     pub(super) async fn restart_apiserver(&mut self) -> Result<()> {
         let cluster = self.store.own()?;

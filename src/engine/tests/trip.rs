@@ -164,6 +164,21 @@ fn a_circuit_that_trips_after_the_rollback_joins_it_and_takes_the_crd_no_further
 }
 
 #[test]
+fn a_rollback_goes_to_the_schema_that_was_live_last_whatever_its_number() {
+    let mut world = World::with(POLICY);
+    for maximum in [20, 50, 5] {
+        world.pass(1_000);
+        world.crd(maximum);
+    }
+    world.break_latency("checkout");
+    let rollbacks = world.rollbacks();
+    let moves = rollbacks
+        .iter()
+        .map(|rollback| (rollback.bad.number, rollback.target.number));
+    assert_eq!(moves.collect::<Vec<_>>(), [(3, 1)]);
+}
+
+#[test]
 fn the_audit_log_tells_a_trip_from_its_cause_to_its_effects() {
     let mut world = World::with(POLICY);
     world.crd(5);
