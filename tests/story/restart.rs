@@ -148,3 +148,35 @@ async fn a_streak_of_two_and_a_step_of_half_open_outlive_the_process(
     shop.wait_answer("front", 200).await?;
     shop.wait_resolved(&trip).await
 }
+
+#[tokio::test]
+async fn an_object_replaced_while_nobody_watched_is_a_new_one_and_the_old_trip_ends() -> Result<()>
+{
+    let opening = Opening::at(Place::OwnCluster).policy(POLICY, json!({}));
+    let mut shop = opening.object("front").object("back").open().await?;
+    let trip = shop.trip(POLICY, "front").await?;
+    shop.wait_recorded(POLICY, &trip).await?;
+    shop.wait_alert(&trip).await?;
+    let before = shop.circuit(POLICY, "front").await?;
+
+    shop.store.own_fusegate()?.kill9()?;
+    shop.store.delete("Storefront", "front").await?;
+    shop.store.create(&shop.documents.object("front")).await?;
+    shop.write("front", &latency("300ms")).await?;
+    // Nobody has said yet that the old object is gone.
+    ensure!(shop.answer("front").await? == 503);
+    shop.store.own_fusegate()?.restart().await?;
+
+    let after = shop.wait_closed(POLICY, "front").await?;
+    assert_ne!(before["uid"], after["uid"]);
+    assert_eq!(after["rules"][0]["streak"], 1, "{after}");
+    shop.wait_answer("front", 200).await?;
+    shop.wait_published("front", "300").await?;
+    shop.wait_resolved(&trip).await?;
+    let lines = shop
+        .wait_moves(POLICY, "front", &["Open", "Closed"])
+        .await?;
+    assert_eq!(lines[1].text("reason"), "Deleted: the object is gone");
+    assert_eq!(lines[1].text("trip_id"), trip);
+    Ok(())
+}
