@@ -3,6 +3,7 @@
 mod acts;
 mod audit;
 mod cluster;
+mod contracts;
 mod documents;
 mod fleet;
 mod folder;

@@ -61,9 +61,13 @@ impl Engine {
             self.kinds.entry(kind.clone()).or_default();
         }
         if changed {
-            kind.iter().for_each(|kind| self.outdate_objects(kind));
+            if let Some(kind) = &kind {
+                self.outdate_objects(kind);
+            }
             self.relower_contracted(now, &name);
-            kind.iter().for_each(|kind| self.record_revision(now, kind));
+            if let Some(kind) = &kind {
+                self.record_revision(now, kind);
+            }
         }
         self.publisher.recheck();
     }
@@ -71,12 +75,13 @@ impl Engine {
     /// What is published stays, until the policies that asked for it go.
     pub(crate) fn delete_contract(&mut self, now: Now, name: &str) {
         if let Some(entry) = self.contracts.remove(name) {
-            entry
-                .kind
-                .iter()
-                .for_each(|kind| self.outdate_objects(kind));
+            if let Some(kind) = &entry.kind {
+                self.outdate_objects(kind);
+            }
             self.relower_contracted(now, name);
-            entry.kind.iter().for_each(|kind| self.touch_kind(kind));
+            if let Some(kind) = &entry.kind {
+                self.touch_kind(kind);
+            }
         }
     }
 

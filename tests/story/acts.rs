@@ -6,7 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use fusegate_crds::Time;
 use serde_json::{Value, json};
 
-use super::{audit::Line, world::Shop};
+use super::{
+    audit::Line,
+    store::Place,
+    world::{Opening, Shop},
+};
 use crate::support::servers::envoy::{Envoy, EnvoyConfig};
 
 /// How a circuit comes back in the stories about that: by new reports alone, two of them a step.
@@ -35,6 +39,22 @@ pub(super) fn millis_between(from: &Value, to: &Value) -> Result<i64> {
     let times = from_time.zip(to_time);
     let (from_time, to_time) = times.with_context(|| format!("no times: {from}, {to}"))?;
     Ok(to_time.millis() - from_time.millis())
+}
+
+/// A shop with an object `front` that has tripped, with everything that follows from that, and another one, `back`.
+pub(super) async fn tripped(
+    place: Place,
+    name: &'static str,
+    policy: Value,
+) -> Result<(Shop, String)> {
+    let opening = Opening::at(place).policy(name, policy);
+    let shop = opening.object("front").object("back").open().await?;
+    let trip = shop.trip(name, "front").await?;
+    shop.wait_answer("front", 503).await?;
+    shop.wait_alert(&trip).await?;
+    shop.wait_rolled_back().await?;
+    shop.wait_revision(1).await?;
+    Ok((shop, trip))
 }
 
 impl Shop {
@@ -175,6 +195,35 @@ impl Shop {
             },
         )
         .await
+    }
+
+    /// What belongs to an object in the layers of the story's namespace.
+    pub(super) async fn keys_of(&self, object: &str) -> Result<Vec<String>> {
+        let namespace = &self.documents.namespace;
+        let mut keys = Vec::new();
+        for layer in [namespace, &format!("{namespace}.conditions")] {
+            keys.extend(self.envoy.layer(layer).await?.into_keys());
+        }
+        let (cluster, name) = (self.shed_key(object), format!(".Storefront.{object}."));
+        keys.retain(|key| *key == cluster || key.contains(&name));
+        Ok(keys)
+    }
+
+    /// Waits until nothing of an object is left in the layers.
+    pub(super) async fn wait_no_keys(&self, object: &str) -> Result<()> {
+        self.wait(&format!("the keys of {object} to go"), async || {
+            let keys = self.keys_of(object).await?;
+            ensure!(keys.is_empty(), "{keys:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until both layers of the story's namespace are empty.
+    pub(super) async fn wait_both_empty(&self) -> Result<()> {
+        let namespace = &self.documents.namespace;
+        self.wait_empty(namespace).await?;
+        self.wait_empty(&format!("{namespace}.conditions")).await
     }
 
     /// Waits until nothing is left of a layer in Envoy.
