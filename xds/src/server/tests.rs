@@ -96,14 +96,7 @@ impl Running {
 
     /// A stream, if the server opens one.
     async fn try_delta(&self) -> Option<Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>> {
-        let (requests, receiver) = mpsc::channel(8);
-        let mut client = AggregatedDiscoveryServiceClient::new(self.channel.clone());
-        let responses = client.delta_aggregated_resources(ReceiverStream::new(receiver));
-        let responses = responses.await.ok()?.into_inner();
-        Some(Stream {
-            requests,
-            responses,
-        })
+        open_delta(self.channel.clone()).await
     }
 
     async fn sotw(&self) -> Stream<DiscoveryRequest, DiscoveryResponse> {
@@ -133,6 +126,19 @@ impl Running {
             .await
             .expect("the condition within the deadline");
     }
+}
+
+async fn open_delta(
+    channel: Channel,
+) -> Option<Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>> {
+    let (requests, receiver) = mpsc::channel(8);
+    let mut client = AggregatedDiscoveryServiceClient::new(channel);
+    let responses = client.delta_aggregated_resources(ReceiverStream::new(receiver));
+    let responses = responses.await.ok()?.into_inner();
+    Some(Stream {
+        requests,
+        responses,
+    })
 }
 
 fn delta_request(names: &[&str]) -> DeltaDiscoveryRequest {

@@ -13,8 +13,9 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
+use tonic::transport::Channel;
 
-use super::{Running, Stream, node, start};
+use super::{Running, Stream, node, open_delta, start};
 use crate::protocol::testing::resource;
 use crate::server::Config;
 use crate::store::{Store, Update};
@@ -55,9 +56,12 @@ struct Client {
 }
 
 impl Client {
+    /// A client with a connection of its own: over a shared one, so many that hang up look like an attack to the transport.
     async fn open(running: &Running, dice: &mut Dice) -> Self {
+        let endpoint = Channel::from_shared(format!("http://{}", running.address)).unwrap();
+        let stream = open_delta(endpoint.connect_lazy()).await.unwrap();
         let mut client = Self {
-            stream: running.delta().await,
+            stream,
             names: BTreeSet::new(),
             held: BTreeMap::new(),
         };
