@@ -181,7 +181,7 @@ async fn without_its_api_server_the_gate_is_unknown_after_a_while_and_open_stays
 
     shop.store.own()?.server.stop_apiserver()?;
 
-    // 15 s until the watch counts as unconfirmed, and 30 s more until nobody believes it.
+    // That is 30 s after the watch was last confirmed.
     eventually(
         "the gate to be Unknown",
         Duration::from_mins(2),
