@@ -71,6 +71,9 @@ impl Engine {
             .is_some_and(|before| *before != hash);
         entry.live_hash = Some(hash);
         entry.crd = Some(crd);
+        if moved {
+            entry.forget_rollback();
+        }
         self.record_revision(now, &target);
         if moved {
             self.refresh_revision(now, &target);

@@ -4,6 +4,7 @@ use crate::breaker::time::Now;
 use crate::effects::effect::{Effect, Record};
 use crate::engine::Engine;
 use crate::engine::kind::KindEntry;
+use crate::engine::rollback::RollbackState;
 use crate::source::event::{Crd, GroupKind, Revision};
 
 impl Engine {
@@ -92,6 +93,14 @@ impl Engine {
 }
 
 impl KindEntry {
+    /// A schema that is not what the last rollback went to begins a new chapter.
+    pub(crate) fn forget_rollback(&mut self) {
+        let live = self.live().map(|revision| revision.number);
+        if matches!(self.rollback, RollbackState::Done { target } if Some(target) != live) {
+            self.rollback = RollbackState::None;
+        }
+    }
+
     /// The live schema as the revision it would be.
     pub(crate) fn unrecorded(&self, crd: &Crd, hash: &str, now: Now) -> Revision {
         Revision {

@@ -135,7 +135,12 @@ impl Engine {
             |state| matches!(state, IncidentState::Claimed | IncidentState::RolledBack);
         let mut newest_first = self.contract_of(kind)?.incidents.iter().rev();
         let record = newest_first.find(|record| carried_out(record.state))?;
-        u64::try_from(record.target?).ok()
+        let at = record.at?.millis();
+        let mut revisions = self.kinds.get(kind)?.revisions.values();
+        // Whatever came after it began a new chapter.
+        let newer = revisions.any(|revision| revision.seen_at > at);
+        let target = u64::try_from(record.target?).ok();
+        target.filter(|_| !newer)
     }
 
     fn set_rollback(
