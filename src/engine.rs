@@ -95,15 +95,15 @@ impl Engine {
         match event {
             Event::Contract(Change::Applied(document)) => self.apply_contract(now, document),
             Event::Contract(Change::Deleted(document)) => {
-                self.delete_contract(now, &document.meta.name)
+                self.delete_contract(now, &document.meta.name);
             }
             Event::Policy(Change::Applied(document)) => self.apply_policy(now, document),
             Event::Policy(Change::Deleted(document)) => {
-                self.delete_policy(now, &policy::key(&document.meta))
+                self.delete_policy(now, &policy::key(&document.meta));
             }
             Event::Override(Change::Applied(document)) => self.apply_override(now, document),
             Event::Override(Change::Deleted(document)) => {
-                self.delete_override(now, &policy::key(&document.meta))
+                self.delete_override(now, &policy::key(&document.meta));
             }
             Event::Crd(Change::Applied(crd)) => self.apply_crd(now, crd),
             Event::Crd(Change::Deleted(crd)) => self.delete_crd(now, &crd.target),
@@ -111,7 +111,7 @@ impl Engine {
             Event::Revision(Change::Deleted(revision)) => self.delete_revision(&revision),
             Event::Object(kind, Change::Applied(object)) => self.apply_object(now, &kind, object),
             Event::Object(kind, Change::Deleted(object)) => {
-                self.delete_object(now, &kind, &object.meta.uid)
+                self.delete_object(now, &kind, &object.meta.uid);
             }
             Event::Listing(feed) => self.begin_list(&feed),
             Event::Listed(feed) => self.end_list(now, feed),

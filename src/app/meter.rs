@@ -1,5 +1,7 @@
 //! Metering: what the engine's turns did, as metrics.
 
+use fusegate_xds::{Store, TypeUrl};
+
 use crate::breaker::circuit::StateName;
 use crate::engine::output::Counts;
 use crate::engine::words::state;
@@ -45,7 +47,11 @@ pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
 }
 
 /// Sets what is the case now; called once per scrape, because it looks at every circuit.
-pub(super) fn view(metrics: &Metrics, view: &View) {
+pub(super) fn view(metrics: &Metrics, view: &View, store: &Store) {
+    let snapshot = store.snapshot();
+    let layers = snapshot.collection(&TypeUrl::RUNTIME);
+    let layers = layers.map_or(0, |layers| layers.resources().len());
+    metrics.layers.set(as_i64(layers));
     let circuits = || {
         view.policies
             .iter()

@@ -4,6 +4,7 @@
 //! proxy must not wait for a status to be written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fusegate_xds::Store;
 use tokio::sync::mpsc::Receiver;
@@ -62,6 +63,7 @@ impl Pump {
     }
 
     fn turn(&mut self, burst: &mut Vec<Event>) {
+        let taken = self.clock.elapsed();
         let now = self.clock.now();
         for event in burst.drain(..) {
             if let Event::Leading(leads) = &event {
@@ -72,12 +74,16 @@ impl Pump {
         }
         self.engine.tick(now);
         let output = self.engine.flush(now);
-        self.hand_out(now, output);
+        self.hand_out(now, taken, output);
     }
 
-    fn hand_out(&mut self, now: Now, output: Output) {
+    fn hand_out(&mut self, now: Now, taken: Duration, output: Output) {
         if publish::publish(&self.store, output.publication) {
             self.metrics.publishes.inc();
+            let reaction = self.clock.elapsed().saturating_sub(taken);
+            self.metrics
+                .reaction_seconds
+                .observe(reaction.as_secs_f64());
         }
         if let Some(view) = output.view {
             self.view.store(Arc::new(view));

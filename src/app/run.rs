@@ -218,14 +218,14 @@ impl Parts {
         tasks.spawn(async move { server.serve(xds, token).await.context("serving xDS") });
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
         let heartbeat = Heartbeat::start(self.clock.now().mono);
-        let (metrics, seen) = (self.metrics.clone(), view.clone());
+        let (metrics, seen, published) = (self.metrics.clone(), view.clone(), store.clone());
         let state = ServeState {
             view: view.clone(),
             clock: self.clock,
             heartbeat: heartbeat.clone(),
             counters: Counters::new(&metrics),
             metrics: Arc::new(move || {
-                meter::view(&metrics, &seen.load());
+                meter::view(&metrics, &seen.load(), &published);
                 metrics.encode()
             }),
         };

@@ -89,7 +89,7 @@ impl Engine {
 
     fn apply_overrides(&mut self, now: Now, policy: &Key) {
         self.for_each_circuit(policy, |engine, uid| {
-            engine.apply_overrides_to(now, policy, uid)
+            engine.apply_overrides_to(now, policy, uid);
         });
     }
 

@@ -145,7 +145,7 @@ impl Engine {
         };
         match spec::policy::lower(&key.0, &spec, &compiled.contract, &kind.kind) {
             Err(problems) => entry.reject("InvalidSpec", spec::problem::join(&problems)),
-            Ok(lowered) => self.adopt_lowered(now, key, Arc::new(lowered), compiled, kind),
+            Ok(lowered) => self.adopt_lowered(now, key, &Arc::new(lowered), compiled, &kind),
         }
         self.refresh_policy_view(key);
     }
@@ -154,15 +154,15 @@ impl Engine {
         &mut self,
         now: Now,
         key: &Key,
-        lowered: Arc<spec::policy::Policy>,
+        lowered: &Arc<spec::policy::Policy>,
         compiled: Arc<Compiled>,
-        kind: GroupKind,
+        kind: &GroupKind,
     ) {
         let Some(entry) = self.policies.get_mut(key) else {
             return;
         };
         entry.rejected = None;
-        if entry.kind.as_ref().is_some_and(|before| *before != kind) {
+        if entry.kind.as_ref().is_some_and(|before| before != kind) {
             let uids: Vec<Arc<str>> = entry.circuits.keys().cloned().collect();
             for uid in uids {
                 self.remove_circuit(now, key, &uid, Cue::PolicyDeleted);
@@ -171,7 +171,7 @@ impl Engine {
         let Some(entry) = self.policies.get_mut(key) else {
             return;
         };
-        let before = entry.lowered.replace(lowered.clone());
+        let before = entry.lowered.replace(Arc::clone(lowered));
         entry.compiled = Some(compiled);
         entry.kind = Some(kind.clone());
         let rejudged = before.is_some_and(|before| {
@@ -179,7 +179,7 @@ impl Engine {
         });
         if rejudged {
             self.for_each_circuit(key, |engine, uid| {
-                engine.step_circuit(now, key, uid, &Input::Reconfigured, Cue::Policy)
+                engine.step_circuit(now, key, uid, &Input::Reconfigured, Cue::Policy);
             });
         }
         self.resume_circuits(now, key);
@@ -187,7 +187,7 @@ impl Engine {
         self.for_each_circuit(key, |engine, uid| {
             engine.contribute(key, uid);
             engine.sync_alerts(now, key, uid);
-            engine.refreeze(&kind, &key.0, uid);
+            engine.refreeze(kind, &key.0, uid);
         });
         self.publisher.recheck();
     }

@@ -217,7 +217,7 @@ impl Engine {
             trip: trip.map(|trip| trip.id),
             cause: trip.map(|trip| trip.cause),
             since: Some(entry.since),
-            until: self.until(entry),
+            until: Self::until(entry),
             admit_percent: acting.admit_percent,
             latched: entry.breaker.latched,
             suppressed: entry.breaker.suppressed,
@@ -234,7 +234,7 @@ impl Engine {
         Some((entry.object.clone(), view))
     }
 
-    fn until(&self, entry: &super::circuit::CircuitEntry) -> Option<crate::breaker::time::Wall> {
+    fn until(entry: &super::circuit::CircuitEntry) -> Option<crate::breaker::time::Wall> {
         let crate::breaker::circuit::State::Open { trip, until } = &entry.breaker.state else {
             return None;
         };

@@ -183,11 +183,10 @@ fn runtime_value(text: &str) -> RuntimeValue {
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
     match (quoted, text.parse::<f64>(), text) {
-        (Some(text), ..) => RuntimeValue::Text(text.into()),
         (None, Ok(number), _) if number.is_finite() => RuntimeValue::Number(number),
         (None, _, "true") => RuntimeValue::Bool(true),
         (None, _, "false") => RuntimeValue::Bool(false),
-        (None, _, text) => RuntimeValue::Text(text.into()),
+        (quoted, _, text) => RuntimeValue::Text(quoted.unwrap_or(text).into()),
     }
 }
 

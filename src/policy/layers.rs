@@ -24,7 +24,7 @@ type Wishes = BTreeMap<Contributor, (Rank, RuntimeValue)>;
 /// Everything wished for.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
-    layers: BTreeMap<LayerName, BTreeMap<Arc<str>, Wishes>>,
+    wishes: BTreeMap<LayerName, BTreeMap<Arc<str>, Wishes>>,
     contributions: BTreeMap<Contributor, Contribution>,
     shedders: BTreeMap<Arc<str>, BTreeMap<LayerName, usize>>,
 }
@@ -103,7 +103,7 @@ impl Layers {
             keys: BTreeMap::new(),
             warnings: Vec::new(),
         };
-        let Some(wishes) = self.layers.get(name) else {
+        let Some(wishes) = self.wishes.get(name) else {
             return layer;
         };
         let floor = floor(wishes);
@@ -115,9 +115,9 @@ impl Layers {
                 continue;
             };
             if rank < floor || layer.keys.len() == MAX_LAYER_KEYS {
-                wishes
-                    .keys()
-                    .for_each(|contributor| *omitted.entry(contributor).or_default() += 1);
+                for contributor in wishes.keys() {
+                    *omitted.entry(contributor).or_default() += 1;
+                }
                 continue;
             }
             layer.keys.insert(key.clone(), value.clone());
@@ -132,17 +132,17 @@ impl Layers {
 
     /// Every layer that has a key.
     pub fn names(&self) -> impl Iterator<Item = &LayerName> {
-        self.layers.keys()
+        self.wishes.keys()
     }
 
     /// How many keys a layer's contributors wish for.
     pub fn wished(&self, name: &LayerName) -> usize {
-        self.layers.get(name).map_or(0, BTreeMap::len)
+        self.wishes.get(name).map_or(0, BTreeMap::len)
     }
 
     /// Who wishes a key of a layer.
     pub fn contributors(&self, name: &LayerName, key: &str) -> impl Iterator<Item = &Contributor> {
-        self.layers
+        self.wishes
             .get(name)
             .and_then(|wishes| wishes.get(key))
             .into_iter()
@@ -154,7 +154,7 @@ impl Layers {
             let layers = self.shedders.entry(wish.key.clone()).or_default();
             *layers.entry(wish.layer.clone()).or_default() += 1;
         }
-        self.layers
+        self.wishes
             .entry(wish.layer.clone())
             .or_default()
             .entry(wish.key.clone())
@@ -166,7 +166,7 @@ impl Layers {
         if let Rank::Shed(_) = wish.rank {
             self.take_shedder(wish);
         }
-        let Some(wishes) = self.layers.get_mut(&wish.layer) else {
+        let Some(wishes) = self.wishes.get_mut(&wish.layer) else {
             return;
         };
         if let Some(contributors) = wishes.get_mut(&wish.key) {
@@ -176,7 +176,7 @@ impl Layers {
             }
         }
         if wishes.is_empty() {
-            self.layers.remove(&wish.layer);
+            self.wishes.remove(&wish.layer);
         }
     }
 

@@ -37,6 +37,12 @@ impl Clock {
         }
     }
 
+    /// Time since the start, as finely as it can be read; for measuring, not for deciding.
+    #[must_use]
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.start.elapsed()
+    }
+
     /// The instant at which a monotonic moment falls, for sleeping until it.
     #[must_use]
     pub fn instant_of(&self, moment: Mono) -> Instant {

@@ -39,8 +39,6 @@ pub struct Families {
     pub map_operations: Family<VerdictLabel, Counter>,
     /// Problems found in conditions, policies and contracts, by code.
     pub problems: Family<CodeLabel, Counter>,
-    /// Samples judged, by class.
-    pub samples: Family<ClassLabel, Counter>,
     /// Bounds that were met, by what they bound.
     pub bounds_met: Family<BoundLabel, Counter>,
     /// Circuits, by state.
@@ -49,8 +47,6 @@ pub struct Families {
     pub transitions: Family<StateLabel, Counter>,
     /// Layers published.
     pub layers: Gauge,
-    /// Keys in all layers.
-    pub layer_keys: Gauge,
     /// Snapshots published.
     pub publishes: Counter,
     /// Seconds from an event's arrival to the publishing of what it changed.
@@ -149,8 +145,6 @@ label_sets! {
     VerdictLabel { verdict: &'static str }
     /// By problem code.
     CodeLabel { code: &'static str }
-    /// By class of a sample.
-    ClassLabel { class: &'static str }
     /// By the name of a bound.
     BoundLabel { bound: &'static str }
     /// By state of a circuit.
@@ -250,12 +244,10 @@ impl Families {
             objects: Gauge::default(),
             map_operations: Family::default(),
             problems: Family::default(),
-            samples: Family::default(),
             bounds_met: Family::default(),
             circuits: Family::default(),
             transitions: Family::default(),
             layers: Gauge::default(),
-            layer_keys: Gauge::default(),
             publishes: Counter::default(),
             reaction_seconds: Histogram::new(REACTION_BUCKETS),
             leading: Gauge::default(),
@@ -305,7 +297,6 @@ impl Families {
             "Problems found in conditions, policies and contracts",
             self.problems.clone(),
         );
-        registry.register("samples", "Samples judged, by class", self.samples.clone());
         registry.register(
             "bounds_met",
             "Bounds that were met",
@@ -321,7 +312,6 @@ impl Families {
 
     fn register_mesh(&self, registry: &mut Registry) {
         registry.register("layers", "Layers published", self.layers.clone());
-        registry.register("layer_keys", "Keys in all layers", self.layer_keys.clone());
         registry.register("publishes", "Snapshots published", self.publishes.clone());
         registry.register(
             "reaction_seconds",

@@ -19,6 +19,10 @@ use crate::spec::rule;
 
 /// A policy as the engine runs it.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each stands for one thing that a policy asks for, on its own"
+)]
 pub struct Policy {
     /// Rules and timings.
     pub config: Config,

@@ -45,18 +45,10 @@ impl Shop {
         Ok(shop)
     }
 
-    pub(crate) fn name(&self, trip: usize) -> String {
-        format!("store-{trip}")
-    }
-
-    pub(crate) fn cluster(&self, trip: usize) -> String {
-        format!("shop-store-{trip}")
-    }
-
     /// Writes a latency, in milliseconds, to an object's status.
     pub(crate) async fn report(&self, trip: usize, millis: u32) -> Result<()> {
         let status = json!({"status": {"conditions": {"network-latency": format!("{millis}ms")}}});
-        let (name, params) = (self.name(trip), PatchParams::default());
+        let (name, params) = (name(trip), PatchParams::default());
         let patch = Patch::Merge(&status);
         let patched = self.objects.patch_status(&name, &params, &patch);
         patched.await.context("writing a status")?;
@@ -65,7 +57,7 @@ impl Shop {
 
     pub(crate) async fn delete(&self, trip: usize) -> Result<()> {
         self.objects
-            .delete(&self.name(trip), &DeleteParams::default())
+            .delete(&name(trip), &DeleteParams::default())
             .await?;
         Ok(())
     }
@@ -74,7 +66,7 @@ impl Shop {
         let object: DynamicObject = serde_json::from_value(json!({
             "apiVersion": "shop.example.com/v1",
             "kind": "Storefront",
-            "metadata": {"name": self.name(trip), "labels": {"tier": "gold"}},
+            "metadata": {"name": name(trip), "labels": {"tier": "gold"}},
             "spec": {"replicas": 1},
         }))?;
         self.objects.create(&PostParams::default(), &object).await?;
@@ -105,6 +97,16 @@ impl Shop {
             .await?;
         Ok(())
     }
+}
+
+/// The object of a trip.
+pub(crate) fn name(trip: usize) -> String {
+    format!("store-{trip}")
+}
+
+/// The cluster that its circuit sheds.
+pub(crate) fn cluster(trip: usize) -> String {
+    format!("shop-store-{trip}")
 }
 
 fn crd() -> serde_json::Value {
