@@ -7,7 +7,7 @@ use fusegate_crds::{CircuitOverrideSpec, OverrideState};
 use crate::breaker::circuit::Forced;
 use crate::breaker::step::Input;
 use crate::breaker::time::{Mono, Now, Span};
-use crate::effects::effect::{Acceptance, Effect, Target};
+use crate::effects::effect::{Acceptance, Action, Effect, Line, Target};
 use crate::engine::circuit::{Cue, forced};
 use crate::engine::{Engine, Key, policy};
 use crate::source::event::{Document, Meta};
@@ -59,7 +59,7 @@ impl Engine {
         let mut concerned = Vec::new();
         for (key, entry) in due {
             entry.expired = true;
-            self.effects.push(Effect::RemoveOverride(entry.target()));
+            self.effects.extend(entry.removal(now));
             concerned.extend(
                 entry
                     .spec
@@ -79,11 +79,9 @@ impl Engine {
     }
 
     /// Whoever leads anew removes what has expired meanwhile.
-    pub(crate) fn remove_expired_overrides(&mut self) {
+    pub(crate) fn remove_expired_overrides(&mut self, now: Now) {
         let expired = self.overrides.values().filter(|entry| entry.expired);
-        let removals: Vec<Effect> = expired
-            .map(|entry| Effect::RemoveOverride(entry.target()))
-            .collect();
+        let removals: Vec<Effect> = expired.flat_map(|entry| entry.removal(now)).collect();
         self.effects.extend(removals);
     }
 
@@ -161,6 +159,26 @@ impl OverrideEntry {
             name: self.meta.name.clone(),
             uid: self.meta.uid.clone(),
         }
+    }
+
+    /// The order to remove it, and the line that says so.
+    fn removal(&self, now: Now) -> [Effect; 2] {
+        let (namespace, name) = (&self.meta.namespace, &self.meta.name);
+        let line = Line {
+            at: now.wall.0,
+            action: Action::Effect,
+            source: "effect",
+            resource: format!("CircuitOverride.fusegate.io/{namespace}/{name}").into(),
+            uid: self.meta.uid.clone(),
+            operation: "RemoveOverride".into(),
+            verdict: "Ordered",
+            reason: "its time is over".into(),
+            ..Line::default()
+        };
+        [
+            Effect::Audit(Box::new(line)),
+            Effect::RemoveOverride(self.target()),
+        ]
     }
 
     fn acceptance(&self, now: Now, problems: Option<&Vec<String>>) -> Acceptance {

@@ -1,7 +1,7 @@
 //! Revisions: the schemas that a kind's CRD has had, as far as they are stored.
 
 use crate::breaker::time::Now;
-use crate::effects::effect::{Effect, Record};
+use crate::effects::effect::{Action, Effect, Line, Record};
 use crate::engine::Engine;
 use crate::engine::kind::KindEntry;
 use crate::engine::rollback::RollbackState;
@@ -26,6 +26,21 @@ impl Engine {
             seen_at: now.wall.0,
             ..live.clone()
         };
+        self.order_record(now, revision, limit);
+    }
+
+    fn order_record(&mut self, now: Now, revision: Revision, limit: u32) {
+        self.effects.push(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::Effect,
+            source: "effect",
+            resource: format!("CustomResourceDefinition/{}", revision.crd).into(),
+            uid: revision.crd_uid.clone(),
+            operation: "RecordRevision".into(),
+            verdict: "Ordered",
+            reason: format!("the live schema is kept as revision {}", revision.number).into(),
+            ..Line::default()
+        })));
         self.effects.push(Effect::Record(Record {
             revision,
             limit: limit as usize,
@@ -56,10 +71,7 @@ impl Engine {
         }
         let revision = entry.unrecorded(crd, hash, now);
         entry.recording = Some(hash.clone());
-        self.effects.push(Effect::Record(Record {
-            revision,
-            limit: limit as usize,
-        }));
+        self.order_record(now, revision, limit);
     }
 
     pub(crate) fn apply_revision(&mut self, revision: Revision) {

@@ -166,7 +166,7 @@ impl Engine {
         }
         self.repeat_alerts();
         self.repeat_rollbacks(now);
-        self.remove_expired_overrides();
+        self.remove_expired_overrides(now);
         let kinds: Vec<GroupKind> = self.kinds.keys().cloned().collect();
         for kind in kinds {
             self.reschedule_kind(now, &kind);
