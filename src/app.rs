@@ -1,5 +1,6 @@
 //! The app: everything wired together. It decides nothing.
 
+mod feeds;
 mod logging;
 mod meter;
 mod programmed;

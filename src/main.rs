@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("fusegate: {failure:#}");
+            eprintln!("fusegate: {}", told(&failure));
             ExitCode::FAILURE
         }
     }
@@ -40,9 +40,38 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(failure) => {
-                eprintln!("fusegate: {:#}", anyhow::Error::from(failure));
+                eprintln!("fusegate: {}", told(&failure.into()));
                 ExitCode::from(UNREAD)
             }
         }),
+    }
+}
+
+/// A failure and its causes in one line. Some libraries repeat a cause in what they say themselves; that is
+/// told once.
+fn told(failure: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in failure.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_told_already_is_not_told_again() {
+        let cause = anyhow::anyhow!("no such file").context("reading ~/.kube/config: no such file");
+        let failure = cause.context("finding an API server");
+        assert_eq!(
+            told(&failure),
+            "finding an API server: reading ~/.kube/config: no such file"
+        );
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::feeds::Feeds;
 use crate::app::{meter, publish};
 use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::dispatch::Dispatcher;
@@ -39,6 +40,7 @@ pub(super) struct Pump {
     pub(super) heartbeat: Heartbeat,
     pub(super) metrics: Metrics,
     pub(super) dispatcher: Dispatcher,
+    pub(super) feeds: Feeds,
 }
 
 impl Pump {
@@ -70,6 +72,7 @@ impl Pump {
                 self.dispatcher.set_leading(*leads);
             }
             meter::event(&self.metrics, &event);
+            self.feeds.tell(&event);
             self.engine.handle(now, event);
         }
         self.engine.tick(now);

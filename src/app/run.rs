@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::feeds::Feeds;
 use crate::app::pump::Pump;
 use crate::app::{meter, programmed, publish};
 use crate::breaker::time::Span;
@@ -245,6 +246,7 @@ impl Parts {
             heartbeat,
             metrics: self.metrics.clone(),
             dispatcher,
+            feeds: Feeds::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Notes: Kubernetes Events about objects, for `kubectl describe` and whoever watches Events.
 //!
 //! An Event's name is a hash of what it says, so that creating it twice is creating it once.
-//! Source: Kubernetes, `events.k8s.io/v1`. In a directory a note is a log line only.
+//! Source: Kubernetes, `events.k8s.io/v1`. Every note is a log line as well, and in a directory
+//! nothing but that.
 
 use std::fmt;
 use std::time::Duration;
@@ -100,11 +101,17 @@ impl Deliver for Notes {
             };
             written = create(cluster, &identity, note, instance).await;
         }
-        match written {
-            Ok(()) | Err(Answer::Conflict(_)) => Ok(Delivered::Done),
-            Err(Answer::NotFound(_)) => Ok(Delivered::Gone),
-            Err(answer) => Err(answer.into()),
-        }
+        let delivered = match written {
+            Ok(()) | Err(Answer::Conflict(_)) => Delivered::Done,
+            Err(Answer::NotFound(_)) => Delivered::Gone,
+            Err(answer) => return Err(answer.into()),
+        };
+        log(note);
+        Ok(delivered)
+    }
+
+    async fn give_up(&self, _: &Identity, note: &Note, _: &str) {
+        log(note);
     }
 }
 

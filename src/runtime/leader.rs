@@ -175,6 +175,8 @@ impl Election {
     fn hear(&mut self, answered: Result<Result<(), Error>, tokio::time::error::Elapsed>) {
         let failure = match answered {
             Ok(Ok(())) => None,
+            // The status as the API server worded it; kube's own text dumps the whole structure.
+            Ok(Err(Error::Api(status))) => Some(format!("{} ({})", status.message, status.code)),
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("no answer within {WITHIN:?}")),
         };
@@ -184,7 +186,8 @@ impl Election {
             } = &self.candidate;
             tracing::warn!(
                 reason,
-                "the Lease {namespace}/{name} can't be read or written; trying again"
+                "the Lease {namespace}/{name} can't be read or written, and without it this replica writes nothing; \
+                 check that namespace {namespace} exists (--namespace) and that fusegate may write leases in it; trying again"
             );
         }
         self.failing = failure.is_some();

@@ -19,7 +19,7 @@ pub(super) struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum Unopened {
     /// It isn't there, or isn't a directory.
-    #[error("{}: it must be a directory that fusegate can read; create it, or correct the path after dir:", path.display())]
+    #[error("{}: it must be a directory that fusegate can read; create it, or correct --source dir:PATH", path.display())]
     Enter {
         /// The directory.
         path: PathBuf,
