@@ -18,9 +18,11 @@ impl Feeds {
     /// Logs an event that changes whether a feed follows, or that says that something can't be read.
     pub(super) fn tell(&mut self, event: &Event) {
         match event {
-            Event::Interrupted(feed, reason) => {
-                self.interrupted.insert(feed.clone());
+            Event::Interrupted(feed, reason) if self.interrupted.insert(feed.clone()) => {
                 tracing::warn!(feed = %Title(feed), reason, "a feed is interrupted; what it told before stays, and nothing new is judged until it is back");
+            }
+            Event::Interrupted(feed, reason) => {
+                tracing::warn!(feed = %Title(feed), reason, "a feed is still interrupted, for another reason");
             }
             Event::Confirmed(feed) if self.interrupted.remove(feed) => {
                 tracing::info!(feed = %Title(feed), "a feed is back");
