@@ -176,7 +176,7 @@ async fn carry_out(
         Err(Stop::Transient(reason)) => Err(Failure::Transient(reason)),
         // The contract is gone or can't take it: what was done, or not, stays as it is.
         Err(Stop::Blocked { message, .. }) => {
-            tracing::warn!(incident = %order.incident, message, "an incident's end could not be written");
+            tracing::warn!(incident = %order.incident, reason = message, "an incident's end could not be written");
             Ok(end)
         }
     }

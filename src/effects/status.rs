@@ -109,10 +109,14 @@ impl Deliver for Statuses {
         let status = statement
             .json()
             .map_err(|error| Failure::Permanent(format!("encoding the status: {error}")))?;
-        match self {
+        let delivered = match self {
             Self::Kube(cluster) => kube::apply(cluster, subject, &statement.uid, status).await,
             Self::Dir(folder) => dir::write(folder, subject, status).await,
+        }?;
+        if let Some((reason, message)) = statement.refusal() {
+            tracing::warn!(about = %subject, reason = format_args!("{reason}: {message}"), "not accepted; nothing of it is in force, or its last good version stays");
         }
+        Ok(delivered)
     }
 
     fn digest(&self, statement: &Statement) -> Option<u128> {
@@ -124,6 +128,22 @@ impl Deliver for Statuses {
 }
 
 impl Statement {
+    /// Why the object is not accepted, as reason and message: people who apply one look at the log before
+    /// they look at its status.
+    fn refusal(&self) -> Option<(&str, &str)> {
+        let conditions = match &self.status {
+            Status::Policy(status) => &status.conditions,
+            Status::Contract(status) => &status.conditions,
+            Status::Override(told) => {
+                return (!told.accepted).then_some((&*told.reason, &*told.message));
+            }
+        };
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == "Accepted" && condition.status == "False")
+            .map(|condition| (&*condition.reason, &*condition.message))
+    }
+
     fn json(&self) -> serde_json::Result<Value> {
         match &self.status {
             Status::Policy(status) => serde_json::to_value(status),

@@ -96,3 +96,25 @@ fn target(namespace: &str, name: &str) -> Target {
         uid: "u1".into(),
     }
 }
+
+#[test]
+fn what_is_not_accepted_is_told_with_its_reason_and_what_is_accepted_is_not() {
+    let told = |accepted: bool| {
+        let (_, statement) = acceptance(Acceptance {
+            target: Target {
+                namespace: "shop".into(),
+                name: "hold".into(),
+                uid: "u-1".into(),
+            },
+            generation: 1,
+            accepted,
+            reason: "Expired".into(),
+            message: "its time is over".into(),
+            at: 0,
+        });
+        let refusal = statement.refusal();
+        refusal.map(|(reason, message)| format!("{reason}: {message}"))
+    };
+    assert_eq!(told(false).as_deref(), Some("Expired: its time is over"));
+    assert_eq!(told(true), None);
+}
