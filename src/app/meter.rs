@@ -9,14 +9,23 @@ use crate::runtime::metrics::{CodeLabel, FeedKind, FeedLabel, Metrics, StateLabe
 use crate::serve::view::View;
 use crate::source::event::{Event, Feed};
 
-/// Counts an event by its feed.
+/// Counts an event by its feed, and says whether the feed follows. Those of objects are counted by [`view`]
+/// instead, since there is one for each kind.
 pub(super) fn event(metrics: &Metrics, event: &Event) {
+    let label = FeedLabel {
+        feed: feed_of(event),
+    };
+    metrics.events.get_or_create(&label).inc();
+    let unconfirmed = match event {
+        Event::Interrupted(Feed::Objects(_), _) | Event::Confirmed(Feed::Objects(_)) => return,
+        Event::Interrupted(..) => 1,
+        Event::Confirmed(_) => 0,
+        _ => return,
+    };
     metrics
-        .events
-        .get_or_create(&FeedLabel {
-            feed: feed_of(event),
-        })
-        .inc();
+        .feeds_unconfirmed
+        .get_or_create(&label)
+        .set(unconfirmed);
 }
 
 /// Counts what one flush did.
@@ -108,4 +117,20 @@ fn kind_of(feed: &Feed) -> FeedKind {
 
 fn as_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_of_our_own_kinds_is_unconfirmed_from_its_interruption_to_its_confirmation() {
+        let metrics = Metrics::new();
+        let line = |value: u8| format!("fusegate_feeds_unconfirmed{{feed=\"Policies\"}} {value}");
+        let has = |value| metrics.encode().lines().any(|each| each == line(value));
+        event(&metrics, &Event::Interrupted(Feed::Policies, "gone".into()));
+        assert!(has(1), "{}", metrics.encode());
+        event(&metrics, &Event::Confirmed(Feed::Policies));
+        assert!(has(0), "{}", metrics.encode());
+    }
 }
