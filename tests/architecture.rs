@@ -70,7 +70,7 @@ fn the_top_level_holds_what_the_map_names_and_nothing_else() {
         "tests",
         "xds",
     ];
-    let known = ["deploy", "proptest-regressions"];
+    let known = ["deploy"];
     let found: BTreeSet<String> = tree::top_level();
     let strangers: Vec<&String> = found
         .iter()

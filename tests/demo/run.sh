@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . tests/servers/lib.sh
 
-command -v cargo >/dev/null || fail "cargo is not installed; rustup.rs tells how"
+command -v cargo >/dev/null || fail "cargo is not installed; install a Rust toolchain (1.95 or newer) first"
 # The linker, which a Rust toolchain needs and does not bring.
 if ! command -v cc >/dev/null; then
   (

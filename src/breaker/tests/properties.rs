@@ -1,6 +1,7 @@
 //! What holds for every circuit, every policy and every story.
 
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
+use proptest::test_runner::FileFailurePersistence;
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use crate::breaker::adopt::adopt;
@@ -58,7 +59,18 @@ fn timeless_effects(mut effects: Vec<Effect>) -> Vec<Effect> {
     effects
 }
 
+/// Cases that once failed stay beside the tests, and run first.
+fn config_with_regressions() -> ProptestConfig {
+    let file = FileFailurePersistence::Direct("src/breaker/tests/properties.regressions");
+    ProptestConfig {
+        failure_persistence: Some(Box::new(file)),
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(config_with_regressions())]
+
     #[test]
     fn nothing_panics_and_no_transition_is_illegal(config in config(), story in story()) {
         let mut stage = Stage::new(config.rules.len());
