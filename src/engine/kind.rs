@@ -153,6 +153,9 @@ impl Engine {
         for kind in kinds {
             self.record_revision(now, &kind);
         }
+        if self.leads {
+            self.repeat_rollbacks(now);
+        }
         self.policies
             .values_mut()
             .for_each(|entry| entry.dirty = true);

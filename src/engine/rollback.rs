@@ -30,8 +30,12 @@ pub(crate) enum RollbackState {
 }
 
 impl Engine {
-    /// A trip asks for the CRD's previous schema.
+    /// A trip asks for the CRD's previous schema. Before revisions and incidents are known
+    /// nothing is decided; [`Self::repeat_rollbacks`] asks again when they are.
     pub(crate) fn order_rollback(&mut self, now: Now, key: &Key, uid: &Arc<str>, trip: TripId) {
+        if !self.is_listed() {
+            return;
+        }
         let Some(policy) = self.policies.get(key) else {
             return;
         };
@@ -150,6 +154,7 @@ impl Engine {
         verdict: Verdict,
         order: Option<&Rollback>,
     ) {
+        let restored = self.restored(kind);
         let Some(entry) = self.kinds.get_mut(kind) else {
             return;
         };
@@ -169,8 +174,15 @@ impl Engine {
                           Apply a good schema, or find out who applies this one"
                     .into(),
             },
+            (Verdict::Joined(IncidentState::RolledBack), _) => match restored {
+                Some(target) => RollbackState::Done { target },
+                None => return,
+            },
             _ => return,
         };
+        if entry.rollback == state {
+            return;
+        }
         entry.rollback = state;
         self.touch_kind(kind);
         self.sync_kind_alerts(now, kind);
@@ -300,21 +312,36 @@ impl Engine {
         }
     }
 
-    /// Says once more what has to be stored and rolled back; for whoever leads anew.
-    pub(crate) fn repeat_rollbacks(&mut self, now: Now) {
+    /// Says once more what has to be stored; for whoever leads anew.
+    pub(crate) fn repeat_records(&mut self, now: Now) {
         for kind in self.kinds.keys().cloned().collect::<Vec<_>>() {
             if let Some(entry) = self.kinds.get_mut(&kind) {
                 entry.recording = None;
             }
             self.record_revision(now, &kind);
         }
+    }
+
+    /// Asks once more for the rollbacks of trips that stand; for whoever leads anew, and after a
+    /// restart, since the last process may have died between a trip and its rollback.
+    pub(crate) fn repeat_rollbacks(&mut self, now: Now) {
         for key in self.policies.keys().cloned().collect::<Vec<Key>>() {
             self.for_each_circuit(&key, |engine, uid| {
-                if let Some(trip) = engine.trip_of(&key, uid) {
+                if let Some(trip) = engine.trip_under_live_schema(&key, uid) {
                     engine.order_rollback(now, &key, uid, trip);
                 }
             });
         }
+    }
+
+    /// The trip of a circuit, unless the live schema came after it: what mended the schema
+    /// meanwhile must not be rolled back for what it mended.
+    fn trip_under_live_schema(&self, key: &Key, uid: &Arc<str>) -> Option<TripId> {
+        let entry = self.circuit(key, uid)?;
+        let trip = entry.breaker.state.trip()?;
+        let live = self.kinds.get(&entry.kind)?.live();
+        let mended = live.is_some_and(|live| live.seen_at > trip.at.0);
+        (!mended).then_some(trip.id)
     }
 }
 

@@ -165,6 +165,7 @@ impl Engine {
             contract.written = None;
         }
         self.repeat_alerts();
+        self.repeat_records(now);
         self.repeat_rollbacks(now);
         self.remove_expired_overrides(now);
         let kinds: Vec<GroupKind> = self.kinds.keys().cloned().collect();

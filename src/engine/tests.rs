@@ -2,6 +2,7 @@
 //! shown here first, in microseconds.
 
 mod lifecycle;
+mod races;
 mod recovery;
 mod restart;
 mod trip;

@@ -1,0 +1,149 @@
+//! Rare orders of events: what comes late, twice, or from two sides at once.
+
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus};
+use serde_json::json;
+
+use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
+use crate::effects::effect::Effect;
+use crate::policy::layer::RuntimeValue;
+use crate::source::event::{Change, Crd, Document, Event, Feed, Object, Revision, SeenBy};
+
+const LATENCY: &str = "fusegate.Storefront.checkout.network-latency";
+
+fn shown(world: &World) -> Option<RuntimeValue> {
+    world.keys("shop.conditions").get(LATENCY).cloned()
+}
+
+fn short() -> String {
+    POLICY.replace(
+        "open: {minimum: 60s}",
+        "open: {minimum: 1s}\nhalfOpen: {settle: 0s, successes: 1, timeout: 1m}",
+    )
+}
+
+fn delete(world: &mut World, name: &str) {
+    let object = Object {
+        meta: meta("shop", name, &format!("{name}-1"), 1),
+        status: None,
+        seen_by: SeenBy::Watch,
+    };
+    world.send(Event::Object(kind(), Change::Deleted(object)));
+}
+
+/// The same policy once more, with a status that its leader has written.
+fn hear(world: &mut World, spec: &str, status: CircuitPolicyStatus) {
+    let spec: CircuitPolicySpec = yaml(spec);
+    world.send(Event::Policy(Change::Applied(Document {
+        meta: meta("shop", "checkout", "checkout-uid", 1),
+        spec: Ok(Arc::new(spec)),
+        status: Some(Arc::new(status)),
+    })));
+}
+
+fn contract(world: &mut World, name: &str, spec: Result<&str, &str>) {
+    world.send(Event::Contract(Change::Applied(Document {
+        meta: meta("", name, &format!("{name}-uid"), 1),
+        spec: spec
+            .map(|text| Arc::new(yaml(text)))
+            .map_err(|reason| vec![reason.to_owned()]),
+        status: None,
+    })));
+}
+
+fn revisions(world: &World) -> Vec<Revision> {
+    let recorded = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Record(record) => Some(record.revision.clone()),
+        _ => None,
+    });
+    recorded.collect()
+}
+
+fn live(world: &World) -> Crd {
+    world.engine.kinds[&kind()].crd.clone().unwrap()
+}
+
+/// A new process; what it is told before the complete lists is the caller's.
+fn restart(world: &World, revisions: Vec<Revision>) -> World {
+    let mut after = World::empty();
+    after.now = world.now;
+    after.contract(CONTRACT);
+    after.send(Event::Crd(Change::Applied(live(world))));
+    after.policy("checkout", POLICY, Some(world.status()));
+    for revision in revisions {
+        after.send(Event::Revision(Change::Applied(revision)));
+    }
+    after
+}
+
+#[test]
+fn a_rollback_that_was_not_begun_before_a_crash_is_ordered_after_the_lists_are_complete() {
+    let mut world = World::with(POLICY);
+    world.crd(5);
+    world.break_latency("checkout");
+    let ordered = world.rollbacks();
+    let mut after = restart(&world, revisions(&world));
+    assert_eq!(after.rollbacks(), []);
+    after.list();
+    let again = after.rollbacks();
+    assert_eq!((ordered.len(), again.len()), (1, 1));
+    assert_eq!(ordered[0].incident, again[0].incident);
+    assert_eq!(ordered[0].trip, again[0].trip);
+    assert_eq!(ordered[0].target.number, again[0].target.number);
+}
+
+#[test]
+fn a_trip_before_the_revisions_are_listed_waits_for_them_with_its_rollback() {
+    let mut world = World::with(POLICY);
+    world.crd(5);
+    for value in ["300ms", "310ms"] {
+        world.pass(100);
+        world.latency("checkout", value);
+    }
+    let mut after = restart(&world, Vec::new());
+    after.latency("checkout", "320ms");
+    assert_eq!(after.state("checkout"), "Open");
+    for revision in revisions(&world) {
+        after.send(Event::Revision(Change::Applied(revision)));
+    }
+    after.list();
+    assert_eq!(after.rollbacks().len(), 1);
+    assert!(
+        after
+            .lines(crate::effects::effect::Action::Effect)
+            .iter()
+            .all(|line| !line.reason.contains("NoPreviousRevision"))
+    );
+}
+
+#[test]
+fn a_schema_that_came_after_the_trip_is_not_rolled_back_for_it_by_a_new_leader() {
+    let mut world = World::with(POLICY);
+    world.crd(5);
+    world.break_latency("checkout");
+    world.pass(5_000);
+    world.crd(4);
+    let before = world.rollbacks().len();
+    world.send(Event::Leading(false));
+    world.send(Event::Leading(true));
+    let later: Vec<u64> = world.rollbacks()[before..]
+        .iter()
+        .map(|rollback| rollback.bad.number)
+        .collect();
+    assert_eq!(later, [0_u64; 0]);
+}
+
+#[test]
+fn a_new_leader_says_of_a_finished_rollback_that_it_is_done() {
+    let mut world = World::with(POLICY);
+    world.crd(5);
+    world.break_latency("checkout");
+    world.send(Event::Leading(false));
+    world.crd(50);
+    world.send(Event::Leading(true));
+    let last = world.alerts().pop().unwrap();
+    let said = last.annotations.get("rollback").map(|text| &**text);
+    assert_eq!(said, Some("done: the CRD is at revision 1"));
+    assert_eq!(world.rollbacks().len(), 1);
+}
