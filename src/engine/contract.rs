@@ -17,6 +17,8 @@ pub(crate) struct ContractEntry {
     pub(crate) spec: Option<Arc<ConditionContractSpec>>,
     pub(crate) compiled: Option<Arc<Compiled>>,
     pub(crate) rejected: Option<Box<str>>,
+    /// A spec whose kind another contract has.
+    waiting: Option<Arc<ConditionContractSpec>>,
     pub(crate) incidents: Vec<IncidentRecord>,
     pub(crate) conditions: Vec<fusegate_crds::Condition>,
     pub(crate) written: Option<ConditionContractStatus>,
@@ -48,26 +50,22 @@ impl Engine {
             }
         }
         let changed = match document.spec {
-            Ok(spec) if entry.spec.as_ref() == Some(&spec) => false,
-            Ok(spec) => entry.compile(spec),
+            Ok(spec) if entry.spec.as_ref() == Some(&spec) => {
+                entry.dirty |= entry.rejected.take().is_some();
+                entry.waiting = None;
+                false
+            }
+            Ok(spec) => self.compile_contract(&mut entry, spec),
             Err(reasons) => {
+                entry.dirty = true;
                 entry.rejected = Some(reasons.join("; ").into());
+                entry.waiting = None;
                 false
             }
         };
-        let kind = entry.kind.clone();
-        self.contracts.insert(name.clone(), entry);
-        if let Some(kind) = &kind {
-            self.kinds.entry(kind.clone()).or_default();
-        }
+        self.keep_contract(now, entry, changed);
         if changed {
-            if let Some(kind) = &kind {
-                self.outdate_objects(kind);
-            }
-            self.relower_contracted(now, &name);
-            if let Some(kind) = &kind {
-                self.record_revision(now, kind);
-            }
+            self.retry_contracts(now);
         }
         self.publisher.recheck();
     }
@@ -82,6 +80,68 @@ impl Engine {
             if let Some(kind) = &entry.kind {
                 self.touch_kind(kind);
             }
+            self.retry_contracts(now);
+        }
+    }
+
+    /// Compiles a spec, unless another contract judges its kind: objects are read once, by one
+    /// contract, and rules name conditions by their place in it.
+    fn compile_contract(
+        &self,
+        entry: &mut ContractEntry,
+        spec: Arc<ConditionContractSpec>,
+    ) -> bool {
+        entry.waiting = None;
+        let kind = GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str());
+        let owner = self
+            .contract_of(&kind)
+            .filter(|owner| owner.meta.name != entry.meta.name);
+        let Some(owner) = owner else {
+            return entry.compile(spec);
+        };
+        entry.dirty = true;
+        entry.rejected = Some(
+            format!(
+                "spec.target: {}.{} is contracted by ConditionContract \"{}\" already; \
+                 a kind has one contract: delete one of the two, and the other is accepted by itself",
+                kind.kind, kind.group, owner.meta.name
+            )
+            .into(),
+        );
+        entry.waiting = Some(spec);
+        false
+    }
+
+    fn keep_contract(&mut self, now: Now, entry: ContractEntry, changed: bool) {
+        let (name, kind) = (entry.meta.name.clone(), entry.kind.clone());
+        self.contracts.insert(name.clone(), entry);
+        if let Some(kind) = &kind {
+            self.kinds.entry(kind.clone()).or_default();
+        }
+        if changed {
+            if let Some(kind) = &kind {
+                self.outdate_objects(kind);
+            }
+            self.relower_contracted(now, &name);
+            if let Some(kind) = &kind {
+                self.record_revision(now, kind);
+            }
+        }
+    }
+
+    /// Gives contracts that waited for their kind another chance, now that one has let go of it.
+    fn retry_contracts(&mut self, now: Now) {
+        let waiting = self
+            .contracts
+            .iter()
+            .filter(|(_, entry)| entry.waiting.is_some());
+        for name in waiting.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            let Some(mut entry) = self.contracts.remove(&name) else {
+                continue;
+            };
+            let spec = entry.waiting.take();
+            let changed = spec.is_some_and(|spec| self.compile_contract(&mut entry, spec));
+            self.keep_contract(now, entry, changed);
         }
     }
 
@@ -118,6 +178,7 @@ impl ContractEntry {
             spec: None,
             compiled: None,
             rejected: None,
+            waiting: None,
             incidents: Vec::new(),
             conditions: Vec::new(),
             written: None,

@@ -135,6 +135,65 @@ fn a_schema_that_came_after_the_trip_is_not_rolled_back_for_it_by_a_new_leader()
 }
 
 #[test]
+fn a_contract_that_goes_back_to_its_last_good_version_is_accepted_again() {
+    let mut world = World::with(POLICY);
+    let name = "storefronts.shop.example.com";
+    contract(&mut world, name, Ok(CONTRACT));
+    contract(&mut world, name, Err("spec.path: it is not a path"));
+    let accepted = |world: &World| {
+        let status = world.effects.iter().rev().find_map(|effect| match effect {
+            Effect::ContractStatus(write) => Some(write.status.conditions[0].status.clone()),
+            _ => None,
+        });
+        status.unwrap()
+    };
+    assert_eq!(accepted(&world), "False");
+    contract(&mut world, name, Ok(CONTRACT));
+    assert_eq!(accepted(&world), "True");
+}
+
+#[test]
+fn a_second_contract_on_a_kind_is_refused_and_judges_nothing() {
+    let mut world = World::with(POLICY);
+    let other = r"
+target: {group: shop.example.com, kind: Storefront}
+conditions:
+- {key: error-rate, type: Number, minimum: 0, maximum: 1}
+rollback: {mode: Off}
+";
+    contract(&mut world, "a-second", Ok(other));
+    let said = world.effects.iter().rev().find_map(|effect| match effect {
+        Effect::ContractStatus(write) if &*write.target.name == "a-second" => {
+            Some(write.status.conditions[0].clone())
+        }
+        _ => None,
+    });
+    let said = said.unwrap();
+    assert_eq!(said.status, "False");
+    assert!(said.message.contains("storefronts.shop.example.com"));
+    world.break_latency("checkout");
+    assert_eq!(world.state("checkout"), "Open");
+}
+
+#[test]
+fn a_second_contract_on_a_kind_takes_over_when_the_first_goes() {
+    let mut world = World::with(POLICY);
+    contract(&mut world, "a-second", Ok(CONTRACT));
+    world.policy(
+        "later",
+        &POLICY.replace("storefronts.shop.example.com", "a-second"),
+        None,
+    );
+    world.send(Event::Contract(Change::Deleted(Document {
+        meta: meta("", "storefronts.shop.example.com", "contract-uid", 1),
+        spec: Err(Vec::new()),
+        status: None,
+    })));
+    let later = (Arc::from("shop"), Arc::from("later"));
+    assert!(world.engine.policies[&later].rejected.is_none());
+}
+
+#[test]
 fn a_new_leader_says_of_a_finished_rollback_that_it_is_done() {
     let mut world = World::with(POLICY);
     world.crd(5);
