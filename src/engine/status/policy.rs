@@ -11,6 +11,16 @@ use crate::engine::policy::{PolicyEntry, Rejection};
 use crate::engine::status::{Say, as_i64, say, settle};
 use crate::engine::{Engine, Key, record, words};
 use crate::policy::layers::Warning;
+use crate::spec::policy::Policy;
+
+/// The most bytes of JSON that all records of a status have together. etcd refuses more than
+/// 1.5 MiB in one write, and beside the records come the spec and the managed fields, which name
+/// every field once more.
+const MAX_BYTES: usize = 512 * 1_024;
+
+/// Past this, records are written without their frozen values: that a circuit is Open matters
+/// more than the values which it kept published.
+const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
 
 impl Engine {
     pub(super) fn policy_status(
@@ -49,7 +59,9 @@ impl Engine {
     /// Records of objects that have no circuit now are carried on as they are.
     fn records(&self, now: Now, policy: &PolicyEntry) -> (Vec<CircuitRecord>, usize) {
         let Some(lowered) = &policy.lowered else {
-            return (policy.resume.values().cloned().collect(), 0);
+            let records = bounded(policy.resume.values().cloned());
+            let omitted = policy.resume.len().saturating_sub(records.len());
+            return (records, omitted);
         };
         let mut circuits: Vec<_> = policy
             .circuits
@@ -61,30 +73,27 @@ impl Engine {
             let newest_first = std::cmp::Reverse(entry.since);
             (closed, !entry.breaker.armed, newest_first, (*uid).clone())
         });
-        let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
-        let omitted = (circuits.len() + policy.resume.len()).saturating_sub(most);
-        let mut records: Vec<CircuitRecord> = circuits
+        let resting = policy.resume.values();
+        let count = circuits.len() + resting.len();
+        let written = circuits
             .into_iter()
-            .take(most)
-            .map(|(uid, entry)| {
-                let object = self
-                    .kinds
-                    .get(&entry.kind)
-                    .and_then(|kind| kind.objects.get(uid));
-                let frozen = object
-                    .and_then(|object| object.frozen())
-                    .or(entry.restored.as_ref());
-                let reason = entry
-                    .breaker
-                    .state
-                    .trip()
-                    .map(|trip| words::trip(lowered, trip));
-                record::write(uid, entry, &lowered.config, frozen, reason, now)
-            })
-            .collect();
-        let room = most.saturating_sub(records.len());
-        records.extend(policy.resume.values().take(room).cloned());
+            .map(|(uid, entry)| self.record(now, lowered, uid, entry));
+        let records = bounded(written.chain(resting.cloned()));
+        let omitted = count.saturating_sub(records.len());
         (records, omitted)
+    }
+
+    fn record(&self, now: Now, lowered: &Policy, uid: &str, entry: &CircuitEntry) -> CircuitRecord {
+        let object = self
+            .kinds
+            .get(&entry.kind)
+            .and_then(|kind| kind.objects.get(uid));
+        let frozen = object
+            .and_then(|object| object.frozen())
+            .or(entry.restored.as_ref());
+        let trip = entry.breaker.state.trip();
+        let reason = trip.map(|trip| words::trip(lowered, trip));
+        record::write(uid, entry, &lowered.config, frozen, reason, now)
     }
 
     fn policy_conditions(&self, key: &Key, policy: &PolicyEntry) -> Vec<Say> {
@@ -170,6 +179,28 @@ impl Engine {
             format!("{}{more}", listed.join("; ")),
         )
     }
+}
+
+/// As many records as a status may have, and as many bytes; frozen values go before circuits do.
+fn bounded(records: impl Iterator<Item = CircuitRecord>) -> Vec<CircuitRecord> {
+    let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
+    let mut used = 0;
+    let mut kept = Vec::new();
+    for mut record in records.take(most) {
+        if used + bytes(&record) > MAX_BYTES_WITH_FROZEN {
+            record.frozen.clear();
+        }
+        let size = bytes(&record);
+        if used + size <= MAX_BYTES {
+            used += size;
+            kept.push(record);
+        }
+    }
+    kept
+}
+
+fn bytes(record: &CircuitRecord) -> usize {
+    serde_json::to_vec(record).map_or(0, |json| json.len())
 }
 
 fn open(policy: &PolicyEntry) -> Say {

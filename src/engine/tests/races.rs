@@ -194,6 +194,49 @@ fn a_second_contract_on_a_kind_takes_over_when_the_first_goes() {
 }
 
 #[test]
+fn a_full_status_fits_into_etcd_and_keeps_every_trip() {
+    let keys: Vec<String> = (0..60).map(|key| format!("text-{key}")).collect();
+    let declared = keys.iter().fold(String::new(), |text, key| {
+        text + "- {key: " + key + ", type: String}\n"
+    });
+    let mut world = World::empty();
+    world.contract(&format!(
+        "{}limits: {{maxEntries: 64, maxDepth: 3, maxKeyLength: 63, maxValueBytes: 1024}}\n",
+        CONTRACT.replace("mesh:", &format!("{declared}mesh:"))
+    ));
+    world.crd(50);
+    let policy = POLICY.replace("mode: Enforce", "mode: Enforce\nmaxOpenPercent: 100");
+    world.policy("checkout", &policy, None);
+    world.list();
+    let report = |latency: &str| {
+        let mut map = serde_json::Map::new();
+        for key in &keys {
+            map.insert(key.clone(), json!("x".repeat(1_000)));
+        }
+        map.insert("network-latency".into(), json!(latency));
+        serde_json::Value::Object(map)
+    };
+    world.list_objects();
+    for latency in ["100ms", "300ms", "310ms", "320ms"] {
+        let conditions = report(latency);
+        for number in 0..40 {
+            world.report(&format!("object-{number}"), &conditions);
+        }
+        world.pass(100);
+    }
+    let status = world.status();
+    assert_eq!((status.open, status.circuits.len()), (40, 40));
+    assert!(
+        status
+            .circuits
+            .iter()
+            .any(|record| !record.frozen.is_empty())
+    );
+    let size = serde_json::to_string(&status).unwrap().len();
+    assert!(size < 600_000, "{size} bytes");
+}
+
+#[test]
 fn a_new_leader_says_of_a_finished_rollback_that_it_is_done() {
     let mut world = World::with(POLICY);
     world.crd(5);
