@@ -157,7 +157,6 @@ impl Engine {
             frozen,
         };
         entry.objects.insert(uid.clone(), kept);
-        self.view.objects = self.kinds.values().map(|entry| entry.objects.len()).sum();
         changed
     }
 
@@ -174,6 +173,9 @@ impl Engine {
         }
         for key in self.judges(kind, &object.namespace) {
             self.remove_circuit(now, &key, &uid, Cue::Deleted);
+            if let Some(policy) = self.policies.get_mut(&key) {
+                policy.dirty |= policy.resume.remove(&uid).is_some();
+            }
         }
         let keys = object.fingerprint.keys();
         self.effects.push(Effect::Audit(Box::new(Line {

@@ -167,6 +167,9 @@ impl Engine {
             self.publisher.view_changed = true;
             self.refresh_circuit_view(&key, &uid);
         }
+        let objects = self.kinds.values().map(|entry| entry.objects.len()).sum();
+        self.publisher.view_changed |= self.view.objects != objects;
+        self.view.objects = objects;
         let changed = std::mem::take(&mut self.publisher.view_changed);
         changed.then(|| self.view.clone())
     }

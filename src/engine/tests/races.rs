@@ -135,6 +135,38 @@ fn a_schema_that_came_after_the_trip_is_not_rolled_back_for_it_by_a_new_leader()
 }
 
 #[test]
+fn values_restored_after_a_restart_do_not_come_back_at_a_later_trip() {
+    let mut world = World::with(&short());
+    world.policy("other", &short(), None);
+    world.break_latency("checkout");
+    let other = world.effects.iter().rev().find_map(|effect| match effect {
+        Effect::PolicyStatus(write) if &*write.target.name == "other" => {
+            Some((*write.status).clone())
+        }
+        _ => None,
+    });
+    let mut after = World::empty();
+    after.now = world.now;
+    after.contract(CONTRACT);
+    after.crd(50);
+    after.policy("checkout", &short(), Some(world.status()));
+    after.policy("other", &short(), other);
+    after.list();
+    after.latency("checkout", "320ms");
+    after.list_objects();
+    assert_eq!(shown(&after), Some(RuntimeValue::Number(310.0)));
+    after.latency("checkout", "90ms");
+    after.pass(120_000);
+    assert_eq!(after.state("checkout"), "Closed");
+    assert_eq!(shown(&after), Some(RuntimeValue::Number(90.0)));
+    for value in ["400ms", "410ms", "420ms"] {
+        after.pass(100);
+        after.latency("checkout", value);
+    }
+    assert_eq!(shown(&after), Some(RuntimeValue::Number(410.0)));
+}
+
+#[test]
 fn a_contract_that_goes_back_to_its_last_good_version_is_accepted_again() {
     let mut world = World::with(POLICY);
     let name = "storefronts.shop.example.com";
@@ -191,6 +223,30 @@ fn a_second_contract_on_a_kind_takes_over_when_the_first_goes() {
     })));
     let later = (Arc::from("shop"), Arc::from("later"));
     assert!(world.engine.policies[&later].rejected.is_none());
+}
+
+#[test]
+fn what_is_remembered_of_an_unselected_object_goes_with_it() {
+    let mut world = World::with(&short());
+    world.break_latency("checkout");
+    world.latency("checkout", "90ms");
+    world.pass(120_000);
+    let silver = json!({"tier": "silver"});
+    let conditions = json!({"network-latency": "80ms"});
+    world.object("checkout", "checkout-1", &silver, &conditions);
+    assert_eq!(world.status().circuits.len(), 1);
+    delete(&mut world, "checkout");
+    assert_eq!(world.status().circuits.len(), 0);
+    world.send(Event::Leading(false));
+}
+
+#[test]
+fn the_view_counts_the_objects_that_are_left() {
+    let mut world = World::with(POLICY);
+    world.latency("cart", "100ms");
+    assert_eq!(world.engine.view.objects, 2);
+    delete(&mut world, "cart");
+    assert_eq!(world.engine.view.objects, 1);
 }
 
 #[test]
