@@ -11,6 +11,7 @@ mod alert;
 mod circuit;
 mod contract;
 mod enforce;
+mod follow;
 mod kind;
 mod object;
 mod overrides;

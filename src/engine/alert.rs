@@ -26,6 +26,9 @@ impl Engine {
         let Some(entry) = self.circuit_mut(key, uid) else {
             return;
         };
+        if wanted.is_empty() && entry.alerts.is_empty() {
+            return;
+        }
         let firing = std::mem::take(&mut entry.alerts);
         let ended = cause_of_end(entry.cause);
         let object = words::resource(&entry.kind, &key.0, &entry.object);

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::breaker::adopt;
 use crate::breaker::circuit::{Circuit, Forced, Identity, StateName, TripId};
-use crate::breaker::persisted::{self, Persisted};
+use crate::breaker::persisted;
 use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::effects::effect::Alert;
@@ -74,7 +73,9 @@ impl Engine {
             policy_uid: policy.meta.uid.clone(),
             object_uid: (&**uid).into(),
         };
-        let record = policy.resume.remove(uid);
+        let told = policy.heard.as_ref().filter(|_| !self.leads);
+        let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
+        let record = policy.resume.remove(uid).or_else(|| told.cloned());
         let mut breaker = Circuit::new(identity.clone());
         if let Some(record) = &record {
             let read = record::read(record, now);
@@ -99,6 +100,7 @@ impl Engine {
             resumed,
             cause: Cue::Report,
         };
+        policy.count_move(StateName::Closed, entry.state());
         policy.circuits.insert(uid.clone(), entry);
         self.apply_overrides_to(now, key, uid);
         self.reschedule(now, key, uid);
@@ -126,6 +128,7 @@ impl Engine {
         };
         policy.dirty = true;
         if let Some(entry) = policy.circuits.remove(uid) {
+            policy.count_move(entry.state(), StateName::Closed);
             if cue == Cue::Unselected && !entry.breaker.is_blank() {
                 // It may be selected again, and its trips go on being numbered where they were.
                 let lowered = policy.lowered.as_ref();
@@ -210,57 +213,21 @@ impl Engine {
         else {
             return;
         };
+        let before = entry.state();
         let breaker = std::mem::take(&mut entry.breaker);
         let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
         entry.breaker = breaker;
         entry.cause = cue;
+        let after = entry.state();
+        policy.count_move(before, after);
         self.counts.steps += 1;
         self.stale_views.insert((key.clone(), uid.clone()));
         self.hear(now, key, uid, said, cue);
         self.reschedule(now, key, uid);
     }
 
-    /// Takes the leader's persisted word for every circuit of a policy.
-    pub(crate) fn follow(&mut self, now: Now, key: &Key) {
-        let Some(policy) = self.policies.get(key) else {
-            return;
-        };
-        let Some(status) = policy.heard.clone() else {
-            return;
-        };
-        let Some(lowered) = policy.lowered.clone() else {
-            return;
-        };
-        for record in &status.circuits {
-            self.ensure_circuit(
-                now,
-                key,
-                &Arc::from(record.uid.as_str()),
-                &Arc::from(record.name.as_str()),
-            );
-        }
-        self.for_each_circuit(key, |engine, uid| {
-            let record = status.circuits.iter().find(|record| record.uid == **uid);
-            let word = record.map_or_else(Persisted::default, |record| record::read(record, now));
-            let word = Persisted {
-                at: now.wall,
-                ..word
-            };
-            let Some(entry) = engine.circuit_mut(key, uid) else {
-                return;
-            };
-            let breaker = std::mem::take(&mut entry.breaker);
-            let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
-            entry.breaker = breaker;
-            engine.stale_views.insert((key.clone(), uid.clone()));
-            engine.hear(now, key, uid, said, Cue::Leader);
-            engine.reschedule(now, key, uid);
-            engine.contribute(key, uid);
-            engine.drop_unselected(now, key, uid);
-        });
-    }
-
-    fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
+    /// Carries on what a step or the leader's word has said.
+    pub(crate) fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
         for effect in said {
             match effect {
                 Said::Changed(change) => {
@@ -315,7 +282,7 @@ impl Engine {
             })
     }
 
-    fn reschedule(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+    pub(crate) fn reschedule(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };

@@ -27,6 +27,7 @@ pub(crate) struct PolicyEntry {
     pub(crate) rejected: Option<Rejection>,
     pub(crate) circuits: BTreeMap<Arc<str>, CircuitEntry>,
     pub(crate) resume: BTreeMap<Arc<str>, CircuitRecord>,
+    not_closed: usize,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) programmed: Option<Programmed>,
     pub(crate) written: Option<CircuitPolicyStatus>,
@@ -345,6 +346,7 @@ impl PolicyEntry {
             rejected: None,
             circuits: BTreeMap::new(),
             resume: BTreeMap::new(),
+            not_closed: 0,
             conditions: Vec::new(),
             programmed: None,
             written: None,
@@ -378,9 +380,12 @@ impl PolicyEntry {
 
     /// Circuits that are not Closed.
     pub(crate) fn open_circuits(&self) -> usize {
-        self.circuits
-            .values()
-            .filter(|circuit| circuit.state() != StateName::Closed)
-            .count()
+        self.not_closed
+    }
+
+    /// Keeps count, since every step asks how many are open.
+    pub(crate) fn count_move(&mut self, from: StateName, to: StateName) {
+        self.not_closed -= usize::from(from != StateName::Closed && self.not_closed > 0);
+        self.not_closed += usize::from(to != StateName::Closed);
     }
 }

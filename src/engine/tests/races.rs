@@ -167,6 +167,51 @@ fn values_restored_after_a_restart_do_not_come_back_at_a_later_trip() {
 }
 
 #[test]
+fn a_follower_freezes_and_thaws_at_the_leaders_word() {
+    let mut leader = World::with(&short());
+    let mut follower = World::with(&short());
+    follower.send(Event::Leading(false));
+    let closed = leader.status();
+    leader.break_latency("checkout");
+    hear(&mut follower, &short(), leader.status());
+    assert_eq!(follower.state("checkout"), "Open");
+    follower.latency("checkout", "150ms");
+    assert_eq!(shown(&follower), Some(RuntimeValue::Number(100.0)));
+    let mut closed = closed;
+    closed.circuits = leader.status().circuits;
+    closed.circuits[0].state = fusegate_crds::CircuitState::Closed;
+    hear(&mut follower, &short(), closed);
+    assert_eq!(follower.state("checkout"), "Closed");
+    assert_eq!(shown(&follower), Some(RuntimeValue::Number(150.0)));
+}
+
+#[test]
+fn a_late_word_about_a_deleted_object_raises_no_ghost_on_a_follower() {
+    let mut leader = World::with(POLICY);
+    let mut follower = World::with(POLICY);
+    follower.send(Event::Leading(false));
+    leader.break_latency("checkout");
+    delete(&mut follower, "checkout");
+    hear(&mut follower, POLICY, leader.status());
+    assert_eq!(follower.state("checkout"), "none");
+    assert_eq!(follower.keys("shop").len(), 0);
+}
+
+#[test]
+fn a_follower_that_sees_an_object_after_the_leaders_word_takes_the_word() {
+    let mut leader = World::with(POLICY);
+    let mut follower = World::with(POLICY);
+    follower.send(Event::Leading(false));
+    leader.break_latency("checkout");
+    delete(&mut follower, "checkout");
+    hear(&mut follower, POLICY, leader.status());
+    follower.latency("checkout", "320ms");
+    assert_eq!(follower.state("checkout"), "Open");
+    let trip = |world: &World| world.circuit("checkout").unwrap().trip;
+    assert_eq!(trip(&follower), trip(&leader));
+}
+
+#[test]
 fn a_contract_that_goes_back_to_its_last_good_version_is_accepted_again() {
     let mut world = World::with(POLICY);
     let name = "storefronts.shop.example.com";
@@ -290,6 +335,35 @@ fn a_full_status_fits_into_etcd_and_keeps_every_trip() {
     );
     let size = serde_json::to_string(&status).unwrap().len();
     assert!(size < 600_000, "{size} bytes");
+}
+
+#[test]
+fn the_count_of_open_circuits_follows_every_move() {
+    let mut world = World::with(&short());
+    let open = |world: &World| {
+        let key = (Arc::from("shop"), Arc::from("checkout"));
+        let policy = &world.engine.policies[&key];
+        let closed = crate::breaker::circuit::StateName::Closed;
+        let scanned = policy.circuits.values();
+        let scanned = scanned.filter(|entry| entry.state() != closed).count();
+        assert_eq!(policy.open_circuits(), scanned);
+        scanned
+    };
+    assert_eq!(open(&world), 0);
+    world.break_latency("checkout");
+    assert_eq!(open(&world), 1);
+    let mut follower = World::with(&short());
+    follower.send(Event::Leading(false));
+    hear(&mut follower, &short(), world.status());
+    assert_eq!(open(&follower), 1);
+    world.latency("checkout", "90ms");
+    world.pass(120_000);
+    assert_eq!(open(&world), 0);
+    world.break_latency("checkout");
+    assert_eq!(open(&world), 1);
+    delete(&mut world, "checkout");
+    assert_eq!(open(&world), 0);
+    world.send(Event::Listed(Feed::Objects(kind())));
 }
 
 #[test]
