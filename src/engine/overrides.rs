@@ -21,6 +21,12 @@ pub(crate) struct OverrideEntry {
     pub(crate) seen: bool,
 }
 
+/// What a person orders for a circuit, and in which words.
+struct Order {
+    forced: Forced,
+    why: String,
+}
+
 impl Engine {
     pub(crate) fn apply_override(&mut self, now: Now, document: Document<CircuitOverrideSpec, ()>) {
         let key = policy::key(&document.meta);
@@ -95,7 +101,8 @@ impl Engine {
         let Some(entry) = self.circuit(key, uid) else {
             return;
         };
-        let ordered = self.ordered(key, &entry.object);
+        let order = self.ordered(key, &entry.object);
+        let ordered = order.as_ref().map(|order| order.forced);
         if entry.breaker.forced == ordered {
             return;
         }
@@ -104,7 +111,11 @@ impl Engine {
             self.step_and_freeze(now, key, uid, &Input::Reset, Cue::Override);
         }
         self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
-        self.tell_override(now, key, uid, ordered);
+        let why = order.map_or_else(
+            || "no CircuitOverride is in force any more".to_owned(),
+            |order| order.why,
+        );
+        self.tell_override(now, key, uid, ordered, &why);
         if let Some(policy) = self.policies.get_mut(key) {
             policy.dirty = true;
         }
@@ -112,7 +123,7 @@ impl Engine {
 
     /// What people order for one circuit: an override of this object before one of the whole
     /// policy, and of several the most careful.
-    fn ordered(&self, policy: &Key, object: &str) -> Option<Forced> {
+    fn ordered(&self, policy: &Key, object: &str) -> Option<Order> {
         let from: Key = (policy.0.clone(), Arc::from(""));
         let standing = self
             .overrides
@@ -120,12 +131,15 @@ impl Engine {
             .take_while(|(key, _)| key.0 == policy.0);
         let specs = standing
             .filter(|(_, entry)| !entry.expired)
-            .filter_map(|(_, entry)| entry.spec.as_deref());
-        let concerning = specs.filter(|spec| *spec.policy == *policy.1);
+            .filter_map(|(key, entry)| Some((key, entry.spec.as_deref()?)));
+        let concerning = specs.filter(|(_, spec)| *spec.policy == *policy.1);
         concerning
-            .filter(|spec| spec.object.as_deref().is_none_or(|named| named == object))
-            .max_by_key(|spec| (spec.object.is_some(), care(spec.state)))
-            .map(|spec| forced(spec.state))
+            .filter(|(_, spec)| spec.object.as_deref().is_none_or(|named| named == object))
+            .max_by_key(|(_, spec)| (spec.object.is_some(), care(spec.state)))
+            .map(|(key, spec)| Order {
+                forced: forced(spec.state),
+                why: format!("by CircuitOverride {}: {}", key.1, spec.reason),
+            })
     }
 }
 

@@ -133,6 +133,7 @@ impl Engine {
         key: &Key,
         uid: &Arc<str>,
         ordered: Option<Forced>,
+        why: &str,
     ) {
         let operation = match ordered {
             Some(Forced::Open) => "ForcedOpen",
@@ -141,7 +142,6 @@ impl Engine {
             None => "OverrideEnded",
         };
         let trip = self.trip_of(key, uid);
-        let why = "by CircuitOverride";
         let line = self.state_line(now, key, uid, operation, "override", "Enforced", why, trip);
         self.effects.extend(line);
         let once = format!("override/{operation}/{}", now.wall.0);

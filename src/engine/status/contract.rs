@@ -1,12 +1,12 @@
 //! A contract's status: its conditions, and the revisions of its CRD.
 
-use fusegate_crds::{ConditionContractStatus, RevisionRecord, RollbackMode};
+use fusegate_crds::{AdmissionMode, ConditionContractStatus, RevisionRecord, RollbackMode};
 
 use crate::breaker::time::{Now, Wall};
 use crate::engine::contract::ContractEntry;
 use crate::engine::kind::KindEntry;
 use crate::engine::policy::Rejection;
-use crate::engine::status::{say, settle};
+use crate::engine::status::{Say, say, settle};
 use crate::engine::{Engine, record};
 
 impl Engine {
@@ -41,7 +41,11 @@ impl Engine {
             .spec
             .as_ref()
             .is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
-        let said = [Some(accepted), blocked.filter(|_| !off)]
+        let reserved = contract
+            .spec
+            .as_ref()
+            .and_then(|spec| reserved(spec.admission.mode));
+        let said = [Some(accepted), blocked.filter(|_| !off), reserved]
             .into_iter()
             .flatten()
             .collect();
@@ -57,6 +61,15 @@ impl Engine {
             incidents: Vec::new(),
         }
     }
+}
+
+/// What a contract asks of admission and does not get yet.
+fn reserved(mode: AdmissionMode) -> Option<Say> {
+    let message = format!(
+        "spec.admission.mode {mode:?} is reserved: no write is denied yet, and an illegal one is not published; \
+         write \"Off\" until admission is there"
+    );
+    (mode != AdmissionMode::Off).then(|| say("AdmissionReady", false, "NotImplemented", message))
 }
 
 impl KindEntry {

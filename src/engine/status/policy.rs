@@ -209,6 +209,10 @@ fn open(policy: &PolicyEntry) -> Say {
         .values()
         .filter(|entry| entry.state() != StateName::Closed)
         .collect();
+    if policy.circuits.is_empty() {
+        let message = "there is no circuit: no object that is known matches the selector";
+        return say("Open", false, "AllClosed", message.to_owned());
+    }
     if open.is_empty() {
         return say(
             "Open",

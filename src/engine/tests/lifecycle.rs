@@ -245,6 +245,11 @@ fn an_override_forces_and_expires() {
     let mut world = World::with(POLICY);
     order(&mut world, "ForcedOpen", 30);
     assert_eq!(world.state("checkout"), "Open");
+    let told = world.lines(crate::effects::effect::Action::State);
+    assert_eq!(
+        &*told.last().unwrap().reason,
+        "by CircuitOverride by-hand: test"
+    );
     assert_eq!(world.shed("shop-checkout"), Some(100.0));
     world.pass(31_000);
     assert_eq!(world.state("checkout"), "Closed");
@@ -288,4 +293,27 @@ fn a_latched_circuit_waits_for_a_person_and_a_forced_close_is_one() {
     world.pass(11_000);
     assert_eq!(world.state("checkout"), "Closed");
     assert!(!world.circuit("checkout").unwrap().latched);
+}
+
+#[test]
+fn a_contract_that_asks_for_admission_is_told_that_it_is_not_there_yet() {
+    let mut world = World::with(POLICY);
+    world.contract(&format!("{CONTRACT}admission: {{mode: Deny}}\n"));
+    let conditions = world.effects.iter().rev().find_map(|effect| match effect {
+        crate::effects::effect::Effect::ContractStatus(write) => {
+            Some(write.status.conditions.clone())
+        }
+        _ => None,
+    });
+    let conditions = conditions.unwrap();
+    let told = conditions
+        .iter()
+        .find(|condition| condition.type_ == "AdmissionReady")
+        .unwrap();
+    assert_eq!((&*told.status, &*told.reason), ("False", "NotImplemented"));
+    assert!(
+        told.message.contains("spec.admission.mode Deny"),
+        "{}",
+        told.message
+    );
 }
