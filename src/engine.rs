@@ -136,7 +136,7 @@ impl Engine {
 
     /// Everything decided since the last flush.
     pub fn flush(&mut self, now: Now) -> Output {
-        let publication = self.publish(now);
+        let publication = self.publish();
         self.write_statuses(now);
         let view = self.refresh_view();
         Output {

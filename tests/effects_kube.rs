@@ -178,7 +178,6 @@ impl World {
             incident: revision::incident(&crd.uid().unwrap_or_default(), &second.hash).into(),
             trip: "trip-1".into(),
             crd: target(&crd),
-            resource_version: crd.resource_version().unwrap_or_default().into(),
             bad: second,
             target: first,
             at: 1_700_000_000_000,

@@ -136,8 +136,6 @@ pub struct Rollback {
     pub trip: Box<str>,
     /// The CRD.
     pub crd: Target,
-    /// The resource version that was judged; the write fails if the CRD has moved on.
-    pub resource_version: Box<str>,
     /// The schema being left; marked bad.
     pub bad: Revision,
     /// Where to go.

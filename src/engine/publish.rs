@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::StateName;
 use crate::breaker::enforced::enforced;
-use crate::breaker::time::{Mono, Now};
+use crate::breaker::time::Mono;
 use crate::engine::output::Publication;
 use crate::engine::{Engine, Key, record};
 use crate::policy::layer::LayerName;
 use crate::policy::layers::{Contributor, Layers, Warning};
 use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
-use crate::translate;
+use crate::translate::{self, Unsaid};
 
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
@@ -47,28 +47,34 @@ impl Publisher {
 }
 
 impl Engine {
-    pub(crate) fn publish(&mut self, now: Now) -> Publication {
+    pub(crate) fn publish(&mut self) -> Publication {
         let mut publication = Publication::default();
         if self.is_listed() && std::mem::take(&mut self.publisher.unsettled) {
             self.settle_layers(&mut publication);
         }
         for name in std::mem::take(&mut self.publisher.touched) {
-            self.publish_layer(now, name, &mut publication);
+            self.publish_layer(name, &mut publication);
         }
         publication
     }
 
-    fn publish_layer(&mut self, now: Now, name: LayerName, publication: &mut Publication) {
-        let layer = self.publisher.layers.render(&name);
+    fn publish_layer(&mut self, name: LayerName, publication: &mut Publication) {
+        let mut layer = self.publisher.layers.render(&name);
+        let (resource, unsaid) = translate::layer(&layer);
+        for Unsaid { key, message } in unsaid {
+            for contributor in self.publisher.layers.contributors(&name, &key) {
+                let (key, message) = (key.clone(), message.clone());
+                let warning = Warning::Unsaid { key, message };
+                layer.warnings.push((contributor.clone(), warning));
+            }
+        }
         self.note_warnings(&name, &layer.warnings);
-        let _ = now;
         if layer.keys.is_empty() {
             if self.publisher.published.remove(&name) {
                 publication.remove.push(name);
             }
             return;
         }
-        let (resource, _unsaid) = translate::layer(&layer);
         publication.put.push(resource);
         if self.publisher.withheld.remove(&name) {
             publication.release.push(name.clone());

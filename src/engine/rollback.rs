@@ -102,7 +102,6 @@ impl Engine {
                 name: crd.meta.name.clone(),
                 uid: crd.meta.uid.clone(),
             },
-            resource_version: crd.meta.resource_version.clone(),
             bad,
             target: target.clone(),
             at: now.wall.0,

@@ -53,6 +53,13 @@ pub enum Warning {
         /// The key.
         key: Arc<str>,
     },
+    /// Envoy can't be told this key's value; the rest of the layer is published without it.
+    Unsaid {
+        /// The key.
+        key: Arc<str>,
+        /// Why, and what to do.
+        message: Box<str>,
+    },
     /// Another layer sheds the same cluster; Envoy lets the last layer win.
     TwoLayers {
         /// The key.

@@ -19,7 +19,6 @@ pub(super) fn order() -> Rollback {
         incident: "incident-1".into(),
         trip: "trip-1".into(),
         crd: target("foos.example.com", "crd-uid"),
-        resource_version: "7".into(),
         bad: revision(2, spec(1)),
         target: revision(1, spec(5)),
         at: 1_700_000_000_000,

@@ -272,6 +272,7 @@ fn warned(warning: &Warning) -> String {
         Warning::Conflict { key } => {
             format!("another circuit wants another value for {key}, and the more severe one won")
         }
+        Warning::Unsaid { key, message } => format!("{key} is not published: {message}"),
         Warning::TwoLayers { key, other } => {
             format!("{key} is in layer {other} too, and Envoy lets the last layer win")
         }

@@ -327,3 +327,27 @@ fn a_schema_made_live_again_by_a_person_counts_as_changed_now() {
     let recorded = recorded.unwrap();
     assert_eq!((recorded.number, recorded.seen_at), (1, world.now.wall.0));
 }
+
+#[test]
+fn a_value_that_envoy_can_not_hold_is_left_out_of_the_layer_and_named_in_the_status() {
+    let long = "x".repeat(crate::translate::MAX_TEXT + 1);
+    let mut world = World::with(POLICY);
+    world.contract(&format!(
+        "{}limits: {{maxValueBytes: 4096}}\n",
+        super::world::CONTRACT.replace(
+            "- {key: tier, type: Enum, values: [gold, silver]}",
+            "- {key: tier, type: String}"
+        )
+    ));
+    world.report(
+        "checkout",
+        &json!({"network-latency": "100ms", "tier": long}),
+    );
+    let (status, _, message) = world.condition("Degraded");
+    assert_eq!(status, "True");
+    assert!(
+        message.contains("fusegate.Storefront.checkout.tier is not published"),
+        "{message}"
+    );
+    assert!(message.contains("1024"), "{message}");
+}
