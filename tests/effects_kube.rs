@@ -637,7 +637,7 @@ async fn a_leader_that_can_not_renew_stops_leading_and_leads_again_later() -> Re
     let namespace = server.namespace("lease").await?;
     let mut only = Replica::start(&server, &namespace, "only").await?;
     only.until(true).await?;
-    server.pause_apiserver()?;
+    server.pause_apiserver().await?;
     only.until(false).await?;
     server.resume_apiserver()?;
     only.until(true).await?;

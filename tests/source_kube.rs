@@ -517,13 +517,13 @@ async fn an_outage_is_noticed_and_nothing_that_happened_in_it_is_missed() -> Res
     let feed = shop.feed();
     source.until_confirmed(&feed, SOON).await?;
 
-    server.pause_etcd()?;
+    server.pause_etcd().await?;
     let why = source.until_interrupted(&feed, NOTICED).await?;
     ensure!(why.contains("etcd"), "{why}");
     server.resume_etcd()?;
     source.until_confirmed(&feed, RECOVERED).await?;
 
-    server.pause_apiserver()?;
+    server.pause_apiserver().await?;
     source.until_interrupted(&feed, NOTICED).await?;
     server.resume_apiserver()?;
     source.until_confirmed(&feed, RECOVERED).await?;

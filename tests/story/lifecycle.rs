@@ -70,7 +70,7 @@ async fn a_circuit_whose_object_leaves_the_selector_lives_on_until_it_closes(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let opening = Opening::at(place).policy(POLICY, short_recovery());
-    let shop = opening.object("front").open().await?;
+    let shop = opening.object("front").object("back").open().await?;
     let label = async |tier: &str| {
         let labels = json!({"metadata": {"labels": {"tier": tier}}});
         shop.store.edit("Storefront", "front", &labels).await
@@ -78,6 +78,8 @@ async fn a_circuit_whose_object_leaves_the_selector_lives_on_until_it_closes(
     label("gold").await?;
     let selector = json!({"selector": {"matchLabels": {"tier": "gold"}}});
     shop.edit_policy(POLICY, &selector).await?;
+    // An edit that comes between two reports would restart the streak.
+    shop.wait_no_circuit(POLICY, "back").await?;
     let trip = shop.trip(POLICY, "front").await?;
 
     label("silver").await?;

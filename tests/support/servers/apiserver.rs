@@ -130,23 +130,23 @@ impl ApiServer {
     }
 
     /// Freezes etcd: the API server runs on, but every request that needs the store hangs.
-    pub(crate) fn pause_etcd(&mut self) -> Result<()> {
-        self.etcd.signal("STOP")
+    pub(crate) async fn pause_etcd(&mut self) -> Result<()> {
+        self.etcd.freeze().await
     }
 
     /// Lets a frozen etcd go on where it was.
     pub(crate) fn resume_etcd(&mut self) -> Result<()> {
-        self.etcd.signal("CONT")
+        self.etcd.thaw()
     }
 
     /// Freezes the API server: connections stay, and nothing comes through them.
-    pub(crate) fn pause_apiserver(&mut self) -> Result<()> {
-        self.server.signal("STOP")
+    pub(crate) async fn pause_apiserver(&mut self) -> Result<()> {
+        self.server.freeze().await
     }
 
     /// Lets a frozen API server go on where it was.
     pub(crate) fn resume_apiserver(&mut self) -> Result<()> {
-        self.server.signal("CONT")
+        self.server.thaw()
     }
 
     /// Kills the API server: its connections break, and its port refuses new ones.

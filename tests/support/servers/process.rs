@@ -14,12 +14,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::super::{http::PROXY_VARIABLES, wait::eventually};
 
 /// How many of the log's last lines go into a failure message.
 const TAIL_LINES: usize = 30;
+
+/// How long the threads of a stopped process may take to stand.
+const FROZEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -83,7 +86,7 @@ impl Process {
     }
 
     /// Sends a signal by its name without `SIG`, for instance `STOP`.
-    pub(crate) fn signal(&self, signal: &str) -> Result<()> {
+    fn signal(&self, signal: &str) -> Result<()> {
         let name = self.name;
         // `kill` is built into every shell, while the program of that name is in a package that may be absent.
         let status = Command::new("sh")
@@ -93,6 +96,28 @@ impl Process {
             bail!("{name} could not be sent {signal}");
         }
         Ok(())
+    }
+
+    /// Stops it where it is, and waits until every thread of it stands: one that runs on another core goes on for a while after the signal.
+    pub(crate) async fn freeze(&self) -> Result<()> {
+        self.signal("STOP")?;
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.child.id()));
+        let what = format!("{} to stand still", self.name);
+        eventually(&what, FROZEN_WITHIN, async || {
+            for task in fs::read_dir(&tasks)? {
+                let stat = fs::read_to_string(task?.path().join("stat"))?;
+                // `PID (NAME) STATE …`, where the name may contain anything.
+                let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+                ensure!(state.is_some_and(|rest| rest.starts_with('T')), "{stat}");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets a frozen process go on where it was.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.signal("CONT")
     }
 
     /// Kills and reaps it at once, as a power cut would.
