@@ -5,12 +5,15 @@ mod limits;
 mod mux;
 mod quota;
 mod response;
+mod scope;
 #[cfg(test)]
 pub(crate) mod testing;
 mod warming;
 
 pub use limits::{Limits, Refusal};
 pub use response::{Event, Nonce, Rejection, Response};
+pub use scope::Scope;
 
 pub(crate) use ledger::{Demand, Ledger};
 pub(crate) use mux::{Ask, Due, Mux, Subscription};
+pub(crate) use scope::View;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use request::Request;
 
-use crate::protocol::{Event, Limits, Mux, Refusal, Response, Subscription as _};
+use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope, Subscription as _};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
 use subscription::Subscription;
@@ -60,6 +60,19 @@ impl Sotw {
     /// A stream whose client drops resources when their TTL has passed (rule 35).
     pub fn support_ttl(&mut self) {
         self.mux.support_ttl();
+    }
+
+    /// A stream whose client may have what is in `scope` only.
+    pub fn confine(&mut self, scope: Scope) {
+        self.mux.confine(scope);
+    }
+
+    /// Parks `response`, which [`next`](Self::next) gave last and which can't be sent, as if the client had refused it.
+    pub fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event> {
+        if response.type_url == TypeUrl::CLUSTER {
+            self.mux.stop_warming();
+        }
+        self.mux.find(&response.type_url)?.reject(rejection)
     }
 
     /// The next response, in push order (rule 31); `None` if nothing is due.

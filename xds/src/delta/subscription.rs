@@ -129,14 +129,14 @@ impl protocol::Subscription for Subscription {
         }
         self.ledger.catch_up(ask.collection);
         let selection = self.ledger.select(Demand {
-            collection: ask.collection,
+            view: ask.view(),
             budget: ask.limits.response_bytes,
             hold_removals: ask.hold_removals,
             ttl: ask.ttl.then_some(ask.now),
         });
         let keys = selection.keys.clone();
         let due = if selection.is_empty() {
-            let beats = self.ledger.beat(ask.collection, ask.now);
+            let beats = self.ledger.beat(ask.view(), ask.now);
             Due::heartbeat(ask, beats)?
         } else {
             Due::delta(ask, selection)

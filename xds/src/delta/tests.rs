@@ -3,6 +3,7 @@
 mod model;
 mod order;
 mod rules;
+mod scope;
 mod ttl;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use super::ledger::{Ledger, Selection};
 use super::limits::{Limits, Refusal};
 use super::quota::Quota;
 use super::response::{Nonce, Response};
+use super::scope::{Scope, View};
 use super::warming::Warming;
 use crate::resource::Resource;
 use crate::snapshot::{Collection, InterestChange, Snapshot};
@@ -41,6 +42,7 @@ pub(crate) trait Subscription: Default {
 pub(crate) struct Ask<'a> {
     pub(crate) type_url: &'a TypeUrl,
     pub(crate) collection: &'a Collection,
+    pub(crate) scope: &'a Scope,
     pub(crate) sequence: u64,
     pub(crate) nonce: Nonce,
     pub(crate) limits: &'a Limits,
@@ -52,7 +54,16 @@ pub(crate) struct Ask<'a> {
     pub(crate) ttl: bool,
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// What is published, as far as the client may see it.
+    pub(crate) fn view(&self) -> View<'a> {
+        View {
+            type_url: self.type_url,
+            collection: self.collection,
+            scope: self.scope,
+        }
+    }
+
     pub(crate) fn response(&self, resources: Vec<Resource>, removed: Vec<Arc<str>>) -> Response {
         Response {
             type_url: self.type_url.clone(),
@@ -112,6 +123,7 @@ impl Due {
 pub(crate) struct Mux<S> {
     subscriptions: BTreeMap<TypeUrl, S>,
     quota: Quota,
+    scope: Scope,
     nonce: Nonce,
     interest: Vec<InterestChange>,
     ttl: bool,
@@ -126,6 +138,7 @@ impl<S: Subscription> Mux<S> {
         Self {
             subscriptions: BTreeMap::new(),
             quota: Quota::new(limits),
+            scope: Scope::everything(),
             nonce: Nonce::default(),
             interest: Vec::new(),
             ttl: false,
@@ -136,6 +149,16 @@ impl<S: Subscription> Mux<S> {
 
     pub(crate) fn support_ttl(&mut self) {
         self.ttl = true;
+    }
+
+    /// From now on the client may have what is in `scope` only.
+    pub(crate) fn confine(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    /// The subscription to `type_url`, if there is one.
+    pub(crate) fn find(&mut self, type_url: &TypeUrl) -> Option<&mut S> {
+        self.subscriptions.get_mut(type_url)
     }
 
     /// The subscription to `type_url`, and whether it is new.
@@ -230,6 +253,7 @@ impl<S: Subscription> Mux<S> {
             let due = subscription.respond(&Ask {
                 type_url,
                 collection,
+                scope: &self.scope,
                 sequence: snapshot.sequence(),
                 nonce: self.nonce.next(),
                 limits,

@@ -14,6 +14,7 @@ use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 
 use super::response::{Rejection, Response};
+use super::scope::Scope;
 use crate::resource::Resource;
 use crate::snapshot::Failure;
 use crate::store::{Store, Update};
@@ -105,6 +106,11 @@ pub(crate) fn names(line: &str) -> Vec<Arc<str>> {
 pub(crate) fn failing(type_url: &TypeUrl, name: &str, message: &str) -> Update {
     let message = message.to_owned();
     Update::new().fail(type_url.clone(), name, Failure { code: 14, message })
+}
+
+/// The scope of names that begin with `own`.
+pub(crate) fn only_own() -> Scope {
+    Scope::only("ask for it", |_, name| name.starts_with("own"))
 }
 
 pub(crate) fn rejection() -> Rejection {

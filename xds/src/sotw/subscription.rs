@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::request::Request;
-use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Nonce, Response};
+use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Nonce, Rejection, Response, View};
 use crate::resource::Resource;
-use crate::snapshot::{Answer, Collection, Failure, InterestChange, Topic};
+use crate::snapshot::{Answer, Failure, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 
 const WILDCARD: &str = "*";
@@ -19,6 +19,8 @@ pub(super) struct Subscription {
     outstanding: Option<(Arc<Response>, Vec<Arc<str>>)>,
     /// The nonce of the last response.
     last: Option<Nonce>,
+    /// The nonce of the response before it.
+    before: Option<Nonce>,
     /// The client has named something, so that an empty set is nothing and no longer everything (rule 18).
     named: bool,
     /// A complete response must go even if the client has all of it: a name was added to the subscription.
@@ -47,6 +49,14 @@ impl Subscription {
                 Some(Event::Nacked(response, rejection.clone()))
             }
         }
+    }
+
+    /// Settles the outstanding response as refused because it could not be sent; the client knows nothing of it.
+    pub(super) fn reject(&mut self, rejection: Rejection) -> Option<Event> {
+        let (response, keys) = self.outstanding.take()?;
+        self.ledger.reject(response.nonce, &keys);
+        self.last = self.before;
+        Some(Event::Nacked(response, rejection))
     }
 
     /// Makes the request's names what is subscribed to (rule 13), and says how the stream's interest changed by it.
@@ -104,12 +114,12 @@ impl Subscription {
         }
         let selection = self.ledger.select(demand(ask, usize::MAX));
         // A heartbeat of a complete type is the complete response: what a client makes of a part of it is not said.
-        let beat = ask.ttl && !self.ledger.beat(ask.collection, ask.now).is_empty();
+        let beat = ask.ttl && !self.ledger.beat(ask.view(), ask.now).is_empty();
         self.full_due |= beat || !selection.is_empty();
         if !self.full_due {
             return None;
         }
-        let resources = self.everything(ask.collection)?;
+        let resources = self.everything(ask.view())?;
         self.full_due = false;
         let changed = Due::with_references(&selection.resources);
         Some(Answered {
@@ -121,21 +131,17 @@ impl Subscription {
     }
 
     /// All that the subscription covers; `None` while part of it is withheld, for what is left out is deleted.
-    fn everything(&self, collection: &Collection) -> Option<Vec<Resource>> {
+    fn everything(&self, view: View<'_>) -> Option<Vec<Resource>> {
         let mut resources = BTreeMap::new();
         let mut insert =
             |resource: &Resource| resources.insert(Arc::clone(resource.name()), resource.clone());
         if self.ledger.is_wildcard() {
-            for resource in self
-                .ledger
-                .held_back()
-                .chain(collection.resources().values())
-            {
+            for resource in self.ledger.held_back().chain(view.resources()) {
                 insert(resource);
             }
         }
         for name in self.ledger.names() {
-            match collection.answer(name) {
+            match view.answer(name) {
                 Answer::Resource(resource) => {
                     insert(&resource);
                 }
@@ -151,7 +157,7 @@ impl Subscription {
     /// The protocol would have them without their bodies (rule 36), but Envoy drops such resources before it looks at their TTL,
     /// as of 1.40 (`GrpcMuxImpl::onDiscoveryResponse`), so that what is heard of still expires.
     fn heartbeat(&mut self, ask: &Ask<'_>) -> Option<Answered> {
-        let resources = self.ledger.beat(ask.collection, ask.now);
+        let resources = self.ledger.beat(ask.view(), ask.now);
         (!resources.is_empty()).then(|| Answered {
             resources,
             keys: Vec::new(),
@@ -204,7 +210,7 @@ impl protocol::Subscription for Subscription {
         let mut response = ask.response(answered.resources, Vec::new());
         response.failed = answered.failed;
         let response = Arc::new(response);
-        self.last = Some(response.nonce);
+        self.before = self.last.replace(response.nonce);
         self.outstanding = Some((Arc::clone(&response), answered.keys));
         let changed = answered.changed;
         Some(Due { response, changed })
@@ -231,7 +237,7 @@ impl protocol::Subscription for Subscription {
 /// Only a response that must be complete removes anything.
 fn demand<'a>(ask: &Ask<'a>, budget: usize) -> Demand<'a> {
     Demand {
-        collection: ask.collection,
+        view: ask.view(),
         budget,
         hold_removals: ask.hold_removals && ask.type_url.is_full_state(),
         ttl: ask.ttl.then_some(ask.now),

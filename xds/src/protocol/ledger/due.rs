@@ -7,6 +7,7 @@ use imbl::ordmap::DiffItem;
 
 use super::{Demand, Entry, Known, Ledger, Selection};
 use crate::protocol::response::Nonce;
+use crate::protocol::scope::View;
 use crate::resource::Resource;
 use crate::snapshot::{Answer, Collection};
 
@@ -36,7 +37,7 @@ impl Ledger {
 
     /// Takes out what is due, on the understanding that it will be sent.
     pub(crate) fn select(&mut self, demand: Demand<'_>) -> Selection {
-        let collection = demand.collection;
+        let collection = demand.view.collection;
         self.sweep(collection);
         if !demand.hold_removals {
             self.due.append(&mut self.held_back);
@@ -53,7 +54,7 @@ impl Ledger {
             selection.owed = true;
         }
         let same = self.due.is_empty() && self.held_back.is_empty() && !self.diverged;
-        if self.wildcard && same {
+        if self.wildcard && same && demand.view.is_whole() {
             self.base = collection.resources().clone();
         }
         selection.tidy();
@@ -61,10 +62,10 @@ impl Ledger {
     }
 
     /// What the client has and is to hear of again; it is current, or it would be due.
-    pub(crate) fn beat(&mut self, collection: &Collection, now: Duration) -> Vec<Resource> {
+    pub(crate) fn beat(&mut self, view: View<'_>, now: Duration) -> Vec<Resource> {
         let mut beats = Vec::new();
         for name in self.heartbeats.due(now) {
-            match self.current(&name, collection) {
+            match self.current(&name, view) {
                 Answer::Resource(resource)
                     if self.known(&name) == Known::Has(Some(resource.version())) =>
                 {
@@ -141,7 +142,7 @@ impl Ledger {
             self.forget(name);
             return 0;
         }
-        let answer = self.current(name, demand.collection);
+        let answer = self.current(name, demand.view);
         match (answer, self.known(name)) {
             (Answer::Resource(resource), known) => {
                 self.settle_resource(name, &resource);
@@ -182,11 +183,11 @@ impl Ledger {
     }
 
     /// What a name that the client asked for, or sees through its wildcard, stands for.
-    fn current(&self, name: &str, collection: &Collection) -> Answer {
+    fn current(&self, name: &str, view: View<'_>) -> Answer {
         if self.is_subscribed(name) {
-            collection.answer(name)
+            view.answer(name)
         } else {
-            collection.answer_to_wildcard(name)
+            view.answer_to_wildcard(name)
         }
     }
 

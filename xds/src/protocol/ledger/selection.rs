@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::scope::View;
 use crate::resource::Resource;
-use crate::snapshot::{Collection, Failure};
+use crate::snapshot::Failure;
 
 /// What is asked of the ledger.
 #[derive(Clone, Copy)]
 pub(crate) struct Demand<'a> {
-    pub(crate) collection: &'a Collection,
+    pub(crate) view: View<'a>,
     /// About how many bytes the response may have.
     pub(crate) budget: usize,
     /// Removals are to wait.
