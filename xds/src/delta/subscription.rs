@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::request::Request;
+use crate::name;
 use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Response};
 use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
@@ -86,6 +87,10 @@ impl Subscription {
             )));
         }
         self.ledger.subscribe(name);
+        if name::is_glob(name) {
+            let in_glob = |key: &str| name::glob_of(key).as_deref() == Some(&**name);
+            self.doubt_unanswered(in_glob);
+        }
     }
 
     /// A name that is not subscribed to is ignored (rule 24).
@@ -114,10 +119,14 @@ impl Subscription {
             changes.push(InterestChange::Join(Topic::Wildcard(type_url.clone())));
         }
         self.ledger.subscribe_wildcard();
-        for sent in &self.unanswered {
-            for key in &sent.keys {
-                self.ledger.doubt(key);
-            }
+        self.doubt_unanswered(|_| true);
+    }
+
+    /// What is under way may be counted to a subscription that was made since.
+    fn doubt_unanswered(&mut self, covered: impl Fn(&str) -> bool) {
+        let keys = self.unanswered.iter().flat_map(|sent| &sent.keys);
+        for key in keys.filter(|key| covered(key)) {
+            self.ledger.doubt(key);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of the protocol that concern delta, by their numbers.
 
+mod globs;
 mod model;
 mod order;
 mod rules;

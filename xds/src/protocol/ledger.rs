@@ -3,6 +3,7 @@
 //! Both protocol variants keep their books here; they differ in how a subscription is written and in when a response may go.
 
 mod due;
+mod globs;
 mod heartbeats;
 mod rejected;
 mod selection;
@@ -14,8 +15,10 @@ use imbl::OrdMap;
 
 pub(crate) use selection::{Demand, Selection};
 
+use crate::name;
 use crate::resource::Resource;
 use crate::version::Version;
+use globs::Globs;
 use heartbeats::Heartbeats;
 use rejected::Rejected;
 
@@ -25,13 +28,15 @@ use rejected::Rejected;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     wildcard: bool,
-    /// The names asked for one by one, and those a wildcard covers about which something special is known.
+    /// The names asked for one by one, what the client has through globs,
+    /// and those a wildcard covers about which something special is known.
     entries: BTreeMap<Arc<str>, Entry>,
     /// What the client has through the wildcard; it shares its nodes with the store.
     base: OrdMap<Arc<str>, Resource>,
     /// Resources that were sent under an alias: the alias, and the name that was sent.
     sent_as: BTreeMap<Arc<str>, Arc<str>>,
     due: BTreeSet<Arc<str>>,
+    globs: Globs,
     /// Removals that wait until nothing refers to these names any more (rule 32).
     held_back: BTreeSet<Arc<str>>,
     heartbeats: Heartbeats,
@@ -83,7 +88,8 @@ impl Ledger {
     /// Whether the client asked for `name` and was told what there is.
     pub(crate) fn has_told(&self, name: &str) -> bool {
         let entry = self.entries.get(name);
-        entry.is_some_and(|entry| entry.explicit && entry.known != Known::Unanswered)
+        let told = entry.filter(|entry| entry.known != Known::Unanswered);
+        told.is_some_and(|entry| entry.explicit || self.globs.covers(name))
     }
 
     /// Subscribes to `name`, which is answered even if the client has it already (rules 14, 23).
@@ -94,9 +100,12 @@ impl Ledger {
         };
         self.entries.insert(Arc::clone(name), entry);
         self.due.insert(Arc::clone(name));
+        if name::is_glob(name) {
+            self.globs.subscribe(name);
+        }
     }
 
-    /// Unsubscribes; under a wildcard, the name is answered once more (rule 22).
+    /// Unsubscribes; under a wildcard or a glob, the name is answered once more (rule 22).
     pub(crate) fn unsubscribe(&mut self, name: &str) {
         let Some((name, entry)) = self.entries.get_key_value(name) else {
             return;
@@ -105,7 +114,9 @@ impl Ledger {
             return;
         }
         let name = Arc::clone(name);
-        if self.wildcard {
+        if self.globs.unsubscribe(&name) {
+            self.unsubscribe_glob(&name);
+        } else if self.covers(&name) {
             let entry = Entry {
                 explicit: false,
                 known: Known::Unanswered,
@@ -139,7 +150,7 @@ impl Ledger {
 
     pub(crate) fn unsubscribe_wildcard(&mut self) {
         self.wildcard = false;
-        self.base.clear();
+        self.keep_globs();
         self.sweep = false;
         self.owed = false;
         let covered: Vec<Arc<str>> = self
@@ -147,7 +158,7 @@ impl Ledger {
             .iter()
             .chain(&self.held_back)
             .chain(self.entries.keys())
-            .filter(|name| !self.is_subscribed(name))
+            .filter(|name| !self.is_subscribed(name) && !self.covers(name))
             .cloned()
             .collect();
         for name in &covered {
@@ -158,7 +169,8 @@ impl Ledger {
     /// The client says that it has `name` at `version` from an earlier stream (rule 26).
     pub(crate) fn recall(&mut self, name: &Arc<str>, version: Option<Version>) {
         let explicit = self.is_subscribed(name);
-        if explicit || self.wildcard {
+        if explicit || self.covers(name) {
+            self.globs.recall(name);
             let entry = Entry {
                 explicit,
                 known: Known::Has(version),
@@ -178,9 +190,9 @@ impl Ledger {
         }
     }
 
-    /// The client may get to know `name` from a response that is under way, and count it to a wildcard made since.
+    /// The client may get to know `name` from a response that is under way, and count it to a wildcard or glob made since.
     pub(crate) fn doubt(&mut self, name: &Arc<str>) {
-        if self.wildcard && !self.is_subscribed(name) {
+        if self.covers(name) && !self.is_subscribed(name) {
             let entry = Entry {
                 explicit: false,
                 known: Known::Unanswered,
@@ -188,6 +200,11 @@ impl Ledger {
             self.entries.insert(Arc::clone(name), entry);
             self.due.insert(Arc::clone(name));
         }
+    }
+
+    /// Whether the client gets `name` without asking for it one by one.
+    fn covers(&self, name: &str) -> bool {
+        self.wildcard || self.globs.covers(name)
     }
 
     fn forget(&mut self, name: &Arc<str>) {

@@ -122,6 +122,13 @@ impl<'a> View<'a> {
         published.filter(move |resource| self.scope.permits(self.type_url, resource.name()))
     }
 
+    /// What is published and permitted under `glob` (rule 39).
+    pub(crate) fn members(self, glob: &str) -> impl Iterator<Item = &'a Resource> {
+        let members = self.collection.members(glob);
+        let published = members.filter_map(move |name| self.collection.published(name));
+        published.filter(move |resource| self.scope.permits(self.type_url, resource.name()))
+    }
+
     /// Whether the client may see all that is published.
     pub(crate) fn is_whole(self) -> bool {
         self.scope.bounds.is_none()

@@ -28,7 +28,7 @@ pub(crate) fn resource(type_url: &TypeUrl, name: &str, content: &str) -> Resourc
 /// Publishes resources written as `a=1 b=2`, and removals written as `-c`, in one batch.
 pub(crate) fn publish(store: &Store, type_url: &TypeUrl, line: &str) {
     let update = line.split_whitespace().fold(Update::new(), |update, word| {
-        match (word.strip_prefix('-'), word.split_once('=')) {
+        match (word.strip_prefix('-'), word.rsplit_once('=')) {
             (Some(name), _) => update.remove(type_url.clone(), name),
             (None, Some((name, content))) => update.put(resource(type_url, name, content)),
             (None, None) => panic!("neither a removal nor a resource: {word}"),
@@ -96,6 +96,12 @@ pub(crate) fn brief(response: &Response) -> String {
         .map(|resource| format!(" ~{}", resource.name()));
     let names: String = resources.chain(removed).chain(beats).collect();
     format!("{of_type}{names}")
+}
+
+/// `line` with the folders `f/` and `g/` written out, so that tests of globs can be read.
+pub(crate) fn in_folders(line: &str) -> String {
+    line.replace("f/", "xdstp://x/t/f/")
+        .replace("g/", "xdstp://x/t/g/")
 }
 
 pub(crate) fn names(line: &str) -> Vec<Arc<str>> {

@@ -1,5 +1,6 @@
 //! How far one version of one resource has come among the proxies.
 
+use crate::name;
 use crate::proxies::Proxy;
 use crate::type_url::TypeUrl;
 use crate::version::Version;
@@ -16,7 +17,7 @@ pub struct Programmed {
     pub acked: usize,
     /// How many of them refused this version.
     pub nacked: usize,
-    /// How many of them subscribe in a way that is not tracked by name: by wildcard, or to too many names.
+    /// How many of them subscribe in a way that is not tracked by name: by wildcard, by glob, or to too many names.
     pub untracked: usize,
     /// The first few refusals: the node's id, and why, in its own words.
     pub refusals: Vec<(String, String)>,
@@ -34,7 +35,9 @@ impl Programmed {
             return;
         };
         let Some(known) = status.names.get(name) else {
-            let untracked = status.wildcard || status.names.len() < status.subscribed;
+            let in_glob =
+                name::glob_of(name).is_some_and(|glob| status.names.contains_key(glob.as_str()));
+            let untracked = status.wildcard || in_glob || status.names.len() < status.subscribed;
             self.subscribed += usize::from(untracked);
             self.untracked += usize::from(untracked);
             return;

@@ -7,6 +7,7 @@ use imbl::{OrdMap, OrdSet};
 use super::absent::{Absent, Answer};
 use super::changes::{ChangeLog, Names};
 use super::failure::Failure;
+use crate::name;
 use crate::resource::Resource;
 use crate::version::Version;
 use crate::wire;
@@ -17,6 +18,8 @@ pub struct Collection {
     resources: OrdMap<Arc<str>, Resource>,
     aliases: OrdMap<Arc<str>, Arc<str>>,
     failures: OrdMap<Arc<str>, Arc<Failure>>,
+    /// The members of each glob that has any (rule 39).
+    globs: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
     withheld: OrdSet<Arc<str>>,
     absent: Absent,
     version: Version,
@@ -68,6 +71,17 @@ impl Collection {
             .or_else(|| self.resources.get(self.aliases.get(name)?))
     }
 
+    /// The names published that are members of `glob` (rule 39).
+    pub(crate) fn members(&self, glob: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.globs.get(glob).into_iter().flatten()
+    }
+
+    /// Whether `glob` may have members of which a client may not be told that they don't exist.
+    pub(crate) fn withholds_members(&self, glob: &str) -> bool {
+        let in_glob = |name: &Arc<str>| name::glob_of(name).as_deref() == Some(glob);
+        self.is_withheld() || self.withheld.iter().any(in_glob)
+    }
+
     /// Whether the publisher does not know yet what exists, so that nothing may be said to be complete.
     pub fn is_withheld(&self) -> bool {
         matches!(self.absent, Absent::Withheld)
@@ -98,6 +112,7 @@ impl Collection {
         changed.push(Arc::clone(resource.name()));
         let member = member(resource.name(), resource.version());
         self.version = self.version.include(member);
+        self.join(resource.name());
         self.resources.insert(Arc::clone(resource.name()), resource);
     }
 
@@ -133,6 +148,7 @@ impl Collection {
             }
         }
         changed.push(Arc::clone(resource.name()));
+        self.leave(resource.name());
         let member = member(resource.name(), resource.version());
         self.version = self.version.exclude(member);
     }
@@ -155,6 +171,25 @@ impl Collection {
         self.published(name) != before.published(name)
             || self.failures.get(name) != before.failures.get(name)
             || self.withheld.contains(name) != before.withheld.contains(name)
+    }
+
+    fn join(&mut self, name: &Arc<str>) {
+        if let Some(glob) = name::glob_of(name) {
+            let members = self.globs.entry(glob.into()).or_default();
+            members.insert(Arc::clone(name));
+        }
+    }
+
+    fn leave(&mut self, name: &Arc<str>) {
+        let Some(glob) = name::glob_of(name) else {
+            return;
+        };
+        if let Some(members) = self.globs.get_mut(glob.as_str()) {
+            members.remove(name);
+            if members.is_empty() {
+                self.globs.remove(glob.as_str());
+            }
+        }
     }
 
     pub(crate) fn set_absent(&mut self, absent: Absent) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::request::Request;
+use crate::name;
 use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Nonce, Rejection, Response, View};
 use crate::resource::Resource;
 use crate::snapshot::{Answer, Failure, InterestChange, Topic};
@@ -141,6 +142,15 @@ impl Subscription {
             }
         }
         for name in self.ledger.names() {
+            if name::is_glob(name) {
+                if view.collection.withholds_members(name) {
+                    return None;
+                }
+                view.members(name).for_each(|resource| {
+                    insert(resource);
+                });
+                continue;
+            }
             match view.answer(name) {
                 Answer::Resource(resource) => {
                     insert(&resource);

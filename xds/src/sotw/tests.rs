@@ -1,5 +1,6 @@
 //! The rules of the protocol that concern SotW, by their numbers.
 
+mod globs;
 mod model;
 mod order;
 mod rules;

@@ -116,7 +116,7 @@ pub struct Published {
 impl Published {
     pub(super) fn new(sequence: u64, changes: &Changes) -> Self {
         let count = |names: &Names| match names {
-            Names::Some(names) => names.len(),
+            Names::Some(names) => names.iter().filter(|name| !name::is_glob(name)).count(),
             Names::All => 1,
         };
         Self {
@@ -149,6 +149,10 @@ fn apply_steps(collection: &mut Collection, steps: &[Step], before: Option<&Coll
     touched.sort();
     touched.dedup();
     touched.retain(|name| before.is_none_or(|before| collection.differs(before, name)));
+    // Those who subscribe to a folder are woken by what changes in it (rule 39).
+    let globs = touched.iter().filter_map(|name| name::glob_of(name));
+    let globs: BTreeSet<Arc<str>> = globs.map(Arc::from).collect();
+    touched.extend(globs);
     Names::Some(touched.into())
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use proptest::prelude::{ProptestConfig, proptest};
 
 use crate::delta::{Delta, Request};
+use crate::name;
 use crate::protocol::testing::rejection;
 use crate::protocol::testing::script::{self, Rule, Step};
 use crate::protocol::{Limits, Response};
@@ -168,7 +169,14 @@ impl Run {
                     .map(|(name, one)| (Arc::clone(name), one.version())),
             );
         }
-        for name in &self.model.names {
+        let in_globs = |name: &str| script::in_globs(&self.model.names, name);
+        for (name, resource) in collection.resources() {
+            if in_globs(name) {
+                expected.insert(Arc::clone(name), resource.version());
+            }
+        }
+        let single = self.model.names.iter().filter(|name| !name::is_glob(name));
+        for name in single {
             if let Answer::Resource(resource) = collection.answer(name) {
                 expected.insert(Arc::clone(name), resource.version());
             }
@@ -192,7 +200,7 @@ impl Run {
 
 impl Model {
     fn covers(&self, name: &str) -> bool {
-        self.wildcard || self.names.contains(name)
+        self.wildcard || self.names.contains(name) || script::in_globs(&self.names, name)
     }
 
     fn asked(&mut self, request: &Request) {
@@ -205,14 +213,14 @@ impl Model {
                 self.repeatable.extend(self.told.keys().cloned());
             } else {
                 self.names.insert(Arc::clone(name));
-                self.repeatable.insert(Arc::clone(name));
+                self.repeat(name);
             }
         }
         for name in &request.unsubscribe {
             if &**name == "*" {
                 self.wildcard = false;
             } else if self.names.remove(name) {
-                self.repeatable.insert(Arc::clone(name));
+                self.repeat(name);
             }
         }
         let covered: Vec<Name> = self
@@ -227,6 +235,14 @@ impl Model {
         }
     }
 
+    /// The name, and all that it covers if it is a glob, may be told again.
+    fn repeat(&mut self, name: &Name) {
+        let covered = |told: &&Name| name::glob_of(told).as_deref() == Some(&**name);
+        self.repeatable
+            .extend(self.told.keys().filter(covered).cloned());
+        self.repeatable.insert(Arc::clone(name));
+    }
+
     fn told(&mut self, response: &Response) {
         let changes = changes(response);
         let names: BTreeSet<&Name> = changes.iter().map(|(name, _)| name).collect();
@@ -235,6 +251,10 @@ impl Model {
             assert!(self.covers(&name), "not asked for: {name} in {response:?}");
             let known = self.told.insert(Arc::clone(&name), version);
             let repeated = self.repeatable.remove(&name);
+            if let (Some(glob), Some(_)) = (name::glob_of(&name), version) {
+                // It is no longer empty, and may be again.
+                self.told.remove(glob.as_str());
+            }
             assert!(
                 repeated || known != Some(version),
                 "rule 27: {name} in {response:?}"

@@ -1,7 +1,8 @@
 //! Names that a client may not have, and responses that can't be sent.
 
 use super::{Client, some};
-use crate::protocol::testing::{only_own, rejection};
+use crate::protocol::Scope;
+use crate::protocol::testing::{in_folders, only_own, rejection};
 
 #[test]
 fn a_name_that_is_not_permitted_is_as_if_it_did_not_exist() {
@@ -49,4 +50,16 @@ fn what_can_not_be_sent_is_parked_until_it_changes() {
     assert_eq!(client.next(), some("b=1"));
     client.publish("a=2");
     assert_eq!(client.next(), some("a=2"));
+}
+
+#[test]
+fn a_glob_covers_what_is_permitted() {
+    let mut client = Client::new(&in_folders("f/a=1 f/b=1"));
+    client
+        .core
+        .confine(Scope::only("ask for it", |_, name| !name.ends_with("/b")));
+    client.ask(&in_folders("f/*"));
+    assert_eq!(client.next(), some(&in_folders("f/a=1")));
+    client.publish(&in_folders("f/b=2 -f/a"));
+    assert_eq!(client.next(), some(&in_folders("-f/* -f/a")));
 }

@@ -22,13 +22,16 @@ impl Ledger {
         }
         match collection.changed_since(self.seen) {
             Some(names) if self.wildcard => self.due.extend(names.cloned()),
-            Some(names) if self.entries.len() > FEW_NAMES => {
-                let known = names.filter(|name| self.entries.contains_key(*name));
-                self.due.extend(known.cloned());
+            Some(names) if self.entries.len() > FEW_NAMES || !self.globs.is_empty() => {
+                let concerns =
+                    |name: &Arc<str>| self.entries.contains_key(name) || self.globs.covers(name);
+                let concerned = names.filter(|name| concerns(name));
+                self.due.extend(concerned.cloned());
             }
             Some(_) => self.due.extend(self.entries.keys().cloned()),
             None => {
                 self.due.extend(self.entries.keys().cloned());
+                self.globs.lose_track();
                 self.sweep |= self.wildcard;
             }
         }
@@ -138,7 +141,10 @@ impl Ledger {
     /// Adds what `name` is due to `selection`, and says how many bytes that takes.
     fn answer(&mut self, name: &Arc<str>, demand: Demand<'_>, selection: &mut Selection) -> usize {
         let explicit = self.is_subscribed(name);
-        if !explicit && !self.wildcard {
+        if explicit && self.globs.contains(name) {
+            return self.answer_glob(name, demand, selection);
+        }
+        if !explicit && !self.covers(name) {
             self.forget(name);
             return 0;
         }
@@ -208,7 +214,7 @@ impl Ledger {
         size
     }
 
-    fn take_away(
+    pub(super) fn take_away(
         &mut self,
         name: &Arc<str>,
         sent_as: Option<Arc<str>>,
@@ -242,6 +248,13 @@ impl Ledger {
                         .insert(Arc::clone(name), Arc::clone(resource.name()));
                 }
             }
+            _ if !self.wildcard => {
+                let entry = Entry {
+                    explicit: false,
+                    known: Known::Has(Some(resource.version())),
+                };
+                self.entries.insert(Arc::clone(name), entry);
+            }
             _ => {
                 self.entries.remove(name);
                 self.base.insert(Arc::clone(name), resource.clone());
@@ -272,7 +285,7 @@ impl Ledger {
     fn unpark(&mut self, name: &Arc<str>) {
         for member in self.rejected.release(name) {
             let explicit = self.is_subscribed(&member);
-            if member != *name && (explicit || self.wildcard) {
+            if member != *name && (explicit || self.covers(&member)) {
                 let entry = Entry {
                     explicit,
                     known: Known::Unanswered,

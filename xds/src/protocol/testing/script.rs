@@ -1,17 +1,28 @@
 //! Scripts: random sequences of what clients and publishers may do, for both protocol variants.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::{failing, resource};
+use crate::name;
 use crate::snapshot::Absent;
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
 
-/// Few names, so that things meet; the last is only ever asked for.
-const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+/// Few names, so that things meet; some of them in a folder, with and without parameters.
+const NAMES: [&str; 5] = [
+    "a",
+    "b",
+    "xdstp://x/t/f/c",
+    "xdstp://x/t/f/d",
+    "xdstp://x/t/f/e?p=1",
+];
+
+/// What covers many names: everything, and the folder's globs (rule 39).
+const MANY: [&str; 3] = ["*", "xdstp://x/t/f/*", "xdstp://x/t/f/*?p=1"];
 
 /// One step.
 #[derive(Clone, Debug)]
@@ -48,7 +59,12 @@ fn step() -> impl Strategy<Value = Step> {
         name(),
         prop_oneof![1 => Just(None), 3 => (0..3_u8).prop_map(Some)],
     );
-    let asked = || prop_oneof![6 => name(), 1 => Just("*")];
+    let asked = || {
+        prop_oneof![
+            6 => name(),
+            2 => (0..MANY.len()).prop_map(|index| MANY[index])
+        ]
+    };
     let rule = prop_oneof![
         Just(Rule::Missing),
         Just(Rule::Default),
@@ -65,6 +81,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => any::<bool>().prop_map(Step::Answer),
         1 => Just(Step::Reconnect),
     ]
+}
+
+/// Whether one of the globs among `names` has the member `name`.
+pub(crate) fn in_globs(names: &BTreeSet<Arc<str>>, name: &str) -> bool {
+    name::glob_of(name).is_some_and(|glob| names.contains(glob.as_str()))
 }
 
 /// Carries out a step of the publisher's; false if it is one of the client's.

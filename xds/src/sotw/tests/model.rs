@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, proptest};
 
+use crate::name;
 use crate::protocol::testing::rejection;
 use crate::protocol::testing::script::{self, Rule, Step};
 use crate::protocol::{Limits, Response};
@@ -145,7 +146,13 @@ impl Run {
                     .map(|(name, one)| (Arc::clone(name), one.version())),
             );
         }
-        for name in self.model.names.iter().filter(|name| &***name != "*") {
+        for (name, resource) in collection.resources() {
+            if script::in_globs(&self.model.names, name) {
+                expected.insert(Arc::clone(name), resource.version());
+            }
+        }
+        let single = |name: &&Name| &***name != "*" && !name::is_glob(name);
+        for name in self.model.names.iter().filter(single) {
             if let Answer::Resource(resource) = collection.answer(name) {
                 expected.insert(Arc::clone(name), resource.version());
             }
@@ -175,7 +182,7 @@ impl Model {
     }
 
     fn covers(&self, name: &str) -> bool {
-        self.wildcard() || self.names.contains(name)
+        self.wildcard() || self.names.contains(name) || script::in_globs(&self.names, name)
     }
 
     fn ask(&mut self, yes: &BTreeSet<&'static str>, no: &BTreeSet<&'static str>) {
@@ -187,8 +194,15 @@ impl Model {
         if self.wildcard() && !before.0 {
             self.repeatable.extend(self.told.keys().cloned());
         }
+        let changed: BTreeSet<Name> = before
+            .1
+            .symmetric_difference(&self.names)
+            .cloned()
+            .collect();
+        let in_globs = |name: &&Name| script::in_globs(&changed, name);
         self.repeatable
-            .extend(before.1.symmetric_difference(&self.names).cloned());
+            .extend(self.told.keys().filter(in_globs).cloned());
+        self.repeatable.extend(changed);
         let dropped: Vec<Name> = self
             .held
             .keys()
