@@ -54,6 +54,7 @@
 pub mod delta;
 pub mod node;
 pub mod observer;
+pub mod peer;
 pub mod protocol;
 pub mod proxies;
 pub mod resource;
@@ -71,10 +72,12 @@ mod name;
 mod wire;
 
 pub use observer::Observer;
+pub use peer::Peer;
+pub use protocol::Scope;
 pub use proxies::Proxies;
 pub use resource::Resource;
 pub use runtime::RuntimeValue;
-pub use server::{Config, Server};
+pub use server::{Assignment, Config, Server};
 pub use snapshot::Absent;
 pub use store::{Published, Store, Update};
 pub use type_url::TypeUrl;

@@ -22,6 +22,10 @@ pub struct Node {
     pub ttl: bool,
     /// The same in SotW.
     pub ttl_in_sotw: bool,
+    /// It understands `resource_errors` (rule 37).
+    ///
+    /// No client is known to announce that; the name is made after that of TTLs, `xds.config.supports-resource-errors`.
+    pub resource_errors: bool,
 }
 
 impl Node {
@@ -36,6 +40,7 @@ impl Node {
             || announces("xds.config.resource-in-sotw");
         Ok(Self {
             ttl: announces("xds.config.supports-resource-ttl"),
+            resource_errors: announces("xds.config.supports-resource-errors"),
             ttl_in_sotw: announces("xds.config.supports-resource-ttl") && in_sotw,
             user_agent: user_agent(&wire),
             locality: locality(&wire),

@@ -5,9 +5,9 @@
 mod programmed;
 mod status;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
@@ -16,6 +16,8 @@ pub use programmed::Programmed;
 pub use status::{Delivered, NameStatus, Refused, TypeStatus};
 
 use crate::node::Node;
+use crate::peer::Peer;
+use crate::protocol::Scope;
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -35,12 +37,26 @@ pub struct Proxy {
     pub stream: u64,
     /// Who it says it is.
     pub node: Node,
-    /// Where it connected from, if the transport knows.
-    pub peer: Option<SocketAddr>,
+    /// What its connection tells of it.
+    pub peer: Peer,
     /// How it speaks to us.
     pub transport: Transport,
+    /// Which names it may have.
+    pub scope: Scope,
+    /// Since when.
+    pub connected: Instant,
     types: ArcSwap<Vec<Arc<TypeStatus>>>,
     changes: Arc<AtomicU64>,
+}
+
+/// What is known of a client from the start.
+pub(crate) struct Client {
+    pub(crate) stream: u64,
+    pub(crate) node: Node,
+    pub(crate) peer: Peer,
+    pub(crate) transport: Transport,
+    pub(crate) scope: Scope,
+    pub(crate) connected: Instant,
 }
 
 /// Which of the four variants of the protocol a stream speaks.
@@ -83,18 +99,14 @@ impl Proxies {
     }
 
     /// A new client, which is not among them yet.
-    pub(crate) fn open(
-        &self,
-        stream: u64,
-        node: Node,
-        peer: Option<SocketAddr>,
-        transport: Transport,
-    ) -> Arc<Proxy> {
+    pub(crate) fn open(&self, client: Client) -> Arc<Proxy> {
         Arc::new(Proxy {
-            stream,
-            node,
-            peer,
-            transport,
+            stream: client.stream,
+            node: client.node,
+            peer: client.peer,
+            transport: client.transport,
+            scope: client.scope,
+            connected: client.connected,
             types: ArcSwap::default(),
             changes: Arc::clone(&self.changes),
         })

@@ -6,10 +6,15 @@ mod admission;
 mod assign;
 mod codec;
 mod config;
+mod connection;
 mod core;
+mod counts;
 mod incoming;
+mod pace;
+mod rate;
 mod routes;
 mod service;
+mod status;
 mod stream;
 mod tls;
 
@@ -17,19 +22,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::transport;
 
-pub use assign::Assign;
+pub use assign::{Assign, Assignment};
 pub use config::Config;
+pub use counts::Counts;
 pub use tls::{Tls, TlsFailure, TlsMaterial};
 
 use crate::observer::Observer;
 use crate::proxies::Proxies;
 use crate::store::Store;
 use admission::Admission;
-use incoming::connections;
-use service::Discovery;
+use connection::converse;
+use counts::Counters;
+use incoming::accept;
 
 /// An xDS server: SotW and delta, over ADS and over each type's own service, on one port.
 #[derive(Clone)]
@@ -44,17 +53,13 @@ struct Shared {
     observer: Arc<dyn Observer>,
     proxies: Proxies,
     admission: Admission,
+    counters: Counters,
     next_stream: AtomicU64,
 }
 
 /// Why serving ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeFailure {
-    /// The listener or the transport failed.
-    #[error(
-        "serving xDS on the listening socket failed; check that the address is free and that the process may open more files"
-    )]
-    Transport(#[source] transport::Error),
     /// Clients did not hang up within the configured time, and were cut off.
     #[error(
         "{streams} xDS streams were still open {grace:?} after shutdown began (`shutdown_grace`) and were cut off"
@@ -78,10 +83,11 @@ impl Server {
         Self::assigned(Arc::new(store), config, observer)
     }
 
-    /// A server that gives each node what is in the store that `stores` assigns to it, and tells `observer` what becomes of it.
+    /// A server that gives each client what `stores` assigns to it, and tells `observer` what becomes of it.
     pub fn assigned(stores: Arc<dyn Assign>, config: Config, observer: Arc<dyn Observer>) -> Self {
         let shared = Shared {
-            admission: Admission::new(config.max_streams),
+            admission: Admission::new(&config),
+            counters: Counters::default(),
             stores,
             config,
             observer,
@@ -98,40 +104,60 @@ impl Server {
         self.shared.proxies.clone()
     }
 
-    /// How many streams were turned away since the start because the server was full.
-    pub fn refused_streams(&self) -> u64 {
-        self.shared.admission.refused()
+    /// What it did so far, and how often each of its bounds was met.
+    pub fn counts(&self) -> Counts {
+        self.shared.counters.read()
     }
 
     /// Serves until `shutdown` is cancelled; then ends all streams and waits for the clients to hang up.
     ///
     /// # Errors
     ///
-    /// [`ServeFailure::Transport`] if the listener fails, [`ServeFailure::CutOff`] if clients don't hang up in time.
+    /// [`ServeFailure::CutOff`] if clients don't hang up in time.
     pub async fn serve(
         &self,
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ServeFailure> {
-        let config = &self.shared.config;
-        let incoming = connections(listener, config.tls.clone());
-        let service = Discovery::new(Arc::clone(&self.shared), shutdown.clone());
-        let serving = transport::Server::builder()
-            .http2_keepalive_interval(Some(config.keepalive_interval))
-            .http2_keepalive_timeout(Some(config.keepalive_timeout))
-            .max_concurrent_streams(config.streams_per_connection)
-            .serve_with_incoming_shutdown(service, incoming, shutdown.clone().cancelled_owned());
-        let overdue = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(config.shutdown_grace).await;
-        };
-        tokio::select! {
-            served = serving => served.map_err(ServeFailure::Transport),
-            () = overdue => Err(ServeFailure::CutOff {
-                streams: self.shared.proxies.len(),
-                grace: config.shutdown_grace,
-            }),
+        let Shared {
+            config, counters, ..
+        } = &*self.shared;
+        let places = Arc::new(Semaphore::new(config.max_connections));
+        let mut connections = JoinSet::new();
+        while let Some((stream, place)) = shutdown
+            .run_until_cancelled(accept(&listener, &places, counters))
+            .await
+        {
+            let conversation = converse(Arc::clone(&self.shared), stream, shutdown.clone());
+            connections.spawn(async move {
+                conversation.await;
+                drop(place);
+            });
+            while let Some(ended) = connections.try_join_next() {
+                report(ended);
+            }
         }
+        drop(listener);
+        let hang_up = async {
+            while let Some(ended) = connections.join_next().await {
+                report(ended);
+            }
+        };
+        let grace = config.shutdown_grace;
+        let streams = || self.shared.proxies.len();
+        timeout(grace, hang_up)
+            .await
+            .map_err(|_| ServeFailure::CutOff {
+                streams: streams(),
+                grace,
+            })
+    }
+}
+
+/// A connection's task ends well unless something panicked in it, which is a defect to be told.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an xDS connection failed; please report this");
     }
 }
 

@@ -34,6 +34,9 @@ impl Programmed {
         let Some(status) = proxy.of_type(type_url) else {
             return;
         };
+        if !proxy.scope.permits(type_url, name) {
+            return;
+        }
         let Some(known) = status.names.get(name) else {
             let in_glob =
                 name::glob_of(name).is_some_and(|glob| status.names.contains_key(glob.as_str()));

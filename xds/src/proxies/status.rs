@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::protocol::{Event, Rejection, Response};
 use crate::type_url::TypeUrl;
@@ -24,6 +25,10 @@ pub struct TypeStatus {
     pub acked: Option<Delivered>,
     /// The last response it refused.
     pub nacked: Option<Refused>,
+    /// How many responses await their answer.
+    pub unanswered: usize,
+    /// Since when it has not taken all that it was sent; `None` if it has.
+    pub unsettled: Option<Instant>,
 }
 
 /// What a stream has under one name.
@@ -44,6 +49,8 @@ pub struct Delivered {
     pub version: Version,
     /// The publication it was made from.
     pub sequence: u64,
+    /// When it was sent, taken or refused.
+    pub at: Instant,
 }
 
 /// A response that was refused.
@@ -65,6 +72,8 @@ impl TypeStatus {
             sent: None,
             acked: None,
             nacked: None,
+            unanswered: 0,
+            unsettled: None,
         }
     }
 
@@ -86,11 +95,12 @@ impl TypeStatus {
     }
 }
 
-impl From<&Response> for Delivered {
-    fn from(response: &Response) -> Self {
+impl Delivered {
+    fn new(response: &Response, at: Instant) -> Self {
         Self {
             version: response.version,
             sequence: response.sequence,
+            at,
         }
     }
 }
@@ -128,29 +138,36 @@ impl Book {
         status.names = tracked.collect();
     }
 
-    pub(crate) fn sent(&mut self, response: &Response) {
+    pub(crate) fn sent(&mut self, response: &Response, at: Instant) {
         let status = self.status(&response.type_url);
-        status.sent = Some(response.into());
+        status.sent = Some(Delivered::new(response, at));
+        status.unanswered += 1;
+        status.unsettled.get_or_insert(at);
         status.note(response, |name, version| name.sent = version);
     }
 
-    pub(crate) fn answered(&mut self, event: &Event) {
+    pub(crate) fn answered(&mut self, event: &Event, at: Instant) {
         match event {
             Event::Subscribed(_) => {}
             Event::Acked(response) => {
                 let status = self.status(&response.type_url);
-                status.acked = Some((&**response).into());
+                status.acked = Some(Delivered::new(response, at));
+                status.unanswered = status.unanswered.saturating_sub(1);
                 status.note(response, |name, version| {
                     name.acked = version;
                     name.nacked = None;
                 });
+                let refuses = status.names.values().any(|name| name.nacked.is_some());
+                if status.unanswered == 0 && !refuses {
+                    status.unsettled = None;
+                }
             }
             Event::Nacked(response, rejection) => {
                 let status = self.status(&response.type_url);
-                let (response, rejection) = (&**response, rejection.clone());
+                status.unanswered = status.unanswered.saturating_sub(1);
                 status.nacked = Some(Refused {
-                    response: response.into(),
-                    rejection,
+                    response: Delivered::new(response, at),
+                    rejection: rejection.clone(),
                 });
                 status.note(response, |name, version| name.nacked = version);
             }

@@ -10,16 +10,43 @@ use crate::protocol::Limits;
 pub struct Config {
     /// The bounds of one stream.
     pub limits: Limits,
+    /// How many connections there may be; further ones wait in the listener's queue.
+    pub max_connections: usize,
     /// How many streams are served at once; further ones are told to come back.
     pub max_streams: usize,
     /// How many streams one connection may have. Envoy opens one for ADS, or one for each subscription without it.
     pub streams_per_connection: u32,
+    /// How many streams are let in each second; those that come faster wait for their turn, first come first served.
+    ///
+    /// With what one core answers in a second, a fleet that reconnects at once does not starve those already served.
+    pub stream_rate: u32,
+    /// How many streams may come in at once before [`Config::stream_rate`] holds.
+    pub stream_burst: u32,
+    /// How many streams may be on the way to their first response; further ones wait for their turn.
+    pub opening_streams: usize,
+    /// How long a stream waits for its turn; past this it is told to come back.
+    pub admission_wait: Duration,
+    /// How long a client may take to ask for something, on a connection and on a stream; past this either is ended.
+    pub first_request: Duration,
+    /// How long after a response further changes are merged, to go together; zero to merge only what a slow client can't take.
+    ///
+    /// The first change after a pause goes at once, no change waits longer than this, and new subscriptions never wait.
+    pub debounce: Duration,
     /// The largest request read, in bytes. A reconnecting delta client lists all it has, which can be large.
     pub max_request_bytes: usize,
+    /// The largest response sent, in bytes, about. A larger one is parked as if the client had refused it, and logged.
+    ///
+    /// Responses are split long before this, at [`Limits::response_bytes`], except for single resources and what must be complete.
+    pub max_response_bytes: usize,
     /// After how much silence a connection is probed.
     pub keepalive_interval: Duration,
     /// How long the answer to a probe may take until the connection is given up.
     pub keepalive_timeout: Duration,
+    /// After how long a connection is ended, give or take a tenth at random, so that clients spread over replicas anew
+    /// and present their certificates again. Clients reconnect, and are sent what changed meanwhile.
+    pub max_connection_age: Duration,
+    /// How long a connection has to end once it has reached its age; past this it is cut off.
+    pub max_connection_age_grace: Duration,
     /// How long clients have to hang up once shutdown begins.
     pub shutdown_grace: Duration,
     /// Encrypts connections, and demands client certificates where it says so; without it they are plain.
@@ -32,11 +59,21 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            max_connections: 20_000,
             max_streams: 20_000,
             streams_per_connection: 1_024,
+            stream_rate: 2_000,
+            stream_burst: 2_000,
+            opening_streams: 256,
+            admission_wait: Duration::from_secs(10),
+            first_request: Duration::from_secs(15),
+            debounce: Duration::from_millis(10),
             max_request_bytes: 32 << 20,
+            max_response_bytes: 64 << 20,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
+            max_connection_age: Duration::from_hours(1),
+            max_connection_age_grace: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(5),
             tls: None,
             track_names: 256,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BufMut;
-use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use prost::Message;
 
 use crate::delta::{self, Delta};
 use crate::encode;
-use crate::protocol::{Event, Limits, Refusal, Response};
+use crate::node::Node;
+use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::sotw::{self, Sotw};
 use crate::type_url::TypeUrl;
@@ -21,12 +22,14 @@ pub(super) trait Core: Send + Unpin + 'static {
     type Message: Message + Default + Send + 'static;
 
     fn open(limits: Limits) -> Self;
-    fn take_node(message: &mut Self::Message) -> Option<Node>;
+    fn take_node(message: &mut Self::Message) -> Option<WireNode>;
     fn type_url(message: &mut Self::Message) -> &mut String;
     fn accept(&mut self, message: Self::Message) -> Result<Vec<Event>, Refusal>;
-    /// The client has said who it is.
-    fn identified(&mut self, node: &crate::node::Node);
+    /// The client has said who it is, and may have what is in `scope`.
+    fn identified(&mut self, node: &Node, scope: Scope);
     fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>>;
+    /// The response that was due last can't be sent.
+    fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
     fn interest(&mut self) -> Vec<InterestChange>;
     fn types(&self) -> Vec<TypeUrl>;
@@ -41,7 +44,7 @@ impl Core for Sotw {
         Self::new(limits)
     }
 
-    fn take_node(message: &mut DiscoveryRequest) -> Option<Node> {
+    fn take_node(message: &mut DiscoveryRequest) -> Option<WireNode> {
         message.node.take()
     }
 
@@ -53,7 +56,8 @@ impl Core for Sotw {
         self.request(&sotw::Request::from(message))
     }
 
-    fn identified(&mut self, node: &crate::node::Node) {
+    fn identified(&mut self, node: &Node, scope: Scope) {
+        self.confine(scope);
         if node.ttl_in_sotw {
             self.support_ttl();
         }
@@ -61,6 +65,10 @@ impl Core for Sotw {
 
     fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
         self.next(snapshot, now)
+    }
+
+    fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event> {
+        self.reject(response, rejection)
     }
 
     fn wake_at(&self) -> Option<Duration> {
@@ -91,7 +99,7 @@ impl Core for Delta {
         Self::new(limits)
     }
 
-    fn take_node(message: &mut DeltaDiscoveryRequest) -> Option<Node> {
+    fn take_node(message: &mut DeltaDiscoveryRequest) -> Option<WireNode> {
         message.node.take()
     }
 
@@ -103,7 +111,8 @@ impl Core for Delta {
         self.request(&delta::Request::from(message))
     }
 
-    fn identified(&mut self, node: &crate::node::Node) {
+    fn identified(&mut self, node: &Node, scope: Scope) {
+        self.confine(scope);
         if node.ttl {
             self.support_ttl();
         }
@@ -111,6 +120,10 @@ impl Core for Delta {
 
     fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
         self.next(snapshot, now)
+    }
+
+    fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event> {
+        self.reject(response, rejection)
     }
 
     fn wake_at(&self) -> Option<Duration> {

@@ -2,22 +2,27 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use webpki::EndEntityCert;
 
+use super::counts::Counters;
 use super::tls::Tls;
+use crate::peer::{Certificate, Peer};
 
 /// How long a client may take over its part of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How many handshakes are under way at once; further clients wait in the listener's queue.
-const HANDSHAKES: usize = 256;
+
+/// How long to wait after the system refused a connection (out of descriptors, most likely), so as not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection.
 pub(super) enum Connection {
@@ -25,52 +30,73 @@ pub(super) enum Connection {
     Encrypted(Box<TlsStream<TcpStream>>),
 }
 
-/// The connections to `listener`; a client that fails its handshake is left out.
-pub(super) fn connections(
-    listener: TcpListener,
-    tls: Option<Tls>,
-) -> impl Stream<Item = io::Result<Connection>> {
-    TcpListenerStream::new(listener)
-        .map(move |accepted| handshake(accepted, tls.clone()))
-        .buffer_unordered(HANDSHAKES)
-        .filter_map(std::future::ready)
+/// The next connection, once there is a place for it; the place is free again when the permit is dropped.
+pub(super) async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    counters: &Counters,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    if places.available_permits() == 0 {
+        counters.connections_full.inc();
+    }
+    // The semaphore is never closed; were it, connections would go unbounded, not unserved.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                counters.connections.inc();
+                return (stream, place);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an xDS connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
-async fn handshake(
-    accepted: io::Result<TcpStream>,
-    tls: Option<Tls>,
-) -> Option<io::Result<Connection>> {
-    let stream = match accepted {
-        Ok(stream) => stream,
-        Err(error) => return Some(Err(error)),
-    };
+/// The connection ready to be used, and who is at its other end; `None` if the handshake failed.
+pub(super) async fn handshake(stream: TcpStream, tls: Option<&Tls>) -> Option<(Connection, Peer)> {
     // A response is small and must not wait for the next one; a client that has hung up already will be noticed later.
     let _ = stream.set_nodelay(true);
+    let address = stream.peer_addr().ok();
     let Some(tls) = tls else {
-        return Some(Ok(Connection::Plain(stream)));
+        let peer = Peer {
+            address,
+            certificate: None,
+        };
+        return Some((Connection::Plain(stream), peer));
     };
-    let peer = stream.peer_addr().ok();
     match tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => Some(Ok(Connection::Encrypted(Box::new(stream)))),
+        Ok(Ok(stream)) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let certificate = certificates.and_then(|chain| chain.first().map(names));
+            let peer = Peer {
+                address,
+                certificate: certificate.map(Arc::new),
+            };
+            Some((Connection::Encrypted(Box::new(stream)), peer))
+        }
         Ok(Err(error)) => {
-            tracing::warn!(?peer, %error, "xDS client failed the TLS handshake");
+            tracing::warn!(peer = ?address, %error, "xDS client failed the TLS handshake");
             None
         }
         Err(_) => {
-            tracing::warn!(?peer, limit = ?HANDSHAKE, "xDS client took too long over the TLS handshake");
+            tracing::warn!(peer = ?address, limit = ?HANDSHAKE, "xDS client took too long over the TLS handshake");
             None
         }
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        match self {
-            Self::Plain(stream) => stream.connect_info(),
-            Self::Encrypted(stream) => stream.get_ref().0.connect_info(),
-        }
+/// The names in a certificate that was verified.
+fn names(certificate: &CertificateDer<'_>) -> Certificate {
+    // It was parsed before, when it was verified.
+    let Ok(certificate) = EndEntityCert::try_from(certificate) else {
+        return Certificate::default();
+    };
+    Certificate {
+        dns_names: certificate.valid_dns_names().map(str::to_owned).collect(),
+        uris: certificate.valid_uri_names().map(str::to_owned).collect(),
     }
 }
 

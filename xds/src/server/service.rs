@@ -4,37 +4,41 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 
-use tokio_util::sync::CancellationToken;
+use hyper::body::Incoming;
+use hyper::service::Service;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service, http};
+use tonic::codegen::{BoxFuture, http};
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Shared;
 use super::codec::SharedCodec;
+use super::connection::Link;
 use super::core::Core;
 use super::routes::{self, Route};
+use super::status;
 use super::stream::DiscoveryStream;
 use crate::delta::Delta;
 use crate::sotw::Sotw;
 
 type Answer = http::Response<Body>;
 
-/// All discovery services.
+/// All discovery services, on one connection.
 #[derive(Clone)]
 pub(super) struct Discovery {
     shared: Arc<Shared>,
-    shutdown: CancellationToken,
+    link: Arc<Link>,
 }
 
 impl Discovery {
-    pub(super) fn new(shared: Arc<Shared>, shutdown: CancellationToken) -> Self {
-        Self { shared, shutdown }
+    pub(super) fn new(shared: Arc<Shared>, link: Arc<Link>) -> Self {
+        Self { shared, link }
     }
 
-    async fn open<C: Core>(self, route: Route, request: http::Request<Body>) -> Answer {
+    async fn open<C: Core>(self, route: Route, request: http::Request<Incoming>) -> Answer {
+        self.link.used.store(true, Ordering::Relaxed);
         let limit = Some(self.shared.config.max_request_bytes);
         let opener = Opener {
             discovery: self,
@@ -48,22 +52,18 @@ impl Discovery {
     }
 }
 
-impl Service<http::Request<Body>> for Discovery {
+impl Service<http::Request<Incoming>> for Discovery {
     type Response = Answer;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
             let answer = match routes::find(request.uri().path()) {
                 Some(route) if route.transport.delta => this.open::<Delta>(route, request).await,
                 Some(route) => this.open::<Sotw>(route, request).await,
-                None => Status::unimplemented(unknown(request.uri().path())).into_http(),
+                None => status::unknown(request.uri().path()).into_http(),
             };
             Ok(answer)
         })
@@ -83,19 +83,15 @@ impl<C: Core> StreamingService<C::Message> for Opener<C> {
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
     fn call(&mut self, request: Request<Streaming<C::Message>>) -> Self::Future {
-        let shared = Arc::clone(&self.discovery.shared);
-        let shutdown = self.discovery.shutdown.clone();
+        let Discovery { shared, link } = self.discovery.clone();
         let core = (self.core)(shared.config.limits.clone());
         let route = self.route.clone();
         Box::pin(async move {
-            let stream = DiscoveryStream::open(shared, shutdown, route, core, request)?;
+            let admitted = shared.admission.admit(&shared.counters).await;
+            let admitted = admitted.map_err(status::full)?;
+            let requests = request.into_inner();
+            let stream = DiscoveryStream::open(shared, link, route, core, requests, admitted);
             Ok(Response::new(stream))
         })
     }
-}
-
-fn unknown(path: &str) -> String {
-    format!(
-        "no discovery service has the method {path}; use the Stream and Delta methods of the v3 services"
-    )
 }

@@ -2,25 +2,30 @@
 //!
 //! It has no task and no queue of its own: the transport polls it when it can carry a response, so a slow client is owed the newest state and nothing else.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use futures::Stream;
 use futures::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::{Request, Status, Streaming};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::{Status, Streaming};
 
-use super::Shared;
-use super::admission::Place;
+use super::admission::{Place, Turn};
+use super::assign::Assignment;
+use super::connection::Link;
 use super::core::Core;
+use super::pace::Pace;
 use super::routes::Route;
+use super::{Shared, status};
+use crate::encode;
 use crate::node::Node;
-use crate::protocol::{Event, Refusal, Response};
-use crate::proxies::{Book, Proxy};
+use crate::protocol::{Event, Refusal, Rejection, Response};
+use crate::proxies::{Book, Client, Proxy};
 use crate::snapshot::{InterestChange, Topic};
 use crate::store::{Store, Wake};
 use crate::type_url::TypeUrl;
@@ -28,22 +33,32 @@ use crate::type_url::TypeUrl;
 /// How many requests are read in a row before the other streams of the thread have their turn.
 const REQUESTS_PER_POLL: usize = 64;
 
+/// The gRPC status code `RESOURCE_EXHAUSTED`.
+const RESOURCE_EXHAUSTED: i32 = 8;
+
 /// One stream.
 pub(super) struct DiscoveryStream<C: Core> {
     shared: Arc<Shared>,
-    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    link: Arc<Link>,
+    retire: Pin<Box<WaitForCancellationFutureOwned>>,
     route: Route,
     core: C,
     requests: Streaming<C::Message>,
-    peer: Option<SocketAddr>,
     wake: Arc<Wake>,
     /// Who it is and where its resources are, once it has said so.
     identity: Option<Identity>,
     book: Book,
     opened: Instant,
+    pace: Pace,
+    /// A subscription has changed, and is answered without regard to the pace.
+    urgent: bool,
+    /// Until when changes are merged, once that has been counted.
+    merging: Option<Duration>,
     /// Set while something is due at a certain time.
     alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
+    /// Until it has been answered for the first time.
+    turn: Option<Turn>,
     _place: Place,
 }
 
@@ -57,33 +72,35 @@ struct Identity {
 impl<C: Core> DiscoveryStream<C> {
     pub(super) fn open(
         shared: Arc<Shared>,
-        shutdown: CancellationToken,
+        link: Arc<Link>,
         route: Route,
         core: C,
-        request: Request<Streaming<C::Message>>,
-    ) -> Result<Self, Status> {
-        let Some(place) = shared.admission.admit() else {
-            return Err(full(shared.admission.limit()));
-        };
+        requests: Streaming<C::Message>,
+        (place, turn): (Place, Turn),
+    ) -> Self {
         let wake = Wake {
             stream: shared.next_stream.fetch_add(1, Ordering::Relaxed),
             waker: AtomicWaker::new(),
         };
-        Ok(Self {
-            shutdown: Box::pin(shutdown.cancelled_owned()),
+        Self {
+            retire: Box::pin(link.retire.clone().cancelled_owned()),
             route,
             core,
-            peer: request.remote_addr(),
-            requests: request.into_inner(),
+            requests,
             wake: Arc::new(wake),
             identity: None,
             book: Book::new(shared.config.track_names),
             opened: Instant::now(),
+            pace: Pace::new(shared.config.debounce),
+            urgent: false,
+            merging: None,
             alarm: None,
             ended: false,
+            turn: Some(turn),
             _place: place,
             shared,
-        })
+            link,
+        }
     }
 
     /// Reads the requests that have come; ready when the stream is to end.
@@ -91,9 +108,15 @@ impl<C: Core> DiscoveryStream<C> {
         for _ in 0..REQUESTS_PER_POLL {
             match Pin::new(&mut self.requests).poll_next(context) {
                 Poll::Ready(Some(Ok(message))) => {
-                    self.accept(message).map_err(|refusal| refused(&refusal))?;
+                    let accepted = self.accept(message);
+                    let counters = &self.shared.counters;
+                    accepted.map_err(|refusal| status::refused(&refusal, counters))?;
                 }
-                Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
+                Poll::Ready(Some(Err(status))) => {
+                    let (limit, counters) =
+                        (self.shared.config.max_request_bytes, &self.shared.counters);
+                    return Poll::Ready(Err(status::unread(status, limit, counters)));
+                }
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }
@@ -109,23 +132,31 @@ impl<C: Core> DiscoveryStream<C> {
         let events = self.core.accept(message)?;
         let interest = self.core.interest();
         store.interest().note(&self.wake, &interest);
+        self.note_denied(&proxy, &interest);
+        self.urgent |= !interest.is_empty();
         self.report(&proxy, &events);
         Ok(())
     }
 
     /// Rule 1: only the first request must say who it is from.
-    fn identify(
-        &mut self,
-        node: Option<envoy_types::pb::envoy::config::core::v3::Node>,
-    ) -> Result<Identity, Refusal> {
+    fn identify(&mut self, node: Option<WireNode>) -> Result<Identity, Refusal> {
         if let Some(identity) = &self.identity {
             return Ok(identity.clone());
         }
         let node = Node::identify(node)?;
-        let Some(store) = self.shared.stores.store(&node) else {
+        let peer = &self.link.peer;
+        let Some(assignment) = self.shared.stores.assign(&node, peer) else {
+            tracing::warn!(
+                node = node.id,
+                cluster = node.cluster,
+                ?peer,
+                "xDS client turned away: nothing is assigned to it"
+            );
             let (node, cluster) = (node.id, node.cluster);
             return Err(Refusal::UnknownNode { node, cluster });
         };
+        let Assignment { store, scope } = assignment;
+        let scope = scope.explaining(node.resource_errors);
         let (stream, transport) = (self.wake.stream, self.route.transport);
         tracing::info!(
             node = node.id,
@@ -133,13 +164,33 @@ impl<C: Core> DiscoveryStream<C> {
             transport = transport.name(),
             "xDS client connected"
         );
-        let proxy = self.shared.proxies.open(stream, node, self.peer, transport);
-        self.core.identified(&proxy.node);
+        self.core.identified(&node, scope.clone());
+        let proxy = self.shared.proxies.open(Client {
+            stream,
+            node,
+            peer: peer.clone(),
+            transport,
+            scope,
+            connected: self.opened.into_std(),
+        });
         self.shared.proxies.insert(&proxy);
         self.shared.observer.connected(&proxy);
         let identity = Identity { proxy, store };
         self.identity = Some(identity.clone());
         Ok(identity)
+    }
+
+    /// Tells people that a client asked for what it may not have; the client itself is told by the core.
+    fn note_denied(&self, proxy: &Proxy, interest: &[InterestChange]) {
+        for change in interest {
+            if let InterestChange::Join(Topic::Name(type_url, name)) = change
+                && !proxy.scope.permits(type_url, name)
+            {
+                self.shared.counters.names_denied.inc();
+                let (node, peer) = (&proxy.node.id, &proxy.peer);
+                tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that it may not have");
+            }
+        }
     }
 
     /// Rule 2: a type's own service implies the type, an aggregated stream does not.
@@ -164,20 +215,25 @@ impl<C: Core> DiscoveryStream<C> {
         if events.is_empty() {
             return;
         }
+        let now = Instant::now().into_std();
         for event in events {
             if let Event::Subscribed(type_url) = event {
                 let (wildcard, names) = Core::subscription(&self.core, type_url);
                 self.book.subscribed(type_url, wildcard, &names);
             }
-            self.book.answered(event);
+            self.book.answered(event, now);
         }
         proxy.set_types(self.book.types());
         let observer = &self.shared.observer;
         for event in events {
             match event {
                 Event::Subscribed(type_url) => observer.subscribed(proxy, type_url),
-                Event::Acked(response) => observer.acked(proxy, response),
+                Event::Acked(response) => {
+                    self.shared.counters.acks.inc();
+                    observer.acked(proxy, response);
+                }
                 Event::Nacked(response, rejection) => {
+                    self.shared.counters.nacks.inc();
                     let (node, version) = (&proxy.node.id, response.version);
                     tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.message, "xDS response refused");
                     observer.nacked(proxy, response, rejection);
@@ -186,22 +242,63 @@ impl<C: Core> DiscoveryStream<C> {
         }
     }
 
-    fn due(&mut self) -> Option<Arc<Response>> {
-        let Identity { proxy, store } = self.identity.as_ref()?;
+    /// What is due, as long as the pace allows it; else until when it has to wait.
+    fn due(&mut self) -> Result<Option<Arc<Response>>, Duration> {
+        let Some(Identity { proxy, store }) = self.identity.clone() else {
+            return Ok(None);
+        };
         let snapshot = store.snapshot();
-        let response = self.core.due(&snapshot, self.opened.elapsed())?;
-        self.book.sent(&response);
-        proxy.set_types(self.book.types());
-        Some(response)
+        let now = self.opened.elapsed();
+        if !self.urgent
+            && let Some(until) = self.pace.wait(snapshot.sequence(), now)
+        {
+            return Err(until);
+        }
+        self.pace.look(snapshot.sequence());
+        while let Some(response) = self.core.due(&snapshot, now) {
+            self.book.sent(&response, (self.opened + now).into_std());
+            if encode::size_hint(&response) > self.shared.config.max_response_bytes {
+                self.withdraw(&proxy, &response);
+                continue;
+            }
+            proxy.set_types(self.book.types());
+            self.pace.sent(now);
+            self.shared.counters.responses.inc();
+            return Ok(Some(response));
+        }
+        self.urgent = false;
+        Ok(None)
+    }
+
+    /// Parks a response that is too large to be sent; everything else goes on.
+    fn withdraw(&mut self, proxy: &Proxy, response: &Response) {
+        let limit = self.shared.config.max_response_bytes;
+        let (size, resources) = (encode::size_hint(response), response.resources.len());
+        self.shared.counters.responses_too_large.inc();
+        tracing::error!(node = proxy.node.id, type_url = %response.type_url, size, limit, resources,
+            "an xDS response is over the limit of `max_response_bytes` and is not sent; publish less, or raise the limit");
+        let message = format!(
+            "not sent: about {size} bytes are over the limit of {limit} (`max_response_bytes`)"
+        );
+        let code = RESOURCE_EXHAUSTED;
+        let event = self.core.reject(response, Rejection { code, message });
+        self.report(proxy, event.as_slice());
     }
 
     /// What is due; where nothing is, the task is woken when something may be.
-    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<Arc<Response>> {
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<Result<Arc<Response>, Status>> {
         loop {
-            if let Some(response) = self.due() {
-                return Poll::Ready(response);
-            }
-            let wake_at = Core::wake_at(&self.core);
+            let wake_at = match self.due() {
+                Ok(Some(response)) => return Poll::Ready(Ok(response)),
+                Ok(None) if self.identity.is_none() => Some(self.shared.config.first_request),
+                Ok(None) => Core::wake_at(&self.core),
+                Err(until) => {
+                    if self.merging.replace(until) != Some(until) {
+                        self.shared.counters.debounced.inc();
+                    }
+                    Some(until)
+                }
+            };
             self.alarm = wake_at.map(|wake_at| Box::pin(sleep_until(self.opened + wake_at)));
             let Some(alarm) = &mut self.alarm else {
                 return Poll::Pending;
@@ -209,7 +306,32 @@ impl<C: Core> DiscoveryStream<C> {
             if alarm.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
+            if self.identity.is_none() {
+                let limit = self.shared.config.first_request;
+                return Poll::Ready(Err(status::silent(limit, &self.shared.counters)));
+            }
         }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<Response>, Status>>> {
+        if self.retire.as_mut().poll(context).is_ready() {
+            self.ended = true;
+            // One whose connection has reached its age ends well: there is nothing wrong with it.
+            let down = self.link.shutdown.is_cancelled();
+            return Poll::Ready(down.then(|| Err(status::shutting_down())));
+        }
+        // First the waker, then the snapshot: what is published in between wakes this stream again.
+        self.wake.waker.register(context.waker());
+        if let Poll::Ready(end) = self.poll_requests(context) {
+            self.ended = true;
+            return Poll::Ready(end.err().map(Err));
+        }
+        let due = self.poll_due(context);
+        if self.identity.is_some() {
+            self.turn = None;
+        }
+        self.ended = matches!(due, Poll::Ready(Err(_)));
+        due.map(Some)
     }
 }
 
@@ -221,19 +343,7 @@ impl<C: Core> Stream for DiscoveryStream<C> {
         if this.ended {
             return Poll::Ready(None);
         }
-        if this.shutdown.as_mut().poll(context).is_ready() {
-            this.ended = true;
-            return Poll::Ready(Some(Err(Status::unavailable(
-                "the xDS server is shutting down; reconnect",
-            ))));
-        }
-        // First the waker, then the snapshot: what is published in between wakes this stream again.
-        this.wake.waker.register(context.waker());
-        if let Poll::Ready(end) = this.poll_requests(context) {
-            this.ended = true;
-            return Poll::Ready(end.err().map(Err));
-        }
-        this.poll_due(context).map(|response| Some(Ok(response)))
+        this.poll(context)
     }
 }
 
@@ -262,23 +372,5 @@ impl<C: Core> Drop for DiscoveryStream<C> {
             stream = self.wake.stream,
             "xDS client disconnected"
         );
-    }
-}
-
-fn full(limit: usize) -> Status {
-    Status::resource_exhausted(format!(
-        "the xDS server is at its limit of {limit} streams (`max_streams`); retry later, or against another replica"
-    ))
-}
-
-fn refused(refusal: &Refusal) -> Status {
-    match refusal {
-        Refusal::MissingNode | Refusal::MissingTypeUrl | Refusal::WrongType { .. } => {
-            Status::invalid_argument(refusal.to_string())
-        }
-        Refusal::UnknownNode { .. } => Status::permission_denied(refusal.to_string()),
-        Refusal::TooManyNames { .. }
-        | Refusal::TooManyTypes { .. }
-        | Refusal::NameTooLong { .. } => Status::resource_exhausted(refusal.to_string()),
     }
 }

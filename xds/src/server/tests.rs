@@ -1,6 +1,7 @@
 //! The server, over real sockets, with clients that speak the generated gRPC stubs.
 
 mod encrypted;
+mod flow;
 mod soak;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 use super::{Config, ServeFailure, Server};
+use crate::peer::Peer;
 use crate::runtime::{self, RuntimeValue};
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
@@ -333,7 +335,9 @@ async fn a_node_is_served_from_the_store_assigned_to_it() {
     store.publish(Update::new().put(runtime::layer("shop", [])));
     let assigned = {
         let store = Arc::clone(&store);
-        move |node: &crate::node::Node| (node.cluster == "shop").then(|| Arc::clone(&store))
+        move |node: &crate::node::Node, _: &Peer| {
+            (node.cluster == "shop").then(|| Arc::clone(&store).into())
+        }
     };
     let server = Server::assigned(Arc::new(assigned), Config::default(), Arc::new(()));
     let running = Running::of(server, store).await;
@@ -369,7 +373,7 @@ async fn one_stream_too_many_is_told_the_limit() {
         .unwrap_err();
     assert_eq!(refusal.code(), Code::ResourceExhausted);
     assert!(refusal.message().contains("`max_streams`"), "{refusal}");
-    assert_eq!(running.server.refused_streams(), 1);
+    assert_eq!(running.server.counts().streams_full, 1);
 }
 
 #[tokio::test]

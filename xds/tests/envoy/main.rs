@@ -8,7 +8,9 @@
     clippy::unwrap_used
 )]
 
+mod authority;
 mod http;
+mod lifecycle;
 mod mesh;
 mod plane;
 mod proxy;

@@ -17,7 +17,7 @@ use crate::wait::until;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A mesh in which everything goes to the cluster `one`, at `upstream`.
-fn whole(mesh: Mesh, port: u16, upstream: SocketAddr) -> Update {
+pub(crate) fn whole(mesh: Mesh, port: u16, upstream: SocketAddr) -> Update {
     Update::new()
         .put(mesh.listener(port))
         .put(routes("one"))
@@ -28,7 +28,7 @@ fn whole(mesh: Mesh, port: u16, upstream: SocketAddr) -> Update {
 }
 
 /// A port that nothing listens on at the moment.
-async fn free_port() -> u16 {
+pub(crate) async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -37,7 +37,7 @@ async fn free_port() -> u16 {
         .port()
 }
 
-async fn expect(listener: SocketAddr, status: u16, body: &str) {
+pub(crate) async fn expect(listener: SocketAddr, status: u16, body: &str) {
     let expected = (status, body.to_owned());
     until("the answer through Envoy", expected, async || {
         http::get(listener, "/").await

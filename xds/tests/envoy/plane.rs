@@ -20,10 +20,13 @@ pub(crate) struct Plane {
 impl Plane {
     /// Serves an empty store on a free port.
     pub(crate) async fn start() -> Self {
-        Self::serve(
-            Arc::default(),
-            TcpListener::bind("127.0.0.1:0").await.unwrap(),
-        )
+        Self::start_with(Config::default()).await
+    }
+
+    /// The same with a configuration.
+    pub(crate) async fn start_with(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(Arc::default(), listener, config)
     }
 
     /// Stops.
@@ -36,12 +39,13 @@ impl Plane {
     pub(crate) async fn restart(self, store: Store) -> Self {
         let address = self.address;
         self.stop().await;
-        Self::serve(Arc::new(store), TcpListener::bind(address).await.unwrap())
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::serve(Arc::new(store), listener, Config::default())
     }
 
-    fn serve(store: Arc<Store>, listener: TcpListener) -> Self {
+    fn serve(store: Arc<Store>, listener: TcpListener, config: Config) -> Self {
         let address = listener.local_addr().unwrap();
-        let server = Server::new(Arc::clone(&store), Config::default());
+        let server = Server::new(Arc::clone(&store), config);
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn({
             let (server, shutdown) = (server.clone(), shutdown.clone());

@@ -79,9 +79,24 @@ impl Proxy {
         layers: &[&str],
         mesh: bool,
     ) -> Self {
+        Self::start_from(bootstrap_of(plane, variant, layers, mesh)).await
+    }
+
+    /// The same over TLS, with the transport socket that it is to use.
+    pub(crate) async fn start_over_tls(
+        plane: SocketAddr,
+        variant: Variant,
+        layers: &[&str],
+        socket: Value,
+    ) -> Self {
+        let mut content = bootstrap_of(plane, variant, layers, true);
+        content["static_resources"]["clusters"][0]["transport_socket"] = socket;
+        Self::start_from(content).await
+    }
+
+    async fn start_from(content: Value) -> Self {
         let folder = TempDir::new().unwrap();
         let bootstrap = folder.path().join("bootstrap.json");
-        let content = bootstrap_of(plane, variant, layers, mesh);
         fs::write(&bootstrap, content.to_string()).unwrap();
         let admin_path = folder.path().join("admin");
         let log = fs::File::create(folder.path().join("log")).unwrap();

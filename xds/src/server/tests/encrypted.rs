@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
+use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use super::{Running, delta_request};
-use crate::server::{Config, Server, Tls, TlsFailure, TlsMaterial};
+use crate::node::Node;
+use crate::peer::Peer;
+use crate::protocol::Scope;
+use crate::server::{Assignment, Config, Server, Tls, TlsFailure, TlsMaterial};
 use crate::store::Store;
+use crate::type_url::TypeUrl;
 
 /// An authority that makes certificates.
 struct Authority {
@@ -29,8 +35,15 @@ impl Authority {
 
     /// A certificate for `localhost`, and its key.
     fn issue(&self) -> (String, String) {
+        self.issue_to("localhost", None)
+    }
+
+    /// A certificate for a host, and for a URI.
+    fn issue_to(&self, host: &str, uri: Option<&str>) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let parameters = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let mut parameters = CertificateParams::new(vec![host.into()]).unwrap();
+        let uri = uri.map(|uri| SanType::URI(uri.try_into().unwrap()));
+        parameters.subject_alt_names.extend(uri);
         (
             parameters.signed_by(&key, &self.issuer).unwrap().pem(),
             key.serialize_pem(),
@@ -112,6 +125,69 @@ async fn clients_must_have_a_certificate_where_that_is_demanded() {
     assert!(!is_served(&mut running, servers.trusted()).await);
     assert!(!is_served(&mut running, with(&servers)).await);
     assert!(is_served(&mut running, with(&clients)).await);
+}
+
+#[tokio::test]
+async fn a_client_has_the_names_that_its_certificate_says_and_no_others() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let tls = Tls::new(&servers.material(Some(&clients))).unwrap();
+    let config = Config {
+        tls: Some(tls),
+        ..Config::default()
+    };
+    let store = Arc::new(Store::new());
+    let assign = {
+        let store = Arc::clone(&store);
+        move |_: &Node, peer: &Peer| {
+            let certificate = peer.certificate.clone()?;
+            let scope = Scope::only("ask for a certificate", move |_, name| {
+                let own = format!("spiffe://test/ns/{name}");
+                certificate.uris.contains(&own) && certificate.dns_names == ["*.example.com"]
+            });
+            let store = Arc::clone(&store);
+            Some(Assignment { store, scope })
+        }
+    };
+    let server = Server::assigned(Arc::new(assign), config, Arc::new(()));
+    let mut running = Running::of(server, store).await;
+    for name in ["shop", "bank"] {
+        running.publish(name, 1.0);
+    }
+    let (certificate, key) = clients.issue_to("*.example.com", Some("spiffe://test/ns/shop"));
+    let identity = Identity::from_pem(certificate, key);
+    assert!(is_served(&mut running, servers.trusted().identity(identity)).await);
+    let mut stream = running.delta().await;
+    stream.send(delta_request(&["shop", "bank"])).await;
+    let response = stream.receive().await.unwrap();
+    assert_eq!(response.resources[0].name, "shop");
+    assert_eq!(response.removed_resources, ["bank"]);
+    assert_eq!(running.server.counts().names_denied, 1);
+    let mut told = running.delta().await;
+    let announcing = WireNode {
+        id: "test".into(),
+        client_features: vec!["xds.config.supports-resource-errors".into()],
+        ..WireNode::default()
+    };
+    let request = DeltaDiscoveryRequest {
+        node: Some(announcing),
+        ..delta_request(&["bank"])
+    };
+    told.send(request).await;
+    let failed = told.receive().await.unwrap().resource_errors.remove(0);
+    let status = failed.error_detail.unwrap();
+    assert_eq!(status.code, 7);
+    assert!(
+        status.message.contains("ask for a certificate"),
+        "{status:?}"
+    );
+    let version = {
+        let snapshot = running.store.snapshot();
+        let layers = snapshot.collection(&TypeUrl::RUNTIME).unwrap();
+        layers.published("bank").unwrap().version()
+    };
+    let proxies = running.server.proxies();
+    let counted = proxies.programmed(&TypeUrl::RUNTIME, "bank", version);
+    assert_eq!(counted.subscribed, 0, "who may not have it does not count");
 }
 
 #[tokio::test]

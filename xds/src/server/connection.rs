@@ -1,0 +1,117 @@
+//! A connection: served from its handshake to its end, which its age brings if nothing else does.
+
+use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::incoming::handshake;
+use super::service::Discovery;
+use crate::peer::Peer;
+
+/// What the streams of one connection share.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: Peer,
+    /// The server shuts down.
+    pub(super) shutdown: CancellationToken,
+    /// The connection is to end, for that or for its age.
+    pub(super) retire: CancellationToken,
+    /// A client has asked for something on it.
+    pub(super) used: AtomicBool,
+}
+
+/// Why a connection is to end before the client ends it.
+enum End {
+    Shutdown,
+    Silence,
+    Age,
+}
+
+/// Serves one connection.
+pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: CancellationToken) {
+    let config = &shared.config;
+    let shaken = shutdown.run_until_cancelled(handshake(stream, config.tls.as_ref()));
+    let (io, peer) = match shaken.await {
+        Some(Some(ready)) => ready,
+        Some(None) => return shared.counters.connections_failed.inc(),
+        None => return,
+    };
+    let link = Arc::new(Link {
+        peer,
+        retire: shutdown.child_token(),
+        shutdown,
+        used: AtomicBool::new(false),
+    });
+    let service = Discovery::new(Arc::clone(&shared), Arc::clone(&link));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(config.keepalive_interval))
+        .keep_alive_timeout(config.keepalive_timeout)
+        .max_concurrent_streams(config.streams_per_connection);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let random = RandomState::new().hash_one(link.peer.address);
+    let end = tokio::select! {
+        // A client that hangs up without a word does no harm; what its streams did is on record.
+        _ = connection.as_mut() => return,
+        end = ended(&link, config.first_request, age(config.max_connection_age, random)) => end,
+    };
+    link.retire.cancel();
+    connection.as_mut().graceful_shutdown();
+    match end {
+        // How long this may take is for the server to say.
+        End::Shutdown => drop(connection.await),
+        End::Silence => shared.counters.connections_silent.inc(),
+        End::Age => {
+            shared.counters.connections_aged.inc();
+            // One that has not ended by then is dropped, and so cut off.
+            let _ = timeout(config.max_connection_age_grace, connection).await;
+        }
+    }
+}
+
+/// Waits until the connection is to end.
+async fn ended(link: &Link, first_request: Duration, age: Duration) -> End {
+    let silence = async {
+        sleep(first_request).await;
+        if link.used.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = link.shutdown.cancelled() => End::Shutdown,
+        () = silence => End::Silence,
+        () = sleep(age) => End::Age,
+    }
+}
+
+/// `most`, give or take a tenth, so that connections opened together don't end together.
+fn age(most: Duration, random: u64) -> Duration {
+    let spread = u32::try_from(random % 2_001).unwrap_or(0);
+    most / 10_000 * (9_000 + spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::age;
+
+    #[test]
+    fn an_age_is_within_a_tenth_of_what_is_configured() {
+        let hour = Duration::from_hours(1);
+        assert_eq!(age(hour, 0), hour * 9 / 10);
+        assert_eq!(age(hour, 1_000), hour);
+        assert_eq!(age(hour, 2_000), hour * 11 / 10);
+        assert_ne!(age(hour, 17), age(hour, 18));
+    }
+}

@@ -1,0 +1,75 @@
+//! The statuses: what a client is told when its stream is not served, or no longer, and what is counted of it.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::admission::Full;
+use super::counts::Counters;
+use crate::protocol::Refusal;
+
+/// A stream that is turned away.
+pub(super) fn full(full: Full) -> Status {
+    match full {
+        Full::Places { .. } => Status::resource_exhausted(full.to_string()),
+        Full::Turns { .. } => Status::unavailable(full.to_string()),
+    }
+}
+
+/// A request that can't be served.
+pub(super) fn refused(refusal: &Refusal, counters: &Counters) -> Status {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::MissingNode | Refusal::MissingTypeUrl | Refusal::WrongType { .. } => {
+            Status::invalid_argument(text)
+        }
+        Refusal::UnknownNode { .. } => {
+            counters.nodes_unknown.inc();
+            Status::permission_denied(text)
+        }
+        Refusal::TooManyNames { .. } => {
+            counters.names_exceeded.inc();
+            Status::resource_exhausted(text)
+        }
+        Refusal::TooManyTypes { .. } => {
+            counters.types_exceeded.inc();
+            Status::resource_exhausted(text)
+        }
+        Refusal::NameTooLong { .. } => {
+            counters.name_bytes_exceeded.inc();
+            Status::resource_exhausted(text)
+        }
+    }
+}
+
+/// A request that could not be read.
+pub(super) fn unread(status: Status, limit: usize, counters: &Counters) -> Status {
+    // It is what the transport says of a message over its limit, which it knows no name of.
+    if status.code() != Code::OutOfRange {
+        return status;
+    }
+    counters.requests_too_large.inc();
+    Status::resource_exhausted(format!(
+        "a request is over the limit of {limit} bytes (`max_request_bytes`); subscribe to fewer names, or raise the limit"
+    ))
+}
+
+/// A stream that does not say whose it is.
+pub(super) fn silent(limit: Duration, counters: &Counters) -> Status {
+    counters.streams_silent.inc();
+    Status::deadline_exceeded(format!(
+        "no request came within {limit:?} (`first_request`); reconnect when there is something to ask for"
+    ))
+}
+
+/// A stream of a server that shuts down.
+pub(super) fn shutting_down() -> Status {
+    Status::unavailable("the xDS server is shutting down; reconnect")
+}
+
+/// A path that is none of ours.
+pub(super) fn unknown(path: &str) -> Status {
+    Status::unimplemented(format!(
+        "no discovery service has the method {path}; use the Stream and Delta methods of the v3 services"
+    ))
+}
