@@ -7,7 +7,7 @@ usage() {
   cat <<'USAGE'
 usage: install.sh [--only NAME[,NAME…]] [--print-bin]
 
-  --only NAME,…  install only these of: envoy alertmanager prometheus etcd apiserver
+  --only NAME,…  install only these of: envoy grpcio alertmanager prometheus etcd apiserver
   --print-bin    print the folder that the programs are in, and do nothing
 
 FUSEGATE_CACHE      where to keep them (default: $XDG_CACHE_HOME/fusegate or ~/.cache/fusegate)
@@ -20,12 +20,13 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/debian.sh"
 . "$here/alertmanager.sh"
 . "$here/envoy.sh"
+. "$here/grpcio.sh"
 . "$here/apiserver.sh"
 
 install_prometheus() { install_debian prometheus 2.42.0 prometheus prometheus; }
 install_etcd() { install_debian etcd 3.4.23 etcd-server etcd; }
 
-wanted="envoy alertmanager prometheus etcd apiserver"
+wanted="envoy grpcio alertmanager prometheus etcd apiserver"
 while [ $# -gt 0 ]; do
   case "$1" in
   --only)
@@ -46,8 +47,8 @@ while [ $# -gt 0 ]; do
 done
 for name in $wanted; do
   case "$name" in
-  envoy | alertmanager | prometheus | etcd | apiserver) ;;
-  *) fail "unknown server '$name'; the names are: envoy alertmanager prometheus etcd apiserver" ;;
+  envoy | grpcio | alertmanager | prometheus | etcd | apiserver) ;;
+  *) fail "unknown server '$name'; the names are: envoy grpcio alertmanager prometheus etcd apiserver" ;;
   esac
 done
 

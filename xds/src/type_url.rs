@@ -81,8 +81,17 @@ impl TypeUrl {
     }
 
     /// Whether a SotW response of this type is the complete set, so that a name left out of it is deleted (rule 16).
+    ///
+    /// The protocol says so of listeners and clusters; Envoy drops the scopes that a response lacks, too.
     pub fn is_full_state(&self) -> bool {
-        *self == Self::LISTENER || *self == Self::CLUSTER
+        [Self::LISTENER, Self::CLUSTER, Self::SCOPED_ROUTE].contains(self)
+    }
+
+    /// Whether a client needs a resource of this type for as long as it subscribes to it, whatever was published since.
+    ///
+    /// A listener of Envoy that drains still runs its filters, and without its configuration such a filter fails every request.
+    pub fn is_in_use_while_subscribed(&self) -> bool {
+        *self == Self::EXTENSION_CONFIG
     }
 
     /// Whether resources of this type can refer to those of `other`, which are therefore removed after them (rule 32).
@@ -92,12 +101,14 @@ impl TypeUrl {
             Self::SCOPED_ROUTE,
             Self::ROUTE,
             Self::VIRTUAL_HOST,
+            Self::EXTENSION_CONFIG,
         ];
+        let by_listeners = [Self::ROUTE, Self::SCOPED_ROUTE, Self::EXTENSION_CONFIG];
         let by_routing = [Self::CLUSTER, Self::ENDPOINT, Self::SECRET].contains(other);
         let by_clusters = [Self::ENDPOINT, Self::SECRET].contains(other);
         (routing.contains(self) && by_routing)
             || (*self == Self::CLUSTER && by_clusters)
-            || (*self == Self::LISTENER && [Self::ROUTE, Self::SCOPED_ROUTE].contains(other))
+            || (*self == Self::LISTENER && by_listeners.contains(other))
     }
 
     /// Where the type stands in the order of pushes (rule 31); unknown types come last.

@@ -250,6 +250,7 @@ impl<S: Subscription> Mux<S> {
             let referred = behind
                 .iter()
                 .any(|referrer| referrer.may_refer_to(type_url));
+            let needed = referred || type_url.is_in_use_while_subscribed();
             let due = subscription.respond(&Ask {
                 type_url,
                 collection,
@@ -257,7 +258,7 @@ impl<S: Subscription> Mux<S> {
                 sequence: snapshot.sequence(),
                 nonce: self.nonce.next(),
                 limits,
-                hold_removals: patient && referred,
+                hold_removals: patient && needed,
                 now,
                 ttl: self.ttl,
             });

@@ -547,3 +547,19 @@ fn limits_name_themselves() {
         }
     );
 }
+#[test]
+fn rule_32_an_extension_is_removed_once_the_client_has_let_go_of_it_or_after_a_while() {
+    let mut client = Client::new("");
+    client.type_url = TypeUrl::EXTENSION_CONFIG;
+    client.publish("old=1 kept=1");
+    client.ask("old kept");
+    assert_eq!(client.next(), some("kept=1 old=1"));
+    client.publish("new=1 -old -kept");
+    client.ask("new");
+    assert_eq!(client.next(), some("new=1"));
+    assert_eq!(client.next(), None);
+    client.ask("-old");
+    assert_eq!(client.next(), None);
+    client.now += Limits::default().hold;
+    assert_eq!(client.next(), some("-kept"));
+}

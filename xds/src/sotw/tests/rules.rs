@@ -222,6 +222,15 @@ fn rule_16_clusters_and_listeners_are_complete_and_may_be_empty() {
 }
 
 #[test]
+fn rule_16_scopes_are_complete_too() {
+    let mut client = Client::new(TypeUrl::SCOPED_ROUTE, "a=1 b=1");
+    client.ask("");
+    client.next();
+    client.publish("c=1 -a");
+    assert_eq!(client.next(), some("b=1 c=1"));
+}
+
+#[test]
 fn rule_16_other_types_send_what_changed_and_no_removals() {
     let mut client = Client::of_endpoints("a=1 b=1");
     client.ask("a b");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fusegate_xds::runtime::{self, RuntimeValue};
 use fusegate_xds::{Absent, Resource, Store, TypeUrl, Update};
 
+use crate::broken;
 use crate::plane::Plane;
 use crate::proxy::{Proxy, Variant};
 use crate::wait::{throughout, until};
@@ -24,18 +25,13 @@ fn permissive() -> Absent {
     Absent::default_to(|name| Some(runtime::layer(name, [])))
 }
 
-async fn in_every_variant(test: impl AsyncFn(Variant)) {
-    let all = Variant::ALL.map(|variant| test(variant));
-    futures::future::join_all(all).await;
-}
-
 async fn expect_key(proxy: &Proxy, value: &str) {
     until(KEY, value.to_owned(), async || proxy.runtime(KEY).await).await;
 }
 
 #[tokio::test]
 async fn a_layer_appears_changes_and_is_emptied() {
-    in_every_variant(async |variant| {
+    Variant::each(async |variant| {
         let plane = Plane::start().await;
         plane
             .store
@@ -62,7 +58,7 @@ async fn a_layer_appears_changes_and_is_emptied() {
 
 #[tokio::test]
 async fn a_restart_clears_nothing_and_is_caught_up_with() {
-    in_every_variant(async |variant| {
+    Variant::each(async |variant| {
         let plane = Plane::start().await;
         plane.store.publish(put(layer("shop", 100.0)));
         let proxy = Proxy::start(plane.address, variant, &["shop"], false).await;
@@ -93,12 +89,12 @@ async fn a_restart_clears_nothing_and_is_caught_up_with() {
 
 #[tokio::test]
 async fn a_bad_layer_is_refused_parked_and_mended() {
-    in_every_variant(async |variant| {
+    Variant::each(async |variant| {
         let plane = Plane::start().await;
         plane.store.publish(put(layer("shop", 100.0)));
         let proxy = Proxy::start(plane.address, variant, &["shop"], false).await;
         expect_key(&proxy, "100").await;
-        let bad = bad_layer();
+        let bad = broken::list("shop");
         let version = bad.version();
         plane.store.publish(put(bad));
         let proxies = plane.server.proxies();
@@ -141,7 +137,7 @@ async fn a_bad_layer_is_refused_parked_and_mended() {
 #[tokio::test]
 async fn a_layer_with_a_ttl_outlives_it_only_while_the_server_does() {
     let ttl = Duration::from_millis(1_500);
-    in_every_variant(async |variant| {
+    Variant::each(async |variant| {
         let plane = Plane::start().await;
         plane.store.publish(put(layer("shop", 100.0).with_ttl(ttl)));
         let proxy = Proxy::start(plane.address, variant, &["shop"], false).await;
@@ -157,20 +153,4 @@ async fn a_layer_with_a_ttl_outlives_it_only_while_the_server_does() {
         expect_key(&proxy, "").await;
     })
     .await;
-}
-
-/// A layer with a list among its values, which Envoy does not take.
-fn bad_layer() -> Resource {
-    use envoy_types::pb::envoy::service::runtime::v3::Runtime;
-    use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
-
-    let list = Value {
-        kind: Some(Kind::ListValue(ListValue::default())),
-    };
-    let fields = [(KEY.to_owned(), list)].into();
-    let message = Runtime {
-        name: "shop".into(),
-        layer: Some(Struct { fields }),
-    };
-    Resource::from_message("shop", &message)
 }

@@ -1,16 +1,24 @@
-//! An authority that makes certificates for the tests.
+//! An authority that makes certificates: for the control plane and its clients, and for what Envoy shows to clients of its own.
 
+use std::sync::Arc;
+
+use fusegate_xds::Resource;
 use fusegate_xds::server::TlsMaterial;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use serde_json::{Value, json};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use crate::http::SERVER;
+use crate::resources::certificate;
 
 /// The name of the control plane in its certificates.
 const HOST: &str = "plane.example.com";
 
-/// An authority that makes certificates for the tests.
+/// An authority that makes certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: String,
+    certificate: rcgen::Certificate,
 }
 
 impl Authority {
@@ -22,7 +30,7 @@ impl Authority {
             .distinguished_name
             .push(DnType::CommonName, "authority");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = parameters.self_signed(&key).unwrap().pem();
+        let certificate = parameters.self_signed(&key).unwrap();
         Self {
             issuer: Issuer::new(parameters, key),
             certificate,
@@ -33,9 +41,9 @@ impl Authority {
     pub(crate) fn material(&self, clients: &Self) -> TlsMaterial {
         let (certificate, key) = self.issue(SanType::DnsName(HOST.try_into().unwrap()));
         TlsMaterial {
-            certificates: certificate.into(),
+            certificates: certificate.pem().into(),
             key: key.into(),
-            client_authorities: Some(clients.certificate.clone().into()),
+            client_authorities: Some(clients.certificate.pem().into()),
         }
     }
 
@@ -49,11 +57,11 @@ impl Authority {
                 "sni": HOST,
                 "common_tls_context": {
                     "tls_certificates": [{
-                        "certificate_chain": {"inline_string": certificate},
+                        "certificate_chain": {"inline_string": certificate.pem()},
                         "private_key": {"inline_string": key},
                     }],
                     "validation_context": {
-                        "trusted_ca": {"inline_string": servers.certificate},
+                        "trusted_ca": {"inline_string": servers.certificate.pem()},
                         "match_typed_subject_alt_names": [
                             {"san_type": "DNS", "matcher": {"exact": HOST}},
                         ],
@@ -63,11 +71,31 @@ impl Authority {
         })
     }
 
-    fn issue(&self, name: SanType) -> (String, String) {
+    /// A new certificate for Envoy's listeners as the secret `name`, and the same as a client sees it.
+    pub(crate) fn secret(&self, name: &str) -> (Resource, CertificateDer<'static>) {
+        let (signed, key) = self.issue(SanType::DnsName(SERVER.try_into().unwrap()));
+        let secret = certificate(name, &signed.pem(), &key);
+        (secret, signed.der().clone())
+    }
+
+    /// What a client needs that trusts what this authority makes.
+    pub(crate) fn trusted(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    }
+
+    fn issue(&self, name: SanType) -> (rcgen::Certificate, String) {
         let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.subject_alt_names.push(name);
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
-        (certificate.pem(), key.serialize_pem())
+        (certificate, key.serialize_pem())
     }
 }

@@ -1,4 +1,4 @@
-//! The resources of a small mesh: a listener, its routes, clusters and their endpoints, an extension and a secret.
+//! The resources of a small mesh: routes, scopes and hosts, clusters and their endpoints, an extension and secrets.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,24 +13,23 @@ use envoy_types::pb::envoy::config::core::v3::grpc_service::{EnvoyGrpc, TargetSp
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiConfigSource, ApiVersion, ConfigSource, DataSource,
-    ExtensionConfigSource, GrpcService, SocketAddress, TypedExtensionConfig, address, data_source,
+    GrpcService, SocketAddress, TypedExtensionConfig, address, data_source,
 };
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint,
 };
-use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter};
+use envoy_types::pb::envoy::config::route::v3::scoped_route_configuration::Key;
+use envoy_types::pb::envoy::config::route::v3::scoped_route_configuration::key::{
+    Fragment, fragment,
+};
 use envoy_types::pb::envoy::config::route::v3::{
-    Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, route, route_action,
-    route_match,
+    Route, RouteAction, RouteConfiguration, RouteMatch, ScopedRouteConfiguration, Vhds,
+    VirtualHost, route, route_action, route_match,
 };
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
-use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpConnectionManager, HttpFilter, Rds, http_connection_manager::RouteSpecifier, http_filter,
-};
 use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    GenericSecret, SdsSecretConfig, Secret, secret,
+    GenericSecret, SdsSecretConfig, Secret, TlsCertificate, secret,
 };
 use envoy_types::pb::google::protobuf::Any;
 use fusegate_xds::Resource;
@@ -48,51 +47,6 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// A listener on `port`, whose routes are called `routes` and whose one filter, called `injector`, is an extension.
-    pub(crate) fn listener(self, port: u16) -> Resource {
-        let discovery = ExtensionConfigSource {
-            config_source: Some(self.source()),
-            type_urls: vec![CredentialInjector::type_url()],
-            ..ExtensionConfigSource::default()
-        };
-        let injector = HttpFilter {
-            name: "injector".into(),
-            config_type: Some(http_filter::ConfigType::ConfigDiscovery(discovery)),
-            ..HttpFilter::default()
-        };
-        let router = HttpFilter {
-            name: "router".into(),
-            config_type: Some(http_filter::ConfigType::TypedConfig(
-                any(&Router::default()),
-            )),
-            ..HttpFilter::default()
-        };
-        let rds = Rds {
-            config_source: Some(self.source()),
-            route_config_name: "routes".into(),
-        };
-        let manager = HttpConnectionManager {
-            stat_prefix: "test".into(),
-            http_filters: vec![injector, router],
-            route_specifier: Some(RouteSpecifier::Rds(rds)),
-            ..HttpConnectionManager::default()
-        };
-        let filter = Filter {
-            name: "http".into(),
-            config_type: Some(filter::ConfigType::TypedConfig(any(&manager))),
-        };
-        let message = Listener {
-            name: "listener".into(),
-            address: Some(socket(([127, 0, 0, 1], port).into())),
-            filter_chains: vec![FilterChain {
-                filters: vec![filter],
-                ..FilterChain::default()
-            }],
-            ..Listener::default()
-        };
-        Resource::from_message("listener", &message)
-    }
-
     /// A cluster whose endpoints come by EDS.
     pub(crate) fn cluster(self, name: &str, timeout: Duration) -> Resource {
         let eds = EdsClusterConfig {
@@ -113,8 +67,8 @@ impl Mesh {
         Resource::from_message(name, &message)
     }
 
-    /// The extension `injector`: it adds the secret `token` to each request, with `prefix` before it.
-    pub(crate) fn injector(self, prefix: &str) -> Resource {
+    /// The extension `name`: it adds the secret `token` to each request, with `prefix` before it.
+    pub(crate) fn injector(self, name: &str, prefix: &str) -> Resource {
         let secret = SdsSecretConfig {
             name: "token".into(),
             sds_config: Some(self.source()),
@@ -134,13 +88,13 @@ impl Mesh {
             ..CredentialInjector::default()
         };
         let message = TypedExtensionConfig {
-            name: "injector".into(),
+            name: name.into(),
             typed_config: Some(any(&injector)),
         };
-        Resource::from_message("injector", &message)
+        Resource::from_message(name, &message)
     }
 
-    fn source(self) -> ConfigSource {
+    pub(crate) fn source(self) -> ConfigSource {
         let specifier = if self.variant.ads {
             ConfigSourceSpecifier::Ads(AggregatedConfigSource {})
         } else {
@@ -176,8 +130,31 @@ impl Mesh {
     }
 }
 
-/// The routes: everything goes to `cluster`.
-pub(crate) fn routes(cluster: &str) -> Resource {
+/// The routes `name`: everything goes to `cluster`.
+pub(crate) fn routes(name: &str, cluster: &str) -> Resource {
+    let message = RouteConfiguration {
+        name: name.into(),
+        virtual_hosts: vec![host("all", "*", cluster)],
+        ..RouteConfiguration::default()
+    };
+    Resource::from_message(name, &message)
+}
+
+/// The routes `name`, whose hosts come by VHDS.
+pub(crate) fn routes_of_hosts(mesh: Mesh, name: &str) -> Resource {
+    let vhds = Vhds {
+        config_source: Some(mesh.source()),
+    };
+    let message = RouteConfiguration {
+        name: name.into(),
+        vhds: Some(vhds),
+        ..RouteConfiguration::default()
+    };
+    Resource::from_message(name, &message)
+}
+
+/// The virtual host `name` of the requests for `domain`: everything goes to `cluster`.
+pub(crate) fn host(name: &str, domain: &str, cluster: &str) -> VirtualHost {
     let action = RouteAction {
         cluster_specifier: Some(route_action::ClusterSpecifier::Cluster(cluster.into())),
         ..RouteAction::default()
@@ -191,32 +168,41 @@ pub(crate) fn routes(cluster: &str) -> Resource {
         action: Some(route::Action::Route(action)),
         ..Route::default()
     };
-    let host = VirtualHost {
-        name: "all".into(),
-        domains: vec!["*".into()],
+    VirtualHost {
+        name: name.into(),
+        domains: vec![domain.into()],
         routes: vec![route],
         ..VirtualHost::default()
+    }
+}
+
+/// The scope `name`: requests whose scope is `key` go by the routes `routes`.
+pub(crate) fn scope(name: &str, key: &str, routes: &str) -> Resource {
+    let fragment = Fragment {
+        r#type: Some(fragment::Type::StringKey(key.into())),
     };
-    let message = RouteConfiguration {
-        name: "routes".into(),
-        virtual_hosts: vec![host],
-        ..RouteConfiguration::default()
+    let message = ScopedRouteConfiguration {
+        name: name.into(),
+        route_configuration_name: routes.into(),
+        key: Some(Key {
+            fragments: vec![fragment],
+        }),
+        ..ScopedRouteConfiguration::default()
     };
-    Resource::from_message("routes", &message)
+    Resource::from_message(name, &message)
 }
 
 /// The endpoints of `cluster`.
-pub(crate) fn endpoints(cluster: &str, upstream: SocketAddr) -> Resource {
-    let endpoint = Endpoint {
-        address: Some(socket(upstream)),
-        ..Endpoint::default()
-    };
-    let endpoint = LbEndpoint {
-        host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(endpoint)),
+pub(crate) fn endpoints(cluster: &str, upstreams: &[SocketAddr]) -> Resource {
+    let endpoint = |upstream: &SocketAddr| LbEndpoint {
+        host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(Endpoint {
+            address: Some(socket(*upstream)),
+            ..Endpoint::default()
+        })),
         ..LbEndpoint::default()
     };
     let locality = LocalityLbEndpoints {
-        lb_endpoints: vec![endpoint],
+        lb_endpoints: upstreams.iter().map(endpoint).collect(),
         ..LocalityLbEndpoints::default()
     };
     let message = ClusterLoadAssignment {
@@ -228,23 +214,40 @@ pub(crate) fn endpoints(cluster: &str, upstream: SocketAddr) -> Resource {
 }
 
 /// The secret `token`.
-pub(crate) fn secret(content: &str) -> Resource {
-    let source = DataSource {
-        specifier: Some(data_source::Specifier::InlineString(content.into())),
-        ..DataSource::default()
-    };
+pub(crate) fn token(content: &str) -> Resource {
     let generic = GenericSecret {
-        secret: Some(source),
+        secret: Some(inline(content)),
         ..GenericSecret::default()
     };
-    let message = Secret {
-        name: "token".into(),
-        r#type: Some(secret::Type::GenericSecret(generic)),
-    };
-    Resource::from_message("token", &message)
+    secret("token", secret::Type::GenericSecret(generic))
 }
 
-fn socket(address: SocketAddr) -> Address {
+/// The secret `name`, a certificate and its key as PEM.
+pub(crate) fn certificate(name: &str, chain: &str, key: &str) -> Resource {
+    let certificate = TlsCertificate {
+        certificate_chain: Some(inline(chain)),
+        private_key: Some(inline(key)),
+        ..TlsCertificate::default()
+    };
+    secret(name, secret::Type::TlsCertificate(certificate))
+}
+
+fn secret(name: &str, content: secret::Type) -> Resource {
+    let message = Secret {
+        name: name.into(),
+        r#type: Some(content),
+    };
+    Resource::from_message(name, &message)
+}
+
+fn inline(content: &str) -> DataSource {
+    DataSource {
+        specifier: Some(data_source::Specifier::InlineString(content.into())),
+        ..DataSource::default()
+    }
+}
+
+pub(crate) fn socket(address: SocketAddr) -> Address {
     let socket = SocketAddress {
         address: address.ip().to_string(),
         port_specifier: Some(PortSpecifier::PortValue(address.port().into())),
@@ -255,7 +258,7 @@ fn socket(address: SocketAddr) -> Address {
     }
 }
 
-fn any<M: Message + Name>(message: &M) -> Any {
+pub(crate) fn any<M: Message + Name>(message: &M) -> Any {
     Any {
         type_url: M::type_url(),
         value: message.encode_to_vec(),

@@ -1,7 +1,5 @@
 //! Connections that end by their age, and certificates that are replaced, under load.
 
-use std::cell::Cell;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use fusegate_xds::runtime::{self, RuntimeValue};
@@ -9,9 +7,12 @@ use fusegate_xds::server::Tls;
 use fusegate_xds::{Config, Update};
 
 use crate::authority::Authority;
-use crate::http;
-use crate::mesh::{expect, free_port, whole};
+use crate::front::Front;
+use crate::http::Client;
+use crate::load::Load;
+use crate::mesh::{expect, whole};
 use crate::plane::Plane;
+use crate::ports::{free_port, local};
 use crate::proxy::{Proxy, Variant};
 use crate::resources::Mesh;
 use crate::upstream::Upstream;
@@ -36,41 +37,16 @@ fn round(plane: &Plane, number: u32) {
     plane.store.publish(Update::new().put(layer));
 }
 
-/// Sends requests until `act` is done, and fails with the first that does.
-async fn under_load(listener: SocketAddr, proxy: &Proxy, act: impl Future<Output = ()>) {
-    let done = Cell::new(false);
-    let load = async {
-        let mut answers = 0;
-        while !done.get() {
-            let answer = http::get(listener, "/").await;
-            let log = proxy.log();
-            assert_eq!(
-                answer,
-                (200, "up token-1".to_owned()),
-                "after {answers}: {log}"
-            );
-            answers += 1;
-        }
-        answers
-    };
-    let act = async {
-        act.await;
-        done.set(true);
-    };
-    let (answers, ()) = tokio::join!(load, act);
-    assert!(answers > 20, "{answers} requests are no load");
-}
-
 #[tokio::test]
 async fn connections_that_reach_their_age_cost_no_request_and_no_change() {
     let run = async |variant| {
         let upstream = Upstream::start("up").await;
         let plane = Plane::start_with(young(None)).await;
-        let (mesh, port) = (Mesh { variant }, free_port().await);
-        let listener = SocketAddr::from(([127, 0, 0, 1], port));
-        plane.store.publish(whole(mesh, port, upstream.address));
+        let (mesh, front) = (Mesh { variant }, Front::on(free_port()));
+        plane.store.publish(whole(mesh, front, upstream.address));
         let proxy = Proxy::start(plane.address, variant, &["shop"], true).await;
-        expect(listener, 200, "up token-1").await;
+        expect(variant, local(front.port), 200, "up token").await;
+        let load = Load::start(&format!("load, {variant:?}"), Client::to(local(front.port)));
         let changes = async {
             for number in 1..=5 {
                 let aged = plane.server.counts().connections_aged;
@@ -85,7 +61,9 @@ async fn connections_that_reach_their_age_cost_no_request_and_no_change() {
                 .await;
             }
         };
-        under_load(listener, &proxy, changes).await;
+        changes.await;
+        load.goes_on(10).await;
+        load.stop().await;
         assert_eq!(proxy.rejected().await, Vec::<String>::new());
         let updates = proxy.stat("cluster_manager.cluster_added").await;
         assert_eq!(updates, Some(2), "its own and the plane's, never again");
@@ -101,12 +79,12 @@ async fn certificates_are_replaced_under_load_and_a_wrong_one_takes_nothing_from
         let upstream = Upstream::start("up").await;
         let tls = Tls::new(&servers.material(&clients)).unwrap();
         let plane = Plane::start_with(young(Some(tls.clone()))).await;
-        let (mesh, port) = (Mesh { variant }, free_port().await);
-        let listener = SocketAddr::from(([127, 0, 0, 1], port));
-        plane.store.publish(whole(mesh, port, upstream.address));
+        let (mesh, front) = (Mesh { variant }, Front::on(free_port()));
+        plane.store.publish(whole(mesh, front, upstream.address));
         let socket = clients.socket(URI, &servers);
         let proxy = Proxy::start_over_tls(plane.address, variant, &["shop"], socket).await;
-        expect(listener, 200, "up token-1").await;
+        expect(variant, local(front.port), 200, "up token").await;
+        let load = Load::start(&format!("load, {variant:?}"), Client::to(local(front.port)));
         let shown = async || proxy.runtime(KEY).await;
         let failures = async || {
             let failed = proxy.stat("cluster.plane.ssl.fail_verify_error").await;
@@ -137,7 +115,9 @@ async fn certificates_are_replaced_under_load_and_a_wrong_one_takes_nothing_from
             tls.replace(&servers.material(&clients)).unwrap();
             until("the round after all", "3".to_owned(), shown).await;
         };
-        under_load(listener, &proxy, rotation).await;
+        rotation.await;
+        load.goes_on(10).await;
+        load.stop().await;
         let proxies = plane.server.proxies().list();
         let certificates = proxies.iter().map(|proxy| proxy.peer.certificate.clone());
         let named = certificates

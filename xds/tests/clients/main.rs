@@ -1,4 +1,4 @@
-//! The library against a real Envoy, in all four variants of the protocol.
+//! The library against real clients: Envoy in all four variants of the protocol, and gRPC.
 
 // A test fails by panicking, in its helpers too.
 #![allow(
@@ -9,12 +9,20 @@
 )]
 
 mod authority;
+mod broken;
+mod front;
+mod grpc;
 mod http;
+mod life;
 mod lifecycle;
+mod load;
 mod mesh;
 mod plane;
+mod ports;
 mod proxy;
 mod resources;
 mod runtime;
+mod scopes;
 mod upstream;
 mod wait;
+mod world;

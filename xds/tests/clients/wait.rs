@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks again and again until what it sees is `expected`.
@@ -14,11 +14,15 @@ pub(crate) async fn until<T: PartialEq + Debug>(
     expected: T,
     look: impl AsyncFn() -> T,
 ) {
-    let mut seen = look().await;
+    let mut seen = None;
     let wait = async {
-        while seen != expected {
+        loop {
+            let look = look().await;
+            if look == expected {
+                return;
+            }
+            seen = Some(look);
             tokio::time::sleep(PAUSE).await;
-            seen = look().await;
         }
     };
     let waited = tokio::time::timeout(DEADLINE, wait).await;

@@ -40,6 +40,12 @@ impl Variant {
         },
     ];
 
+    /// Runs a test in all variants, side by side.
+    pub(crate) async fn each(test: impl AsyncFn(Self)) {
+        let all = Self::ALL.map(|variant| test(variant));
+        futures::future::join_all(all).await;
+    }
+
     /// Where a resource type comes from.
     pub(crate) fn source(self) -> Value {
         let mut source = json!({"resource_api_version": "V3", "initial_fetch_timeout": "5s"});
@@ -100,13 +106,18 @@ impl Proxy {
         fs::write(&bootstrap, content.to_string()).unwrap();
         let admin_path = folder.path().join("admin");
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(program())
+        let process = Command::new(installed("FUSEGATE_ENVOY", "envoy"))
             .args([
                 "--disable-hot-restart",
                 "--concurrency",
                 "1",
                 "--log-level",
                 "warn",
+                // What a changed listener leaves behind tells its clients with their next answer, and then goes.
+                "--drain-time-s",
+                "2",
+                "--drain-strategy",
+                "immediate",
                 "-c",
             ])
             .arg(&bootstrap)
@@ -204,19 +215,19 @@ pub(crate) fn address(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
 }
 
-/// The Envoy that `FUSEGATE_ENVOY` names, or the installed one.
-fn program() -> PathBuf {
+/// The program that the environment names, or the installed one.
+pub(crate) fn installed(variable: &str, name: &str) -> PathBuf {
     let given = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty());
-    if let Some(path) = given("FUSEGATE_ENVOY") {
+    if let Some(path) = given(variable) {
         return path.into();
     }
     let cache = given("FUSEGATE_CACHE").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&given("XDG_CACHE_HOME")?).join("fusegate")));
     let cache = cache.or_else(|| Some(Path::new(&given("HOME")?).join(".cache/fusegate")));
-    let path = cache.unwrap_or_default().join("servers/bin/envoy");
+    let path = cache.unwrap_or_default().join("servers/bin").join(name);
     assert!(
         path.is_file(),
-        "there is no Envoy at {}: run `tests/servers/install.sh --only envoy`, or set FUSEGATE_ENVOY to one",
+        "there is no {name} at {}: run `tests/servers/install.sh --only {name}`, or set {variable} to one",
         path.display()
     );
     path
