@@ -6,7 +6,9 @@ mod meter;
 mod programmed;
 mod publish;
 mod pump;
+mod replay;
 mod run;
 
 pub use logging::init as init_logging;
+pub use replay::replay;
 pub use run::run;

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod crds;
+pub mod replay;
 pub mod run;
 
 use clap::{Parser, Subcommand};
@@ -28,4 +29,6 @@ pub enum Command {
     Crds(crds::Crds),
     /// Validate contracts, policies and objects offline, and print every problem.
     Check(check::Check),
+    /// Replay a recording: what fusegate decided, and by which events.
+    Replay(replay::Replay),
 }

@@ -23,5 +23,7 @@ pub mod serve;
 
 pub mod runtime;
 
+pub mod recording;
+
 pub mod app;
 pub mod cli;

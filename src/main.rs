@@ -1,5 +1,6 @@
 //! The fusegate binary: parse, run, exit code.
 
+use std::io::BufWriter;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,7 +12,7 @@ use fusegate::cli::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How `check` ends when it can't tell: not the code of files that were read and have problems.
+/// How `check` and `replay` end when they can't tell: not the code of files that were read and have problems.
 const UNREAD: u8 = 2;
 
 fn main() -> ExitCode {
@@ -36,14 +37,30 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             crds.print(&mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check(check) => Ok(match check.print(&mut std::io::stdout().lock()) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(failure) => {
-                eprintln!("fusegate: {}", told(&failure.into()));
-                ExitCode::from(UNREAD)
-            }
-        }),
+        Command::Check(check) => {
+            let checked = check.print(&mut std::io::stdout().lock());
+            Ok(judged(checked.map_err(Into::into)))
+        }
+        Command::Replay(options) => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            Ok(judged(app::replay(
+                &options,
+                &mut out,
+                &mut std::io::stderr(),
+            )))
+        }
+    }
+}
+
+/// The exit code of a command that looks for something wrong: none, some, or it can't tell.
+fn judged(found: anyhow::Result<bool>) -> ExitCode {
+    match found {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("fusegate: {}", told(&failure));
+            ExitCode::from(UNREAD)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod insist;
 pub mod leader;
 pub mod mailbox;
 pub mod metrics;

@@ -2,10 +2,13 @@
 
 mod blocks;
 mod example;
+mod incident;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::process::Command;
 
+use anyhow::Result;
 use axum::http::StatusCode;
 use clap::Parser as _;
 use fusegate::cli::Cli;
@@ -14,6 +17,7 @@ use serde_json::Value;
 
 use self::blocks::{Block, Page};
 use self::example::Exchange;
+use self::incident::Incident;
 use crate::support::servers::assets;
 
 fn blocks(language: &str) -> Vec<Block> {
@@ -128,6 +132,30 @@ fn every_command_shown_is_one_that_fusegate_takes() {
         taken += 1;
     }
     assert!(taken >= 4, "run, crds and check are shown");
+}
+
+#[tokio::test]
+async fn an_incident_is_replayed_as_the_page_shows_it_and_an_audit_log_that_says_otherwise_is_found_out()
+-> Result<()> {
+    let incident = Incident::happen().await?;
+    let shown = incident::shown();
+    assert_eq!(shown.len(), 3, "--trip, --snapshot and --quiet");
+    for (command, output) in &shown {
+        incident.check(command, output)?;
+    }
+    // What every story relies on when it ends: the replay of a log that was changed is not the same.
+    let audit = fs::read_to_string(&incident.audit)?;
+    incident.fusegate.replay()?;
+    fs::write(
+        &incident.audit,
+        audit
+            .replace("910 ms", "911 ms")
+            .replace("920 ms", "921 ms"),
+    )?;
+    let told = format!("{:#}", incident.fusegate.replay().unwrap_err());
+    assert!(told.contains("other audit lines"), "{told}");
+    fs::write(&incident.audit, audit)?;
+    Ok(())
 }
 
 #[test]

@@ -17,5 +17,6 @@ mod shape;
 mod store;
 mod streak;
 mod trip;
+mod visit;
 mod wire;
 mod world;

@@ -18,6 +18,7 @@
 
 pub(crate) mod fusegate;
 pub(crate) mod http;
+pub(crate) mod recordings;
 pub(crate) mod scratch;
 pub(crate) mod servers;
 pub(crate) mod wait;

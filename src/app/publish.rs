@@ -1,6 +1,7 @@
 //! Publishing: a publication of the engine to an update of the xDS store.
 
-use fusegate_xds::{Absent, Store, TypeUrl, Update};
+use fusegate_xds::snapshot::Collection;
+use fusegate_xds::{Absent, Store, TypeUrl, Update, Version};
 
 use crate::engine::output::Publication;
 use crate::policy::layer::LayerName;
@@ -40,6 +41,13 @@ pub(super) fn publish(store: &Store, publication: Publication) -> bool {
         store.publish(update);
     }
     news
+}
+
+/// The version of all that is published.
+pub(super) fn version(store: &Store) -> Version {
+    let snapshot = store.snapshot();
+    let layers = snapshot.collection(&TypeUrl::RUNTIME);
+    layers.map(Collection::version).unwrap_or_default()
 }
 
 /// The empty layer of a name that could be a layer's.

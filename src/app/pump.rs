@@ -17,6 +17,7 @@ use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::dispatch::Dispatcher;
 use crate::engine::Engine;
 use crate::engine::output::Output;
+use crate::recording::recorder::Recorder;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::serve::state::Heartbeat;
@@ -41,15 +42,16 @@ pub(super) struct Pump {
     pub(super) metrics: Metrics,
     pub(super) dispatcher: Dispatcher,
     pub(super) feeds: Feeds,
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl Pump {
-    /// Runs until shutdown or until nobody sends events any more; gives the dispatcher back to be drained.
+    /// Runs until shutdown or until nobody sends events any more; gives back what is to be drained.
     pub(super) async fn run(
         mut self,
         mut events: Receiver<Event>,
         shutdown: CancellationToken,
-    ) -> Dispatcher {
+    ) -> (Dispatcher, Option<Recorder>) {
         let mut burst = Vec::with_capacity(BURST);
         loop {
             let wake = self.wake();
@@ -61,18 +63,24 @@ impl Pump {
             }
             self.turn(&mut burst);
         }
-        self.dispatcher
+        (self.dispatcher, self.recorder)
     }
 
     fn turn(&mut self, burst: &mut Vec<Event>) {
         let taken = self.clock.elapsed();
         let now = self.clock.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin(now);
+        }
         for event in burst.drain(..) {
             if let Event::Leading(leads) = &event {
                 self.dispatcher.set_leading(*leads);
             }
             meter::event(&self.metrics, &event);
             self.feeds.tell(&event);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.event(&event);
+            }
             self.engine.handle(now, event);
         }
         self.engine.tick(now);
@@ -81,17 +89,26 @@ impl Pump {
     }
 
     fn hand_out(&mut self, now: Now, taken: Duration, output: Output) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.publication(&output.publication);
+        }
         if publish::publish(&self.store, output.publication) {
             self.metrics.publishes.inc();
             let reaction = self.clock.elapsed().saturating_sub(taken);
             self.metrics
                 .reaction_seconds
                 .observe(reaction.as_secs_f64());
+            if let Some(recorder) = &mut self.recorder {
+                recorder.published(publish::version(&self.store));
+            }
         }
         if let Some(view) = output.view {
             self.view.store(Arc::new(view));
         }
         meter::counts(&self.metrics, &output.counts);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(&output.effects);
+        }
         for effect in output.effects {
             self.dispatcher.dispatch(effect);
         }

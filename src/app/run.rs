@@ -22,6 +22,8 @@ use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher};
 use crate::engine::{Engine, Settings};
+use crate::recording::line::{FORMAT, Header};
+use crate::recording::recorder::{self, Recorder};
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
@@ -66,14 +68,21 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
     };
-    let pump = parts.start_serving(&options, xds, web, dispatcher, &mut tasks);
+    let recorder = parts.start_recording(&options)?;
+    let mut pump = parts.start_serving(&options, xds, web, dispatcher, &mut tasks);
+    pump.recorder = recorder;
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
     tracing::info!(source = %options.source, xds = %options.xds_listen, http = %options.http_listen, "fusegate is running");
     let ended = join(tasks, &parts.token).await;
-    let dispatcher = pumping
+    let (dispatcher, recorder) = pumping
         .await
         .context("the engine panicked; please report it")?;
-    dispatcher.drain(DRAIN).await;
+    let deadline = parts.clock.instant_of(parts.clock.now().mono + DRAIN);
+    tokio::join!(dispatcher.drain(DRAIN), async {
+        if let Some(recorder) = recorder {
+            recorder.drain(deadline.into()).await;
+        }
+    });
     if let Some(lease) = lease {
         lease.give_back().await;
     }
@@ -181,6 +190,24 @@ impl Parts {
         Held { stop, task }
     }
 
+    fn start_recording(&self, options: &Run) -> anyhow::Result<Option<Recorder>> {
+        let Some(path) = &options.record else {
+            return Ok(None);
+        };
+        let Settings { cluster, link } = settings(options);
+        let config = recorder::Config {
+            path: path.clone(),
+            limit: options.record_limit.saturating_mul(1 << 20),
+            header: Header {
+                format: FORMAT,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                cluster: cluster.into(),
+                link: link.into(),
+            },
+        };
+        Ok(Some(Recorder::start(config, self.metrics.clone())?))
+    }
+
     fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Dispatcher> {
         let config = dispatch::Config {
             backend,
@@ -236,10 +263,7 @@ impl Parts {
             Ok(())
         });
         Pump {
-            engine: Engine::new(Settings {
-                cluster: options.cluster.as_str().into(),
-                link: options.link.trim_end_matches('/').into(),
-            }),
+            engine: Engine::new(settings(options)),
             clock: self.clock,
             store,
             view,
@@ -247,7 +271,16 @@ impl Parts {
             metrics: self.metrics.clone(),
             dispatcher,
             feeds: Feeds::default(),
+            recorder: None,
         }
+    }
+}
+
+/// What the engine is called and where it is found.
+fn settings(options: &Run) -> Settings {
+    Settings {
+        cluster: options.cluster.as_str().into(),
+        link: options.link.trim_end_matches('/').into(),
     }
 }
 

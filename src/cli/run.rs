@@ -81,6 +81,21 @@ pub struct Run {
     )]
     pub audit: PathBuf,
 
+    /// Record everything that is decided upon, for `fusegate replay FILE`. The recording of the run before is
+    /// kept as FILE.1. It holds the statuses of all judged objects, so keep it as safe as those.
+    #[arg(long, env = "FUSEGATE_RECORD", value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// How large a recording may become, in MiB. It then ends, since without its beginning it could not be
+    /// replayed; fusegate goes on, and a restart begins a new one.
+    #[arg(
+        long,
+        env = "FUSEGATE_RECORD_LIMIT",
+        default_value_t = 1_024,
+        value_name = "MIB"
+    )]
+    pub record_limit: u64,
+
     /// The `cluster` label of alerts.
     #[arg(
         long,

@@ -4,7 +4,7 @@
 //! about [`MOST_BYTES`] bytes wait; beyond that lines are dropped and counted, and as soon as there
 //! is room a line with `"action":"Lost"` says how many. A full disk is tried again until there is room.
 
-mod json;
+pub(crate) mod json;
 mod sink;
 
 use std::io;
@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -21,8 +20,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::effects::audit::json::Writer;
 use crate::effects::audit::sink::Sink;
 use crate::effects::effect::Line;
-use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
+use crate::runtime::insist::insist;
 use crate::runtime::metrics::Metrics;
 
 /// The most lines that wait.
@@ -33,12 +32,6 @@ pub const MOST_BYTES: usize = 16 << 20;
 
 /// The bytes that are gathered for one write.
 const BATCH: usize = 256 << 10;
-
-/// Between attempts to write: short at first, since space is often freed within moments.
-const RETRY: Backoff = Backoff {
-    base: Duration::from_millis(100),
-    max: Duration::from_secs(5),
-};
 
 /// Where the log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,26 +215,20 @@ impl Scribe {
     }
 
     /// Writes all of it, however long that takes; false when told to stop instead.
-    fn write(&mut self, mut bytes: &[u8]) -> bool {
-        let mut attempt = 0;
-        while !bytes.is_empty() {
-            match self.sink.write(bytes) {
-                Ok(written) => {
-                    bytes = bytes.get(written..).unwrap_or_default();
-                    attempt = 0;
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        let (log, sink) = (self.sink.to_string(), &mut self.sink);
+        let errors = &self.metrics.audit_write_errors;
+        insist(
+            bytes,
+            &self.shared.stop,
+            |bytes| sink.write(bytes),
+            |error, attempt| {
+                errors.inc();
+                if attempt == 1 {
+                    tracing::error!(%error, log, "writing the audit log; trying again until it works");
                 }
-                Err(_) if self.shared.stop.load(Ordering::Relaxed) => return false,
-                Err(error) => {
-                    attempt += 1;
-                    self.metrics.audit_write_errors.inc();
-                    if attempt == 1 {
-                        tracing::error!(%error, log = %self.sink, "writing the audit log; trying again until it works");
-                    }
-                    thread::park_timeout(RETRY.wait(attempt, 0));
-                }
-            }
-        }
-        true
+            },
+        )
     }
 }
 

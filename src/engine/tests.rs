@@ -4,6 +4,8 @@
 mod lifecycle;
 mod races;
 mod recovery;
+mod replay;
 mod restart;
+mod tape;
 mod trip;
 mod world;

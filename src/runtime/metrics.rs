@@ -3,6 +3,8 @@
 //! A label's values are a closed set that the code names; an object's name is never one, since
 //! people make those without bound. Names follow the `OpenMetrics` conventions: counters get `_total`.
 
+mod recording;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::runtime::metrics::recording::Recording;
 
 /// All metrics; clones share them.
 #[derive(Clone)]
@@ -71,6 +75,8 @@ pub struct Families {
     pub gate_answers: Family<GateLabel, Counter>,
     /// HTTP connections open.
     pub http_connections: Gauge,
+    /// The recording.
+    pub recording: Recording,
 }
 
 /// A feed's kind; objects of all contracted kinds are one.
@@ -260,6 +266,7 @@ impl Families {
             alert_posts: Family::default(),
             gate_answers: Family::default(),
             http_connections: Gauge::default(),
+            recording: Recording::default(),
         }
     }
 
@@ -268,6 +275,7 @@ impl Families {
         self.register_mesh(registry);
         self.register_effects(registry);
         self.register_serve(registry);
+        self.recording.register(registry);
         let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
         build
             .get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))])

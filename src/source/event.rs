@@ -1,8 +1,10 @@
 //! An event: the one closed set of things that can happen to the engine from outside.
 //!
-//! A Kubernetes watch and a watched directory both speak it, and a recorded log of
-//! it replays to the same decisions. What may not be assumed: deletions can be
+//! A Kubernetes watch and a watched directory both speak it, and a recording of it
+//! replays to the same decisions, so the names here are the recording's format. What may not be assumed: deletions can be
 //! missed (a relist is how they are noticed), and the same object may come twice.
+
+mod verbatim;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use fusegate_crds::{
     CircuitOverrideSpec, CircuitPolicySpec, CircuitPolicyStatus, ConditionContractSpec,
     ConditionContractStatus,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -18,7 +21,7 @@ use serde_json::value::RawValue;
 pub const CONFIRM_EVERY_MS: u64 = 5_000;
 
 /// Something that happened outside.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// A contract was seen or is gone.
     Contract(Change<Document<ConditionContractSpec, ConditionContractStatus>>),
@@ -53,7 +56,7 @@ pub enum Event {
 }
 
 /// A stream of one kind of thing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Feed {
     /// `ConditionContract`s.
     Contracts,
@@ -70,7 +73,7 @@ pub enum Feed {
 }
 
 /// An API group and a kind.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GroupKind {
     /// For example `shop.example.com`.
     pub group: Arc<str>,
@@ -79,7 +82,7 @@ pub struct GroupKind {
 }
 
 /// Seen, or gone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change<T> {
     /// Present: new, changed or merely seen again.
     Applied(T),
@@ -88,9 +91,11 @@ pub enum Change<T> {
 }
 
 /// The metadata that decisions use.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Meta {
     /// Empty for cluster-scoped objects.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub namespace: Box<str>,
     /// The name.
     pub name: Box<str>,
@@ -101,36 +106,44 @@ pub struct Meta {
     /// The generation, zero where there is none.
     pub generation: i64,
     /// Labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Annotations that start with `fusegate.io/`, and no others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 /// One of our own API objects. A spec that does not decode is an answer, not an
 /// interruption: it becomes `Accepted=False` on the object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Document<S, T> {
     /// Its metadata.
     pub meta: Meta,
     /// Its spec, or every reason why it can't be read.
     pub spec: Result<Arc<S>, Vec<String>>,
     /// Its status, as last written by a leader.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub status: Option<Arc<T>>,
 }
 
 /// An object of a contracted kind: only what is judged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Object {
     /// Its metadata.
     pub meta: Meta,
     /// Its `.status` as it came, unparsed.
+    #[serde(
+        with = "verbatim::text",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub status: Option<Box<RawValue>>,
     /// What saw it, for the audit.
     pub seen_by: SeenBy,
 }
 
 /// What saw an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SeenBy {
     /// A Kubernetes watch: it need not see every write.
     Watch,
@@ -139,7 +152,7 @@ pub enum SeenBy {
 }
 
 /// The CRD of a contracted kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crd {
     /// Its metadata; the name is `<plural>.<group>`.
     pub meta: Meta,
@@ -152,13 +165,14 @@ pub struct Crd {
     /// `status.storedVersions`.
     pub stored_versions: Vec<String>,
     /// `spec`, as it came.
+    #[serde(with = "verbatim::value")]
     pub spec: Arc<Value>,
     /// Who applied or updated the spec (`managedFields`), newest last; at most 8.
     pub managers: Vec<String>,
 }
 
 /// A stored CRD schema.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Revision {
     /// The CRD's name.
     pub crd: Box<str>,
@@ -173,11 +187,12 @@ pub struct Revision {
     /// The trip that marked it bad; cleared by a person.
     pub bad: Option<Box<str>>,
     /// The CRD's `spec`.
+    #[serde(with = "verbatim::value")]
     pub spec: Arc<Value>,
 }
 
 /// Something that could not be read, named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     /// The file or object.
     pub place: Box<str>,
@@ -186,7 +201,7 @@ pub struct Unreadable {
 }
 
 /// How a rollback ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The contract whose CRD was to be rolled back.
     pub contract: Box<str>,
@@ -199,7 +214,7 @@ pub struct Outcome {
 }
 
 /// The ends a rollback can have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RollbackEnd {
     /// The CRD is at the target revision.
     Done,
@@ -215,7 +230,7 @@ pub enum RollbackEnd {
 }
 
 /// How far a layer has reached the fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Programmed {
     /// The layer.
     pub layer: Box<str>,
@@ -253,3 +268,11 @@ impl<T> Change<T> {
         }
     }
 }
+
+/// The status that a document without one is read back with, whatever a status is.
+fn none<T>() -> Option<Arc<T>> {
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,15 @@ const WALLS: &[Wall] = &[
         never: &[PLATFORM, "fusegate_xds"],
     },
     Wall {
+        place: "src/recording",
+        inside: Some(
+            "crate::recording crate::source::event crate::breaker::time crate::engine::output \
+             crate::effects::effect crate::effects::audit::json crate::runtime",
+        ),
+        outside: None,
+        never: &["kube envoy_types tonic axum"],
+    },
+    Wall {
         place: "src/runtime",
         inside: Some("crate::runtime crate::breaker::time"),
         outside: None,

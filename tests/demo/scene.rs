@@ -154,6 +154,7 @@ fn options(files: &Files, alertmanager: &Alertmanager) -> FusegateConfig {
         "--cluster=demo".to_owned(),
         "--link=http://{http}".to_owned(),
     ])
+    .unrecorded()
 }
 
 fn proxy(fusegate: &Fusegate, checkout: &Upstream, search: &Upstream) -> EnvoyConfig {

@@ -9,6 +9,7 @@ use super::{
     cluster::{Access, Cluster},
     documents::Documents,
     folder::Folder,
+    visit::Visit,
 };
 use crate::support::{fusegate::Fusegate, servers::alertmanager::Alertmanager};
 
@@ -25,7 +26,7 @@ pub(super) enum Place {
 
 /// A story's documents, and fusegate on them.
 pub(super) enum Store {
-    Shared(&'static Cluster, Access),
+    Shared(Visit, Access),
     Own(Box<Cluster>, Access),
     Folder(Box<Folder>),
 }
@@ -38,8 +39,9 @@ impl Store {
     ) -> Result<Self> {
         Ok(match place {
             Place::Cluster => {
-                let cluster = Cluster::shared(alertmanager).await?;
-                Self::Shared(cluster, Access::new(cluster, documents).await?)
+                let cluster = Visit::begin(Cluster::shared(alertmanager).await?);
+                let access = Access::new(&cluster, documents).await?;
+                Self::Shared(cluster, access)
             }
             Place::OwnCluster => {
                 let cluster = Box::new(Cluster::own(alertmanager).await?);

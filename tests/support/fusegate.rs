@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitStatus,
+    thread,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use super::servers::{
     ports,
     process::{Process, Program},
 };
-use super::{http, scratch::Scratch};
+use super::{http, recordings::Recordings, scratch::Scratch};
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -27,6 +28,8 @@ pub(crate) struct FusegateConfig {
     pub(crate) args: Vec<String>,
     /// Environment variables beside those of the test process.
     pub(crate) env: Vec<(String, String)>,
+    /// Not recorded, and so not replayed: for measurements.
+    pub(crate) unrecorded: bool,
 }
 
 impl FusegateConfig {
@@ -34,8 +37,15 @@ impl FusegateConfig {
     pub(crate) fn args<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
         Self {
             args: args.into_iter().map(Into::into).collect(),
-            env: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// Without a recording.
+    #[must_use]
+    pub(crate) fn unrecorded(mut self) -> Self {
+        self.unrecorded = true;
+        self
     }
 
     /// One more argument, or an option and its value as two.
@@ -46,7 +56,7 @@ impl FusegateConfig {
     }
 }
 
-/// A running fusegate; dropping it kills it.
+/// A running fusegate; dropping it kills it, replays what each of its processes recorded, and panics where that differs.
 #[derive(Debug)]
 pub(crate) struct Fusegate {
     process: Process,
@@ -54,6 +64,8 @@ pub(crate) struct Fusegate {
     http: SocketAddr,
     xds: SocketAddr,
     client: Client,
+    /// Absent when not recorded.
+    recordings: Option<Recordings>,
     _scratch: Scratch,
 }
 
@@ -96,12 +108,15 @@ impl Fusegate {
             env: config.env.clone(),
             log: scratch.path().join("fusegate.log"),
         };
+        let mut recordings =
+            (!config.unrecorded).then(|| Recordings::new(&program, scratch.path()));
         let mut fusegate = Self {
-            process: Process::start(&program)?,
+            process: start(&program, recordings.as_mut())?,
             program,
             http,
             xds,
             client: http::client()?,
+            recordings,
             _scratch: scratch,
         };
         fusegate.wait("healthz").await?;
@@ -185,8 +200,26 @@ impl Fusegate {
         if self.process.is_running()? {
             self.kill9()?;
         }
-        self.process = Process::start(&self.program)?;
+        self.process = start(&self.program, self.recordings.as_mut())?;
         self.ready().await
+    }
+
+    /// What its process of now records.
+    pub(crate) fn recording(&self) -> Option<PathBuf> {
+        self.recordings.as_ref().map(Recordings::current)
+    }
+
+    /// Replays what each process has recorded so far, and fails where the replay is not the same; for one in a
+    /// static, which is never dropped.
+    pub(crate) fn replay(&self) -> Result<()> {
+        self.replay_while(true)
+    }
+
+    fn replay_while(&self, alive: bool) -> Result<()> {
+        match &self.recordings {
+            Some(recordings) => recordings.replay(alive),
+            None => Ok(()),
+        }
     }
 
     /// Everything it has logged, over all restarts.
@@ -198,6 +231,28 @@ impl Fusegate {
     pub(crate) fn log_tail(&self) -> String {
         self.process.log_tail()
     }
+}
+
+impl Drop for Fusegate {
+    #[allow(clippy::panic, reason = "nothing else of a drop is seen by the test")]
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        if !thread::panicking()
+            && let Err(error) = self.replay_while(false)
+        {
+            panic!("{error:#}");
+        }
+    }
+}
+
+/// Starts a process, with a recording of its own.
+fn start(program: &Program, recordings: Option<&mut Recordings>) -> Result<Process> {
+    let mut program = program.clone();
+    if let Some(recordings) = recordings {
+        program.args.push(recordings.begin()?);
+    }
+    Process::start(&program)
 }
 
 /// The program that Cargo built for this test, or the one beside the running example.

@@ -112,8 +112,7 @@ fn while_the_watch_is_not_confirmed_nothing_is_resampled() {
     for _ in 0..300 {
         world.now.mono.0 += 1_000;
         world.now.wall.0 += 1_000;
-        world.engine.tick(world.now);
-        world.flush();
+        world.tick();
     }
     assert_eq!(world.state("checkout"), "Closed");
     world.pass(29_000);

@@ -7,6 +7,7 @@ use fusegate_crds::CircuitPolicyStatus;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::tape::Tape;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::effects::effect::{Action, Alert, Effect, Line, Rollback};
 use crate::engine::output::Publication;
@@ -24,6 +25,7 @@ pub(super) struct World {
     pub(super) publications: Vec<Publication>,
     pub(super) layers: BTreeMap<String, Option<u64>>,
     version: u64,
+    tape: Tape,
 }
 
 pub(super) fn kind() -> GroupKind {
@@ -68,6 +70,7 @@ impl World {
             wall: Wall(T0),
         };
         let mut world = Self {
+            tape: Tape::new(settings.clone()),
             engine: Engine::new(settings),
             now,
             effects: Vec::new(),
@@ -92,12 +95,21 @@ impl World {
     }
 
     pub(super) fn send(&mut self, event: Event) {
+        self.tape.event(self.now, &event);
         self.engine.handle(self.now, event);
+        self.flush();
+    }
+
+    /// Lets the engine see the time, without anything having happened.
+    pub(super) fn tick(&mut self) {
+        self.tape.tick(self.now);
+        self.engine.tick(self.now);
         self.flush();
     }
 
     pub(super) fn flush(&mut self) {
         let output = self.engine.flush(self.now);
+        self.tape.flush(self.now, &output);
         self.effects.extend(output.effects);
         for resource in &output.publication.put {
             let version = resource.version();
@@ -121,10 +133,10 @@ impl World {
             left -= step;
             self.now.mono = Mono(self.now.mono.0 + step);
             self.now.wall = Wall(self.now.wall.0 + i64::try_from(step).unwrap());
-            self.engine
-                .handle(self.now, Event::Confirmed(Feed::Objects(kind())));
-            self.engine.tick(self.now);
-            self.flush();
+            let confirmed = Event::Confirmed(Feed::Objects(kind()));
+            self.tape.event(self.now, &confirmed);
+            self.engine.handle(self.now, confirmed);
+            self.tick();
         }
     }
 

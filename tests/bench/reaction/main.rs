@@ -79,11 +79,8 @@ async fn main() -> Result<()> {
 
 async fn start_fusegate(api: &ApiServer) -> Result<Fusegate> {
     let kubeconfig = format!("--kubeconfig={}", api.kubeconfig_path().display());
-    Fusegate::start(FusegateConfig::args([
-        kubeconfig,
-        "--audit=/dev/null".to_owned(),
-    ]))
-    .await
+    let config = FusegateConfig::args([kubeconfig, "--audit=/dev/null".to_owned()]);
+    Fusegate::start(config.unrecorded()).await
 }
 
 /// One trip's times, in milliseconds after the acknowledgement of the write.

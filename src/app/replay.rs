@@ -1,0 +1,160 @@
+//! The replay: a recording through a new engine, with nothing done and nobody told but whoever asked.
+
+mod layers;
+mod player;
+mod story;
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+use fusegate_crds::Time;
+
+use crate::app::replay::player::{Difference, Player};
+use crate::app::replay::story::{Story, Subject};
+use crate::cli::replay::Replay;
+use crate::recording::line::{Turn, Why};
+use crate::recording::reader::{Ending, Reader};
+
+/// A recording in a file.
+type Recorded = Reader<BufReader<File>>;
+
+/// Replays a recording: what was asked for to `out`, the summary to `told`. Answers whether every turn produced
+/// what was recorded.
+///
+/// # Errors
+///
+/// When the recording can't be read to its end. What comes before that has been replayed and told.
+pub fn replay(
+    options: &Replay,
+    out: &mut impl Write,
+    told: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let mut recorded = open(&options.file)?;
+    let mut shown = Shown::of(options)?;
+    let mut player = Player::new(recorded.header());
+    let outcome = play(&mut recorded, &mut player, |turn, player| {
+        shown.turn(turn, player, out)
+    });
+    if options.snapshot {
+        layers::write(&player.store, out).context("writing the layers")?;
+    }
+    out.flush().context("writing the replay")?;
+    player.summary(told)?;
+    if let Some(difference) = outcome? {
+        let (then, now) = (&recorded.header().version, env!("CARGO_PKG_VERSION"));
+        writeln!(told, "{difference}")?;
+        writeln!(
+            told,
+            "recorded by fusegate {then}, replayed by fusegate {now}"
+        )?;
+        return Ok(false);
+    }
+    writeln!(told, "{}", ending(&recorded))?;
+    writeln!(told, "every turn produced what was recorded")?;
+    Ok(true)
+}
+
+/// What is written of each turn.
+enum Shown {
+    Audit,
+    Story(Box<Story>),
+    Nothing,
+}
+
+impl Shown {
+    fn of(options: &Replay) -> anyhow::Result<Self> {
+        Ok(match &options.trip {
+            Some(trip) => Self::Story(Box::new(Story::of(find(&options.file, trip)?))),
+            None if options.snapshot || options.quiet => Self::Nothing,
+            None => Self::Audit,
+        })
+    }
+
+    /// Plays a turn and writes of it what is to be seen.
+    fn turn(
+        &mut self,
+        turn: Turn,
+        player: &mut Player,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Option<Difference>> {
+        let writing = "writing the replay";
+        if let Self::Story(story) = self {
+            story.events(&turn, out).context(writing)?;
+        }
+        let difference = player.turn(turn);
+        match self {
+            Self::Audit => out.write_all(player.tally.lines()).context(writing)?,
+            Self::Story(story) => story.lines(player, out).context(writing)?,
+            Self::Nothing => {}
+        }
+        Ok(difference)
+    }
+}
+
+/// Plays to the end, or to the first turn that differs.
+fn play(
+    recorded: &mut Recorded,
+    player: &mut Player,
+    mut each: impl FnMut(Turn, &mut Player) -> anyhow::Result<Option<Difference>>,
+) -> anyhow::Result<Option<Difference>> {
+    while let Some(turn) = recorded.turn()? {
+        let difference = each(turn, player)?;
+        if difference.is_some() {
+            return Ok(difference);
+        }
+    }
+    Ok(None)
+}
+
+/// Finds what a trip was about, in a replay of its own.
+fn find(file: &Path, trip: &str) -> anyhow::Result<Subject> {
+    let mut recorded = open(file)?;
+    let mut player = Player::new(recorded.header());
+    let mut subject = None;
+    // Where it can't be read on, or differs, the replay that is shown will say so.
+    let _ = play(&mut recorded, &mut player, |turn, player| {
+        let difference = player.turn(turn);
+        subject = subject
+            .take()
+            .or_else(|| Subject::of(trip, &player.effects));
+        Ok(difference)
+    });
+    subject.with_context(|| {
+        format!("no circuit tripped with the id {trip} in this recording; the audit log names the trips, and when they were")
+    })
+}
+
+fn open(file: &Path) -> anyhow::Result<Recorded> {
+    let name = file.display();
+    let opened = File::open(file).with_context(|| {
+        format!("{name}: can't be opened; give a file that exists and is readable")
+    })?;
+    Reader::open(BufReader::new(opened)).with_context(|| name.to_string())
+}
+
+/// How the recording ends, in words.
+fn ending(recorded: &Recorded) -> String {
+    match recorded.ending() {
+        Ending::Closed(Why::Stopped) => "the recording is closed: fusegate was stopped".to_owned(),
+        Ending::Closed(Why::Limit) => {
+            "the recording ends at its limit (--record-limit); fusegate went on without it"
+                .to_owned()
+        }
+        Ending::Open => {
+            "the recording has no closing line: fusegate still runs, or was killed".to_owned()
+        }
+        Ending::Torn(bytes) => format!(
+            "the recording ends in the middle of a line, whose {bytes} bytes were left out: fusegate still runs, or was killed"
+        ),
+    }
+}
+
+/// A moment as people read it.
+fn moment(wall: i64) -> String {
+    Time::from_millis(wall).map_or_else(|| format!("{wall} ms"), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests;

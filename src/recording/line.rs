@@ -1,0 +1,84 @@
+//! A line of a recording, and its format.
+//!
+//! The first line is the header, then there is a line for each turn, a line wherever turns are missing, and the
+//! closing line if the process had time for it. A change that an older fusegate would read wrongly makes a new
+//! [`FORMAT`]; a new field that may be absent does not.
+
+use serde::{Deserialize, Serialize};
+
+use crate::recording::digest::Digest;
+use crate::source::event::Event;
+
+/// The format that is written, and the only one that is read.
+pub const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Line {
+    /// The first.
+    Recording(Header),
+    /// One turn of the engine.
+    Turn(Box<Turn>),
+    /// Turns that are missing here.
+    Gap(Gap),
+    /// The last.
+    End(End),
+}
+
+/// What an engine is made of before it has seen anything, and who recorded it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The version of fusegate that recorded.
+    pub version: String,
+    /// `--cluster`.
+    pub cluster: String,
+    /// `--link`, as it stands in alerts.
+    pub link: String,
+}
+
+/// One turn: the events it took, at one reading of the clocks, and then a tick and a flush.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Turn {
+    /// Counts up from 1.
+    pub number: u64,
+    /// The monotonic reading in milliseconds.
+    pub mono: u64,
+    /// The wall reading in Unix milliseconds.
+    pub wall: i64,
+    /// In the order in which the engine took them; none when only time passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// The digest of all audit lines since the start, if this turn added any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Digest>,
+    /// The digest of all publications since the start and of the snapshot after each, if this turn published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Digest>,
+}
+
+/// Turns that could not be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// How many.
+    pub turns: u64,
+}
+
+/// The end of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Why nothing comes after it.
+    pub why: Why,
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// The process was asked to stop.
+    Stopped,
+    /// The recording has reached its limit, and the process went on without it.
+    Limit,
+}

@@ -1,0 +1,352 @@
+//! The recorder: writes down each turn of the engine, and neither stops nor slows it.
+//!
+//! A thread of its own writes. At most [`MOST_TURNS`] turns and about [`MOST_BYTES`] bytes wait; beyond that
+//! turns are dropped and counted, and as soon as there is room a line says how many. A full disk is tried again
+//! until there is room. At its limit the recording ends with a line that says so.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use fusegate_xds::Version;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::breaker::time::Now;
+use crate::effects::effect::Effect;
+use crate::engine::output::Publication;
+use crate::recording::line::{End, Gap, Header, Line, Why};
+use crate::recording::tally::Tally;
+use crate::runtime::insist::insist;
+use crate::runtime::metrics::Metrics;
+use crate::source::event::Event;
+
+/// The most turns that wait.
+pub const MOST_TURNS: usize = 65_536;
+
+/// The most bytes that wait, and the longest turn: half of what a hostile writer may cost (DESIGN, Targets).
+pub const MOST_BYTES: usize = 16 << 20;
+
+/// The room that a turn's buffer keeps for the next one.
+const USUAL: usize = 4 << 10;
+
+/// Where a recording goes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file. One that is there from a run before is kept beside it, as `FILE.1`.
+    pub path: PathBuf,
+    /// The most bytes it may have.
+    pub limit: u64,
+    /// What it begins with.
+    pub header: Header,
+}
+
+/// Why nothing can be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum Recording {
+    /// The file system refused.
+    #[error("opening the recording {}; name a file in an existing folder that can be written with --record", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// No thread could be started.
+    #[error("starting the recording's thread")]
+    Start(#[source] io::Error),
+}
+
+/// The engine's side of a recording.
+pub struct Recorder {
+    tally: Tally,
+    turn: Vec<u8>,
+    number: u64,
+    events: u64,
+    /// The turn at hand is too long, or can't be written down.
+    unfit: bool,
+    /// Turns dropped since the last one that was handed over.
+    lost: u64,
+    left: u64,
+    /// `None` once it has ended.
+    sender: Option<SyncSender<Vec<u8>>>,
+    shared: Arc<Shared>,
+    metrics: Metrics,
+    finished: oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    bytes: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Recorder {
+    /// Makes the file, starts the thread and gives it the header to write.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be made or the thread can't be started. A full disk is no such error: fusegate must
+    /// come up then too.
+    pub fn start(config: Config, metrics: Metrics) -> Result<Self, Recording> {
+        let Config {
+            path,
+            limit,
+            header,
+        } = config;
+        let header = encoded(&Line::Recording(header));
+        let file = match open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(Recording::Open { path, source }),
+        };
+        let (sender, turns) = sync_channel(MOST_TURNS);
+        let (done, finished) = oneshot::channel();
+        let shared = Arc::new(Shared::default());
+        let scribe = Scribe {
+            turns,
+            file,
+            path,
+            shared: Arc::clone(&shared),
+            metrics: metrics.clone(),
+        };
+        let thread = thread::Builder::new()
+            .name("recording".to_owned())
+            .spawn(move || {
+                scribe.run();
+                // Nobody need be waiting.
+                let _ = done.send(());
+            })
+            .map_err(Recording::Start)?;
+        metrics.recording.whole.set(1);
+        let left = limit.saturating_sub(header.len() as u64);
+        let recorder = Self {
+            tally: Tally::default(),
+            turn: Vec::with_capacity(USUAL),
+            number: 0,
+            events: 0,
+            unfit: false,
+            lost: 0,
+            left,
+            sender: Some(sender),
+            shared,
+            metrics,
+            finished,
+            thread,
+        };
+        recorder.push(header);
+        Ok(recorder)
+    }
+
+    /// Begins a turn.
+    pub fn begin(&mut self, now: Now) {
+        self.number += 1;
+        self.events = 0;
+        self.unfit = false;
+        self.tally.begin();
+        self.turn.clear();
+        self.turn.shrink_to(USUAL);
+        let (number, mono, wall) = (self.number, now.mono.0, now.wall.0);
+        self.write(format_args!(
+            "{{\"turn\":{{\"number\":{number},\"mono\":{mono},\"wall\":{wall}"
+        ));
+    }
+
+    /// Takes an event, before the engine does.
+    pub fn event(&mut self, event: &Event) {
+        if self.sender.is_none() || self.unfit {
+            return;
+        }
+        let begin: &[u8] = if self.events == 0 {
+            b",\"events\":["
+        } else {
+            b","
+        };
+        self.turn.extend_from_slice(begin);
+        self.events += 1;
+        let written = serde_json::to_writer(&mut self.turn, event);
+        self.unfit = written.is_err() || self.turn.len() > MOST_BYTES;
+    }
+
+    /// Takes what the turn publishes.
+    pub fn publication(&mut self, publication: &Publication) {
+        self.tally.publication(publication);
+    }
+
+    /// Takes what has been published after it.
+    pub fn published(&mut self, version: Version) {
+        self.tally.published(version);
+    }
+
+    /// Ends the turn with what it decided, and hands it over without waiting.
+    pub fn end(&mut self, effects: &[Effect]) {
+        if self.sender.is_none() {
+            return;
+        }
+        self.tally.effects(effects);
+        if self.events > 0 {
+            self.turn.push(b']');
+        }
+        if let Some(digest) = self.tally.audit() {
+            self.write(format_args!(",\"audit\":\"{digest}\""));
+        }
+        if let Some(digest) = self.tally.snapshot() {
+            self.write(format_args!(",\"snapshot\":\"{digest}\""));
+        }
+        self.turn.extend_from_slice(b"}}\n");
+        self.hand_over();
+    }
+
+    /// Writes what waits and the closing line, and closes the file; what can't be written by the deadline is
+    /// given up.
+    pub async fn drain(mut self, deadline: Instant) {
+        self.close(Why::Stopped);
+        let written = timeout_at(deadline, self.finished).await;
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
+        if written.is_err() {
+            tracing::error!("the recording could not be written before the end");
+        } else if self.thread.join().is_err() {
+            tracing::error!("the recording's thread panicked");
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let gap = self.gap();
+        let size = (gap.len() + self.turn.len()) as u64;
+        if self.unfit {
+            self.lose();
+        } else if size > self.left {
+            self.metrics.bound_met("recording");
+            self.metrics.recording.whole.set(0);
+            tracing::warn!(
+                "the recording has reached its limit and ends here; a restart of fusegate begins a new one"
+            );
+            self.close(Why::Limit);
+        } else {
+            let mut turn = std::mem::replace(&mut self.turn, Vec::with_capacity(USUAL));
+            if !gap.is_empty() {
+                turn.splice(..0, gap);
+            }
+            if self.push(turn) {
+                self.left -= size;
+                self.lost = 0;
+                self.metrics.recording.turns.inc();
+            } else {
+                self.lose();
+            }
+        }
+    }
+
+    /// What is to stand before the next line, if turns have been dropped.
+    fn gap(&self) -> Vec<u8> {
+        match self.lost {
+            0 => Vec::new(),
+            turns => encoded(&Line::Gap(Gap { turns })),
+        }
+    }
+
+    fn lose(&mut self) {
+        if self.lost == 0 {
+            tracing::warn!(
+                turn = self.number,
+                "the recording can't be written fast enough; it can't be replayed beyond this turn"
+            );
+        }
+        self.lost += 1;
+        self.metrics.recording.dropped.inc();
+        self.metrics.recording.whole.set(0);
+    }
+
+    /// Queues bytes; false at the bound, and they are gone.
+    fn push(&self, bytes: Vec<u8>) -> bool {
+        let size = bytes.len();
+        let waiting = self.shared.bytes.fetch_add(size, Ordering::Relaxed);
+        let fits = waiting.saturating_add(size) <= MOST_BYTES;
+        let sent = fits
+            && self
+                .sender
+                .as_ref()
+                .is_some_and(|sender| sender.try_send(bytes).is_ok());
+        if !sent {
+            self.shared.bytes.fetch_sub(size, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// Queues the closing line, beyond the limit if need be, and lets the thread end.
+    fn close(&mut self, why: Why) {
+        let mut closing = self.gap();
+        closing.extend(encoded(&Line::End(End { why })));
+        // Without room for it the recording ends without a closing line, and a reader says so.
+        self.push(closing);
+        self.sender = None;
+    }
+
+    /// Formats into the turn, which can't fail.
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        let _ = self.turn.write_fmt(text);
+    }
+}
+
+/// The thread's side.
+struct Scribe {
+    turns: Receiver<Vec<u8>>,
+    file: File,
+    path: PathBuf,
+    shared: Arc<Shared>,
+    metrics: Metrics,
+}
+
+impl Scribe {
+    fn run(mut self) {
+        while let Ok(turn) = self.turns.recv() {
+            let (file, path) = (&mut self.file, &self.path);
+            let errors = &self.metrics.recording.write_errors;
+            let written = insist(
+                &turn,
+                &self.shared.stop,
+                |bytes| file.write(bytes),
+                |error, attempt| {
+                    errors.inc();
+                    if attempt == 1 {
+                        tracing::error!(%error, recording = %path.display(), "writing the recording; trying again until it works");
+                    }
+                },
+            );
+            if !written {
+                return;
+            }
+            self.shared.bytes.fetch_sub(turn.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Makes the file; what is there from a run before is moved aside.
+fn open(path: &Path) -> io::Result<File> {
+    if fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".1");
+        fs::rename(path, aside)?;
+    }
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+}
+
+/// A line with its line break. None of those that are made here can fail to be one.
+fn encoded(line: &Line) -> Vec<u8> {
+    let mut text = serde_json::to_vec(line).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+#[cfg(test)]
+mod tests;

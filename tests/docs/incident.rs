@@ -1,0 +1,146 @@
+//! The incident of the page about replaying, made again with the real program, and replayed as the page says.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::blocks::{Block, Page};
+use crate::support::fusegate::{Fusegate, FusegateConfig, program};
+use crate::support::scratch::Scratch;
+use crate::support::wait::eventually;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A trip that is over, and what is left of it.
+pub(super) struct Incident {
+    pub(super) fusegate: Fusegate,
+    pub(super) audit: PathBuf,
+    trip: String,
+    scratch: Scratch,
+}
+
+impl Incident {
+    /// Three reports and a trip, on the files of the README's quick start.
+    pub(super) async fn happen() -> Result<Self> {
+        let scratch = Scratch::new("incident")?;
+        let policies = scratch.path().join("policies");
+        fs::create_dir(&policies)?;
+        for name in ["contract.yaml", "policy.yaml", "crd.yaml"] {
+            fs::copy(format!("tests/demo/files/{name}"), policies.join(name))?;
+        }
+        let audit = scratch.path().join("audit.jsonl");
+        let config = FusegateConfig::args([
+            format!("--source=dir:{}", policies.display()),
+            format!("--audit={}", audit.display()),
+        ]);
+        let mut incident = Self {
+            fusegate: Fusegate::start(config).await?,
+            audit,
+            trip: String::new(),
+            scratch,
+        };
+        for (reports, latency) in [(1, "120ms"), (2, "900ms"), (3, "910ms"), (4, "920ms")] {
+            incident.report(latency)?;
+            incident.audited("\"action\":\"Map\"", reports).await?;
+        }
+        let opened = incident.audited("\"operation\":\"Open\"", 1).await?;
+        let (_, rest) = opened.split_once("\"trip_id\":\"").context("no trip id")?;
+        incident.trip = rest.chars().take(16).collect();
+        let ended = incident.fusegate.stop().await?;
+        ensure!(ended.success(), "{ended}");
+        Ok(incident)
+    }
+
+    /// Checks that a command of the page prints what the page shows: each of its lines, in that order, whatever
+    /// the numbers, ids and times, and cut where it ends in `…`.
+    pub(super) fn check(&self, command: &Block, shown: &Block) -> Result<()> {
+        let (place, words) = command.commands("fusegate").remove(0);
+        let output = self.run(&words)?;
+        ensure!(output.status.success(), "{place}: {output:?}");
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = masked(&String::from_utf8(printed)?);
+        let mut lines = printed.lines();
+        for line in shown.text.lines() {
+            let expected = masked(line);
+            let same = |line: &str| match expected.strip_suffix('…') {
+                Some(start) => line.starts_with(start),
+                None => line == expected,
+            };
+            ensure!(
+                lines.any(same),
+                "{}: {line} is not printed here: {printed}",
+                shown.place
+            );
+        }
+        Ok(())
+    }
+
+    fn run(&self, words: &[String]) -> Result<Output> {
+        let recording = self.fusegate.recording().context("not recorded")?;
+        let mut command = Command::new(program()?);
+        let mut after = "";
+        for word in words.iter().skip(1) {
+            match (after, word.as_str()) {
+                ("replay", _) => command.arg(&recording),
+                ("--trip", _) => command.arg(&self.trip),
+                _ => command.arg(word),
+            };
+            after = word;
+        }
+        Ok(command.output()?)
+    }
+
+    fn report(&self, latency: &str) -> Result<()> {
+        let object = format!(
+            "apiVersion: shop.example.com/v1\nkind: Storefront\nmetadata: {{name: eu-1, namespace: shop}}\n\
+             status: {{conditions: {{network-latency: {{value: {latency}}}}}}}\n"
+        );
+        let whole = self.scratch.write("next", object)?;
+        Ok(fs::rename(
+            whole,
+            self.scratch.path().join("policies/eu-1.yaml"),
+        )?)
+    }
+
+    /// Waits until so many audit lines have a text, and returns the last of them.
+    async fn audited(&self, text: &str, count: usize) -> Result<String> {
+        eventually("the audit log to follow", SOON, async || {
+            let audit = fs::read_to_string(&self.audit)?;
+            let found: Vec<&str> = audit.lines().filter(|line| line.contains(text)).collect();
+            ensure!(found.len() >= count, "{audit}");
+            Ok(found[count - 1].to_owned())
+        })
+        .await
+    }
+}
+
+/// The commands of the page that replay, each with the output shown below it.
+pub(super) fn shown() -> Vec<(Block, Block)> {
+    let page = Page::read("docs/replay.md");
+    let mut commands = page.blocks("sh");
+    commands.retain(|block| block.text.starts_with("fusegate replay"));
+    commands.into_iter().zip(page.blocks("text")).collect()
+}
+
+/// Every number, hash and time as `#`: these are different each time.
+fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = rest
+            .find(|char: char| !char.is_alphanumeric())
+            .unwrap_or(rest.len());
+        let (word, after) = rest.split_at(length.max(first.len_utf8()));
+        let hash = word.len() >= 16 && word.chars().all(|char| char.is_ascii_hexdigit());
+        if hash || first.is_ascii_digit() {
+            masked.push('#');
+        } else {
+            masked.push_str(word);
+        }
+        rest = after;
+    }
+    masked
+}

@@ -1,0 +1,145 @@
+//! The recordings of one fusegate, one for each process that it was: replayed, they must give its audit log again.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{fusegate::program, servers::process::Program};
+
+/// The audit log is written by a thread of its own, which follows within moments.
+const AUDITED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The recordings, and the audit log that all of them are about.
+#[derive(Debug)]
+pub(crate) struct Recordings {
+    folder: PathBuf,
+    audit: Option<PathBuf>,
+    /// Where in the audit log each process began.
+    begun: Vec<usize>,
+}
+
+impl Recordings {
+    /// None yet; the audit log is the one that the program is told to write, if that is a file.
+    pub(crate) fn new(program: &Program, folder: &Path) -> Self {
+        let audit = program
+            .args
+            .iter()
+            .find_map(|arg| arg.strip_prefix("--audit="));
+        let audit = audit.filter(|path| !path.starts_with("/dev/") && *path != "-");
+        Self {
+            folder: folder.to_owned(),
+            audit: audit.map(Into::into),
+            begun: Vec::new(),
+        }
+    }
+
+    /// Makes room for the recording of one more process, and says by which argument it is made.
+    pub(crate) fn begin(&mut self) -> Result<String> {
+        // A line that a kill left unfinished is cut off by the next process.
+        let audited = self.audited()?;
+        let whole = audited.iter().rposition(|byte| *byte == b'\n');
+        self.begun.push(whole.map_or(0, |end| end + 1));
+        let path = self.path(self.begun.len());
+        Ok(format!("--record={}", path.display()))
+    }
+
+    /// The one that the process of now makes.
+    pub(crate) fn current(&self) -> PathBuf {
+        self.path(self.begun.len())
+    }
+
+    /// Replays each with the real program, and compares what it prints with the audit log, byte for byte.
+    /// While the last process lives, its audit log must have caught up.
+    pub(crate) fn replay(&self, alive: bool) -> Result<()> {
+        for (index, from) in self.begun.iter().enumerate() {
+            let until = self.begun.get(index + 1).copied();
+            let alive = alive && until.is_none();
+            self.replay_one(index + 1, *from, until, alive)
+                .with_context(|| format!("replay the recording of process {}", index + 1))?;
+        }
+        Ok(())
+    }
+
+    fn replay_one(
+        &self,
+        process: usize,
+        from: usize,
+        until: Option<usize>,
+        alive: bool,
+    ) -> Result<()> {
+        let path = self.path(process);
+        if !path.exists() {
+            // It ended before it had made one: its options were refused, or its ports taken.
+            return Ok(());
+        }
+        let replay = Command::new(program()?).arg("replay").arg(&path).output()?;
+        let told = String::from_utf8_lossy(&replay.stderr);
+        if told.contains("the recording is empty") {
+            return Ok(());
+        }
+        ensure!(replay.status.success(), "{}: {told}", replay.status);
+        if self.audit.is_none() {
+            return Ok(());
+        }
+        let replayed = replay.stdout;
+        let least = if alive { from + replayed.len() } else { 0 };
+        let audited = self.audited_to(least)?;
+        let until = until.unwrap_or(audited.len());
+        let audited = audited.get(from..until).unwrap_or_default();
+        // Each of the two is written by a thread of its own, and either may have been ahead when the process ended.
+        let both = replayed.len().min(audited.len());
+        ensure!(
+            replayed[..both] == audited[..both],
+            "the replay prints other audit lines than the process did: {}\n{told}",
+            difference(&replayed[..both], &audited[..both])
+        );
+        Ok(())
+    }
+
+    /// The audit log, once it has this many bytes.
+    fn audited_to(&self, length: usize) -> Result<Vec<u8>> {
+        let looks = AUDITED_WITHIN.as_millis() / LOOK_EVERY.as_millis();
+        for _ in 0..looks {
+            let audited = self.audited()?;
+            if audited.len() >= length {
+                return Ok(audited);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        bail!("the audit log has not caught up with the recording");
+    }
+
+    fn audited(&self) -> Result<Vec<u8>> {
+        match &self.audit {
+            Some(path) if path.exists() => fs::read(path).context("read the audit log"),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn path(&self, process: usize) -> PathBuf {
+        self.folder.join(format!("recording-{process}.jsonl"))
+    }
+}
+
+/// The first line that is not the same.
+fn difference(replayed: &[u8], audited: &[u8]) -> String {
+    let (replayed, audited) = (
+        String::from_utf8_lossy(replayed),
+        String::from_utf8_lossy(audited),
+    );
+    let mut lines = replayed.lines().zip(audited.lines()).enumerate();
+    let other = lines.find(|(_, (replayed, audited))| replayed != audited);
+    other.map_or_else(String::new, |(index, (replayed, audited))| {
+        format!(
+            "line {}\nreplayed: {replayed}\naudited:  {audited}",
+            index + 1
+        )
+    })
+}
