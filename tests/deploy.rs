@@ -149,7 +149,9 @@ async fn prometheus_evaluates_every_rule_without_an_error() -> Result<()> {
 
 #[test]
 fn every_metric_in_a_rule_is_one_that_fusegate_registers() {
-    let registered = read("src/runtime/metrics.rs");
+    let registered = ["metrics.rs", "metrics/recording.rs"]
+        .map(|file| read(&format!("src/runtime/{file}")))
+        .concat();
     let rules = read("deploy/prometheus/rules.yaml");
     let expressions = rules
         .lines()

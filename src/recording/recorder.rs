@@ -31,6 +31,9 @@ pub const MOST_TURNS: usize = 65_536;
 /// The most bytes that wait, and the longest turn: half of what a hostile writer may cost (DESIGN, Targets).
 pub const MOST_BYTES: usize = 16 << 20;
 
+/// The bytes that are gathered for one write.
+const BATCH: usize = 256 << 10;
+
 /// The room that a turn's buffer keeps for the next one.
 const USUAL: usize = 4 << 10;
 
@@ -305,7 +308,12 @@ struct Scribe {
 
 impl Scribe {
     fn run(mut self) {
-        while let Ok(turn) = self.turns.recv() {
+        while let Ok(mut turn) = self.turns.recv() {
+            while turn.len() < BATCH
+                && let Ok(next) = self.turns.try_recv()
+            {
+                turn.extend_from_slice(&next);
+            }
             let (file, path) = (&mut self.file, &self.path);
             let errors = &self.metrics.recording.write_errors;
             let written = insist(
