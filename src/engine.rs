@@ -16,6 +16,7 @@ mod kind;
 mod object;
 mod overrides;
 mod policy;
+mod programmed;
 mod publish;
 mod record;
 mod revisions;

@@ -12,6 +12,7 @@ mod illegal;
 mod lifecycle;
 mod observe;
 mod recovery;
+mod refusal;
 mod restart;
 mod shape;
 mod store;

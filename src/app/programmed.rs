@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Event, Programmed};
+use crate::source::event::{Event, Programmed, RefusedKey};
 
 /// How often it is looked; a status need not be fresher, and a fleet of thousands ACKs within moments.
 const EVERY: Duration = Duration::from_millis(500);
@@ -54,6 +54,8 @@ fn changed(
             layer: (&**name).into(),
             proxies: programmed.subscribed,
             acked: programmed.acked,
+            partly: programmed.partly,
+            refused: refused(&programmed),
             rejected: programmed
                 .refusals
                 .first()
@@ -65,4 +67,20 @@ fn changed(
         }
     }
     news
+}
+
+/// The keys that proxies refuse, in an order that does not depend on who connected first.
+fn refused(programmed: &fusegate_xds::proxies::Programmed) -> Vec<RefusedKey> {
+    let isolated = programmed.isolated.iter();
+    let mut keys: Vec<RefusedKey> = isolated
+        .filter_map(|(node, isolated)| {
+            Some(RefusedKey {
+                key: isolated.part.clone()?,
+                node: node.as_str().into(),
+                message: isolated.rejection.message.as_str().into(),
+            })
+        })
+        .collect();
+    keys.sort_by(|a, b| (&a.key, &a.node).cmp(&(&b.key, &b.node)));
+    keys
 }

@@ -1,7 +1,10 @@
 //! Publishing: a publication of the engine to an update of the xDS store.
 
+use std::sync::Arc;
+
+use fusegate_xds::bisect::Bisect;
 use fusegate_xds::snapshot::Collection;
-use fusegate_xds::{Absent, Store, TypeUrl, Update, Version};
+use fusegate_xds::{Absent, Config, Store, TypeUrl, Update, Version, runtime};
 
 use crate::engine::output::Publication;
 use crate::policy::layer::LayerName;
@@ -12,6 +15,15 @@ pub(super) fn store() -> Store {
     let store = Store::new();
     store.publish(Update::new().absent(TypeUrl::RUNTIME, Absent::Withheld));
     store
+}
+
+/// How layers are served: a key that a proxy refuses is found and left out, on that proxy only.
+pub(super) fn config() -> Config {
+    let bisect = Bisect::nothing().parts(TypeUrl::RUNTIME, runtime::keys());
+    Config {
+        bisect: Arc::new(bisect),
+        ..Config::default()
+    }
 }
 
 /// Publishes what has changed, as one step.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use fusegate_xds::{Config, Server, Store};
+use fusegate_xds::{Server, Store};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config as KubeConfig};
 use tokio::net::TcpListener;
@@ -231,7 +231,7 @@ impl Parts {
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
-        let server = Server::new(store.clone(), Config::default());
+        let server = Server::new(store.clone(), publish::config());
         let reporting = programmed::report(
             store.clone(),
             server.proxies(),

@@ -12,7 +12,9 @@ use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::circuit::{CircuitEntry, Cue};
 use crate::engine::contract::Compiled;
+use crate::engine::programmed::Refused;
 use crate::engine::{Engine, Key};
+use crate::policy::layer::LayerName;
 use crate::serve::view::PolicyView;
 use crate::source::event::{Document, GroupKind, Meta, Programmed};
 use crate::spec;
@@ -30,6 +32,8 @@ pub(crate) struct PolicyEntry {
     not_closed: usize,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) programmed: Option<Programmed>,
+    /// What proxies refuse of what its circuits publish, by layer.
+    pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
     pub(crate) written: Option<CircuitPolicyStatus>,
     pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) seen: bool,
@@ -296,19 +300,6 @@ impl Engine {
             .collect()
     }
 
-    pub(crate) fn note_programmed(&mut self, programmed: &Programmed) {
-        for policy in self.policies.values_mut() {
-            let layer = policy
-                .lowered
-                .as_ref()
-                .map(|lowered| lowered.plan.layer.as_str());
-            if layer == Some(&*programmed.layer) && policy.programmed.as_ref() != Some(programmed) {
-                policy.programmed = Some(programmed.clone());
-                policy.dirty = true;
-            }
-        }
-    }
-
     pub(crate) fn refresh_policy_view(&mut self, key: &Key) {
         let Some(entry) = self.policies.get(key) else {
             return;
@@ -349,6 +340,7 @@ impl PolicyEntry {
             not_closed: 0,
             conditions: Vec::new(),
             programmed: None,
+            refused: BTreeMap::new(),
             written: None,
             heard: None,
             seen: true,

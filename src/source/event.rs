@@ -238,8 +238,23 @@ pub struct Programmed {
     pub proxies: usize,
     /// Those that have ACKed what is published now.
     pub acked: usize,
-    /// The text of a standing NACK, if there is one.
+    /// Those that hold all of it but the keys that they refuse.
+    pub partly: usize,
+    /// The text of a standing NACK of the layer as a whole, if there is one.
     pub rejected: Option<Box<str>>,
+    /// The first few keys that a proxy refuses.
+    pub refused: Vec<RefusedKey>,
+}
+
+/// A key of a layer that a proxy refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedKey {
+    /// The key.
+    pub key: Arc<str>,
+    /// The proxy.
+    pub node: Box<str>,
+    /// Why, in its own words.
+    pub message: Box<str>,
 }
 
 impl GroupKind {

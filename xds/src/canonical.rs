@@ -6,4 +6,4 @@ pub(crate) mod proto;
 mod table;
 mod walk;
 
-pub(crate) use walk::sort_maps;
+pub(crate) use walk::{length_delimited, sort_maps};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use request::Request;
 
+use crate::bisect::Bisect;
 use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
@@ -32,8 +33,9 @@ impl Delta {
     /// Takes a request: an answer to a response, a change of subscription, or both (rule 12).
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         let type_url = &request.type_url;
+        let bisect = self.mux.bisect();
         let (subscription, first) = self.mux.open(type_url, &request.subscribe)?;
-        let mut events = Vec::from_iter(subscription.settle(request));
+        let mut events = Vec::from_iter(subscription.settle(request, &bisect));
         let changes = subscription.resubscribe(request, first);
         if !changes.is_empty() {
             events.push(Event::Subscribed(type_url.clone()));
@@ -60,12 +62,24 @@ impl Delta {
         if response.type_url == TypeUrl::CLUSTER {
             self.mux.stop_warming();
         }
-        let subscription = self.mux.find(&response.type_url)?;
-        subscription.settle(&Request {
+        let bisect = self.mux.bisect();
+        let refused = Request {
             nonce: response.nonce.to_string(),
             rejection: Some(rejection),
             ..Request::new(response.type_url.clone())
-        })
+        };
+        let subscription = self.mux.find(&response.type_url)?;
+        subscription.settle(&refused, &bisect)
+    }
+
+    /// A stream on which refused changes are bisected as `bisect` says.
+    pub fn bisect(&mut self, bisect: Arc<Bisect>) {
+        self.mux.plan(bisect);
+    }
+
+    /// What was found out about refused changes since this was last called.
+    pub fn take_news(&mut self) -> Vec<Event> {
+        self.mux.take_news()
     }
 
     /// The next response, in push order (rule 31); `None` if nothing is due.

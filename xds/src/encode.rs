@@ -198,6 +198,7 @@ mod tests {
             failed: vec![(Arc::from("denied"), Arc::new(denied()))],
             heartbeats: Vec::new(),
             ttl: false,
+            probe: false,
         }
     }
 

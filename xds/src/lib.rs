@@ -41,6 +41,29 @@
 //! # }
 //! ```
 //!
+//! # Who took what, who refused what, and why
+//!
+//! An [`Observer`] is told of every ACK and NACK with the response it answers, and [`Proxies`] shows the same as state:
+//! [`Proxies::programmed`] counts who has a version of a resource, and quotes those who refused it.
+//! What a client refuses is parked on its stream until content or subscription changes; others are served on.
+//!
+//! A client refuses a response as a whole, and seldom says clearly which resource was bad, let alone which key of it.
+//! With [`Config::bisect`](server::Config::bisect) that client, and no other, is then offered its last good version with part of the changes,
+//! until the bad ones are known: they stay parked, the good ones are delivered, and [`Observer::isolated`] names resource, part and the client's words.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use fusegate_xds::bisect::Bisect;
+//! use fusegate_xds::{Config, TypeUrl, runtime};
+//!
+//! let bisect = Bisect::nothing()
+//!     .resources(TypeUrl::CLUSTER)                  // which of the changed clusters
+//!     .parts(TypeUrl::RUNTIME, runtime::keys());    // which key of a layer
+//! let config = Config { bisect: Arc::new(bisect), ..Config::default() };
+//! # drop(config);
+//! ```
+//!
 //! # What is where
 //!
 //! | module | what it holds | what it may not do |
@@ -48,9 +71,11 @@
 //! | [`resource`], [`runtime`] | resources, encoded once | IO |
 //! | [`snapshot`], [`store`] | what is published, and who is woken when it changes | tokio, tonic |
 //! | [`sotw`], [`delta`], [`protocol`] | the protocol of one stream | IO, clocks, tokio, tonic |
+//! | [`bisect`] | the search for what a client refuses | IO, clocks |
 //! | [`observer`], [`proxies`] | what became of it, per client | block |
 //! | [`server`] | gRPC | decide anything |
 
+pub mod bisect;
 pub mod delta;
 pub mod node;
 pub mod observer;

@@ -1,12 +1,15 @@
 //! The observer: how a publisher learns what became of what it published.
 
-use crate::protocol::{Rejection, Response};
+use std::sync::Arc;
+
+use crate::protocol::{Isolated, Rejection, Response};
 use crate::proxies::Proxy;
 use crate::type_url::TypeUrl;
 
 /// What a publisher may want to know of its clients.
 ///
 /// The methods are called from the streams' own tasks, in the order in which things happened on a stream.
+/// What is asked now and then is better read from [`Proxies`](crate::Proxies), which also says how much of it is kept.
 /// They must not block: hand over to a bounded channel what takes time.
 pub trait Observer: Send + Sync + 'static {
     /// A client has said who it is.
@@ -27,6 +30,22 @@ pub trait Observer: Send + Sync + 'static {
     /// A client has refused a response, or part of it, and says why.
     fn nacked(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
         let _ = (proxy, response, rejection);
+    }
+
+    /// It was found what a client refuses: one resource, or one part of it; the good around it is delivered ([`bisect`](crate::bisect)).
+    fn isolated(&self, proxy: &Proxy, isolated: &Isolated) {
+        let _ = (proxy, isolated);
+    }
+
+    /// The search for what a client refuses met its bounds, so that these names stay parked together.
+    fn unresolved(
+        &self,
+        proxy: &Proxy,
+        type_url: &TypeUrl,
+        names: &[Arc<str>],
+        rejection: &Rejection,
+    ) {
+        let _ = (proxy, type_url, names, rejection);
     }
 
     /// The stream has ended.

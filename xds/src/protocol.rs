@@ -11,9 +11,9 @@ pub(crate) mod testing;
 mod warming;
 
 pub use limits::{Limits, Refusal};
-pub use response::{Event, Nonce, Rejection, Response};
+pub use response::{Event, Isolated, Nonce, Rejection, Response};
 pub use scope::Scope;
 
-pub(crate) use ledger::{Demand, Ledger};
+pub(crate) use ledger::{Demand, Ledger, Selection};
 pub(crate) use mux::{Ask, Due, Mux, Subscription};
 pub(crate) use scope::View;

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use imbl::OrdMap;
 
 pub use programmed::Programmed;
-pub use status::{Delivered, NameStatus, Refused, TypeStatus};
+pub use status::{Delivered, MAX_ISOLATED, NameStatus, Refused, TypeStatus};
 
 use crate::node::Node;
 use crate::peer::Peer;

@@ -29,6 +29,8 @@ struct Inner {
     name: Arc<str>,
     version: Version,
     any: Bytes,
+    /// How many bytes at the end of `any` are the message.
+    body: usize,
     ttl: Option<Duration>,
     aliases: Box<[Arc<str>]>,
     references: Arc<[Reference]>,
@@ -52,6 +54,7 @@ impl Resource {
         let references = references::of(&type_url, body).into();
         Self(Arc::new(Inner {
             version: Version::of(body),
+            body: body.len(),
             type_url,
             name: Arc::from(name::canonical(name)),
             any,
@@ -102,6 +105,21 @@ impl Resource {
         &self.0.any
     }
 
+    /// The encoded message.
+    pub fn body(&self) -> &[u8] {
+        let head = self.0.any.len().saturating_sub(self.0.body);
+        self.0.any.get(head..).unwrap_or_default()
+    }
+
+    /// The same resource with another message.
+    pub(crate) fn with_body(&self, body: &[u8]) -> Self {
+        let other = Self::from_bytes(self.0.type_url.clone(), &self.0.name, body);
+        if self.0.ttl.is_none() && self.0.aliases.is_empty() {
+            return other;
+        }
+        other.rebuild(self.0.ttl, self.0.aliases.clone())
+    }
+
     /// How long the client may keep the resource without hearing of it.
     pub fn ttl(&self) -> Option<Duration> {
         self.0.ttl
@@ -135,6 +153,7 @@ impl Resource {
             name: Arc::clone(&self.0.name),
             version: Version::of(&hashed),
             any: self.0.any.clone(),
+            body: self.0.body,
             ttl,
             aliases,
             references: Arc::clone(&self.0.references),

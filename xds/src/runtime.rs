@@ -1,6 +1,10 @@
 //! A runtime layer: the RTDS resource, built canonically from key and value pairs.
 
+mod cut;
+
 use std::collections::BTreeMap;
+
+pub use cut::keys;
 
 use crate::canonical::proto;
 use crate::resource::Resource;
@@ -64,12 +68,18 @@ pub fn layer<'a>(
         .into_iter()
         .map(|(key, value)| (key, encode(&value)))
         .collect();
-    let layer = proto::map(fields.into_iter());
+    let body = assemble(name, fields.into_iter());
+    Resource::from_bytes(TypeUrl::RUNTIME, name, &body)
+}
+
+/// The encoded layer of values that are encoded already, in the order of their keys.
+fn assemble<'a>(name: &str, fields: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
+    let layer = proto::map(fields);
     let mut body = Vec::with_capacity(layer.len() + name.len() + 8);
     wire::put_bytes(&mut body, 1, name.as_bytes());
     wire::put_head(&mut body, 2, layer.len());
     body.extend_from_slice(&layer);
-    Resource::from_bytes(TypeUrl::RUNTIME, name, &body)
+    body
 }
 
 /// The encoded `google.protobuf.Value`.

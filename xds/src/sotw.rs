@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use request::Request;
 
+use crate::bisect::Bisect;
 use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope, Subscription as _};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
@@ -35,6 +36,7 @@ impl Sotw {
     /// Its names count if the client is yet to answer: else a name dropped and taken up again in the meantime would look untouched.
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         let type_url = &request.type_url;
+        let bisect = self.mux.bisect();
         let (subscription, _) = self.mux.open(type_url, &request.names)?;
         let stale = subscription.is_stale(request);
         if stale && !subscription.awaits_answer() {
@@ -43,7 +45,7 @@ impl Sotw {
         let settled = if stale {
             None
         } else {
-            subscription.settle(request)
+            subscription.settle(request, &bisect)
         };
         let mut events = Vec::from_iter(settled);
         let changes = subscription.resubscribe(request);
@@ -72,7 +74,19 @@ impl Sotw {
         if response.type_url == TypeUrl::CLUSTER {
             self.mux.stop_warming();
         }
-        self.mux.find(&response.type_url)?.reject(rejection)
+        let bisect = self.mux.bisect();
+        let subscription = self.mux.find(&response.type_url)?;
+        subscription.reject(rejection, &bisect)
+    }
+
+    /// A stream on which refused changes are bisected as `bisect` says.
+    pub fn bisect(&mut self, bisect: Arc<Bisect>) {
+        self.mux.plan(bisect);
+    }
+
+    /// What was found out about refused changes since this was last called.
+    pub fn take_news(&mut self) -> Vec<Event> {
+        self.mux.take_news()
     }
 
     /// The next response, in push order (rule 31); `None` if nothing is due.

@@ -8,9 +8,11 @@ use crate::breaker::circuit::StateName;
 use crate::breaker::time::Now;
 use crate::engine::circuit::CircuitEntry;
 use crate::engine::policy::{PolicyEntry, Rejection};
+use crate::engine::programmed::Refused;
 use crate::engine::status::{Say, as_i64, say, settle};
 use crate::engine::{Engine, Key, record, words};
 use crate::policy::layers::Warning;
+use crate::source::event::{Programmed, RefusedKey};
 use crate::spec::policy::Policy;
 
 /// The most bytes of JSON that all records of a status have together. etcd refuses more than
@@ -21,6 +23,9 @@ const MAX_BYTES: usize = 512 * 1_024;
 /// Past this, records are written without their frozen values: that a circuit is Open matters
 /// more than the values which it kept published.
 const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
+
+/// How many characters of a proxy's words are quoted.
+const MAX_QUOTE: usize = 1_024;
 
 impl Engine {
     pub(super) fn policy_status(
@@ -102,7 +107,12 @@ impl Engine {
             open(policy),
             self.degraded(key, policy),
         ];
-        said.extend(policy.programmed.as_ref().map(programmed));
+        said.extend(
+            policy
+                .programmed
+                .as_ref()
+                .map(|known| programmed(known, policy)),
+        );
         said.extend(
             policy
                 .kind
@@ -245,12 +255,28 @@ fn open(policy: &PolicyEntry) -> Say {
     )
 }
 
-fn programmed(programmed: &crate::source::event::Programmed) -> Say {
-    let (acked, proxies) = (programmed.acked, programmed.proxies);
+fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> Say {
+    let proxies = programmed.proxies;
+    let refused: Vec<String> = policy.refused.values().flatten().map(refusal).collect();
+    // Who holds all but keys of others holds what this policy publishes.
+    let partly = if refused.is_empty() {
+        programmed.partly
+    } else {
+        0
+    };
+    let held = programmed.acked + partly;
     let counted = format!(
-        "{acked} of {proxies} proxies hold layer {}",
+        "{held} of {proxies} proxies hold layer {}",
         programmed.layer
     );
+    if let Some(first) = refused.first() {
+        let more = match refused.len() - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let message = format!("{counted}; {first}{more}");
+        return say("Programmed", false, "Rejected", message);
+    }
     match &programmed.rejected {
         Some(text) => say(
             "Programmed",
@@ -259,9 +285,19 @@ fn programmed(programmed: &crate::source::event::Programmed) -> Say {
             format!("{counted}; one answers: {text}"),
         ),
         None if proxies == 0 => say("Programmed", false, "NoProxies", counted),
-        None if acked < proxies => say("Programmed", false, "Pending", counted),
+        None if held < proxies => say("Programmed", false, "Pending", counted),
         None => say("Programmed", true, "Acked", counted),
     }
+}
+
+/// One key that a proxy refuses, in words.
+fn refusal(refused: &Refused) -> String {
+    let RefusedKey { key, node, message } = &refused.key;
+    let text: String = message.chars().take(MAX_QUOTE).collect();
+    format!(
+        "{node} refuses {key} of object {}, and holds the rest: {text}",
+        refused.object
+    )
 }
 
 fn warned(warning: &Warning) -> String {

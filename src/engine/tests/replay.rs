@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind};
 use crate::breaker::time::Mono;
-use crate::source::event::{Event, Feed, Outcome, Programmed, RollbackEnd};
+use crate::source::event::{Event, Feed, Outcome, Programmed, RefusedKey, RollbackEnd};
 
 /// Something that happens to a world with a policy.
 #[derive(Clone, Debug)]
@@ -101,7 +101,13 @@ fn happen(world: &mut World, act: Act) {
             layer: "shop".into(),
             proxies: 8,
             acked,
+            partly: usize::from(acked == 7),
             rejected: (acked == 0).then(|| "no such key".into()),
+            refused: vec![RefusedKey {
+                key: "upstream.maintenance_mode.shop-eu-1".into(),
+                node: "edge-1".into(),
+                message: "not that one".into(),
+            }],
         })),
         Act::Outcome(which) => end_rollback(world, which),
     }

@@ -205,13 +205,19 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn programmed() -> impl Strategy<Value = Programmed> {
-    (text(), any::<[u16; 2]>(), prop::option::of(text())).prop_map(|(layer, counts, rejected)| {
-        Programmed {
-            layer,
-            proxies: counts[0].into(),
-            acked: counts[1].into(),
-            rejected,
-        }
+    let key = (text(), text(), text()).prop_map(|(key, node, message)| RefusedKey {
+        key: key.into(),
+        node,
+        message,
+    });
+    let words = (prop::option::of(text()), prop::collection::vec(key, 0..3));
+    (text(), any::<[u16; 3]>(), words).prop_map(|(layer, counts, (rejected, refused))| Programmed {
+        layer,
+        proxies: counts[0].into(),
+        acked: counts[1].into(),
+        partly: counts[2].into(),
+        rejected,
+        refused,
     })
 }
 

@@ -16,6 +16,17 @@ pub(crate) fn sort_maps(message: &str, bytes: &[u8]) -> Vec<u8> {
     sorted(message, bytes, MAX_DEPTH).unwrap_or_else(|| bytes.to_vec())
 }
 
+/// The fields of a message that has only texts, bytes and messages; `None` if it has others, or is none.
+pub(crate) fn length_delimited(bytes: &[u8]) -> Option<Vec<(u32, &[u8])>> {
+    let mut fields = Vec::new();
+    let mut rest = bytes;
+    while rest.has_remaining() {
+        let field = Field::read(&mut rest)?;
+        fields.push((field.number, field.content?));
+    }
+    Some(fields)
+}
+
 fn sorted(message: &str, bytes: &[u8], depth: usize) -> Option<Vec<u8>> {
     let any = message == "google.protobuf.Any";
     let fields = table::fields(message);

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::request::Request;
+use crate::bisect::Bisect;
 use crate::name;
-use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Response};
+use crate::protocol::{self, Ask, Due, Event, Ledger, Response, Selection};
 use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
@@ -30,17 +31,18 @@ impl Subscription {
     /// Settles the response that the request answers, if it is one that awaits an answer (rules 7, 8).
     ///
     /// A stale nonce settles nothing, but the rest of the request holds (rule 11).
-    pub(super) fn settle(&mut self, request: &Request) -> Option<Event> {
+    pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
         let answers = |sent: &Sent| sent.response.nonce.matches(&request.nonce);
         let position = self.unanswered.iter().position(answers)?;
         let sent = self.unanswered.remove(position)?;
         match &request.rejection {
             None => {
-                self.ledger.accept(&sent.keys);
+                self.ledger.take(&sent.response, &sent.keys, bisect, false);
                 Some(Event::Acked(sent.response))
             }
             Some(rejection) => {
-                self.ledger.reject(sent.response.nonce, &sent.keys);
+                let (response, keys) = (&sent.response, &sent.keys);
+                self.ledger.refuse(response, keys, rejection, bisect, false);
                 Some(Event::Nacked(sent.response, rejection.clone()))
             }
         }
@@ -72,6 +74,22 @@ impl Subscription {
             }
         }
         changes
+    }
+
+    /// What is due; where that is nothing and no answer is awaited, what is to be offered of what was refused.
+    fn select(&mut self, ask: &Ask<'_>) -> (Selection, bool) {
+        let selection = self.ledger.select(ask.demand(ask.limits.response_bytes));
+        if !selection.is_empty() || !self.unanswered.is_empty() {
+            return (selection, false);
+        }
+        while self.ledger.offer(ask.demand(usize::MAX), ask.nonce) {
+            let offer = self.ledger.select(ask.demand(usize::MAX));
+            if !offer.is_empty() {
+                return (offer, true);
+            }
+            self.ledger.skip_offer(ask.nonce, ask.bisect);
+        }
+        (selection, false)
     }
 
     fn subscribe(
@@ -137,18 +155,16 @@ impl protocol::Subscription for Subscription {
             return None;
         }
         self.ledger.catch_up(ask.collection);
-        let selection = self.ledger.select(Demand {
-            view: ask.view(),
-            budget: ask.limits.response_bytes,
-            hold_removals: ask.hold_removals,
-            ttl: ask.ttl.then_some(ask.now),
-        });
+        let (selection, probe) = self.select(ask);
         let keys = selection.keys.clone();
         let due = if selection.is_empty() {
             let beats = self.ledger.beat(ask.view(), ask.now);
             Due::heartbeat(ask, beats)?
         } else {
-            Due::delta(ask, selection)
+            let mut response = ask.response(selection);
+            response.probe = probe;
+            response.version = self.ledger.disguise(response.version);
+            Due::of(response)
         };
         self.unanswered.push_back(Sent {
             response: Arc::clone(&due.response),

@@ -5,8 +5,11 @@
 mod due;
 mod globs;
 mod heartbeats;
+mod overlay;
 mod rejected;
+mod search;
 mod selection;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,15 +18,18 @@ use imbl::OrdMap;
 
 pub(crate) use selection::{Demand, Selection};
 
+use super::response::Event;
 use crate::name;
 use crate::resource::Resource;
 use crate::version::Version;
 use globs::Globs;
 use heartbeats::Heartbeats;
+use overlay::Overlay;
 use rejected::Rejected;
+use search::Trials;
 
 /// What one client is subscribed to of one type, what it has, and what it is due.
-// The four flags are independent of each other: no two of them make one state.
+// The flags are independent of each other: no two of them make one state.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -48,6 +54,16 @@ pub(crate) struct Ledger {
     diverged: bool,
     seen: u64,
     rejected: Rejected,
+    /// Where the client is given something else than what is published.
+    overlay: Overlay,
+    /// The searches for what it refuses.
+    trials: Trials,
+    /// What is selected next is an offer, and nothing else may go with it.
+    offering: bool,
+    /// What was released from parking by an offer, and goes after it.
+    postponed: Vec<Arc<str>>,
+    /// What was found out and not told yet.
+    news: Vec<Event>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +116,7 @@ impl Ledger {
         };
         self.entries.insert(Arc::clone(name), entry);
         self.due.insert(Arc::clone(name));
+        self.overlay.forget(name);
         if name::is_glob(name) {
             self.globs.subscribe(name);
         }
@@ -122,6 +139,7 @@ impl Ledger {
                 known: Known::Unanswered,
             };
             self.entries.insert(Arc::clone(&name), entry);
+            self.overlay.forget(&name);
             self.due.insert(name);
         } else {
             self.forget(&name);
@@ -143,6 +161,8 @@ impl Ledger {
             entry.known = Known::Unanswered;
             self.due.insert(Arc::clone(name));
         }
+        self.overlay.clear();
+        self.trials.clear();
         self.wildcard = true;
         self.sweep = true;
         self.owed = true;
@@ -182,6 +202,7 @@ impl Ledger {
 
     /// The client is to get `name` again, whatever it has (rule 33).
     pub(crate) fn refresh(&mut self, name: &Arc<str>) {
+        self.overlay.forget(name);
         if let Some(entry) = self.entries.get_mut(name) {
             entry.known = Known::Unanswered;
             self.due.insert(Arc::clone(name));
@@ -214,5 +235,7 @@ impl Ledger {
         self.sent_as.remove(name);
         self.heartbeats.stop(name);
         self.rejected.clear(name);
+        self.overlay.forget(name);
+        self.trials.forget(name);
     }
 }

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ledger::{Ledger, Selection};
+use super::ledger::{Demand, Ledger, Selection};
 use super::limits::{Limits, Refusal};
 use super::quota::Quota;
-use super::response::{Nonce, Response};
+use super::response::{Event, Nonce, Response};
 use super::scope::{Scope, View};
 use super::warming::Warming;
+use crate::bisect::Bisect;
 use crate::resource::Resource;
 use crate::snapshot::{Collection, InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
@@ -43,6 +44,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) type_url: &'a TypeUrl,
     pub(crate) collection: &'a Collection,
     pub(crate) scope: &'a Scope,
+    pub(crate) bisect: &'a Bisect,
     pub(crate) sequence: u64,
     pub(crate) nonce: Nonce,
     pub(crate) limits: &'a Limits,
@@ -64,17 +66,30 @@ impl<'a> Ask<'a> {
         }
     }
 
-    pub(crate) fn response(&self, resources: Vec<Resource>, removed: Vec<Arc<str>>) -> Response {
+    pub(crate) fn response(&self, selection: Selection) -> Response {
         Response {
             type_url: self.type_url.clone(),
             version: self.collection.version(),
             sequence: self.sequence,
             nonce: self.nonce,
-            resources,
-            removed,
-            failed: Vec::new(),
+            resources: selection.resources,
+            removed: selection.removed,
+            failed: selection.failed,
             heartbeats: Vec::new(),
             ttl: self.ttl,
+            probe: false,
+        }
+    }
+
+    /// What is asked of the ledger; a response has about `budget` bytes.
+    pub(crate) fn demand(&self, budget: usize) -> Demand<'a> {
+        Demand {
+            view: self.view(),
+            budget,
+            hold_removals: self.hold_removals,
+            bisect: self.bisect,
+            now: self.now,
+            ttl: self.ttl.then_some(self.now),
         }
     }
 }
@@ -86,13 +101,10 @@ pub(crate) struct Due {
 }
 
 impl Due {
-    pub(crate) fn delta(ask: &Ask<'_>, selection: Selection) -> Self {
-        let changed = Self::with_references(&selection.resources);
-        let mut response = ask.response(selection.resources, selection.removed);
-        response.failed = selection.failed;
+    pub(crate) fn of(response: Response) -> Self {
         Self {
+            changed: Self::with_references(&response.resources),
             response: Arc::new(response),
-            changed,
         }
     }
 
@@ -101,7 +113,7 @@ impl Due {
         if beats.is_empty() {
             return None;
         }
-        let mut response = ask.response(Vec::new(), Vec::new());
+        let mut response = ask.response(Selection::default());
         response.heartbeats = beats;
         Some(Self {
             response: Arc::new(response),
@@ -124,6 +136,7 @@ pub(crate) struct Mux<S> {
     subscriptions: BTreeMap<TypeUrl, S>,
     quota: Quota,
     scope: Scope,
+    bisect: Arc<Bisect>,
     nonce: Nonce,
     interest: Vec<InterestChange>,
     ttl: bool,
@@ -139,6 +152,7 @@ impl<S: Subscription> Mux<S> {
             subscriptions: BTreeMap::new(),
             quota: Quota::new(limits),
             scope: Scope::everything(),
+            bisect: Arc::default(),
             nonce: Nonce::default(),
             interest: Vec::new(),
             ttl: false,
@@ -154,6 +168,23 @@ impl<S: Subscription> Mux<S> {
     /// From now on the client may have what is in `scope` only.
     pub(crate) fn confine(&mut self, scope: Scope) {
         self.scope = scope;
+    }
+
+    /// From now on refused changes are bisected as `bisect` says.
+    pub(crate) fn plan(&mut self, bisect: Arc<Bisect>) {
+        self.bisect = bisect;
+    }
+
+    pub(crate) fn bisect(&self) -> Arc<Bisect> {
+        Arc::clone(&self.bisect)
+    }
+
+    /// What was found out since this was last called.
+    pub(crate) fn take_news(&mut self) -> Vec<Event> {
+        let subscriptions = self.subscriptions.values_mut();
+        subscriptions
+            .flat_map(|subscription| subscription.ledger_mut().take_news())
+            .collect()
     }
 
     /// The subscription to `type_url`, if there is one.
@@ -255,6 +286,7 @@ impl<S: Subscription> Mux<S> {
                 type_url,
                 collection,
                 scope: &self.scope,
+                bisect: &self.bisect,
                 sequence: snapshot.sequence(),
                 nonce: self.nonce.next(),
                 limits,

@@ -51,6 +51,22 @@ pub struct Response {
     pub heartbeats: Vec<Resource>,
     /// The client understands TTLs (rule 35).
     pub ttl: bool,
+    /// It is an offer of a search for what the client refuses ([`bisect`](crate::bisect)), not all that is due.
+    pub probe: bool,
+}
+
+impl Response {
+    /// What it has for the subscribed name `key`, which may be an alias.
+    pub(crate) fn resource(&self, key: &str) -> Option<&Resource> {
+        let named = self
+            .resources
+            .binary_search_by(|resource| (**resource.name()).cmp(key));
+        let aliased = |resource: &&Resource| resource.aliases().iter().any(|one| **one == *key);
+        match named {
+            Ok(place) => self.resources.get(place),
+            Err(_) => self.resources.iter().find(aliased),
+        }
+    }
 }
 
 /// Why a client refused a response.
@@ -62,6 +78,21 @@ pub struct Rejection {
     pub message: String,
 }
 
+/// What a client was found to refuse, by offering it less ([`bisect`](crate::bisect)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Isolated {
+    /// The type.
+    pub type_url: TypeUrl,
+    /// The resource's name.
+    pub name: Arc<str>,
+    /// The version published, which the client does not have; `None` if it is the removal that it refuses.
+    pub version: Option<Version>,
+    /// The one part that is bad, the others being in force; `None` if it is the resource as a whole.
+    pub part: Option<Arc<str>>,
+    /// Why, in the client's own words, when it was offered this and nothing else that is bad.
+    pub rejection: Rejection,
+}
+
 /// What a stream reports of its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -71,6 +102,10 @@ pub enum Event {
     Acked(Arc<Response>),
     /// The client refused the response, or part of it (rule 8).
     Nacked(Arc<Response>, Rejection),
+    /// It was found what the client refuses; the good is delivered, and this stays parked.
+    Isolated(Isolated),
+    /// The search for what the client refuses met its bounds, or led nowhere: these names stay parked together.
+    Unresolved(TypeUrl, Vec<Arc<str>>, Rejection),
 }
 
 impl From<envoy_types::pb::google::rpc::Status> for Rejection {

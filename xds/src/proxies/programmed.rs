@@ -1,7 +1,8 @@
 //! How far one version of one resource has come among the proxies.
 
 use crate::name;
-use crate::proxies::Proxy;
+use crate::protocol::Isolated;
+use crate::proxies::{Proxy, Refused};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -21,6 +22,10 @@ pub struct Programmed {
     pub untracked: usize,
     /// The first few refusals: the node's id, and why, in its own words.
     pub refusals: Vec<(String, String)>,
+    /// How many of those that refused this version have all of it but the parts that they refuse.
+    pub partly: usize,
+    /// The first few parts that were found to be bad, each with the node's id and its own words.
+    pub isolated: Vec<(String, Isolated)>,
 }
 
 impl Programmed {
@@ -46,17 +51,31 @@ impl Programmed {
             return;
         };
         self.subscribed += 1;
-        if known.nacked == Some(version) {
-            self.nacked += 1;
-            let refused = status
-                .nacked
-                .as_ref()
-                .filter(|_| self.refusals.len() < MAX_QUOTED);
-            let quoted = refused.map(|refused| refused.rejection.message.clone());
-            self.refusals
-                .extend(quoted.map(|message| (proxy.node.id.clone(), message)));
-        } else if known.acked == Some(version) {
+        let found = status.isolated.iter();
+        let isolated: Vec<&Isolated> = found
+            .filter(|isolated| *isolated.name == *name && isolated.version == Some(version))
+            .collect();
+        if known.acked == Some(version) {
             self.acked += 1;
+        } else if known.nacked == Some(version) || !isolated.is_empty() {
+            self.nacked += 1;
+            let in_parts = isolated.iter().all(|isolated| isolated.part.is_some());
+            self.partly += usize::from(in_parts && !isolated.is_empty());
+            self.quote(proxy, status.nacked.as_ref(), &isolated);
         }
+    }
+
+    fn quote(&mut self, proxy: &Proxy, refused: Option<&Refused>, isolated: &[&Isolated]) {
+        let node = &proxy.node.id;
+        let last = refused.map(|refused| &refused.rejection);
+        let exact = isolated.first().map(|isolated| &isolated.rejection);
+        if let Some(rejection) = exact.or(last).filter(|_| self.refusals.len() < MAX_QUOTED) {
+            self.refusals
+                .push((node.clone(), rejection.message.clone()));
+        }
+        let room = MAX_QUOTED.saturating_sub(self.isolated.len());
+        let quoted = isolated.iter().take(room);
+        self.isolated
+            .extend(quoted.map(|isolated| (node.clone(), Isolated::clone(isolated))));
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::protocol::{Event, Rejection, Response};
+use crate::name;
+use crate::protocol::{Event, Isolated, Rejection, Response};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -29,7 +30,12 @@ pub struct TypeStatus {
     pub unanswered: usize,
     /// Since when it has not taken all that it was sent; `None` if it has.
     pub unsettled: Option<Instant>,
+    /// What it was found to refuse and is not given, the first [`MAX_ISOLATED`] of it.
+    pub isolated: Vec<Isolated>,
 }
+
+/// How many isolated refusals of one stream and type are kept. Who needs all of them has an [`Observer`](crate::Observer).
+pub const MAX_ISOLATED: usize = 64;
 
 /// What a stream has under one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +80,18 @@ impl TypeStatus {
             nacked: None,
             unanswered: 0,
             unsettled: None,
+            isolated: Vec::new(),
+        }
+    }
+
+    /// Forgets what was isolated under names that something else was sent under since.
+    fn supersede(&mut self, response: &Response) {
+        let anew = |name: &str| {
+            response.resource(name).is_some()
+                || response.removed.iter().any(|removed| **removed == *name)
+        };
+        if !response.probe {
+            self.isolated.retain(|isolated| !anew(&isolated.name));
         }
     }
 
@@ -131,6 +149,14 @@ impl Book {
         let mut before = std::mem::take(&mut status.names);
         status.wildcard = wildcard;
         status.subscribed = names.len();
+        if !wildcard {
+            let asked = |name: &Arc<str>| {
+                names.contains(name)
+                    || name::glob_of(name)
+                        .is_some_and(|glob| names.iter().any(|name| **name == *glob))
+            };
+            status.isolated.retain(|isolated| asked(&isolated.name));
+        }
         let tracked = names.iter().take(track).map(|name| {
             let known = before.remove(name).unwrap_or_default();
             (Arc::clone(name), known)
@@ -143,21 +169,26 @@ impl Book {
         status.sent = Some(Delivered::new(response, at));
         status.unanswered += 1;
         status.unsettled.get_or_insert(at);
+        status.supersede(response);
         status.note(response, |name, version| name.sent = version);
     }
 
     pub(crate) fn answered(&mut self, event: &Event, at: Instant) {
         match event {
-            Event::Subscribed(_) => {}
+            Event::Subscribed(_) | Event::Unresolved(..) => {}
             Event::Acked(response) => {
                 let status = self.status(&response.type_url);
                 status.acked = Some(Delivered::new(response, at));
                 status.unanswered = status.unanswered.saturating_sub(1);
                 status.note(response, |name, version| {
                     name.acked = version;
-                    name.nacked = None;
+                    // That it takes part of what it refused does not mean that it takes the whole.
+                    if !response.probe || name.nacked == version {
+                        name.nacked = None;
+                    }
                 });
-                let refuses = status.names.values().any(|name| name.nacked.is_some());
+                let refuses = status.names.values().any(|name| name.nacked.is_some())
+                    || !status.isolated.is_empty();
                 if status.unanswered == 0 && !refuses {
                     status.unsettled = None;
                 }
@@ -169,7 +200,18 @@ impl Book {
                     response: Delivered::new(response, at),
                     rejection: rejection.clone(),
                 });
-                status.note(response, |name, version| name.nacked = version);
+                if !response.probe {
+                    status.note(response, |name, version| name.nacked = version);
+                }
+            }
+            Event::Isolated(isolated) => {
+                let status = self.status(&isolated.type_url);
+                let same =
+                    |known: &Isolated| known.name == isolated.name && known.part == isolated.part;
+                status.isolated.retain(|known| !same(known));
+                if status.isolated.len() < MAX_ISOLATED {
+                    status.isolated.push(isolated.clone());
+                }
             }
         }
     }

@@ -1,8 +1,10 @@
 //! The server's configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::tls::Tls;
+use crate::bisect::Bisect;
 use crate::protocol::Limits;
 
 /// The server's configuration.
@@ -10,6 +12,8 @@ use crate::protocol::Limits;
 pub struct Config {
     /// The bounds of one stream.
     pub limits: Limits,
+    /// Of which types refused changes are bisected, on the client that refused them.
+    pub bisect: Arc<Bisect>,
     /// How many connections there may be; further ones wait in the listener's queue.
     pub max_connections: usize,
     /// How many streams are served at once; further ones are told to come back.
@@ -52,6 +56,9 @@ pub struct Config {
     /// Encrypts connections, and demands client certificates where it says so; without it they are plain.
     pub tls: Option<Tls>,
     /// How many names of one stream and type [`Proxies`](crate::proxies::Proxies) follows one by one.
+    ///
+    /// A stream that subscribes to more counts as `untracked` in [`Programmed`](crate::proxies::Programmed) for the others,
+    /// and its `subscribed` says how many there are; an [`Observer`](crate::Observer) hears of every name.
     pub track_names: usize,
 }
 
@@ -59,6 +66,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            bisect: Arc::default(),
             max_connections: 20_000,
             max_streams: 20_000,
             streams_per_connection: 1_024,

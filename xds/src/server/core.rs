@@ -8,6 +8,7 @@ use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use prost::Message;
 
+use crate::bisect::Bisect;
 use crate::delta::{self, Delta};
 use crate::encode;
 use crate::node::Node;
@@ -28,6 +29,10 @@ pub(super) trait Core: Send + Unpin + 'static {
     /// The client has said who it is, and may have what is in `scope`.
     fn identified(&mut self, node: &Node, scope: Scope);
     fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>>;
+    /// Refused changes are to be bisected as `bisect` says.
+    fn bisect(&mut self, bisect: &Arc<Bisect>);
+    /// What was found out about refused changes.
+    fn news(&mut self) -> Vec<Event>;
     /// The response that was due last can't be sent.
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
@@ -61,6 +66,14 @@ impl Core for Sotw {
         if node.ttl_in_sotw {
             self.support_ttl();
         }
+    }
+
+    fn bisect(&mut self, bisect: &Arc<Bisect>) {
+        self.bisect(Arc::clone(bisect));
+    }
+
+    fn news(&mut self) -> Vec<Event> {
+        self.take_news()
     }
 
     fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
@@ -116,6 +129,14 @@ impl Core for Delta {
         if node.ttl {
             self.support_ttl();
         }
+    }
+
+    fn bisect(&mut self, bisect: &Arc<Bisect>) {
+        self.bisect(Arc::clone(bisect));
+    }
+
+    fn news(&mut self) -> Vec<Event> {
+        self.take_news()
     }
 
     fn due(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {

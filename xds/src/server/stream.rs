@@ -129,7 +129,8 @@ impl<C: Core> DiscoveryStream<C> {
         let node = C::take_node(&mut message);
         let Identity { proxy, store } = self.identify(node)?;
         self.check_type(C::type_url(&mut message))?;
-        let events = self.core.accept(message)?;
+        let mut events = self.core.accept(message)?;
+        events.extend(self.core.news());
         let interest = self.core.interest();
         store.interest().note(&self.wake, &interest);
         self.note_denied(&proxy, &interest);
@@ -165,6 +166,7 @@ impl<C: Core> DiscoveryStream<C> {
             "xDS client connected"
         );
         self.core.identified(&node, scope.clone());
+        self.core.bisect(&self.shared.config.bisect);
         let proxy = self.shared.proxies.open(Client {
             stream,
             node,
@@ -238,6 +240,18 @@ impl<C: Core> DiscoveryStream<C> {
                     tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.message, "xDS response refused");
                     observer.nacked(proxy, response, rejection);
                 }
+                Event::Isolated(isolated) => {
+                    let (node, type_url) = (&proxy.node.id, &isolated.type_url);
+                    let (name, part) = (&isolated.name, isolated.part.as_deref());
+                    let reason = &isolated.rejection.message;
+                    tracing::warn!(node, %type_url, name = &**name, part, reason, "xDS client was found to refuse this; the rest is delivered");
+                    observer.isolated(proxy, isolated);
+                }
+                Event::Unresolved(type_url, names, rejection) => {
+                    let (node, reason) = (&proxy.node.id, &rejection.message);
+                    tracing::warn!(node, %type_url, names = names.len(), reason, "it was not found what the xDS client refuses; all of it stays parked");
+                    observer.unresolved(proxy, type_url, names, rejection);
+                }
             }
         }
     }
@@ -262,11 +276,15 @@ impl<C: Core> DiscoveryStream<C> {
                 continue;
             }
             proxy.set_types(self.book.types());
+            let news = self.core.news();
+            self.report(&proxy, &news);
             self.pace.sent(now);
             self.shared.counters.responses.inc();
             return Ok(Some(response));
         }
         self.urgent = false;
+        let news = self.core.news();
+        self.report(&proxy, &news);
         Ok(None)
     }
 
@@ -281,8 +299,9 @@ impl<C: Core> DiscoveryStream<C> {
             "not sent: about {size} bytes are over the limit of {limit} (`max_response_bytes`)"
         );
         let code = RESOURCE_EXHAUSTED;
-        let event = self.core.reject(response, Rejection { code, message });
-        self.report(proxy, event.as_slice());
+        let mut events = Vec::from_iter(self.core.reject(response, Rejection { code, message }));
+        events.extend(self.core.news());
+        self.report(proxy, &events);
     }
 
     /// What is due; where nothing is, the task is woken when something may be.

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::request::Request;
+use crate::bisect::Bisect;
 use crate::name;
-use crate::protocol::{self, Ask, Demand, Due, Event, Ledger, Nonce, Rejection, Response, View};
+use crate::protocol::{
+    self, Ask, Demand, Due, Event, Ledger, Nonce, Rejection, Response, Selection, View,
+};
 use crate::resource::Resource;
-use crate::snapshot::{Answer, Failure, InterestChange, Topic};
+use crate::snapshot::{Answer, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 
 const WILDCARD: &str = "*";
@@ -38,25 +41,30 @@ impl Subscription {
     }
 
     /// Settles the outstanding response (rules 7, 8).
-    pub(super) fn settle(&mut self, request: &Request) -> Option<Event> {
-        let (response, keys) = self.outstanding.take()?;
-        match &request.rejection {
-            None => {
-                self.ledger.accept(&keys);
-                Some(Event::Acked(response))
-            }
-            Some(rejection) => {
-                self.ledger.reject(response.nonce, &keys);
-                Some(Event::Nacked(response, rejection.clone()))
-            }
+    pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
+        if let Some(rejection) = &request.rejection {
+            return self.refuse(rejection.clone(), bisect);
         }
+        let (response, keys) = self.outstanding.take()?;
+        let complete = response.type_url.is_full_state();
+        self.ledger.take(&response, &keys, bisect, complete);
+        Some(Event::Acked(response))
     }
 
     /// Settles the outstanding response as refused because it could not be sent; the client knows nothing of it.
-    pub(super) fn reject(&mut self, rejection: Rejection) -> Option<Event> {
+    pub(super) fn reject(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
+        let refused = self.refuse(rejection, bisect);
+        if refused.is_some() {
+            self.last = self.before;
+        }
+        refused
+    }
+
+    fn refuse(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
         let (response, keys) = self.outstanding.take()?;
-        self.ledger.reject(response.nonce, &keys);
-        self.last = self.before;
+        let complete = response.type_url.is_full_state();
+        self.ledger
+            .refuse(&response, &keys, &rejection, bisect, complete);
         Some(Event::Nacked(response, rejection))
     }
 
@@ -93,18 +101,20 @@ impl Subscription {
     fn changed(&mut self, ask: &Ask<'_>) -> Option<Answered> {
         loop {
             let selection = self.ledger.select(demand(ask, ask.limits.response_bytes));
-            if !selection.resources.is_empty() || !selection.failed.is_empty() || selection.owed {
-                let changed = Due::with_references(&selection.resources);
-                return Some(Answered {
-                    resources: selection.resources,
-                    keys: selection.keys,
-                    failed: selection.failed,
-                    changed,
-                });
+            if says_something(&selection) {
+                return Some(Answered::part(selection, false));
             }
-            if selection.is_empty() {
+            if !selection.is_empty() {
+                continue;
+            }
+            if !self.ledger.offer(demand(ask, usize::MAX), ask.nonce) {
                 return None;
             }
+            let offer = self.ledger.select(demand(ask, usize::MAX));
+            if says_something(&offer) {
+                return Some(Answered::part(offer, true));
+            }
+            self.ledger.skip_offer(ask.nonce, ask.bisect);
         }
     }
 
@@ -113,21 +123,30 @@ impl Subscription {
         if !self.ledger.may_be_complete(ask.collection) {
             return None;
         }
-        let selection = self.ledger.select(demand(ask, usize::MAX));
+        let mut selection = self.ledger.select(demand(ask, usize::MAX));
         // A heartbeat of a complete type is the complete response: what a client makes of a part of it is not said.
         let beat = ask.ttl && !self.ledger.beat(ask.view(), ask.now).is_empty();
         self.full_due |= beat || !selection.is_empty();
+        let mut probe = false;
         if !self.full_due {
-            return None;
+            // Nothing may come between an offer and its response.
+            self.everything(ask.view())?;
+            probe = self.ledger.offer(demand(ask, usize::MAX), ask.nonce);
+            if !probe {
+                return None;
+            }
+            selection = self.ledger.select(demand(ask, usize::MAX));
         }
         let resources = self.everything(ask.view())?;
         self.full_due = false;
         let changed = Due::with_references(&selection.resources);
         Some(Answered {
-            resources,
-            keys: selection.keys,
-            failed: selection.failed,
+            selection: Selection {
+                resources,
+                ..selection
+            },
             changed,
+            probe,
         })
     }
 
@@ -135,25 +154,31 @@ impl Subscription {
     fn everything(&self, view: View<'_>) -> Option<Vec<Resource>> {
         let mut resources = BTreeMap::new();
         let mut insert =
-            |resource: &Resource| resources.insert(Arc::clone(resource.name()), resource.clone());
+            |resource: Resource| resources.insert(Arc::clone(resource.name()), resource);
         if self.ledger.is_wildcard() {
-            for resource in self.ledger.held_back().chain(view.resources()) {
+            self.ledger.held_back().cloned().for_each(|resource| {
                 insert(resource);
-            }
+            });
+            self.ledger.shown_to_wildcard(view).for_each(|resource| {
+                insert(resource);
+            });
         }
         for name in self.ledger.names() {
             if name::is_glob(name) {
                 if view.collection.withholds_members(name) {
                     return None;
                 }
-                view.members(name).for_each(|resource| {
-                    insert(resource);
-                });
+                for member in view.members(name) {
+                    let answer = Answer::Resource(member.clone());
+                    if let Answer::Resource(shown) = self.ledger.shown(member.name(), answer) {
+                        insert(shown);
+                    }
+                }
                 continue;
             }
-            match view.answer(name) {
+            match self.ledger.shown(name, view.answer(name)) {
                 Answer::Resource(resource) => {
-                    insert(&resource);
+                    insert(resource);
                 }
                 Answer::Failed(_) | Answer::Missing => {}
                 Answer::Withheld => return None,
@@ -169,10 +194,12 @@ impl Subscription {
     fn heartbeat(&mut self, ask: &Ask<'_>) -> Option<Answered> {
         let resources = self.ledger.beat(ask.view(), ask.now);
         (!resources.is_empty()).then(|| Answered {
-            resources,
-            keys: Vec::new(),
-            failed: Vec::new(),
+            selection: Selection {
+                resources,
+                ..Selection::default()
+            },
             changed: Vec::new(),
+            probe: false,
         })
     }
 
@@ -199,10 +226,26 @@ impl Subscription {
 
 /// What a response holds.
 struct Answered {
-    resources: Vec<Resource>,
-    keys: Vec<Arc<str>>,
-    failed: Vec<(Arc<str>, Arc<Failure>)>,
+    selection: Selection,
     changed: Vec<Resource>,
+    probe: bool,
+}
+
+impl Answered {
+    /// Of a type whose responses need not be complete.
+    fn part(selection: Selection, probe: bool) -> Self {
+        let changed = Due::with_references(&selection.resources);
+        Self {
+            selection,
+            changed,
+            probe,
+        }
+    }
+}
+
+/// Whether a response that can't remove anything says anything by it.
+fn says_something(selection: &Selection) -> bool {
+    !selection.resources.is_empty() || !selection.failed.is_empty() || selection.owed
 }
 
 impl protocol::Subscription for Subscription {
@@ -216,12 +259,15 @@ impl protocol::Subscription for Subscription {
         } else {
             self.changed(ask)
         };
-        let answered = answered.or_else(|| self.heartbeat(ask))?;
-        let mut response = ask.response(answered.resources, Vec::new());
-        response.failed = answered.failed;
+        let mut answered = answered.or_else(|| self.heartbeat(ask))?;
+        let keys = std::mem::take(&mut answered.selection.keys);
+        answered.selection.removed.clear();
+        let mut response = ask.response(answered.selection);
+        response.probe = answered.probe;
+        response.version = self.ledger.disguise(response.version);
         let response = Arc::new(response);
         self.before = self.last.replace(response.nonce);
-        self.outstanding = Some((Arc::clone(&response), answered.keys));
+        self.outstanding = Some((Arc::clone(&response), keys));
         let changed = answered.changed;
         Some(Due { response, changed })
     }
@@ -246,10 +292,7 @@ impl protocol::Subscription for Subscription {
 
 /// Only a response that must be complete removes anything.
 fn demand<'a>(ask: &Ask<'a>, budget: usize) -> Demand<'a> {
-    Demand {
-        view: ask.view(),
-        budget,
-        hold_removals: ask.hold_removals && ask.type_url.is_full_state(),
-        ttl: ask.ttl.then_some(ask.now),
-    }
+    let mut demand = ask.demand(budget);
+    demand.hold_removals &= ask.type_url.is_full_state();
+    demand
 }

@@ -9,6 +9,7 @@
 )]
 
 mod authority;
+mod bisect;
 mod broken;
 mod front;
 mod grpc;

@@ -130,6 +130,21 @@ impl Mesh {
     }
 }
 
+/// A cluster without endpoints, which needs nothing else; Envoy refuses a timeout of zero.
+pub(crate) fn static_cluster(name: &str, timeout: Duration) -> Resource {
+    let connect_timeout = envoy_types::pb::google::protobuf::Duration {
+        seconds: timeout.as_secs().try_into().unwrap(),
+        nanos: 0,
+    };
+    let message = Cluster {
+        name: name.into(),
+        connect_timeout: Some(connect_timeout),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
+        ..Cluster::default()
+    };
+    Resource::from_message(name, &message)
+}
+
 /// The routes `name`: everything goes to `cluster`.
 pub(crate) fn routes(name: &str, cluster: &str) -> Resource {
     let message = RouteConfiguration {

@@ -42,6 +42,10 @@ impl Ledger {
     pub(crate) fn select(&mut self, demand: Demand<'_>) -> Selection {
         let collection = demand.view.collection;
         self.sweep(collection);
+        if !self.offering {
+            let postponed = std::mem::take(&mut self.postponed);
+            self.revive(postponed);
+        }
         if !demand.hold_removals {
             self.due.append(&mut self.held_back);
         }
@@ -57,9 +61,10 @@ impl Ledger {
             selection.owed = true;
         }
         let same = self.due.is_empty() && self.held_back.is_empty() && !self.diverged;
-        if self.wildcard && same && demand.view.is_whole() {
+        if self.wildcard && same && demand.view.is_whole() && self.overlay.is_empty() {
             self.base = collection.resources().clone();
         }
+        self.offering = false;
         selection.tidy();
         selection
     }
@@ -68,12 +73,20 @@ impl Ledger {
     pub(crate) fn beat(&mut self, view: View<'_>, now: Duration) -> Vec<Resource> {
         let mut beats = Vec::new();
         for name in self.heartbeats.due(now) {
-            match self.current(&name, view) {
+            match self.shown(&name, self.current(&name, view)) {
                 Answer::Resource(resource)
                     if self.known(&name) == Known::Has(Some(resource.version())) =>
                 {
                     self.heartbeats.start(&name, &resource, now);
                     beats.push(resource);
+                }
+                // It goes on with the last version that it took.
+                Answer::Withheld if self.overlay.is_covered(&name) => {
+                    let Some(good) = self.trials.good(&name).cloned() else {
+                        continue;
+                    };
+                    self.heartbeats.start(&name, &good, now);
+                    beats.push(good);
                 }
                 _ => self.heartbeats.stop(&name),
             }
@@ -98,7 +111,12 @@ impl Ledger {
 
     /// Whether anything is due, or may be.
     pub(crate) fn is_due(&self, collection: &Collection) -> bool {
-        self.seen != collection.sequence() || self.sweep || self.owed || !self.due.is_empty()
+        self.seen != collection.sequence()
+            || self.sweep
+            || self.owed
+            || self.trials.is_active()
+            || !self.postponed.is_empty()
+            || !self.due.is_empty()
     }
 
     /// Whether the client was sent all there is, and refused none of it.
@@ -112,16 +130,14 @@ impl Ledger {
     }
 
     /// The client took these.
-    pub(crate) fn accept(&mut self, keys: &[Arc<str>]) {
+    pub(super) fn accept(&mut self, keys: &[Arc<str>]) {
         for key in keys {
             self.rejected.clear(key);
         }
     }
 
-    /// The client refused a response that answered `keys`.
-    ///
-    /// They are parked as one group: nothing says which of them was bad, so all are sent again once one of them changes (rule 9).
-    pub(crate) fn reject(&mut self, nonce: Nonce, keys: &[Arc<str>]) {
+    /// Parks `keys` as one group, which the client refused together.
+    pub(super) fn reject(&mut self, nonce: Nonce, keys: &[Arc<str>]) {
         self.rejected.park(nonce, keys);
     }
 
@@ -149,7 +165,8 @@ impl Ledger {
             return 0;
         }
         let answer = self.current(name, demand.view);
-        match (answer, self.known(name)) {
+        self.renew(name, &answer, demand);
+        match (self.shown(name, answer), self.known(name)) {
             (Answer::Resource(resource), known) => {
                 self.settle_resource(name, &resource);
                 if known == Known::Has(Some(resource.version())) {
@@ -239,7 +256,7 @@ impl Ledger {
         })
     }
 
-    fn settle_resource(&mut self, name: &Arc<str>, resource: &Resource) {
+    pub(super) fn settle_resource(&mut self, name: &Arc<str>, resource: &Resource) {
         match self.entries.get_mut(name) {
             Some(entry) if entry.explicit => {
                 entry.known = Known::Has(Some(resource.version()));
@@ -281,17 +298,24 @@ impl Ledger {
         self.sent_as.remove(name)
     }
 
-    /// Sends the rest of a parked group along with `name`, which is one of it.
+    /// Sends the rest of a parked group along with `name`, which is one of it; but never along with an offer.
     fn unpark(&mut self, name: &Arc<str>) {
-        for member in self.rejected.release(name) {
-            let explicit = self.is_subscribed(&member);
-            if member != *name && (explicit || self.covers(&member)) {
-                let entry = Entry {
-                    explicit,
-                    known: Known::Unanswered,
-                };
-                self.entries.insert(Arc::clone(&member), entry);
-                self.due.insert(member);
+        let mut members = self.rejected.release(name);
+        members.retain(|member| member != name);
+        if self.offering {
+            self.postponed.extend(members);
+        } else {
+            self.revive(members);
+        }
+    }
+
+    /// Makes due what was parked.
+    fn revive(&mut self, parked: Vec<Arc<str>>) {
+        for name in parked {
+            if self.is_subscribed(&name) || self.covers(&name) {
+                self.overlay.forget(&name);
+                self.unanswer(&name);
+                self.due.insert(name);
             }
         }
     }

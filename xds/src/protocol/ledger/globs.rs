@@ -156,7 +156,7 @@ impl Ledger {
     }
 
     /// The client is to get `name` again, whatever it has.
-    fn unanswer(&mut self, name: &Arc<str>) {
+    pub(super) fn unanswer(&mut self, name: &Arc<str>) {
         let explicit = self.is_subscribed(name);
         self.base.remove(name);
         let entry = Entry {

@@ -25,20 +25,27 @@ impl Rejected {
         self.groups.insert(nonce, keys.to_vec());
     }
 
+    /// Parks `key` alone; it is released when one of `kin` changes too, for it may be bad only together with that.
+    pub(super) fn park_beside(&mut self, nonce: Nonce, key: &Arc<str>, kin: &[Arc<str>]) {
+        self.park(nonce, std::slice::from_ref(key));
+        for kin in kin {
+            self.group_of.entry(Arc::clone(kin)).or_insert(nonce);
+        }
+    }
+
     /// Takes out the group that `key` is of; empty if it is of none.
     pub(super) fn release(&mut self, key: &Arc<str>) -> Vec<Arc<str>> {
         let Some(nonce) = self.group_of.get(key) else {
             return Vec::new();
         };
-        let members = self.groups.remove(nonce).unwrap_or_default();
-        for member in &members {
-            self.group_of.remove(member);
-        }
+        let nonce = *nonce;
+        let members = self.groups.remove(&nonce).unwrap_or_default();
+        self.group_of.retain(|_, group| *group != nonce);
         members
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.group_of.is_empty()
+        self.groups.is_empty()
     }
 
     /// Takes `key` out of its group.
@@ -50,6 +57,7 @@ impl Rejected {
             members.retain(|member| member != key);
             if members.is_empty() {
                 self.groups.remove(&nonce);
+                self.group_of.retain(|_, group| *group != nonce);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bisect::Bisect;
 use crate::protocol::scope::View;
 use crate::resource::Resource;
 use crate::snapshot::Failure;
@@ -15,6 +16,9 @@ pub(crate) struct Demand<'a> {
     pub(crate) budget: usize,
     /// Removals are to wait.
     pub(crate) hold_removals: bool,
+    pub(crate) bisect: &'a Bisect,
+    /// The time, since any fixed moment.
+    pub(crate) now: Duration,
     /// The time, if the client drops resources whose TTL has passed (rule 35).
     pub(crate) ttl: Option<Duration>,
 }

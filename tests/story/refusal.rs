@@ -1,0 +1,152 @@
+//! A refusal: a proxy takes all of a layer but one key, and the policy says whose that is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, ensure};
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+};
+use envoy_types::pb::envoy::service::runtime::v3::Runtime;
+use envoy_types::pb::google::rpc::Status;
+use prost::Message as _;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::{
+    store::Place,
+    world::{Opening, Shop},
+};
+
+const POLICY: &str = "checkout";
+const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
+const WORDS: &str = "this runs on old hardware";
+
+/// A proxy that takes no layer with a certain key; no Envoy refuses anything that fusegate can publish.
+struct Picky {
+    /// Which keys of the layer it holds.
+    held: watch::Receiver<Vec<String>>,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Picky {
+    async fn connect(xds: SocketAddr, layer: &str, refuses: String) -> Result<Self> {
+        let channel = Channel::from_shared(format!("http://{xds}"))?;
+        let mut client = AggregatedDiscoveryServiceClient::new(channel.connect().await?);
+        let (requests, receiver) = mpsc::channel(8);
+        let first = DeltaDiscoveryRequest {
+            node: Some(Node {
+                id: "picky".into(),
+                ..Node::default()
+            }),
+            type_url: RUNTIME.into(),
+            resource_names_subscribe: vec![layer.to_owned()],
+            ..DeltaDiscoveryRequest::default()
+        };
+        requests.send(first).await?;
+        let stream = client.delta_aggregated_resources(ReceiverStream::new(receiver));
+        let mut responses = stream.await?.into_inner();
+        let (keep, held) = watch::channel(Vec::new());
+        let empty = responses.message().await?.context("no first response")?;
+        requests.send(answer(empty, &refuses, &keep)?).await?;
+        let task = tokio::spawn(async move {
+            while let Some(response) = responses.message().await? {
+                requests.send(answer(response, &refuses, &keep)?).await?;
+            }
+            Ok(())
+        });
+        Ok(Self { held, task })
+    }
+
+    fn holds(&self) -> Vec<String> {
+        self.held.borrow().clone()
+    }
+}
+
+impl Drop for Picky {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Takes a response if the key is in none of its layers.
+fn answer(
+    response: DeltaDiscoveryResponse,
+    bad: &str,
+    keep: &watch::Sender<Vec<String>>,
+) -> Result<DeltaDiscoveryRequest> {
+    let mut keys = BTreeMap::new();
+    for resource in response.resources {
+        let any = resource.resource.context("a resource without content")?;
+        let runtime = Runtime::decode(any.value.as_slice())?;
+        keys.extend(runtime.layer.unwrap_or_default().fields);
+    }
+    let refused = keys.contains_key(bad);
+    if !refused {
+        keep.send_replace(keys.into_keys().collect());
+    }
+    Ok(DeltaDiscoveryRequest {
+        type_url: response.type_url,
+        response_nonce: response.nonce,
+        error_detail: refused.then(|| Status {
+            code: 3,
+            message: WORDS.into(),
+            details: Vec::new(),
+        }),
+        ..DeltaDiscoveryRequest::default()
+    })
+}
+
+#[tokio::test]
+async fn a_key_that_one_proxy_refuses_is_told_with_its_object_and_all_else_reaches_it() -> Result<()>
+{
+    let opening = Opening::at(Place::Folder).policy(POLICY, json!({"maxOpenPercent": 100}));
+    let shop = opening.object("front").object("back").open().await?;
+    let layer = shop.documents.namespace.clone();
+    let (front, back) = (shop.shed_key("front"), shop.shed_key("back"));
+    let picky = Picky::connect(shop.store.fusegate().xds(), &layer, front.clone()).await?;
+
+    shop.trip(POLICY, "front").await?;
+    let refused = ("Programmed", "False", "Rejected");
+    let message = shop
+        .wait_condition("CircuitPolicy", POLICY, refused)
+        .await?;
+    for part in ["1 of 2 proxies", "picky", &front, "object front", WORDS] {
+        ensure!(message.contains(part), "{part} is not named in: {message}");
+    }
+    shop.wait_answer("front", 503).await?;
+
+    // What is good reaches the picky one too, though the bad key stands beside it.
+    shop.trip(POLICY, "back").await?;
+    shop.wait("the other key on both", async || {
+        ensure!(picky.holds() == [back.clone()], "{:?}", picky.holds());
+        Ok(())
+    })
+    .await?;
+    shop.wait_answer("back", 503).await?;
+    shop.wait_condition("CircuitPolicy", POLICY, refused)
+        .await?;
+
+    shop.order("by-hand", POLICY, Some("front"), "ForcedClosed")
+        .await?;
+    acknowledged(&shop).await
+}
+
+/// Both proxies hold all of the layer.
+async fn acknowledged(shop: &Shop) -> Result<()> {
+    shop.wait("both proxies to be counted", async || {
+        let status = shop.store.status("CircuitPolicy", POLICY).await?;
+        let counted = (&status["proxies"], &status["acked"]);
+        ensure!(counted == (&json!(2), &json!(2)), "{status}");
+        Ok(())
+    })
+    .await?;
+    let acked = ("Programmed", "True", "Acked");
+    shop.wait_condition("CircuitPolicy", POLICY, acked).await?;
+    Ok(())
+}

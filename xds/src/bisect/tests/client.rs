@@ -1,0 +1,185 @@
+//! A client of either variant that refuses what it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bisect::Bisect;
+use crate::delta::{self, Delta};
+use crate::protocol::{Event, Limits, Rejection, Response};
+use crate::runtime;
+use crate::sotw::{self, Sotw};
+use crate::store::Store;
+use crate::type_url::TypeUrl;
+
+/// What a client has, or is published, by name.
+pub(super) type Held = BTreeMap<String, String>;
+
+/// Why a client refuses to have this.
+pub(super) type Judge = fn(&Held) -> Option<String>;
+
+enum Core {
+    Delta(Delta),
+    Sotw(Sotw),
+}
+
+/// A client that takes what its judge says, and keeps what it took.
+pub(super) struct Client {
+    core: Core,
+    type_url: TypeUrl,
+    pub(super) held: Held,
+    judge: Judge,
+    /// It goes on with what is good of a response that it refuses, as Envoy does with clusters.
+    pub(super) piecemeal: bool,
+    pub(super) responses: usize,
+    probes: usize,
+    pub(super) isolated: BTreeMap<String, Vec<String>>,
+    pub(super) unresolved: Vec<Arc<str>>,
+    pub(super) now: Duration,
+}
+
+pub(super) fn plan() -> Bisect {
+    Bisect::nothing()
+        .resources(TypeUrl::CLUSTER)
+        .resources(TypeUrl::ENDPOINT)
+        .parts(TypeUrl::RUNTIME, runtime::keys())
+}
+
+impl Client {
+    /// A client that subscribes to everything.
+    pub(super) fn new(type_url: TypeUrl, delta: bool, judge: Judge) -> Self {
+        let core = if delta {
+            Core::Delta(Delta::new(Limits::default()))
+        } else {
+            Core::Sotw(Sotw::new(Limits::default()))
+        };
+        let mut client = Self {
+            core,
+            type_url,
+            held: Held::new(),
+            judge,
+            piecemeal: false,
+            responses: 0,
+            probes: 0,
+            isolated: BTreeMap::new(),
+            unresolved: Vec::new(),
+            now: Duration::ZERO,
+        };
+        client.plan(plan());
+        client.send("", None);
+        client
+    }
+
+    pub(super) fn plan(&mut self, plan: Bisect) {
+        match &mut self.core {
+            Core::Delta(core) => core.bisect(Arc::new(plan)),
+            Core::Sotw(core) => core.bisect(Arc::new(plan)),
+        }
+    }
+
+    pub(super) fn send(&mut self, nonce: &str, rejection: Option<Rejection>) {
+        let (nonce, type_url) = (nonce.to_owned(), self.type_url.clone());
+        let events = match &mut self.core {
+            Core::Delta(core) => core.request(&delta::Request {
+                nonce,
+                rejection,
+                ..delta::Request::new(type_url)
+            }),
+            Core::Sotw(core) => core.request(&sotw::Request {
+                nonce,
+                rejection,
+                ..sotw::Request::new(type_url, Vec::new())
+            }),
+        };
+        events.unwrap();
+        self.listen();
+    }
+
+    fn listen(&mut self) {
+        let news = match &mut self.core {
+            Core::Delta(core) => core.take_news(),
+            Core::Sotw(core) => core.take_news(),
+        };
+        for event in news {
+            match event {
+                Event::Isolated(found) => {
+                    let parts = self.isolated.entry(found.name.to_string()).or_default();
+                    parts.extend(found.part.map(|part| part.to_string()));
+                }
+                Event::Unresolved(_, names, _) => self.unresolved.extend(names),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads and answers until nothing more comes; says how many of the responses were offers.
+    pub(super) fn rest(&mut self, store: &Store) -> usize {
+        let before = self.probes;
+        while self.step(store) {
+            assert!(self.responses < 5_000, "it does not end");
+        }
+        self.probes - before
+    }
+
+    /// Reads and answers one response; false if there is none.
+    pub(super) fn step(&mut self, store: &Store) -> bool {
+        let Some(response) = self.read(store) else {
+            return false;
+        };
+        self.responses += 1;
+        self.probes += usize::from(response.probe);
+        let next = self.with(&response);
+        let rejection = (self.judge)(&next).map(|message| Rejection { code: 3, message });
+        if rejection.is_none() {
+            self.held = next;
+        } else if self.piecemeal {
+            self.take_good(&response, &next);
+        }
+        self.send(&response.nonce.to_string(), rejection);
+        true
+    }
+
+    /// The next response, without an answer.
+    pub(super) fn read(&mut self, store: &Store) -> Option<Arc<Response>> {
+        let snapshot = store.snapshot();
+        let response = match &mut self.core {
+            Core::Delta(core) => core.next(&snapshot, self.now),
+            Core::Sotw(core) => core.next(&snapshot, self.now),
+        };
+        self.listen();
+        response
+    }
+
+    /// What the client would have with all of `response`.
+    fn with(&self, response: &Response) -> Held {
+        let complete = matches!(self.core, Core::Sotw(_)) && self.type_url.is_full_state();
+        let mut next = if complete {
+            Held::new()
+        } else {
+            self.held.clone()
+        };
+        for resource in &response.resources {
+            next.insert(resource.name().to_string(), text(resource));
+        }
+        for name in &response.removed {
+            next.remove(&**name);
+        }
+        next
+    }
+
+    fn take_good(&mut self, response: &Response, next: &Held) {
+        for resource in &response.resources {
+            let name = resource.name().to_string();
+            let mut with = self.held.clone();
+            with.insert(name.clone(), next[&name].clone());
+            if (self.judge)(&with).is_none() {
+                self.held = with;
+            }
+        }
+    }
+}
+
+/// The content of a resource of the tests.
+pub(super) fn text(resource: &crate::Resource) -> String {
+    String::from_utf8_lossy(resource.body()).into_owned()
+}

@@ -1,0 +1,327 @@
+//! The search: how the ledger carries out trials, on the one client that refused.
+//!
+//! While a trial lasts, what is on trial is covered, so that all else goes its usual way; an offer uncovers some of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::overlay::Substitute;
+use super::trial::{Element, Matter, Trial, pick};
+use super::{Demand, Ledger};
+use crate::bisect::Bisect;
+use crate::protocol::response::{Event, Isolated, Nonce, Rejection, Response};
+use crate::protocol::scope::View;
+use crate::resource::Resource;
+use crate::snapshot::Answer;
+
+/// The trials of one client and type.
+#[derive(Debug, Default)]
+pub(super) struct Trials {
+    current: Option<Trial>,
+    waiting: VecDeque<Trial>,
+    /// What the client took last, where that is needed to offer it part of a change.
+    good: BTreeMap<Arc<str>, Resource>,
+    /// The last complete response that it took.
+    complete: Option<Arc<Response>>,
+}
+
+impl Trials {
+    pub(super) fn is_active(&self) -> bool {
+        self.current.is_some() || !self.waiting.is_empty()
+    }
+
+    /// Ends all of them.
+    pub(super) fn clear(&mut self) {
+        self.current = None;
+        self.waiting.clear();
+    }
+
+    pub(super) fn forget(&mut self, key: &str) {
+        self.good.remove(key);
+    }
+
+    /// What the client took last under `key`.
+    pub(super) fn good(&self, key: &str) -> Option<&Resource> {
+        let complete = self.complete.as_ref();
+        self.good
+            .get(key)
+            .or_else(|| complete.and_then(|response| response.resource(key)))
+    }
+}
+
+impl Ledger {
+    pub(crate) fn take_news(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The client took `response`, which answered `keys`; of a `complete` one, what is left out is gone.
+    pub(crate) fn take(
+        &mut self,
+        response: &Arc<Response>,
+        keys: &[Arc<str>],
+        bisect: &Bisect,
+        complete: bool,
+    ) {
+        self.accept(keys);
+        if !bisect.covers(&response.type_url) {
+            return;
+        }
+        if complete {
+            self.trials.complete = Some(Arc::clone(response));
+        } else {
+            let cuts = bisect.cut(&response.type_url).is_some();
+            for key in keys {
+                let kept = response.resource(key);
+                match kept.filter(|resource| cuts || resource.ttl().is_some()) {
+                    Some(kept) => self.trials.good.insert(Arc::clone(key), kept.clone()),
+                    None => self.trials.good.remove(key),
+                };
+            }
+        }
+        self.learn(response.nonce, None, bisect);
+    }
+
+    /// The client refused `response`, which answered `keys`; of a `complete` one, what is left out is gone.
+    ///
+    /// Where the type is not bisected, they are parked as one group:
+    /// nothing says which of them was bad, so all are sent again once one of them changes (rule 9).
+    pub(crate) fn refuse(
+        &mut self,
+        response: &Response,
+        keys: &[Arc<str>],
+        rejection: &Rejection,
+        bisect: &Bisect,
+        complete: bool,
+    ) {
+        if self.learn(response.nonce, Some(rejection), bisect) {
+            return;
+        }
+        let elements = Element::of(response, keys, complete);
+        if !bisect.covers(&response.type_url) || elements.is_empty() {
+            self.reject(response.nonce, keys);
+            return;
+        }
+        for element in &elements {
+            self.hide(element, complete);
+        }
+        let proven = !complete || self.trials.complete.is_some();
+        let mut trial = Trial::among(elements, response, rejection, complete, proven);
+        self.convict(&mut trial, 0, bisect);
+        if !trial.search.is_over() {
+            self.trials.waiting.push_back(trial);
+        }
+    }
+
+    /// Makes the next offer due, where nothing else is; says whether there is one.
+    pub(crate) fn offer(&mut self, demand: Demand<'_>, nonce: Nonce) -> bool {
+        while let Some(mut trial) = self.next_trial() {
+            if trial.offered.is_some() {
+                self.trials.current = Some(trial);
+                return false;
+            }
+            trial.keep(|element| self.stands(element, demand.view));
+            let begun = *trial.begun.get_or_insert(demand.now);
+            let bisect = demand.bisect;
+            let spent =
+                trial.offers >= bisect.offers || demand.now.saturating_sub(begun) > bisect.time;
+            let offer = if spent { None } else { trial.search.next() };
+            let Some(offer) = offer else {
+                self.close(trial, bisect);
+                continue;
+            };
+            trial.offers += 1;
+            self.lay_out(&trial, offer.all(), offer.new_ones(), bisect);
+            trial.offered = Some((nonce, offer));
+            self.trials.current = Some(trial);
+            self.offering = true;
+            return true;
+        }
+        false
+    }
+
+    fn next_trial(&mut self) -> Option<Trial> {
+        let current = self.trials.current.take();
+        current.or_else(|| self.trials.waiting.pop_front())
+    }
+
+    /// Whether what was sent is still what is published and asked for, and covered.
+    fn stands(&self, element: &Element, view: View<'_>) -> bool {
+        let published = if self.is_subscribed(&element.key) {
+            view.answer(&element.key)
+        } else if self.covers(&element.key) {
+            view.answer_to_wildcard(&element.key)
+        } else {
+            return false;
+        };
+        let same = match published {
+            Answer::Resource(resource) => Some(resource.version()) == element.version(),
+            Answer::Missing => element.sent.is_none(),
+            Answer::Failed(_) | Answer::Withheld => false,
+        };
+        same && self.overlay.is_covered(&element.key)
+    }
+
+    /// Makes due what the client is to judge next.
+    fn lay_out(&mut self, trial: &Trial, all: &[usize], new_ones: &[usize], bisect: &Bisect) {
+        match &trial.matter {
+            Matter::Among(elements) => {
+                for element in pick(elements, new_ones) {
+                    self.overlay.uncover(&element.key);
+                    self.unanswer(&element.key);
+                    self.due.insert(element.key);
+                }
+                // The base alone: what the client has without any of them.
+                if new_ones.is_empty() {
+                    self.owed = true;
+                }
+            }
+            Matter::Within(within) => {
+                let Some(cut) = bisect.cut(&trial.type_url) else {
+                    return;
+                };
+                let element = &within.element;
+                let give = Substitute::Resource(within.with(all, &**cut));
+                self.overlay.cover(&element.key, element.version(), give);
+                self.unanswer(&element.key);
+                self.due.insert(Arc::clone(&element.key));
+            }
+        }
+    }
+
+    /// The offer `nonce` turned out to be nothing new.
+    pub(crate) fn skip_offer(&mut self, nonce: Nonce, bisect: &Bisect) {
+        self.learn(nonce, None, bisect);
+    }
+
+    /// What the answer to the offer `nonce` says; false if that is not under way.
+    fn learn(&mut self, nonce: Nonce, refused: Option<&Rejection>, bisect: &Bisect) -> bool {
+        let Some(mut trial) = self.trials.current.take() else {
+            return false;
+        };
+        let Some((_, offer)) = trial.offered.take_if(|(offered, _)| *offered == nonce) else {
+            self.trials.current = Some(trial);
+            return false;
+        };
+        let found = trial.search.culprits().len();
+        trial.search.answer(refused.is_none());
+        if let Some(rejection) = refused {
+            trial.rejection = rejection.clone();
+            trial.nonce = nonce;
+            let refused = match &trial.matter {
+                Matter::Among(elements) => pick(elements, offer.new_ones()),
+                Matter::Within(within) => vec![within.element.clone()],
+            };
+            for element in &refused {
+                self.hide(element, trial.complete);
+            }
+        }
+        self.convict(&mut trial, found, bisect);
+        if trial.search.is_over() {
+            self.close(trial, bisect);
+        } else {
+            self.trials.current = Some(trial);
+        }
+        true
+    }
+
+    /// Covers what the client refuses; of a `complete` type it is given what it had, elsewhere it keeps that.
+    fn hide(&mut self, element: &Element, complete: bool) {
+        let give = match self.trials.good(&element.key) {
+            _ if !complete => Substitute::Nothing,
+            Some(good) => Substitute::Resource(good.clone()),
+            None => Substitute::Missing,
+        };
+        self.overlay.cover(&element.key, element.version(), give);
+    }
+
+    /// Parks the culprits after the first `known` ones, and tells of them or goes on within them.
+    fn convict(&mut self, trial: &mut Trial, known: usize, bisect: &Bisect) {
+        let found: Vec<usize> = trial
+            .search
+            .culprits()
+            .get(known..)
+            .unwrap_or_default()
+            .to_vec();
+        for place in found {
+            match &trial.matter {
+                Matter::Among(elements) => {
+                    let Some(element) = elements.get(place).cloned() else {
+                        continue;
+                    };
+                    let kin: Vec<Arc<str>> = pick(elements, &trial.search.taken())
+                        .into_iter()
+                        .map(|kin| kin.key)
+                        .collect();
+                    self.rejected.park_beside(trial.nonce, &element.key, &kin);
+                    let cut = bisect.cut(&trial.type_url);
+                    let good = self.trials.good(&element.key);
+                    let within = cut.and_then(|cut| trial.within(element.clone(), good, &**cut));
+                    match within {
+                        Some(mut within) => {
+                            self.convict(&mut within, 0, bisect);
+                            self.trials.waiting.push_front(within);
+                        }
+                        None => self.tell(trial, &element, None),
+                    }
+                }
+                Matter::Within(within) => {
+                    let Some((part, content)) = within.changes.get(place) else {
+                        continue;
+                    };
+                    let (element, rejection) = (within.element.clone(), trial.rejection.clone());
+                    if let Some(content) = content {
+                        self.overlay
+                            .note_bad(&element.key, part, content, rejection);
+                    }
+                    self.tell(trial, &element, Some(Arc::clone(part)));
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, trial: &Trial, element: &Element, part: Option<Arc<str>>) {
+        self.news.push(Event::Isolated(Isolated {
+            type_url: trial.type_url.clone(),
+            name: element.name(),
+            version: element.version(),
+            part,
+            rejection: trial.rejection.clone(),
+        }));
+    }
+
+    /// Leaves the client with what it took; what is still open stays parked together.
+    fn close(&mut self, trial: Trial, bisect: &Bisect) {
+        self.sweep |= self.wildcard;
+        match &trial.matter {
+            Matter::Among(elements) => {
+                let open: Vec<Arc<str>> = pick(elements, &trial.search.open())
+                    .into_iter()
+                    .map(|element| element.key)
+                    .collect();
+                if open.is_empty() {
+                    return;
+                }
+                self.rejected.park(trial.nonce, &open);
+                self.news
+                    .push(Event::Unresolved(trial.type_url, open, trial.rejection));
+            }
+            Matter::Within(within) if within.changes.is_empty() => {}
+            Matter::Within(within) => {
+                let (taken, open) = (trial.search.taken(), trial.search.open());
+                let element = &within.element;
+                let known = self.trials.good(&element.key).is_some();
+                if let (Some(cut), true) = (bisect.cut(&trial.type_url), known) {
+                    let given = within.with(&taken, &**cut);
+                    self.settle_resource(&element.key, &given);
+                    let give = Substitute::Resource(given);
+                    self.overlay.cover(&element.key, element.version(), give);
+                }
+                self.rejected
+                    .park(trial.nonce, std::slice::from_ref(&element.key));
+                if !open.is_empty() {
+                    self.tell(&trial, element, None);
+                }
+            }
+        }
+    }
+}
