@@ -19,6 +19,12 @@ servers: ## Install the real servers that the tests run (about five minutes the 
 test: servers ## Run every test, on the real servers
 	cargo test --workspace
 
+KILLS ?= 300
+
+.PHONY: chaos
+chaos: servers ## Kill fusegate KILLS=300 times in a cluster and as often in a directory, at random moments (about five minutes; SEED= repeats one)
+	FUSEGATE_KILLS=$(KILLS) $(if $(SEED),FUSEGATE_SEED=$(SEED)) cargo test --test main story::kills -- --nocapture
+
 .PHONY: bench-reaction
 bench-reaction: servers ## Measure a status write to the first 503, and where the time goes (a few minutes)
 	cargo bench --bench reaction

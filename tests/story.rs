@@ -1,23 +1,31 @@
 //! The story on real servers: a status is written at one end, and at the other Envoy sheds, the CRD has its previous schema back, and an alert stands.
 
+mod absent;
 mod acts;
 mod audit;
 mod cluster;
 mod contracts;
+mod dice;
 mod documents;
 mod fleet;
 mod folder;
 mod gates;
 mod illegal;
+mod kills;
 mod lifecycle;
 mod observe;
+mod outage;
+mod pager;
 mod recovery;
 mod refusal;
 mod restart;
+mod rights;
 mod shape;
 mod store;
 mod streak;
 mod trip;
+mod trouble;
 mod visit;
 mod wire;
+mod witness;
 mod world;

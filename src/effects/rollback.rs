@@ -1,7 +1,7 @@
 //! Rollbacks: a CRD gets its previous schema back, once per incident, or it is said why not.
 //!
 //! The steps are the same on an API server and in a directory, see [`Ground`]: claim the incident,
-//! look at the CRD afresh, rehearse, replace, look again, mark the schema that was left, settle the
+//! look at the CRD afresh, mark the schema that is to be left, rehearse, replace, look again, settle the
 //! incident. Each can be repeated, so a crash between any two is mended by starting over.
 //! See `docs/decisions/0004-rollback-by-replace.md`.
 
@@ -87,7 +87,7 @@ trait Ground: Sync {
         live: Value,
     ) -> impl Future<Output = Result<(), Stop>> + Send;
 
-    /// Marks the schema that was left.
+    /// Marks the schema that is left.
     fn mark_bad(&self, order: &Rollback) -> impl Future<Output = Result<(), Stop>> + Send;
 
     /// Writes down how the incident ended.
@@ -184,12 +184,15 @@ async fn carry_out(
 
 async fn restore(ground: &impl Ground, order: &Rollback) -> Result<(), Stop> {
     let live = ground.live(order).await?;
-    if judge::judge(order, live.as_ref())? == Finding::Ready {
+    let finding = judge::judge(order, live.as_ref())?;
+    // Before it is left: once it is, nobody but this order has the schema that is to be marked.
+    ground.mark_bad(order).await?;
+    if finding == Finding::Ready {
         // `judge` has refused a CRD that is gone.
         ground.replace(order, live.unwrap_or_default()).await?;
         verify(ground, order).await?;
     }
-    ground.mark_bad(order).await
+    Ok(())
 }
 
 /// What was accepted isn't always what is kept: webhooks and older API servers change it.

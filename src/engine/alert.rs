@@ -181,9 +181,22 @@ impl Engine {
         Alert {
             labels: self.labels(SUPPRESSED, key, lowered, entry, "any"),
             annotations,
-            starts_at: now.wall.0,
+            starts_at: entry.suppressed_since.unwrap_or(now.wall).0,
             ends_at: None,
         }
+    }
+
+    /// The end of the alert of a trip that was recovered from lately.
+    pub(crate) fn resolved_alert(&self, now: Now, key: &Key, uid: &Arc<str>) -> Option<Alert> {
+        let policy = self.policies.get(key)?;
+        let (lowered, entry) = (policy.lowered.as_ref()?, policy.circuits.get(uid)?);
+        let ended = entry.lately_ended(now).filter(|_| lowered.alert)?;
+        let mut alert = self.open_alert(key, policy, lowered, entry, &ended.trip);
+        alert.ends_at = Some(entry.since.0.max(alert.starts_at));
+        alert
+            .annotations
+            .insert("resolved_by".into(), cause_of_end(Cue::Report).into());
+        Some(alert)
     }
 
     /// The identity. No value, streak or attempt may stand here.

@@ -1,55 +1,19 @@
 //! A circuit as the engine keeps it: the breaker, and what the world was last told of it.
 
+mod entry;
+
 use std::sync::Arc;
 
 use crate::breaker::circuit::{Circuit, Forced, Identity, StateName, TripId};
 use crate::breaker::persisted;
 use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
-use crate::breaker::time::{Mono, Now, Wall};
-use crate::effects::effect::Alert;
+use crate::breaker::time::{Mono, Now};
 use crate::engine::enforce::contributor;
-use crate::engine::object::Values;
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, record};
-use crate::policy::contribution::Refusal;
 use crate::source::event::GroupKind;
 
-#[derive(Debug)]
-pub(crate) struct CircuitEntry {
-    pub(crate) object: Arc<str>,
-    pub(crate) kind: GroupKind,
-    pub(crate) breaker: Circuit,
-    pub(crate) wake: Option<Mono>,
-    pub(crate) since: Wall,
-    pub(crate) alerts: Vec<Alert>,
-    pub(crate) refusals: Vec<Refusal>,
-    pub(crate) restored: Option<Values>,
-    pub(crate) resumed: bool,
-    pub(crate) cause: Cue,
-}
-
-/// Where a step came from; the audit's `source`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cue {
-    Report,
-    Timer,
-    Override,
-    Policy,
-    Leader,
-    Deleted,
-    Unselected,
-    PolicyDeleted,
-}
-
-impl CircuitEntry {
-    pub(crate) fn state(&self) -> StateName {
-        self.breaker.state.name()
-    }
-
-    pub(crate) fn trip(&self) -> Option<TripId> {
-        self.breaker.state.trip().map(|trip| trip.id)
-    }
-}
+pub(crate) use entry::{CircuitEntry, Cue, Ended};
 
 impl Engine {
     /// Makes sure that an object has a circuit, resuming what was written down of it.
@@ -76,30 +40,14 @@ impl Engine {
         let told = policy.heard.as_ref().filter(|_| !self.leads);
         let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
         let record = policy.resume.remove(uid).or_else(|| told.cloned());
-        let mut breaker = Circuit::new(identity.clone());
+        let mut entry =
+            CircuitEntry::new(object.clone(), kind, Circuit::new(identity.clone()), now);
         if let Some(record) = &record {
             let read = record::read(record, now);
-            breaker = persisted::resume(identity, &lowered.config, &read, now);
+            entry.breaker = persisted::resume(identity, &lowered.config, &read, now);
+            entry.take_up(record, now);
         }
-        let resumed = breaker.state.name() != StateName::Closed;
-        let restored = record
-            .as_ref()
-            .filter(|_| resumed)
-            .map(|record| record::thaw(&record.frozen));
-        let entry = CircuitEntry {
-            object: object.clone(),
-            kind,
-            breaker,
-            wake: None,
-            since: record
-                .and_then(|record| record.since)
-                .map_or(now.wall, |time| Wall(time.millis())),
-            alerts: Vec::new(),
-            refusals: Vec::new(),
-            restored,
-            resumed,
-            cause: Cue::Report,
-        };
+        let resumed = entry.resumed;
         policy.count_move(StateName::Closed, entry.state());
         policy.circuits.insert(uid.clone(), entry);
         self.apply_overrides_to(now, key, uid);
@@ -107,6 +55,9 @@ impl Engine {
         if resumed {
             self.contribute(key, uid);
             self.sync_alerts(now, key, uid);
+        }
+        if record.is_some() && self.leads && self.view.synced {
+            self.retell(now, key, uid);
         }
         self.stale_views.insert((key.clone(), uid.clone()));
     }
@@ -228,12 +179,12 @@ impl Engine {
 
     /// Carries on what a step or the leader's word has said.
     pub(crate) fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
+        let last_step = self.last_step(key);
         for effect in said {
             match effect {
                 Said::Changed(change) => {
                     if let Some(entry) = self.circuit_mut(key, uid) {
-                        entry.since = now.wall;
-                        entry.resumed |= change.to != StateName::Closed;
+                        entry.follow(&change, last_step, now);
                     }
                     self.counts.moves.push(change.to);
                     self.tell_change(now, key, uid, &change, cue);
@@ -242,7 +193,12 @@ impl Engine {
                         self.order_rollback(now, key, uid, trip.id);
                     }
                 }
-                Said::Suppressed(cause) => self.tell_suppressed(now, key, uid, cause),
+                Said::Suppressed(cause) => {
+                    if let Some(entry) = self.circuit_mut(key, uid) {
+                        entry.suppressed_since = Some(now.wall);
+                    }
+                    self.tell_suppressed(now, key, uid, cause);
+                }
                 Said::Latched => self.tell_latched(now, key, uid),
                 Said::Armed | Said::Disarmed | Said::ProbeTimedOut | Said::Persist => {}
             }
@@ -251,6 +207,15 @@ impl Engine {
             }
         }
         self.sync_alerts(now, key, uid);
+    }
+
+    fn last_step(&self, key: &Key) -> u8 {
+        let lowered = self
+            .policies
+            .get(key)
+            .and_then(|policy| policy.lowered.as_ref());
+        let steps = lowered.map_or(0, |lowered| lowered.config.half_open.admit_percent.len());
+        u8::try_from(steps.saturating_sub(1)).unwrap_or(u8::MAX)
     }
 
     fn context(&self, now: Now, key: &Key, uid: &Arc<str>) -> Option<Context> {
@@ -308,10 +273,6 @@ impl Engine {
         for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.for_each_circuit(&key, |engine, uid| engine.reschedule(now, &key, uid));
         }
-    }
-
-    pub(crate) fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
-        self.circuit_mut(key, uid)?.restored.take()
     }
 
     pub(crate) fn trip_of(&self, key: &Key, uid: &Arc<str>) -> Option<TripId> {

@@ -8,7 +8,7 @@ use crate::breaker::time::Now;
 use crate::condition::contract::Contract;
 use crate::engine::{Engine, Key};
 use crate::policy::allowance::Allowance;
-use crate::source::event::{Document, GroupKind, Meta};
+use crate::source::event::{Document, Feed, GroupKind, Meta};
 
 #[derive(Debug)]
 pub(crate) struct ContractEntry {
@@ -92,6 +92,11 @@ impl Engine {
         spec: Arc<ConditionContractSpec>,
     ) -> bool {
         entry.waiting = None;
+        if !self.listed.contains(&Feed::Contracts) && !entry.had_its_kind() {
+            // Another one that is not listed yet may have the kind, and the order of a list must not decide.
+            entry.waiting = Some(spec);
+            return false;
+        }
         let kind = GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str());
         let owner = self
             .contract_of(&kind)
@@ -114,7 +119,12 @@ impl Engine {
 
     fn keep_contract(&mut self, now: Now, entry: ContractEntry, changed: bool) {
         let (name, kind) = (entry.meta.name.clone(), entry.kind.clone());
+        let judges = entry.compiled.is_some();
         self.contracts.insert(name.clone(), entry);
+        if !judges {
+            // Its policies say why they are not in force, and that is news to them.
+            self.relower_contracted(now, &name);
+        }
         if let Some(kind) = &kind {
             self.kinds.entry(kind.clone()).or_default();
         }
@@ -130,7 +140,7 @@ impl Engine {
     }
 
     /// Gives contracts that waited for their kind another chance, now that one has let go of it.
-    fn retry_contracts(&mut self, now: Now) {
+    pub(crate) fn retry_contracts(&mut self, now: Now) {
         let waiting = self
             .contracts
             .iter()
@@ -189,6 +199,12 @@ impl ContractEntry {
         entry.meta = meta;
         entry.seen = true;
         entry
+    }
+
+    /// Whether the status says that the kind is this contract's.
+    fn had_its_kind(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|each| each.type_ == "Accepted" && each.reason != "InvalidSpec")
     }
 
     /// Replaces what is judged by, if the new spec can be judged by at all.

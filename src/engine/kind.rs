@@ -139,7 +139,10 @@ impl Engine {
             }
             Feed::Crds | Feed::Revisions => {}
         }
-        self.listed.insert(feed);
+        let contracts = feed == Feed::Contracts;
+        if self.listed.insert(feed) && contracts {
+            self.retry_contracts(now);
+        }
         self.publisher.recheck();
         if self.is_listed() && !self.view.synced {
             self.finish_listing(now);
@@ -155,6 +158,7 @@ impl Engine {
         }
         if self.leads {
             self.repeat_rollbacks(now);
+            self.retell_all(now);
         }
         self.policies
             .values_mut()

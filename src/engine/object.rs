@@ -32,8 +32,8 @@ pub(crate) struct ObjectEntry {
     fingerprint: Fingerprint,
     entries: Box<[Entry]>,
     legality: Legality,
-    legal: Values,
-    frozen: Option<Values>,
+    pub(super) legal: Values,
+    pub(super) frozen: Option<Values>,
 }
 
 impl ObjectEntry {
@@ -223,68 +223,6 @@ impl Engine {
             Cue::Report,
         );
         self.contribute(key, uid);
-    }
-
-    /// Keeps what is published as it was before the trip while any policy rejects
-    /// updates, and catches up when none does any more. `before` is what was published
-    /// before the event at hand.
-    pub(crate) fn freeze(
-        &mut self,
-        kind: &GroupKind,
-        uid: &Arc<str>,
-        before: Option<Values>,
-        keys: &[Key],
-    ) {
-        // What was restored waits for its object, which may not have been seen yet.
-        if self.object(kind, uid).is_none() {
-            return;
-        }
-        let rejecting = keys.iter().any(|key| self.rejects_updates(key, uid));
-        let restored = keys.iter().find_map(|key| self.restored_values(key, uid));
-        let Some(object) = self
-            .kinds
-            .get_mut(kind)
-            .and_then(|entry| entry.objects.get_mut(uid))
-        else {
-            return;
-        };
-        let changed = match (rejecting, object.frozen.is_some()) {
-            (true, false) => {
-                object.frozen = restored.or(before).or_else(|| Some(Values::from([])));
-                true
-            }
-            (false, true) => {
-                object.frozen = None;
-                true
-            }
-            _ => false,
-        };
-        if changed {
-            for key in keys {
-                self.contribute(key, uid);
-            }
-        }
-    }
-
-    fn object(&self, kind: &GroupKind, uid: &str) -> Option<&ObjectEntry> {
-        self.kinds.get(kind)?.objects.get(uid)
-    }
-
-    /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
-    pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
-        let before = self.object(kind, uid).map(|object| object.shown().clone());
-        let keys = self.judges(kind, namespace);
-        self.freeze(kind, uid, before, &keys);
-    }
-
-    /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
-    /// what was published before the event at hand is known elsewhere.
-    pub(crate) fn thaw(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
-        let object = self.object(kind, uid);
-        if object.is_some_and(|object| object.frozen.is_some()) {
-            let keys = self.judges(kind, namespace);
-            self.freeze(kind, uid, None, &keys);
-        }
     }
 
     fn audit_map(

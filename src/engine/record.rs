@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use fusegate_crds::{CauseRecord, CircuitRecord, CircuitState, OverrideState, RuleRecord, Time};
 
-use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
+use crate::breaker::circuit::{Cause, Forced, StateName, Trip, TripId};
 use crate::breaker::config::Config;
 use crate::breaker::persisted::{
     Persisted, PersistedObservation, PersistedState, PersistedStreak, PersistedTrip, persist,
 };
 use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
 use crate::breaker::time::{Now, Wall};
-use crate::engine::circuit::CircuitEntry;
+use crate::engine::circuit::{CircuitEntry, Ended};
 use crate::engine::object::Values;
 use crate::policy::layer::RuntimeValue;
 
@@ -29,7 +29,12 @@ pub(crate) fn write(
     now: Now,
 ) -> CircuitRecord {
     let persisted = persist(&entry.breaker, config, now);
-    let trip = entry.breaker.state.trip();
+    let ended = entry.lately_ended(now);
+    let trip = entry
+        .breaker
+        .state
+        .trip()
+        .or(ended.map(|ended| &ended.trip));
     let mut record = CircuitRecord {
         uid: uid.to_owned(),
         kind: entry.kind.kind.to_string(),
@@ -40,16 +45,6 @@ pub(crate) fn write(
             StateName::HalfOpen => CircuitState::HalfOpen,
         },
         overridden: entry.breaker.forced.map(overridden),
-        trip_id: trip.map(|trip| trip.id.to_string()),
-        cause: trip.map(|trip| match trip.cause {
-            Cause::Breach => CauseRecord::Breach,
-            Cause::Illegal => CauseRecord::Illegal,
-        }),
-        tripped_at: trip.and_then(|trip| time(trip.at)),
-        tripped_rule: trip
-            .and_then(|trip| trip.rule)
-            .and_then(|rule| i64::try_from(rule).ok()),
-        tripped_value: trip.and_then(|trip| trip.value.as_ref()).map(text),
         incident: i64::try_from(persisted.incident).unwrap_or(i64::MAX),
         level: persisted.level.into(),
         level_since: (persisted.level > 0)
@@ -60,26 +55,19 @@ pub(crate) fn write(
         armed: entry.breaker.armed,
         latched: persisted.latched,
         suppressed: persisted.suppressed,
+        suppressed_since: entry
+            .suppressed_since
+            .filter(|_| persisted.suppressed)
+            .and_then(time),
+        reopened: entry.reopened && trip.is_some(),
         trips: persisted.trips.iter().filter_map(|at| time(*at)).collect(),
         frozen: frozen.map(freeze).unwrap_or_default(),
+        frozen_omitted: frozen.is_none() && entry.unfrozen,
+        step: ended.and_then(|ended| ended.step).map(i64::from),
         ..CircuitRecord::default()
     };
-    match persisted.state {
-        PersistedState::Closed => {}
-        PersistedState::Open { until, .. } => record.until = time(until),
-        PersistedState::HalfOpen {
-            step,
-            successes,
-            since,
-            step_since,
-            ..
-        } => {
-            record.step = Some(step.into());
-            record.successes = Some(successes.into());
-            record.since = time(since);
-            record.step_since = time(step_since);
-        }
-    }
+    write_trip(&mut record, trip);
+    write_state(&mut record, &persisted.state);
     let streaks = (0_i64..)
         .zip(&persisted.rules)
         .chain([(ILLEGAL, &persisted.illegal)]);
@@ -89,24 +77,72 @@ pub(crate) fn write(
     record
 }
 
+fn write_trip(record: &mut CircuitRecord, trip: Option<&Trip>) {
+    let Some(trip) = trip else { return };
+    record.trip_id = Some(trip.id.to_string());
+    record.cause = Some(match trip.cause {
+        Cause::Breach => CauseRecord::Breach,
+        Cause::Illegal => CauseRecord::Illegal,
+    });
+    record.tripped_at = time(trip.at);
+    record.tripped_rule = trip.rule.and_then(|rule| i64::try_from(rule).ok());
+    record.tripped_value = trip.value.as_ref().map(text);
+}
+
+fn write_state(record: &mut CircuitRecord, state: &PersistedState) {
+    match state {
+        PersistedState::Closed => {}
+        PersistedState::Open { until, .. } => record.until = time(*until),
+        PersistedState::HalfOpen {
+            step,
+            successes,
+            since,
+            step_since,
+            ..
+        } => {
+            record.step = Some((*step).into());
+            record.successes = Some((*successes).into());
+            record.since = time(*since);
+            record.step_since = time(*step_since);
+        }
+    }
+}
+
+/// The trip that a Closed circuit has just recovered from.
+pub(crate) fn ended(record: &CircuitRecord, now: Now) -> Option<Ended> {
+    let trip = trip(record, now)?;
+    let trip = Trip {
+        id: trip.id,
+        cause: trip.cause,
+        rule: trip.rule,
+        value: trip.value,
+        at: trip.at,
+        mono: now.mono,
+    };
+    let step = record.step.and_then(|step| u8::try_from(step).ok());
+    Some(Ended { trip, step })
+}
+
+fn trip(record: &CircuitRecord, now: Now) -> Option<PersistedTrip> {
+    let wall = |time: Option<Time>| time.map_or(now.wall, |time| Wall(time.millis()));
+    Some(PersistedTrip {
+        id: record.trip_id.as_deref()?.parse::<TripId>().ok()?,
+        cause: match record.cause {
+            Some(CauseRecord::Illegal) => Cause::Illegal,
+            _ => Cause::Breach,
+        },
+        rule: record
+            .tripped_rule
+            .and_then(|rule| usize::try_from(rule).ok()),
+        value: record.tripped_value.as_deref().map(value),
+        at: wall(record.tripped_at.or(record.since)),
+    })
+}
+
 /// Reads a circuit back. What can't be read counts as not having happened.
 pub(crate) fn read(record: &CircuitRecord, now: Now) -> Persisted {
     let wall = |time: Option<Time>| time.map_or(now.wall, |time| Wall(time.millis()));
-    let trip = || {
-        Some(PersistedTrip {
-            id: record.trip_id.as_deref()?.parse::<TripId>().ok()?,
-            cause: match record.cause {
-                Some(CauseRecord::Illegal) => Cause::Illegal,
-                _ => Cause::Breach,
-            },
-            rule: record
-                .tripped_rule
-                .and_then(|rule| usize::try_from(rule).ok()),
-            value: record.tripped_value.as_deref().map(value),
-            at: wall(record.tripped_at.or(record.since)),
-        })
-    };
-    let state = match (record.state, trip()) {
+    let state = match (record.state, trip(record, now)) {
         (CircuitState::Open, Some(trip)) => PersistedState::Open {
             trip,
             until: wall(record.until),

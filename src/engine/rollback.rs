@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::{IncidentRecord, IncidentState};
+use fusegate_crds::{IncidentState, RollbackMode};
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::Now;
 use crate::effects::effect::{Action, Effect, Line, Rollback, Target};
-use crate::engine::contract::ContractEntry;
+use crate::engine::incident::blocked_before;
 use crate::engine::{Engine, Key};
 use crate::revision;
 use crate::revision::decide::{Facts, Verdict, decide};
@@ -153,7 +153,7 @@ impl Engine {
         verdict: Verdict,
         order: Option<&Rollback>,
     ) {
-        let restored = self.restored(kind);
+        let (restored, blocked) = (self.restored(kind), self.blocked_live(kind));
         let Some(entry) = self.kinds.get_mut(kind) else {
             return;
         };
@@ -172,6 +172,10 @@ impl Engine {
                 message: "this schema was rolled back before and somebody brought it back; it is not rolled back twice. \
                           Apply a good schema, or find out who applies this one"
                     .into(),
+            },
+            (Verdict::Joined(IncidentState::Blocked), _) => match blocked {
+                Some(blocked) => blocked,
+                None => return,
             },
             (Verdict::Joined(IncidentState::RolledBack), _) => match restored {
                 Some(target) => RollbackState::Done { target },
@@ -241,7 +245,7 @@ impl Engine {
         self.sync_kind_alerts(now, &kind);
     }
 
-    fn sync_kind_alerts(&mut self, now: Now, kind: &GroupKind) {
+    pub(crate) fn sync_kind_alerts(&mut self, now: Now, kind: &GroupKind) {
         let concerned = self
             .policies
             .iter()
@@ -294,7 +298,7 @@ impl Engine {
     /// What an alert says of the rollback.
     pub(crate) fn rollback_text(&self, kind: &GroupKind) -> String {
         match self.kinds.get(kind).map(|entry| &entry.rollback) {
-            None | Some(RollbackState::None) => "not asked for by the contract".to_owned(),
+            None | Some(RollbackState::None) => self.rollback_unknown(kind),
             Some(RollbackState::Ordered { target, .. }) => {
                 format!("under way to revision {target}")
             }
@@ -311,6 +315,20 @@ impl Engine {
         }
     }
 
+    /// What is said of a rollback that was neither ordered nor blocked.
+    fn rollback_unknown(&self, kind: &GroupKind) -> String {
+        let spec = self
+            .contract_of(kind)
+            .and_then(|contract| contract.spec.as_ref());
+        let asked = spec.is_some_and(|spec| spec.rollback.mode != RollbackMode::Off);
+        let text = if asked {
+            "none so far: it is decided once the CRD and its revisions are known, and a schema that came after the trip stays"
+        } else {
+            "not asked for by the contract"
+        };
+        text.to_owned()
+    }
+
     /// Says once more what has to be stored; for whoever leads anew.
     pub(crate) fn repeat_records(&mut self, now: Now) {
         for kind in self.kinds.keys().cloned().collect::<Vec<_>>() {
@@ -324,6 +342,7 @@ impl Engine {
     /// Asks once more for the rollbacks of trips that stand; for whoever leads anew, and after a
     /// restart, since the last process may have died between a trip and its rollback.
     pub(crate) fn repeat_rollbacks(&mut self, now: Now) {
+        self.finish_incidents(now);
         for key in self.policies.keys().cloned().collect::<Vec<Key>>() {
             self.for_each_circuit(&key, |engine, uid| {
                 if let Some(trip) = engine.trip_under_live_schema(&key, uid) {
@@ -342,15 +361,4 @@ impl Engine {
         let mended = live.is_some_and(|live| live.seen_at > trip.at.0);
         (!mended).then_some(trip.id)
     }
-}
-
-/// What an incident that was dealt with before was blocked by, if it was.
-fn blocked_before(contract: &ContractEntry, incident: &str) -> Option<RollbackState> {
-    let blocked =
-        |record: &&IncidentRecord| record.id == incident && record.state == IncidentState::Blocked;
-    let record = contract.incidents.iter().find(blocked)?;
-    Some(RollbackState::Blocked {
-        reason: record.reason.as_deref().unwrap_or("Blocked").into(),
-        message: record.message.as_deref().unwrap_or_default().into(),
-    })
 }

@@ -166,7 +166,10 @@ impl Engine {
         }
         self.repeat_alerts();
         self.repeat_records(now);
-        self.repeat_rollbacks(now);
+        if self.is_listed() {
+            self.repeat_rollbacks(now);
+            self.retell_all(now);
+        }
         self.remove_expired_overrides(now);
         let kinds: Vec<GroupKind> = self.kinds.keys().cloned().collect();
         for kind in kinds {

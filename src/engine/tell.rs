@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::step::{Change, Reason};
-use crate::breaker::time::Now;
+use crate::breaker::time::{Now, Wall};
 use crate::effects::effect::{Action, Effect, Line, Note, Regarding, Target};
 use crate::engine::alert::cause_name;
 use crate::engine::circuit::{CircuitEntry, Cue};
@@ -39,20 +39,7 @@ impl Engine {
             };
         }
         let trip = change.trip.as_ref().map(|trip| trip.id);
-        let note = format!(
-            "policy {}/{}: {} → {}: {why}{}",
-            key.0,
-            key.1,
-            state(change.from),
-            state(change.to),
-            trip.map_or_else(String::new, |id| format!(" (trip {id})")),
-        );
-        let once = format!(
-            "{}/{}/{}",
-            trip.map_or_else(String::new, |id| id.to_string()),
-            state(change.to),
-            step(entry)
-        );
+        let step = step(entry);
         let verdict = if lowered.observe || entry.breaker.forced.is_some() {
             "Observed"
         } else {
@@ -68,19 +55,41 @@ impl Engine {
             &why,
             trip,
         );
-        let warning = change.to == StateName::Open;
         self.effects.extend(line);
-        self.tell(
-            now,
-            key,
-            uid,
-            Told {
-                warning,
-                reason: event_reason(change),
-                note,
-                once,
-            },
+        self.note_change(key, uid, change, &why, step, now.wall);
+    }
+
+    /// The Event of a change of state, which is known by its trip, the state and the step.
+    pub(crate) fn note_change(
+        &mut self,
+        key: &Key,
+        uid: &Arc<str>,
+        change: &Change,
+        why: &str,
+        step: u8,
+        at: Wall,
+    ) {
+        let trip = change.trip.as_ref().map(|trip| trip.id);
+        let note = format!(
+            "policy {}/{}: {} → {}: {why}{}",
+            key.0,
+            key.1,
+            state(change.from),
+            state(change.to),
+            trip.map_or_else(String::new, |id| format!(" (trip {id})")),
         );
+        let once = format!(
+            "{}/{}/{step}",
+            trip.map_or_else(String::new, |id| id.to_string()),
+            state(change.to),
+        );
+        let told = Told {
+            warning: change.to == StateName::Open,
+            reason: event_reason(change),
+            note,
+            once,
+        };
+        self.tell(at, key, uid, told);
     }
 
     pub(crate) fn tell_suppressed(&mut self, now: Now, key: &Key, uid: &Arc<str>, cause: Cause) {
@@ -92,7 +101,7 @@ impl Engine {
         self.effects.extend(line);
         let once = format!("suppressed/{}", now.wall.0);
         self.tell(
-            now,
+            now.wall,
             key,
             uid,
             Told {
@@ -115,7 +124,7 @@ impl Engine {
             trip.map_or_else(String::new, |id| id.to_string())
         );
         self.tell(
-            now,
+            now.wall,
             key,
             uid,
             Told {
@@ -146,7 +155,7 @@ impl Engine {
         self.effects.extend(line);
         let once = format!("override/{operation}/{}", now.wall.0);
         self.tell(
-            now,
+            now.wall,
             key,
             uid,
             Told {
@@ -200,7 +209,7 @@ impl Engine {
         })))
     }
 
-    fn tell(&mut self, now: Now, key: &Key, uid: &Arc<str>, told: Told) {
+    fn tell(&mut self, at: Wall, key: &Key, uid: &Arc<str>, told: Told) {
         let Some(entry) = self.circuit(key, uid) else {
             return;
         };
@@ -223,13 +232,14 @@ impl Engine {
             action: told.reason,
             note: truncated(told.note),
             once: format!("{}/{}", key.1, told.once).into(),
-            at: now.wall.0,
+            at: at.0,
         };
         self.effects.push(Effect::Note(note));
     }
 }
 
-fn reason(change: &Change, lowered: &Policy) -> String {
+/// Why a circuit moved, in a clause.
+pub(crate) fn reason(change: &Change, lowered: &Policy) -> String {
     let trip = change.trip.as_ref();
     match change.reason {
         Reason::Tripped(_) => trip.map_or_else(String::new, |trip| words::trip(lowered, trip)),

@@ -16,6 +16,7 @@ mod pass;
 mod reading;
 mod signals;
 mod status;
+mod sweep;
 mod teller;
 pub(crate) mod walk;
 pub(crate) mod yaml;
@@ -74,6 +75,9 @@ impl DirSource {
         }
         let layout = Layout::new(path);
         let lock = Lock::take(&layout)?;
+        if lock.is_held() {
+            sweep::sweep(layout.root());
+        }
         Ok(Self { layout, lock })
     }
 

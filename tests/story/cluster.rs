@@ -19,15 +19,24 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::{documents::Documents, wire::Wire};
+use super::{documents::Documents, rights, wire::Wire};
 use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
     scratch::Scratch,
-    servers::{alertmanager::Alertmanager, apiserver::ApiServer},
+    servers::apiserver::{ApiServer, SERVICE_TOKEN, TOKEN},
 };
 
 /// Where fusegate has its lease and the stored revisions.
 const NAMESPACE: &str = "fusegate-system";
+
+/// What fusegate may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    /// Everything.
+    All,
+    /// What the manifests in `deploy/` grant.
+    Granted,
+}
 
 /// An API server and the fusegate that watches it.
 #[derive(Debug)]
@@ -41,22 +50,34 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// The one that the stories of this process share.
-    pub(super) async fn shared(alertmanager: &Alertmanager) -> Result<&'static Self> {
+    pub(super) async fn shared(pagers: &[String]) -> Result<&'static Self> {
         static SHARED: OnceCell<Cluster> = OnceCell::const_new();
         SHARED
-            .get_or_try_init(async || Self::start(alertmanager, None).await)
+            .get_or_try_init(async || Self::start(pagers, None, Rights::All).await)
             .await
     }
 
     /// One of one's own, with a wire between fusegate and the API server.
-    pub(super) async fn own(alertmanager: &Alertmanager) -> Result<Self> {
+    pub(super) async fn own(pagers: &[String]) -> Result<Self> {
         let server = ApiServer::start().await?;
         let address: SocketAddr = server.url().replace("https://", "").parse()?;
         let wire = Wire::to(address).await?;
-        Self::start(alertmanager, Some((server, wire))).await
+        Self::start(pagers, Some((server, wire)), Rights::All).await
     }
 
-    async fn start(alertmanager: &Alertmanager, given: Option<(ApiServer, Wire)>) -> Result<Self> {
+    /// One of one's own, whose fusegate has the rights that `deploy/` grants, and none yet for any contracted kind.
+    pub(super) async fn granted(pagers: &[String]) -> Result<Self> {
+        let server = ApiServer::start().await?;
+        let address: SocketAddr = server.url().replace("https://", "").parse()?;
+        let wire = Wire::to(address).await?;
+        Self::start(pagers, Some((server, wire)), Rights::Granted).await
+    }
+
+    async fn start(
+        pagers: &[String],
+        given: Option<(ApiServer, Wire)>,
+        rights: Rights,
+    ) -> Result<Self> {
         let (server, wire) = match given {
             Some((server, wire)) => (server, Some(wire)),
             None => (ApiServer::start().await?, None),
@@ -67,18 +88,22 @@ impl Cluster {
         let mut kubeconfig = server.kubeconfig_path().to_owned();
         if let Some(wire) = &wire {
             let text = fs::read_to_string(&kubeconfig)?;
-            let through = text.replace(&server.url(), &format!("https://{}", wire.address()));
+            let mut through = text.replace(&server.url(), &format!("https://{}", wire.address()));
+            if rights == Rights::Granted {
+                rights::install(&server).await?;
+                through = through.replace(TOKEN, SERVICE_TOKEN);
+            }
             kubeconfig = scratch.write("kubeconfig", through)?;
         }
-        let args = [
+        let mut args = vec![
             "--source=kube".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--namespace={NAMESPACE}"),
             "--replica=one".to_owned(),
             "--cluster=test".to_owned(),
-            format!("--alertmanager={}", alertmanager.url()),
             format!("--audit={}", audit.display()),
         ];
+        args.extend(pagers.iter().map(|url| format!("--alertmanager={url}")));
         let fusegate = Fusegate::start(FusegateConfig::args(args)).await?;
         Ok(Self {
             server,
@@ -186,9 +211,19 @@ impl Access {
 
     /// Puts a status in place of the one before.
     pub(super) async fn write_status(&self, name: &str, status: &Value) -> Result<()> {
+        self.write_status_of("Storefront", name, status).await
+    }
+
+    /// Puts a status in place of the one before, of an object of any kind of the story's group.
+    pub(super) async fn write_status_of(
+        &self,
+        kind: &str,
+        name: &str,
+        status: &Value,
+    ) -> Result<()> {
         let patch = json!([{"op": "add", "path": "/status", "value": status}]);
         let patch: Patch<Value> = Patch::Json(serde_json::from_value(patch)?);
-        self.api("Storefront")
+        self.api(kind)
             .patch_status(name, &PatchParams::default(), &patch)
             .await?;
         Ok(())
@@ -248,7 +283,8 @@ impl Access {
             }
             _ => {
                 let gvk = GroupVersionKind::gvk(&self.documents.group, "v1", kind);
-                let resource = ApiResource::from_gvk_with_plural(&gvk, "storefronts");
+                let plural = format!("{}s", kind.to_lowercase());
+                let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
                 Api::namespaced_with(client, namespace, &resource)
             }
         }

@@ -13,7 +13,6 @@ use super::documents::{Documents, merge};
 use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
     scratch::Scratch,
-    servers::alertmanager::Alertmanager,
 };
 
 /// A directory and the fusegate that watches it.
@@ -27,17 +26,17 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) async fn start(alertmanager: &Alertmanager, documents: &Documents) -> Result<Self> {
+    pub(super) async fn start(pagers: &[String], documents: &Documents) -> Result<Self> {
         let scratch = Scratch::new("folder")?;
         let watched = scratch.path().join("watched");
         fs::create_dir(&watched)?;
         let audit = scratch.path().join("audit.jsonl");
-        let args = [
+        let mut args = vec![
             format!("--source=dir:{}", watched.display()),
             "--cluster=test".to_owned(),
-            format!("--alertmanager={}", alertmanager.url()),
             format!("--audit={}", audit.display()),
         ];
+        args.extend(pagers.iter().map(|url| format!("--alertmanager={url}")));
         Ok(Self {
             fusegate: Fusegate::start(FusegateConfig::args(args)).await?,
             audit,
@@ -109,7 +108,12 @@ impl Folder {
         let folder = Layout::new(&self.watched).revision_folder(&self.documents.crd_name());
         let mut bad = Vec::new();
         for file in fs::read_dir(folder)? {
-            let text = fs::read_to_string(file?.path())?;
+            let file = file?;
+            // One that is just being written, or was when its writer was killed.
+            if file.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let text = fs::read_to_string(file.path())?;
             let stored: StoredRevision = serde_json::from_str(&text)?;
             bad.extend(stored.bad.map(|trip| (stored.number, trip.into())));
         }

@@ -49,6 +49,13 @@ async fn an_object_of_the_same_name_is_a_new_one(
 
     shop.store.delete("Storefront", "front").await?;
     shop.wait_no_circuit(POLICY, "front").await?;
+    // Told a moment later, and not to be taken for the next report's.
+    shop.wait("the deletion's audit line", async || {
+        let lines = shop.map_lines("front")?;
+        ensure!(lines.iter().any(|line| line.what().1 == "Delete"));
+        Ok(())
+    })
+    .await?;
     shop.store.create(&shop.documents.object("front")).await?;
     shop.report_latencies("front", &["320ms"]).await?;
 

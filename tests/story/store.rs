@@ -9,9 +9,10 @@ use super::{
     cluster::{Access, Cluster},
     documents::Documents,
     folder::Folder,
+    rights,
     visit::Visit,
 };
-use crate::support::{fusegate::Fusegate, servers::alertmanager::Alertmanager};
+use crate::support::fusegate::Fusegate;
 
 /// Which kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) enum Place {
     Cluster,
     /// An API server that the story may stop, behind a wire that it may cut.
     OwnCluster,
+    /// The same, where fusegate has the rights that `deploy/` grants, and those on the story's own kind.
+    Granted,
     /// A directory.
     Folder,
 }
@@ -34,21 +37,27 @@ pub(super) enum Store {
 impl Store {
     pub(super) async fn start(
         place: Place,
-        alertmanager: &Alertmanager,
+        pagers: &[String],
         documents: &Documents,
     ) -> Result<Self> {
         Ok(match place {
             Place::Cluster => {
-                let cluster = Visit::begin(Cluster::shared(alertmanager).await?);
+                let cluster = Visit::begin(Cluster::shared(pagers).await?);
                 let access = Access::new(&cluster, documents).await?;
                 Self::Shared(cluster, access)
             }
             Place::OwnCluster => {
-                let cluster = Box::new(Cluster::own(alertmanager).await?);
+                let cluster = Box::new(Cluster::own(pagers).await?);
                 let access = Access::new(&cluster, documents).await?;
                 Self::Own(cluster, access)
             }
-            Place::Folder => Self::Folder(Box::new(Folder::start(alertmanager, documents).await?)),
+            Place::Granted => {
+                let cluster = Box::new(Cluster::granted(pagers).await?);
+                rights::grant(&cluster.server, &documents.group, "storefronts").await?;
+                let access = Access::new(&cluster, documents).await?;
+                Self::Own(cluster, access)
+            }
+            Place::Folder => Self::Folder(Box::new(Folder::start(pagers, documents).await?)),
         })
     }
 

@@ -1,20 +1,38 @@
-//! A wire between a client and a server, which can be cut.
+//! A wire between a client and a server, which can be cut, slowed down, and held in one direction.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Result;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+
+use crate::support::wait::pace;
+
+/// How much is carried at once.
+const CHUNK: usize = 16 * 1_024;
+/// How much a slow wire carries at once, and the pause after it: some kilobytes a second.
+const SLOW_CHUNK: usize = 64;
+const SLOW_PAUSE: Duration = Duration::from_millis(20);
+
+/// How the wire is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mood {
+    /// Requests wait, and what the server sends is carried.
+    held: bool,
+    /// What the server sends comes in drops.
+    slow: bool,
+}
 
 /// Carries every connection to the server; dropping it ends them all.
 #[derive(Debug)]
 pub(super) struct Wire {
     address: SocketAddr,
     cuts: watch::Sender<()>,
+    mood: watch::Sender<Mood>,
     task: JoinHandle<()>,
 }
 
@@ -22,10 +40,12 @@ impl Wire {
     pub(super) async fn to(server: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (cuts, cut) = watch::channel(());
+        let (mood, moods) = watch::channel(Mood::default());
         Ok(Self {
             address: listener.local_addr()?,
             cuts,
-            task: tokio::spawn(carry(listener, server, cut)),
+            mood,
+            task: tokio::spawn(carry(listener, server, cut, moods)),
         })
     }
 
@@ -37,6 +57,16 @@ impl Wire {
     pub(super) fn cut(&self) {
         self.cuts.send_replace(());
     }
+
+    /// Keeps back whatever the client sends from now on, or lets it go again; what the server sends is carried.
+    pub(super) fn hold_requests(&self, held: bool) {
+        self.mood.send_modify(|mood| mood.held = held);
+    }
+
+    /// Carries what the server sends a little at a time, or as fast as it comes again.
+    pub(super) fn slow_down(&self, slow: bool) {
+        self.mood.send_modify(|mood| mood.slow = slow);
+    }
 }
 
 impl Drop for Wire {
@@ -45,19 +75,64 @@ impl Drop for Wire {
     }
 }
 
-async fn carry(listener: TcpListener, server: SocketAddr, cut: watch::Receiver<()>) {
+async fn carry(
+    listener: TcpListener,
+    server: SocketAddr,
+    cut: watch::Receiver<()>,
+    moods: watch::Receiver<Mood>,
+) {
     let mut connections = JoinSet::new();
-    while let Ok((mut client, _)) = listener.accept().await {
-        let mut cut = cut.clone();
+    while let Ok((client, _)) = listener.accept().await {
+        let (mut cut, moods) = (cut.clone(), moods.clone());
         cut.mark_unchanged();
         connections.spawn(async move {
             // Either end may go at any time, and a server that is down refuses: the client sees its connection end.
-            if let Ok(mut server) = TcpStream::connect(server).await {
-                tokio::select! {
-                    _ = copy_bidirectional(&mut client, &mut server) => {}
-                    _ = cut.changed() => {}
-                }
+            let Ok(server) = TcpStream::connect(server).await else {
+                return;
+            };
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            tokio::select! {
+                _ = requests(from_client, to_server, moods.clone()) => {}
+                _ = answers(from_server, to_client, moods) => {}
+                _ = cut.changed() => {}
             }
         });
+    }
+}
+
+async fn requests(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut moods: watch::Receiver<Mood>,
+) -> Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = from.read(&mut chunk).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        moods.wait_for(|mood| !mood.held).await?;
+        to.write_all(&chunk[..count]).await?;
+    }
+}
+
+async fn answers(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    moods: watch::Receiver<Mood>,
+) -> Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let slow = moods.borrow().slow;
+        let room = if slow { SLOW_CHUNK } else { CHUNK };
+        let count = from.read(&mut chunk[..room]).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        to.write_all(&chunk[..count]).await?;
+        if slow {
+            pace(SLOW_PAUSE).await;
+        }
     }
 }

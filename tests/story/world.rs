@@ -37,6 +37,7 @@ pub(super) struct Opening {
     policies: Vec<(&'static str, Value)>,
     objects: Vec<&'static str>,
     revisions: u32,
+    pagers: Option<Vec<String>>,
 }
 
 impl Opening {
@@ -48,6 +49,7 @@ impl Opening {
             policies: Vec::new(),
             objects: Vec::new(),
             revisions: 2,
+            pagers: None,
         }
     }
 
@@ -74,12 +76,20 @@ impl Opening {
         self
     }
 
+    /// Where alerts go, in place of the Alertmanager that all stories share; only for places of one's own.
+    pub(super) fn pagers(mut self, urls: impl IntoIterator<Item = String>) -> Self {
+        self.pagers = Some(urls.into_iter().collect());
+        self
+    }
+
     /// Makes all of it: a CRD that has just come to its newest revision, a Closed circuit for each object in each policy,
     /// and an Envoy that carries traffic and holds the objects' conditions.
     pub(super) async fn open(self) -> Result<Shop> {
         let documents = Documents::new();
         let alertmanager = alertmanager().await?;
-        let store = Store::start(self.place, alertmanager, &documents).await?;
+        let pagers = self.pagers.clone();
+        let pagers = pagers.unwrap_or_else(|| vec![alertmanager.url()]);
+        let store = Store::start(self.place, &pagers, &documents).await?;
         let upstream = Upstream::start().await?;
         let envoy = EnvoyConfig {
             xds: vec![store.fusegate().xds()],

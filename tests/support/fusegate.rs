@@ -222,6 +222,15 @@ impl Fusegate {
         }
     }
 
+    /// Starts it again with the same arguments and ports, and does not wait for anything.
+    pub(crate) fn revive(&mut self) -> Result<()> {
+        if self.process.is_running()? {
+            self.kill9()?;
+        }
+        self.process = start(&self.program, self.recordings.as_mut())?;
+        Ok(())
+    }
+
     /// Everything it has logged, over all restarts.
     pub(crate) fn log(&self) -> Result<String> {
         self.process.log()

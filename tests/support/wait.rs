@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Short beside everything that is waited for here, and long beside what a probe costs.
 const POLL_EVERY: Duration = Duration::from_millis(15);
+
+/// How often it is looked whether something still holds that should hold for long.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Polls `probe` until it returns a value, for at most `within`.
 ///
@@ -35,4 +38,24 @@ pub(crate) async fn eventually<T>(
     Err(anyhow!(
         "waited {within:?} for {what}, which did not come; last seen: {seen}"
     ))
+}
+
+/// The pace of whoever looks again and again for as long as a test lasts; nothing may be assumed to have happened after it.
+pub(crate) async fn pace(every: Duration) {
+    sleep(every).await;
+}
+
+/// Polls `probe` for as long as this, and fails as soon as it does.
+pub(crate) async fn throughout(
+    what: &str,
+    lasting: Duration,
+    mut probe: impl AsyncFnMut() -> Result<()>,
+) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < lasting {
+        let seen = probe().await;
+        seen.with_context(|| format!("{what}, after {:?} of {lasting:?}", began.elapsed()))?;
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
 }

@@ -12,6 +12,10 @@ use crate::{bounds, circuit_override::OverrideState, time::Time};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("required" = ["uid", "name", "state"]))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own that people look for by name"
+)]
 pub struct CircuitRecord {
     /// The object's uid: the same name with a new uid is a new object.
     #[schemars(length(min = 1, max = 128))]
@@ -37,7 +41,7 @@ pub struct CircuitRecord {
     )]
     pub overridden: Option<OverrideState>,
 
-    /// The trip that opened it.
+    /// The trip that opened it; of a Closed circuit the one it has just recovered from, for a quarter of an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub trip_id: Option<String>,
@@ -111,6 +115,14 @@ pub struct CircuitRecord {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suppressed: bool,
 
+    /// Since when it would be Open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressed_since: Option<Time>,
+
+    /// Whether it opened out of `HalfOpen`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reopened: bool,
+
     /// The streaks of the rules that have one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -131,6 +143,10 @@ pub struct CircuitRecord {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(transform = frozen_schema, extend("maxProperties" = 64))]
     pub frozen: BTreeMap<String, String>,
+
+    /// Whether `frozen` found no room: a restart freezes the values that it finds instead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub frozen_omitted: bool,
 }
 
 impl CircuitRecord {

@@ -34,8 +34,8 @@ impl Engine {
         key: &Key,
         policy: &PolicyEntry,
     ) -> CircuitPolicyStatus {
-        let said = self.policy_conditions(key, policy);
         let (circuits, omitted) = self.records(now, policy);
+        let said = self.policy_conditions(key, policy, &circuits);
         let count = |wanted: fn(&&CircuitEntry) -> bool| {
             as_i64(policy.circuits.values().filter(wanted).count())
         };
@@ -101,11 +101,16 @@ impl Engine {
         record::write(uid, entry, &lowered.config, frozen, reason, now)
     }
 
-    fn policy_conditions(&self, key: &Key, policy: &PolicyEntry) -> Vec<Say> {
+    fn policy_conditions(
+        &self,
+        key: &Key,
+        policy: &PolicyEntry,
+        records: &[CircuitRecord],
+    ) -> Vec<Say> {
         let mut said = vec![
             self.accepted(policy),
             open(policy),
-            self.degraded(key, policy),
+            self.degraded(key, policy, records),
         ];
         said.extend(
             policy
@@ -145,7 +150,7 @@ impl Engine {
         }
     }
 
-    fn degraded(&self, key: &Key, policy: &PolicyEntry) -> Say {
+    fn degraded(&self, key: &Key, policy: &PolicyEntry, records: &[CircuitRecord]) -> Say {
         let mut messages: BTreeSet<String> = BTreeSet::new();
         for refusal in policy.circuits.values().flat_map(|entry| &entry.refusals) {
             messages.insert(format!("{}: {}", refusal.field, refusal.message));
@@ -165,6 +170,15 @@ impl Engine {
         if suppressed > 0 {
             messages.insert(format!(
                 "{suppressed} trips are held back by maxOpenPercent"
+            ));
+        }
+        let unfrozen = records
+            .iter()
+            .filter(|record| record.frozen_omitted)
+            .count();
+        if unfrozen > 0 {
+            messages.insert(format!(
+                "the frozen values of {unfrozen} circuits find no room in this status; a restart freezes the values that it finds instead"
             ));
         }
         if messages.is_empty() {
@@ -198,6 +212,7 @@ fn bounded(records: impl Iterator<Item = CircuitRecord>) -> Vec<CircuitRecord> {
     let mut kept = Vec::new();
     for mut record in records.take(most) {
         if used + bytes(&record) > MAX_BYTES_WITH_FROZEN {
+            record.frozen_omitted |= !record.frozen.is_empty();
             record.frozen.clear();
         }
         let size = bytes(&record);

@@ -333,6 +333,17 @@ fn a_full_status_fits_into_etcd_and_keeps_every_trip() {
             .iter()
             .any(|record| !record.frozen.is_empty())
     );
+    let omitted = status
+        .circuits
+        .iter()
+        .filter(|record| record.frozen_omitted);
+    let told = format!(
+        "the frozen values of {} circuits find no room",
+        omitted.count()
+    );
+    let (degraded, _, message) = world.condition("Degraded");
+    assert_eq!(degraded, "True");
+    assert!(message.contains(&told), "{message}");
     let size = serde_json::to_string(&status).unwrap().len();
     assert!(size < 600_000, "{size} bytes");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusegate_crds::CircuitPolicyStatus;
+use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -145,7 +145,7 @@ impl World {
         let document = Document {
             meta,
             spec: Ok(Arc::new(yaml(spec))),
-            status: None,
+            status: Some(Arc::new(accepted())),
         };
         self.send(Event::Contract(Change::Applied(document)));
     }
@@ -352,6 +352,13 @@ impl World {
             })
             .expect(type_)
     }
+}
+
+/// The status of a contract that judged its kind before.
+pub(super) fn accepted() -> ConditionContractStatus {
+    yaml(
+        "conditions: [{type: Accepted, status: \"True\", reason: Accepted, message: fine, lastTransitionTime: \"2027-01-15T08:00:00Z\"}]",
+    )
 }
 
 pub(super) fn meta(namespace: &str, name: &str, uid: &str, generation: i64) -> Meta {

@@ -215,10 +215,18 @@ fn sync_folder(folder: &Path) {
     }
 }
 
+/// How the names of files that are not finished yet begin; those that start with a dot are never read.
+const TEMPORARY: &str = ".fusegate-tmp-";
+
+/// Whether a file of this name was to be renamed when it is whole.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+}
+
 fn temporary_beside(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(format!(".{}-{unique}-", std::process::id()));
+    let mut name = OsString::from(format!("{TEMPORARY}{}-{unique}-", std::process::id()));
     name.push(path.file_name().unwrap_or_default());
     path.with_file_name(name)
 }

@@ -63,6 +63,11 @@ impl Lock {
         }
     }
 
+    /// Whether there is a lock, and it is this process's.
+    pub(super) fn is_held(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Whether the lock file is still the one that was locked: a directory that was
     /// removed and made anew, or unmounted, has another one or none.
     pub(super) fn stands(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -106,6 +106,21 @@ impl Alertmanager {
             .extend_pairs(matchers.iter().map(|matcher| ("filter", matcher)));
         let answer = self.http.get(url).send().await?.error_for_status()?;
         Ok(answer.json().await?)
+    }
+
+    /// How many alerts it was ever given in a state, `firing` or `resolved`, since it was started.
+    pub(crate) async fn received(&self, state: &str) -> Result<f64> {
+        let answer = self
+            .http
+            .get(format!("{}/metrics", self.url()))
+            .send()
+            .await?;
+        let metrics = answer.error_for_status()?.text().await?;
+        let series =
+            format!("alertmanager_alerts_received_total{{status=\"{state}\",version=\"v2\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        let value = value.with_context(|| format!("no series {series}"))?;
+        Ok(value.trim().parse()?)
     }
 
     /// Kills it; its port refuses connections until `restart`.

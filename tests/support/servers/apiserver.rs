@@ -24,7 +24,7 @@ use kube::{
     api::PostParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{sync::OnceCell, time::timeout};
 
 use super::super::{http, scratch::Scratch, wait::eventually};
@@ -36,7 +36,9 @@ use super::{
 /// Generous, since on two busy cores several servers start at once.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 /// A token of this server only, which listens on the loopback address only.
-const TOKEN: &str = "admin-token";
+pub(crate) const TOKEN: &str = "admin-token";
+/// The token of fusegate's service account, which may do what it is granted and nothing else.
+pub(crate) const SERVICE_TOKEN: &str = "service-token";
 
 /// A running API server; dropping it ends it and its etcd.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(crate) struct ApiServer {
     server: Process,
     etcd: Process,
     program: Program,
+    etcd_port: u16,
     port: u16,
     kubeconfig: PathBuf,
     scratch: Scratch,
@@ -73,6 +76,7 @@ impl ApiServer {
             server,
             etcd,
             program,
+            etcd_port,
             port,
             kubeconfig,
             scratch,
@@ -137,6 +141,24 @@ impl ApiServer {
     /// Lets a frozen etcd go on where it was.
     pub(crate) fn resume_etcd(&mut self) -> Result<()> {
         self.etcd.thaw()
+    }
+
+    /// Has etcd forget its history up to now, as it does every five minutes where a cluster is not a test's.
+    pub(crate) async fn compact(&self) -> Result<()> {
+        let http = http::client()?;
+        let call = async |path: &str, body: Value| -> Result<Value> {
+            let url = format!("{}/v3/kv/{path}", etcd_url(self.etcd_port));
+            let answer = http.post(url).json(&body).send().await?;
+            Ok(answer.error_for_status()?.json().await?)
+        };
+        let found = call("range", json!({"key": "AA=="})).await?;
+        let revision = found["header"]["revision"].clone();
+        call(
+            "compaction",
+            json!({"revision": revision, "physical": true}),
+        )
+        .await?;
+        Ok(())
     }
 
     /// Freezes the API server: connections stay, and nothing comes through them.
@@ -251,7 +273,10 @@ fn write_credentials(scratch: &Scratch, port: u16) -> Result<PathBuf> {
     scratch.write("tls.pub", certified.signing_key.public_key_pem())?;
     scratch.write(
         "tokens.csv",
-        format!("{TOKEN},admin,admin,system:masters\n"),
+        format!(
+            "{TOKEN},admin,admin,system:masters\n\
+             {SERVICE_TOKEN},system:serviceaccount:fusegate-system:fusegate,fusegate,system:serviceaccounts\n"
+        ),
     )?;
     let kubeconfig = json!({
         "apiVersion": "v1",

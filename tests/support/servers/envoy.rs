@@ -246,7 +246,8 @@ impl Envoy {
         Ok(())
     }
 
-    fn admin_url(&self, path: &str) -> String {
+    /// The URL of a page of its admin interface.
+    pub(crate) fn admin_url(&self, path: &str) -> String {
         format!("http://{}/{path}", ports::loopback(self.admin_port))
     }
 
@@ -267,7 +268,8 @@ impl Envoy {
     }
 }
 
-fn layer_of(runtime: &Value, name: &str) -> Result<BTreeMap<String, String>> {
+/// The keys of one layer in an answer to `GET /runtime`, see [`Envoy::layer`].
+pub(crate) fn layer_of(runtime: &Value, name: &str) -> Result<BTreeMap<String, String>> {
     let layers = runtime["layers"].as_array().context("no list of layers")?;
     let index = layers.iter().position(|layer| layer == name);
     let index = index.with_context(|| format!("no layer {name} among {layers:?}"))?;

@@ -1,0 +1,90 @@
+//! Freezing: while any circuit of an object rejects updates, what is published of it stays as it was before the trip.
+
+use std::sync::Arc;
+
+use crate::engine::object::{ObjectEntry, Values};
+use crate::engine::{Engine, Key};
+use crate::source::event::GroupKind;
+
+impl Engine {
+    /// Keeps what is published as it was before the trip while any policy rejects
+    /// updates, and catches up when none does any more. `before` is what was published
+    /// before the event at hand.
+    pub(crate) fn freeze(
+        &mut self,
+        kind: &GroupKind,
+        uid: &Arc<str>,
+        before: Option<Values>,
+        keys: &[Key],
+    ) {
+        // What was restored waits for its object, which may not have been seen yet.
+        if self.object(kind, uid).is_none() {
+            return;
+        }
+        let rejecting = keys.iter().any(|key| self.rejects_updates(key, uid));
+        let restored = keys.iter().find_map(|key| self.restored_values(key, uid));
+        let unfrozen = keys
+            .iter()
+            .filter(|key| self.take_unfrozen(key, uid))
+            .count()
+            > 0;
+        let Some(object) = self
+            .kinds
+            .get_mut(kind)
+            .and_then(|entry| entry.objects.get_mut(uid))
+        else {
+            return;
+        };
+        let changed = match (rejecting, object.frozen.is_some()) {
+            (true, false) => {
+                let found = unfrozen.then(|| object.legal.clone());
+                object.frozen = restored
+                    .or(found)
+                    .or(before)
+                    .or_else(|| Some(Values::from([])));
+                true
+            }
+            (false, true) => {
+                object.frozen = None;
+                true
+            }
+            _ => false,
+        };
+        if changed {
+            for key in keys {
+                self.contribute(key, uid);
+            }
+        }
+    }
+
+    /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
+    pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
+        let before = self.object(kind, uid).map(|object| object.shown().clone());
+        let keys = self.judges(kind, namespace);
+        self.freeze(kind, uid, before, &keys);
+    }
+
+    /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
+    /// what was published before the event at hand is known elsewhere.
+    pub(crate) fn thaw(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
+        let object = self.object(kind, uid);
+        if object.is_some_and(|object| object.frozen.is_some()) {
+            let keys = self.judges(kind, namespace);
+            self.freeze(kind, uid, None, &keys);
+        }
+    }
+
+    fn object(&self, kind: &GroupKind, uid: &str) -> Option<&ObjectEntry> {
+        self.kinds.get(kind)?.objects.get(uid)
+    }
+
+    fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
+        self.circuit_mut(key, uid)?.restored.take()
+    }
+
+    /// Whether what was kept published of an object was not written down; asked once.
+    fn take_unfrozen(&mut self, key: &Key, uid: &Arc<str>) -> bool {
+        let entry = self.circuit_mut(key, uid);
+        entry.is_some_and(|entry| std::mem::take(&mut entry.unfrozen))
+    }
+}

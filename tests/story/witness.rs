@@ -1,0 +1,165 @@
+//! A witness: asks an Envoy again and again, whatever else happens, and remembers what it saw and when.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
+};
+
+use super::{acts::from_now, world::Shop};
+use crate::support::{servers::envoy::layer_of, wait::pace};
+
+/// Often beside a start of fusegate, and seldom enough to leave the cores to others.
+const PACE: Duration = Duration::from_millis(4);
+const PACE_OF_KEYS: Duration = Duration::from_millis(10);
+
+/// One look: what was seen between two moments, in Unix milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Look<T> {
+    pub(super) asked: i64,
+    pub(super) answered: i64,
+    pub(super) seen: T,
+}
+
+/// What Envoy does with one cluster's traffic, and what it holds for it.
+pub(super) struct Witness {
+    pub(super) answers: Vec<Look<u16>>,
+    pub(super) percents: Vec<Look<Option<String>>>,
+    traffic: UnboundedReceiver<Look<u16>>,
+    keys: UnboundedReceiver<Look<Option<String>>>,
+    tasks: JoinSet<Result<()>>,
+}
+
+/// Now, in Unix milliseconds.
+pub(super) fn now() -> Result<i64> {
+    Ok(from_now(Duration::ZERO)?.millis())
+}
+
+impl Witness {
+    /// Begins to look at an object's cluster.
+    pub(super) fn of(shop: &Shop, object: &str) -> Result<Self> {
+        let client = Client::builder().no_proxy().build()?;
+        let url = shop.envoy.url(&shop.documents.cluster(object));
+        let runtime = shop.envoy.admin_url("runtime");
+        let (layer, key) = (shop.documents.namespace.clone(), shop.shed_key(object));
+        let (to_traffic, traffic) = unbounded_channel();
+        let (to_keys, keys) = unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch_traffic(client.clone(), url, to_traffic));
+        tasks.spawn(watch_keys(client, runtime, layer, key, to_keys));
+        Ok(Self {
+            answers: Vec::new(),
+            percents: Vec::new(),
+            traffic,
+            keys,
+            tasks,
+        })
+    }
+
+    /// Takes in what was seen meanwhile; fails if a look has failed.
+    pub(super) fn catch_up(&mut self) -> Result<()> {
+        while let Ok(look) = self.traffic.try_recv() {
+            self.answers.push(look);
+        }
+        while let Ok(look) = self.keys.try_recv() {
+            self.percents.push(look);
+        }
+        match self.tasks.try_join_next() {
+            None => Ok(()),
+            Some(ended) => ended?.context("a witness could look no more"),
+        }
+    }
+
+    /// Forgets what was seen so far.
+    pub(super) fn forget(&mut self) {
+        self.answers.clear();
+        self.percents.clear();
+    }
+
+    /// When the first 503 was asked for, if there was one.
+    pub(super) fn shed_since(&self) -> Option<i64> {
+        let first = self.answers.iter().find(|look| look.seen == 503);
+        first.map(|look| look.asked)
+    }
+
+    /// Fails if any answer between two moments was no 503, or if there was none at all.
+    pub(super) fn shed_throughout(&self, from: i64, until: i64) -> Result<()> {
+        let within = |look: &&Look<u16>| look.asked >= from && look.answered < until;
+        let leak = self
+            .answers
+            .iter()
+            .filter(within)
+            .find(|look| look.seen != 503);
+        ensure!(
+            leak.is_none(),
+            "shed from {from} until {until}, and yet {leak:?}"
+        );
+        ensure!(
+            self.answers.iter().any(|look| within(&look)),
+            "nobody looked between {from} and {until}"
+        );
+        Ok(())
+    }
+
+    /// Fails if Envoy ever was without a percent for the cluster between the first one and this moment.
+    pub(super) fn held_throughout(&self, from: i64, until: i64) -> Result<()> {
+        let within = |look: &&Look<Option<String>>| look.asked >= from && look.answered < until;
+        let gap = self
+            .percents
+            .iter()
+            .filter(within)
+            .find(|look| look.seen.is_none());
+        ensure!(
+            gap.is_none(),
+            "held from {from} until {until}, and yet {gap:?}"
+        );
+        Ok(())
+    }
+
+    /// What Envoy answered last, and what it held last.
+    pub(super) fn latest(&self) -> (Option<u16>, Option<&str>) {
+        let answer = self.answers.last().map(|look| look.seen);
+        let percent = self.percents.last().and_then(|look| look.seen.as_deref());
+        (answer, percent)
+    }
+}
+
+async fn watch_traffic(client: Client, url: String, to: UnboundedSender<Look<u16>>) -> Result<()> {
+    loop {
+        let asked = now()?;
+        let answer = client.get(&url).send().await?;
+        let seen = answer.status().as_u16();
+        answer.bytes().await?;
+        tell(&to, asked, seen)?;
+        pace(PACE).await;
+    }
+}
+
+async fn watch_keys(
+    client: Client,
+    url: String,
+    layer: String,
+    key: String,
+    to: UnboundedSender<Look<Option<String>>>,
+) -> Result<()> {
+    loop {
+        let asked = now()?;
+        let runtime: Value = client.get(&url).send().await?.json().await?;
+        tell(&to, asked, layer_of(&runtime, &layer)?.remove(&key))?;
+        pace(PACE_OF_KEYS).await;
+    }
+}
+
+fn tell<T>(to: &UnboundedSender<Look<T>>, asked: i64, seen: T) -> Result<()> {
+    let answered = now()?;
+    let told = to.send(Look {
+        asked,
+        answered,
+        seen,
+    });
+    told.ok().context("nobody listens to a witness any more")
+}
