@@ -64,6 +64,11 @@
 //! # drop(config);
 //! ```
 //!
+//! # Canaries first
+//!
+//! [`Waves`](server::Waves) publishes to a part of the nodes first, and to the others once those have taken it;
+//! when they refuse it they get their last good version back. Its page has an example.
+//!
 //! # What is where
 //!
 //! | module | what it holds | what it may not do |
@@ -72,6 +77,7 @@
 //! | [`snapshot`], [`store`] | what is published, and who is woken when it changes | tokio, tonic |
 //! | [`sotw`], [`delta`], [`protocol`] | the protocol of one stream | IO, clocks, tokio, tonic |
 //! | [`bisect`] | the search for what a client refuses | IO, clocks |
+//! | [`wave`] | when a change that went to canaries goes to all | IO, clocks |
 //! | [`observer`], [`proxies`] | what became of it, per client | block |
 //! | [`server`] | gRPC | decide anything |
 
@@ -90,6 +96,7 @@ pub mod sotw;
 pub mod store;
 pub mod type_url;
 pub mod version;
+pub mod wave;
 
 mod canonical;
 mod encode;

@@ -17,6 +17,7 @@ mod service;
 mod status;
 mod stream;
 mod tls;
+mod waves;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -31,6 +32,7 @@ pub use assign::{Assign, Assignment};
 pub use config::Config;
 pub use counts::Counts;
 pub use tls::{Tls, TlsFailure, TlsMaterial};
+pub use waves::{Conductor, Ended, NotConducted, Waves};
 
 use crate::observer::Observer;
 use crate::proxies::Proxies;

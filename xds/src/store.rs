@@ -15,6 +15,7 @@ pub use update::{Published, Update};
 use crate::snapshot::Snapshot;
 
 pub(crate) use interest::{Interest, Wake};
+pub(crate) use update::Changes;
 
 /// The current snapshot, and who is to be woken when it changes.
 ///
@@ -50,14 +51,20 @@ impl Store {
     // An update is published once, though racing writers may have to apply it again.
     #[allow(clippy::needless_pass_by_value)]
     pub fn publish(&self, update: Update) -> Published {
+        self.publish_and_list(&update).0
+    }
+
+    /// The same, and what it changed.
+    pub(crate) fn publish_and_list(&self, update: &Update) -> (Published, Changes) {
         let mut current = self.current.load();
         loop {
             let (next, changes) = update.apply(&current);
             if changes.is_empty() {
-                return Published {
+                let published = Published {
                     sequence: current.sequence(),
                     changed: 0,
                 };
+                return (published, changes);
             }
             let published = Published::new(next.sequence(), &changes);
             let previous = self.current.compare_and_swap(&*current, Arc::new(next));
@@ -66,7 +73,7 @@ impl Store {
                 // sees this snapshot, or this thread sees the stream.
                 fence(Ordering::SeqCst);
                 self.interest.wake(&changes);
-                return published;
+                return (published, changes);
             }
             current = previous;
         }

@@ -35,7 +35,7 @@ impl Version {
         Self(self.value().wrapping_sub(member.value()).to_be_bytes())
     }
 
-    fn value(self) -> u128 {
+    pub(crate) fn value(self) -> u128 {
         u128::from_be_bytes(self.0)
     }
 }

@@ -3,6 +3,7 @@
 mod encrypted;
 mod flow;
 mod soak;
+mod waves;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -76,6 +76,29 @@ impl Collection {
         self.globs.get(glob).into_iter().flatten()
     }
 
+    /// Whether a client that asks for `name`, or for the glob `name`, gets anything but that there is nothing.
+    pub(crate) fn is_answered(&self, name: &str) -> bool {
+        let has_members = self.members(name).next().is_some();
+        has_members || !matches!(self.answer(name), Answer::Missing)
+    }
+
+    pub(crate) fn failure(&self, name: &str) -> Option<&Arc<Failure>> {
+        self.failures.get(name)
+    }
+
+    pub(crate) fn withholds(&self, name: &str) -> bool {
+        self.withheld.contains(name)
+    }
+
+    /// The names that have a failure, or are withheld.
+    pub(crate) fn special_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.failures.keys().chain(&self.withheld)
+    }
+
+    pub(crate) fn absent(&self) -> &Absent {
+        &self.absent
+    }
+
     /// Whether `glob` may have members of which a client may not be told that they don't exist.
     pub(crate) fn withholds_members(&self, glob: &str) -> bool {
         let in_glob = |name: &Arc<str>| name::glob_of(name).as_deref() == Some(glob);

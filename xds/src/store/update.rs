@@ -79,6 +79,47 @@ impl Update {
         self.step(type_url, Step::Absent(absent))
     }
 
+    /// What makes the names that `touched` lists the same as in `snapshot`.
+    pub(crate) fn copying(snapshot: &Snapshot, touched: &Changes) -> Self {
+        let nothing = Collection::default();
+        let mut update = Self::new();
+        for (type_url, names) in touched {
+            let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+            update = match names {
+                Names::Some(names) => names.iter().fold(update, |update, name| {
+                    update.copy(type_url, collection, name)
+                }),
+                Names::All => update.copy_all(type_url, collection),
+            };
+        }
+        update
+    }
+
+    fn copy(self, type_url: &TypeUrl, from: &Collection, name: &Arc<str>) -> Self {
+        let update = match (from.resources().get(name), from.failure(name)) {
+            (Some(resource), _) => self.put(resource.clone()),
+            (None, Some(failure)) => self.step(
+                type_url.clone(),
+                Step::Fail(Arc::clone(name), Arc::clone(failure)),
+            ),
+            (None, None) => self.remove(type_url.clone(), name),
+        };
+        let withheld = if from.withholds(name) {
+            Step::Withhold(Arc::clone(name))
+        } else {
+            Step::Release(Arc::clone(name))
+        };
+        update.step(type_url.clone(), withheld)
+    }
+
+    fn copy_all(self, type_url: &TypeUrl, from: &Collection) -> Self {
+        let resources = from.resources().values().cloned();
+        let update = self.replace(type_url.clone(), resources);
+        let special = from.special_names();
+        let update = special.fold(update, |update, name| update.copy(type_url, from, name));
+        update.absent(type_url.clone(), from.absent().clone())
+    }
+
     fn step(mut self, type_url: TypeUrl, step: Step) -> Self {
         self.steps.entry(type_url).or_default().push(step);
         self

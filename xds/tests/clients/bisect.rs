@@ -124,7 +124,7 @@ async fn one_bad_key_of_a_layer_is_found_and_the_others_are_in_force() {
 }
 
 /// The layer `shop` of ten keys; one may be a list, which Envoy does not take.
-fn layer(number: f64, list: Option<&str>) -> Resource {
+pub(crate) fn layer(number: f64, list: Option<&str>) -> Resource {
     let field = |key: String| {
         let kind = if list == Some(key.as_str()) {
             Kind::ListValue(ListValue::default())

@@ -26,4 +26,5 @@ mod runtime;
 mod scopes;
 mod upstream;
 mod wait;
+mod waves;
 mod world;

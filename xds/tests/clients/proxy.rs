@@ -88,6 +88,18 @@ impl Proxy {
         Self::start_from(bootstrap_of(plane, variant, layers, mesh)).await
     }
 
+    /// The same for a node of this id.
+    pub(crate) async fn start_as(
+        id: &str,
+        plane: SocketAddr,
+        variant: Variant,
+        layers: &[&str],
+    ) -> Self {
+        let mut content = bootstrap_of(plane, variant, layers, false);
+        content["node"]["id"] = id.into();
+        Self::start_from(content).await
+    }
+
     /// The same over TLS, with the transport socket that it is to use.
     pub(crate) async fn start_over_tls(
         plane: SocketAddr,

@@ -1,0 +1,87 @@
+//! Waves: one Envoy gets a change first, and another only once that one has taken it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fusegate_xds::server::Waves;
+use fusegate_xds::wave::{Cause, Resolve, WavePlan};
+use fusegate_xds::{Config, Server, Update};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::bisect::layer;
+use crate::proxy::{Proxy, Variant};
+use crate::wait::until;
+
+/// A control plane that publishes in waves, and where it listens.
+async fn plane(plan: WavePlan) -> (Waves, SocketAddr) {
+    let (waves, conductor) = Waves::new(plan);
+    let observer = waves.observer(Arc::new(()));
+    let server = Server::assigned(Arc::new(waves.clone()), Config::default(), observer);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(conductor.run(server.proxies(), CancellationToken::new()));
+    tokio::spawn(async move { server.serve(listener, CancellationToken::new()).await });
+    (waves, address)
+}
+
+#[tokio::test]
+async fn a_canary_that_refuses_keeps_a_change_from_the_others_and_one_that_takes_it_does_not() {
+    Variant::each(async |variant| {
+        let plan = WavePlan {
+            canaries: 50,
+            ..WavePlan::default()
+        };
+        let side = |canary| {
+            let mut ids = (0..).map(|number| format!("edge-{number}"));
+            ids.find(|id| plan.is_canary(id) == canary).unwrap()
+        };
+        let (first, second) = (side(true), side(false));
+        let (waves, address) = plane(plan.clone()).await;
+        let publish = |number, list| Update::new().put(layer(number, list));
+        waves.publish_urgent(publish(1.0, None)).await.unwrap();
+        let (canary, other) = tokio::join!(
+            Proxy::start_as(&first, address, variant, &["shop"]),
+            Proxy::start_as(&second, address, variant, &["shop"]),
+        );
+        let both = async |value: &str| {
+            for proxy in [&canary, &other] {
+                until("the layer", value.to_owned(), async || {
+                    proxy.runtime("key-7").await
+                })
+                .await;
+            }
+        };
+        both("1").await;
+
+        let ended = waves.publish(publish(2.0, None)).await.unwrap();
+        assert_eq!(
+            (ended.resolve, ended.cause),
+            (Resolve::Proceed, Cause::Quorum)
+        );
+        assert_eq!((ended.asked, ended.taken), (1, 1));
+        both("2").await;
+
+        let ended = waves.publish(publish(3.0, Some("key-3"))).await.unwrap();
+        assert_eq!(
+            (ended.resolve, ended.cause),
+            (Resolve::Revert, Cause::Refused)
+        );
+        assert_eq!(ended.refusals[0].0, first);
+        assert!(ended.refusals[0].1.contains("nvalid"), "{ended:?}");
+        assert_eq!(canary.rejected().await.len(), 1);
+
+        let ended = waves.publish(publish(4.0, None)).await.unwrap();
+        assert_eq!(
+            (ended.resolve, ended.cause),
+            (Resolve::Proceed, Cause::Quorum)
+        );
+        both("4").await;
+        assert_eq!(
+            other.rejected().await,
+            Vec::<String>::new(),
+            "it never saw it"
+        );
+    })
+    .await;
+}
