@@ -68,6 +68,10 @@ counts! {
     acks
     /// Responses that clients refused.
     nacks
+    /// Resources and parts that clients were found to refuse (`bisect`).
+    isolated
+    /// Searches for what a client refuses that led nowhere, or met their bounds (`bisect.offers`, `bisect.time`).
+    unresolved
 }
 
 /// One of them.

@@ -241,6 +241,7 @@ impl<C: Core> DiscoveryStream<C> {
                     observer.nacked(proxy, response, rejection);
                 }
                 Event::Isolated(isolated) => {
+                    self.shared.counters.isolated.inc();
                     let (node, type_url) = (&proxy.node.id, &isolated.type_url);
                     let (name, part) = (&isolated.name, isolated.part.as_deref());
                     let reason = &isolated.rejection.message;
@@ -248,6 +249,7 @@ impl<C: Core> DiscoveryStream<C> {
                     observer.isolated(proxy, isolated);
                 }
                 Event::Unresolved(type_url, names, rejection) => {
+                    self.shared.counters.unresolved.inc();
                     let (node, reason) = (&proxy.node.id, &rejection.message);
                     tracing::warn!(node, %type_url, names = names.len(), reason, "it was not found what the xDS client refuses; all of it stays parked");
                     observer.unresolved(proxy, type_url, names, rejection);
