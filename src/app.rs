@@ -1,6 +1,8 @@
 //! The app: everything wired together. It decides nothing.
 
+mod certificates;
 mod feeds;
+mod fleet;
 mod logging;
 mod meter;
 mod programmed;
@@ -8,6 +10,7 @@ mod publish;
 mod pump;
 mod replay;
 mod run;
+mod xds;
 
 pub use logging::init as init_logging;
 pub use replay::replay;

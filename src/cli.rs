@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod crds;
+pub mod proxies;
 pub mod replay;
 pub mod run;
 
@@ -25,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the controller, in a cluster or on a directory.
     Run(Box<run::Run>),
+    /// List the Envoys that are connected to a replica, and what each of them has.
+    Proxies(proxies::Proxies),
     /// Print the CRDs, for `kubectl apply -f -`.
     Crds(crds::Crds),
     /// Validate contracts, policies and objects offline, and print every problem.

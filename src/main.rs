@@ -33,6 +33,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime.block_on(app::run(*options))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Proxies(proxies) => {
+            let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+            runtime.block_on(proxies.print(&mut std::io::stdout().lock()))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Crds(crds) => {
             crds.print(&mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)

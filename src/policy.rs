@@ -4,6 +4,7 @@
 //! come from (Kubernetes) or how they are said (Envoy).
 
 pub mod allowance;
+pub mod audience;
 pub mod contribution;
 pub mod layer;
 pub mod layers;

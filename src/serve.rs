@@ -6,6 +6,7 @@
 pub mod view;
 
 pub mod counters;
+pub mod proxies;
 pub mod state;
 
 pub mod verdict;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::support::fusegate::{Fusegate, FusegateConfig};
 use crate::support::http;
 use crate::support::scratch::Scratch;
+use crate::support::servers::authority::Authority;
 use crate::support::servers::process::{Process, Program};
 use crate::support::servers::prometheus::{Prometheus, PrometheusConfig};
 use crate::support::servers::{assets, ports};
@@ -68,7 +69,7 @@ fn the_deployment_starts_fusegate_with_options_that_it_has() {
         let found = ports.iter().find(|port| port["name"] == name).unwrap();
         found["containerPort"].as_u64().unwrap()
     };
-    assert_eq!(u64::from(run.xds_listen.port()), port("xds"));
+    assert_eq!(u64::from(run.xds.listen.port()), port("xds"));
     assert_eq!(u64::from(run.http_listen.port()), port("http"));
     let read: BTreeSet<String> = variables();
     for variable in container["env"].as_array().unwrap() {
@@ -99,6 +100,88 @@ fn kustomize_lists_every_manifest() {
             "{name}"
         );
     }
+}
+
+/// What JSON patches make of a document; only what ours do is understood.
+fn patched(mut document: Value, patches: &[Value]) -> Value {
+    for patch in patches {
+        let (path, value) = (patch["path"].as_str().unwrap(), &patch["value"]);
+        let (parent, last) = path.rsplit_once('/').unwrap();
+        let place = document.pointer_mut(parent).unwrap();
+        match (patch["op"].as_str().unwrap(), last.parse::<usize>()) {
+            ("test", Ok(index)) => assert_eq!(place[index], *value, "{path}"),
+            ("replace", Ok(index)) => place[index] = value.clone(),
+            ("add", Err(_)) if last == "-" => place.as_array_mut().unwrap().push(value.clone()),
+            ("add", Err(_)) => place[last] = value.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+    document
+}
+
+#[test]
+fn the_deployment_with_certificates_starts_fusegate_with_options_that_are_safe() {
+    let deployment = documents("deploy/kubernetes/deployment.yaml").remove(0);
+    let plain = xds_options(&deployment);
+    assert!(plain.insecure && plain.check().is_ok());
+    let steps = documents("deploy/mtls/deployment-patch.yaml").remove(0);
+    let certified = patched(deployment, steps.as_array().unwrap());
+    let options = xds_options(&certified);
+    assert!(!options.insecure && options.check().is_ok());
+    assert_eq!(options.layers, cli::run::xds::Layers::Certificate);
+    let secret = &certified["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"];
+    let certificates = documents("deploy/mtls/certificates.yaml");
+    let made = certificates
+        .iter()
+        .any(|document| document["spec"]["secretName"] == *secret);
+    assert!(made, "{secret}");
+}
+
+/// The xDS options of a Deployment's container.
+fn xds_options(deployment: &Value) -> cli::run::xds::Xds {
+    let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    let args = args
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arg| arg.as_str().unwrap());
+    let cli = Cli::try_parse_from(["fusegate"].into_iter().chain(args)).unwrap();
+    let cli::Command::Run(run) = cli.command else {
+        panic!("the Deployment does not run the controller")
+    };
+    run.xds
+}
+
+#[test]
+fn envoy_accepts_the_transport_socket_with_certificates() -> Result<()> {
+    let scratch = Scratch::new("bootstrap")?;
+    let authority = Authority::new()?;
+    let own = authority.for_uri("spiffe://cluster.local/ns/shop/sa/edge")?;
+    scratch.write("ca.crt", authority.pem())?;
+    scratch.write("tls.crt", &own.certificate)?;
+    scratch.write("tls.key", &own.key)?;
+    let folder = scratch.path().display().to_string();
+    let socket =
+        read("deploy/mtls/envoy-transport-socket.yaml").replace("/etc/fusegate-xds", &folder);
+    let socket: Value = serde_saphyr::from_str(&socket)?;
+    let mut bootstrap = documents("deploy/envoy/bootstrap.yaml").remove(0);
+    let clusters = bootstrap["static_resources"]["clusters"].as_array_mut();
+    let ours = clusters
+        .unwrap()
+        .iter_mut()
+        .find(|one| one["name"] == "fusegate");
+    ours.unwrap()["transport_socket"] = socket["transport_socket"].clone();
+    let output = Command::new(assets::program("envoy")?)
+        .args([
+            "--mode",
+            "validate",
+            "--config-yaml",
+            &bootstrap.to_string(),
+        ])
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{told}");
+    Ok(())
 }
 
 #[test]
@@ -149,7 +232,7 @@ async fn prometheus_evaluates_every_rule_without_an_error() -> Result<()> {
 
 #[test]
 fn every_metric_in_a_rule_is_one_that_fusegate_registers() {
-    let registered = ["metrics.rs", "metrics/recording.rs"]
+    let registered = ["metrics.rs", "metrics/recording.rs", "metrics/xds.rs"]
         .map(|file| read(&format!("src/runtime/{file}")))
         .concat();
     let rules = read("deploy/prometheus/rules.yaml");

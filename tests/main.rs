@@ -17,3 +17,4 @@ mod harness;
 mod source_kube;
 mod story;
 mod support;
+mod xds_port;

@@ -21,7 +21,7 @@ pub(super) async fn report(
     sender: Sender<Event>,
     shutdown: CancellationToken,
 ) {
-    let mut told: HashMap<Box<str>, Programmed> = HashMap::new();
+    let mut watch = Watch::default();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -29,7 +29,7 @@ pub(super) async fn report(
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        for programmed in changed(&store, &proxies, &mut told) {
+        for programmed in watch.news(&store, &proxies) {
             if sender.send(Event::Programmed(programmed)).await.is_err() {
                 return;
             }
@@ -37,21 +37,34 @@ pub(super) async fn report(
     }
 }
 
-fn changed(
-    store: &Store,
-    proxies: &Proxies,
-    told: &mut HashMap<Box<str>, Programmed>,
-) -> Vec<Programmed> {
-    let snapshot = store.snapshot();
-    let Some(layers) = snapshot.collection(&TypeUrl::RUNTIME) else {
-        return Vec::new();
-    };
-    told.retain(|layer, _| layers.published(layer).is_some());
-    let mut news = Vec::new();
-    for (name, resource) in layers.resources() {
-        let programmed = proxies.programmed(&TypeUrl::RUNTIME, name, resource.version());
-        let now = Programmed {
-            layer: (&**name).into(),
+/// What was seen and told.
+#[derive(Debug, Default)]
+struct Watch {
+    /// The publication and the state of the proxies that were looked at last.
+    seen: Option<(u64, u64)>,
+    told: HashMap<Box<str>, Programmed>,
+}
+
+impl Watch {
+    /// What has changed since the last look; where nothing was published and no proxy stirred, that costs nothing.
+    fn news(&mut self, store: &Store, proxies: &Proxies) -> Vec<Programmed> {
+        // The changes first: what changes during the look is looked at again.
+        let stirred = proxies.changes();
+        let snapshot = store.snapshot();
+        let seen = Some((snapshot.sequence(), stirred));
+        if self.seen == seen {
+            return Vec::new();
+        }
+        self.seen = seen;
+        let Some(layers) = snapshot.collection(&TypeUrl::RUNTIME) else {
+            return Vec::new();
+        };
+        let told = &mut self.told;
+        told.retain(|layer, _| layers.published(layer).is_some());
+        let resources = layers.resources().values();
+        let counted = proxies.programmed_all(&TypeUrl::RUNTIME, resources);
+        let now = counted.into_iter().map(|(layer, programmed)| Programmed {
+            layer: (&*layer).into(),
             proxies: programmed.subscribed,
             acked: programmed.acked,
             partly: programmed.partly,
@@ -60,13 +73,12 @@ fn changed(
                 .refusals
                 .first()
                 .map(|(node, why)| format!("{node}: {why}").into()),
-        };
-        if told.get(&now.layer) != Some(&now) {
-            told.insert(now.layer.clone(), now.clone());
-            news.push(now);
-        }
+        });
+        let news = now.filter(|now| told.get(&now.layer) != Some(now));
+        let news: Vec<Programmed> = news.collect();
+        told.extend(news.iter().map(|now| (now.layer.clone(), now.clone())));
+        news
     }
-    news
 }
 
 /// The keys that proxies refuse, in an order that does not depend on who connected first.
@@ -83,4 +95,31 @@ fn refused(programmed: &fusegate_xds::proxies::Programmed) -> Vec<RefusedKey> {
         .collect();
     keys.sort_by(|a, b| (&a.key, &a.node).cmp(&(&b.key, &b.node)));
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use fusegate_xds::{Store, Update, runtime};
+
+    use super::*;
+
+    #[test]
+    fn a_layer_is_told_once_and_nothing_is_looked_at_while_nothing_stirs() {
+        let (store, proxies) = (Store::new(), Proxies::default());
+        let mut watch = Watch::default();
+        let layer = |name: &str| store.publish(Update::new().put(runtime::layer(name, [])));
+        layer("shop");
+        assert_eq!(watch.news(&store, &proxies).len(), 1);
+        let seen = watch.seen;
+        assert!(watch.news(&store, &proxies).is_empty());
+        assert_eq!(watch.seen, seen);
+        layer("bank");
+        let news = watch.news(&store, &proxies);
+        assert_eq!(news.len(), 1);
+        assert_eq!(&*news[0].layer, "bank");
+        store.publish(Update::new().remove(TypeUrl::RUNTIME, "shop"));
+        assert!(watch.news(&store, &proxies).is_empty());
+        layer("shop");
+        assert_eq!(watch.news(&store, &proxies).len(), 1, "it is a new one");
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use fusegate_xds::{Server, Store};
+use fusegate_xds::Store;
+use fusegate_xds::server::Tls;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config as KubeConfig};
 use tokio::net::TcpListener;
@@ -13,9 +14,10 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::certificates::Certificates;
 use crate::app::feeds::Feeds;
 use crate::app::pump::Pump;
-use crate::app::{meter, programmed, publish};
+use crate::app::{fleet, meter, programmed, publish, xds};
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
@@ -48,7 +50,9 @@ const LEASE: &str = "fusegate";
 
 /// Runs fusegate until it is told to stop.
 pub async fn run(options: Run) -> anyhow::Result<()> {
-    let xds = listen(options.xds_listen, "--xds-listen").await?;
+    options.xds.check()?;
+    let certificates = Certificates::read(&options.xds)?;
+    let xds = listen(options.xds.listen, "--xds-listen").await?;
     let web = listen(options.http_listen, "--http-listen").await?;
     let (sender, events) = mpsc::channel(QUEUE);
     let parts = Parts {
@@ -68,11 +72,20 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
     };
+    let tls = certificates.as_ref().map(Certificates::tls);
+    if let Some(certificates) = certificates {
+        let keeping = certificates.keep(parts.metrics.clone(), parts.token.clone());
+        tasks.spawn(async move {
+            keeping.await;
+            Ok(())
+        });
+    }
+    let listening = Ports { xds, web, tls };
     let recorder = parts.start_recording(&options)?;
-    let mut pump = parts.start_serving(&options, xds, web, dispatcher, &mut tasks);
+    let mut pump = parts.start_serving(&options, listening, dispatcher, &mut tasks);
     pump.recorder = recorder;
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
-    tracing::info!(source = %options.source, xds = %options.xds_listen, http = %options.http_listen, "fusegate is running");
+    tracing::info!(source = %options.source, xds = %options.xds.listen, http = %options.http_listen, "fusegate is running");
     let ended = join(tasks, &parts.token).await;
     let (dispatcher, recorder) = pumping
         .await
@@ -95,6 +108,13 @@ struct Parts {
     metrics: Metrics,
     token: CancellationToken,
     sender: Sender<Event>,
+}
+
+/// The ports, listening.
+struct Ports {
+    xds: TcpListener,
+    web: TcpListener,
+    tls: Option<Tls>,
 }
 
 /// The lease, to be held until the last effect is done.
@@ -225,13 +245,12 @@ impl Parts {
     fn start_serving(
         &self,
         options: &Run,
-        xds: TcpListener,
-        web: TcpListener,
+        ports: Ports,
         dispatcher: Dispatcher,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
-        let server = Server::new(store.clone(), publish::config());
+        let server = xds::server(store.clone(), &options.xds, ports.tls);
         let reporting = programmed::report(
             store.clone(),
             server.proxies(),
@@ -242,24 +261,27 @@ impl Parts {
             reporting.await;
             Ok(())
         });
-        let token = self.token.clone();
-        tasks.spawn(async move { server.serve(xds, token).await.context("serving xDS") });
+        let (token, serving) = (self.token.clone(), server.clone());
+        tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
         let heartbeat = Heartbeat::start(self.clock.now().mono);
         let (metrics, seen, published) = (self.metrics.clone(), view.clone(), store.clone());
+        let (proxies, compared, clock) = (server.proxies(), store.clone(), self.clock);
         let state = ServeState {
             view: view.clone(),
             clock: self.clock,
             heartbeat: heartbeat.clone(),
             counters: Counters::new(&metrics),
+            proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
             metrics: Arc::new(move || {
                 meter::view(&metrics, &seen.load(), &published);
+                xds::meter(&metrics, &server);
                 metrics.encode()
             }),
         };
         let token = self.token.clone();
         tasks.spawn(async move {
-            http::serve(web, state, token).await;
+            http::serve(ports.web, state, token).await;
             Ok(())
         });
         Pump {

@@ -1,5 +1,7 @@
 //! `fusegate run`: its options.
 
+pub mod xds;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,17 +46,7 @@ pub struct Run {
     )]
     pub replica: String,
 
-    /// Where Envoys connect for xDS. Anybody who can reach it can read every layer, so the
-    /// default is this machine only.
-    #[arg(
-        long,
-        env = "FUSEGATE_XDS_LISTEN",
-        default_value = "127.0.0.1:18000",
-        value_name = "ADDRESS:PORT"
-    )]
-    pub xds_listen: SocketAddr,
-
-    /// Where the gate, health, metrics and the list of circuits are served.
+    /// Where the gate, health, metrics and the lists of circuits and proxies are served.
     #[arg(
         long,
         env = "FUSEGATE_HTTP_LISTEN",
@@ -122,6 +114,10 @@ pub struct Run {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
+
+    /// The xDS port.
+    #[command(flatten)]
+    pub xds: xds::Xds,
 }
 
 /// Where everything comes from.

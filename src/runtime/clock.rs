@@ -43,6 +43,13 @@ impl Clock {
         self.start.elapsed()
     }
 
+    /// What the wall clock would say of a moment that has passed, as it is set now.
+    #[must_use]
+    pub fn wall_of(&self, moment: Instant) -> Wall {
+        let ago = i64::try_from(moment.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Wall(self.now().wall.0.saturating_sub(ago))
+    }
+
     /// The instant at which a monotonic moment falls, for sleeping until it.
     #[must_use]
     pub fn instant_of(&self, moment: Mono) -> Instant {

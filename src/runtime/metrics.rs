@@ -4,6 +4,7 @@
 //! people make those without bound. Names follow the `OpenMetrics` conventions: counters get `_total`.
 
 mod recording;
+mod xds;
 
 use std::fmt;
 use std::ops::Deref;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::runtime::metrics::recording::Recording;
+pub use xds::{EventLabel, Reload, ReloadLabel, Xds};
 
 /// All metrics; clones share them.
 #[derive(Clone)]
@@ -77,6 +79,8 @@ pub struct Families {
     pub http_connections: Gauge,
     /// The recording.
     pub recording: Recording,
+    /// The xDS port.
+    pub xds: Xds,
 }
 
 /// A feed's kind; objects of all contracted kinds are one.
@@ -267,6 +271,7 @@ impl Families {
             gate_answers: Family::default(),
             http_connections: Gauge::default(),
             recording: Recording::default(),
+            xds: Xds::default(),
         }
     }
 
@@ -276,6 +281,7 @@ impl Families {
         self.register_effects(registry);
         self.register_serve(registry);
         self.recording.register(registry);
+        self.xds.register(registry);
         let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
         build
             .get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))])
@@ -382,27 +388,4 @@ impl Families {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_counted_is_in_the_text_with_its_labels() {
-        let metrics = Metrics::new();
-        metrics.clone().publishes.inc();
-        metrics.effect(EffectKind::Rollback, EffectResult::Done);
-        metrics.queue_depth(EffectKind::Status, 3);
-        metrics.bound_met("alerts");
-        let text = metrics.encode();
-        for line in [
-            "fusegate_publishes_total 1",
-            "fusegate_effects_total{kind=\"Rollback\",result=\"Done\"} 1",
-            "fusegate_effect_queue_depth{kind=\"Status\"} 3",
-            "fusegate_bounds_met_total{bound=\"alerts\"} 1",
-            "fusegate_audit_lines_dropped_total 0",
-        ] {
-            assert!(text.lines().any(|each| each == line), "{line} in\n{text}");
-        }
-        assert!(text.contains("fusegate_build_info{version="), "{text}");
-        assert!(text.ends_with("# EOF\n"));
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ mod health;
 mod index;
 mod page;
 mod policies;
+mod proxies;
 
 use axum::Router;
 use axum::extract::State;
@@ -23,6 +24,7 @@ pub fn routes() -> Router<ServeState> {
         .route("/metrics", get(metrics))
         .route("/v1/circuits", get(circuits::list))
         .route("/v1/policies", get(policies::list))
+        .route("/v1/proxies", get(proxies::list))
 }
 
 /// What Prometheus negotiates as `OpenMetrics`.

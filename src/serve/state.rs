@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::breaker::time::{Mono, Span};
 use crate::runtime::clock::Clock;
 use crate::serve::counters::Counters;
+use crate::serve::proxies::Proxies;
 use crate::serve::view::SharedView;
 
 /// A heart that has not beaten for this long belongs to a stalled engine.
@@ -27,6 +28,8 @@ pub struct ServeState {
     pub heartbeat: Heartbeat,
     /// What the HTTP side counts.
     pub counters: Counters,
+    /// The connected Envoys.
+    pub proxies: Proxies,
     /// Renders the registry as `OpenMetrics` text.
     pub metrics: MetricsText,
 }

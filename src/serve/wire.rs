@@ -59,7 +59,7 @@ pub(crate) fn value_text(value: &Value) -> String {
 }
 
 /// A wall moment as RFC 3339; `None` for one that no calendar has.
-pub(crate) fn time(moment: Wall) -> Option<String> {
+pub fn time(moment: Wall) -> Option<String> {
     Timestamp::from_millisecond(moment.0)
         .ok()
         .map(|timestamp| timestamp.to_string())

@@ -12,6 +12,7 @@ use fusegate::breaker::time::{Mono, Wall};
 use fusegate::runtime::clock::Clock;
 use fusegate::runtime::metrics::Metrics;
 use fusegate::serve::counters::Counters;
+use fusegate::serve::proxies::{Behind, Name, Proxy, Refusal, Type, Version};
 use fusegate::serve::server::router;
 use fusegate::serve::state::{Heartbeat, ServeState};
 use fusegate::serve::view::{CircuitView, PolicyView, RuleView, View};
@@ -51,7 +52,59 @@ pub(super) fn state() -> ServeState {
         clock,
         heartbeat: Heartbeat::start(now),
         counters: Counters::new(&Metrics::new()),
+        proxies: Arc::new(|_| vec![proxy()]),
         metrics: Arc::new(String::new),
+    }
+}
+
+/// An Envoy that refuses what it was sent last.
+fn proxy() -> Proxy {
+    let version = |version: &str, time: &str| Version {
+        version: version.into(),
+        time: Some(time.into()),
+    };
+    let (first, second) = (
+        "7a3f9c21d4e8b605e5b80f4c6a1d9372",
+        "c04d1be7f2a9683519c7d36e0b5fa284",
+    );
+    let name = Name {
+        name: "shop".into(),
+        permitted: true,
+        published: Some("e5b80f4c6a1d93727a3f9c21d4e8b605".into()),
+        sent: Some("e5b80f4c6a1d93727a3f9c21d4e8b605".into()),
+        acked: Some("19c7d36e0b5fa284c04d1be7f2a96835".into()),
+        nacked: Some("e5b80f4c6a1d93727a3f9c21d4e8b605".into()),
+    };
+    let layers = Type {
+        name: "envoy.service.runtime.v3.Runtime".into(),
+        wildcard: false,
+        subscribed: 1,
+        names: vec![name],
+        sent: Some(version(second, "2026-11-22T14:05:00.004Z")),
+        acked: Some(version(first, "2026-11-22T13:58:10.612Z")),
+        nacked: Some(Refusal {
+            version: second.into(),
+            time: Some("2026-11-22T14:05:00.009Z".into()),
+            code: 13,
+            message: "Runtime shop: invalid runtime entry value for checkout".into(),
+        }),
+        behind: Behind {
+            names: 1,
+            versions: 1,
+            seconds: 42,
+        },
+    };
+    Proxy {
+        stream: 7,
+        node: "edge-1".into(),
+        cluster: "edge".into(),
+        user_agent: "envoy 1.40.0".into(),
+        locality: "eu/eu-1".into(),
+        address: Some("10.0.3.17:51844".into()),
+        certificate: Some("spiffe://example.com/ns/shop/sa/edge".into()),
+        transport: "delta-ads".into(),
+        connected_since: Some("2026-11-22T13:58:10.530Z".into()),
+        types: vec![layers],
     }
 }
 

@@ -69,6 +69,36 @@
 //! [`Waves`](server::Waves) publishes to a part of the nodes first, and to the others once those have taken it;
 //! when they refuse it they get their last good version back. Its page has an example.
 //!
+//! # Who may come, and what they may have
+//!
+//! [`Config::tls`](server::Config) encrypts connections and demands certificates, which can be replaced while serving.
+//! [`Server::assigned`] asks a function for each stream which [`Store`] it is served from and which names of it it may have,
+//! by what the client says of itself ([`Node`](node::Node)) and by what its connection proves ([`Peer`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use fusegate_xds::node::Node;
+//! use fusegate_xds::{Assignment, Config, Peer, Scope, Server, Store};
+//!
+//! let store = Arc::new(Store::new());
+//! let assign = move |_: &Node, peer: &Peer| {
+//!     let certificate = peer.certificate.clone()?;
+//!     let scope = Scope::only("ask for a certificate that names it", move |_, name| {
+//!         certificate.dns_names.iter().any(|own| own == name)
+//!     });
+//!     let store = Arc::clone(&store);
+//!     Some(Assignment { store, scope })
+//! };
+//! let server = Server::assigned(Arc::new(assign), Config::default(), Arc::new(()));
+//! # drop(server);
+//! ```
+//!
+//! # Bounds
+//!
+//! Whatever clients can make grow has a bound in [`Config`] and [`Limits`](protocol::Limits).
+//! At each bound the client is told its name, and [`Server::counts`] counts it.
+//!
 //! # What is where
 //!
 //! | module | what it holds | what it may not do |
@@ -78,7 +108,7 @@
 //! | [`sotw`], [`delta`], [`protocol`] | the protocol of one stream | IO, clocks, tokio, tonic |
 //! | [`bisect`] | the search for what a client refuses | IO, clocks |
 //! | [`wave`] | when a change that went to canaries goes to all | IO, clocks |
-//! | [`observer`], [`proxies`] | what became of it, per client | block |
+//! | [`observer`], [`proxies`], [`peer`], [`node`] | who the clients are, and what became of it | block |
 //! | [`server`] | gRPC | decide anything |
 
 pub mod bisect;

@@ -5,6 +5,12 @@ use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
 
 use crate::protocol::Refusal;
 
+/// The most bytes of a node's id and cluster; a DNS name has at most 253.
+const MAX_NAME: usize = 1_024;
+
+/// The most bytes of what else it says of itself; it is cut there.
+const MAX_REMARK: usize = 256;
+
 /// The client at the other end of a stream, by its own account.
 ///
 /// Only what tells clients apart is kept: an Envoy's full node message lists hundreds of extensions, and there is one per stream.
@@ -34,6 +40,16 @@ impl Node {
         let wire = wire
             .filter(|node| !node.id.is_empty())
             .ok_or(Refusal::MissingNode)?;
+        for (field, text) in [("id", &wire.id), ("cluster", &wire.cluster)] {
+            let (length, limit) = (text.len(), MAX_NAME);
+            if length > limit {
+                return Err(Refusal::LongNode {
+                    field,
+                    length,
+                    limit,
+                });
+            }
+        }
         let announces = |feature: &str| wire.client_features.iter().any(|known| known == feature);
         let in_sotw = announces("xds.config.supports-resource-ttl-in-sotw")
             || announces("xds.config.supports-resource-in-sotw")
@@ -42,12 +58,17 @@ impl Node {
             ttl: announces("xds.config.supports-resource-ttl"),
             resource_errors: announces("xds.config.supports-resource-errors"),
             ttl_in_sotw: announces("xds.config.supports-resource-ttl") && in_sotw,
-            user_agent: user_agent(&wire),
-            locality: locality(&wire),
+            user_agent: cut(user_agent(&wire)),
+            locality: cut(locality(&wire)),
             id: wire.id,
             cluster: wire.cluster,
         })
     }
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_REMARK));
+    text
 }
 
 fn user_agent(node: &WireNode) -> String {
@@ -103,6 +124,23 @@ mod tests {
             Node::identify(Some(named)).map(|node| node.id),
             Ok("a".into())
         );
+    }
+
+    #[test]
+    fn what_a_node_says_of_itself_is_bounded() {
+        let wire = WireNode {
+            id: "é".repeat(513),
+            ..WireNode::default()
+        };
+        let refusal = Node::identify(Some(wire)).unwrap_err();
+        assert!(refusal.to_string().contains("`node.id` has 1026 bytes"));
+        let wire = WireNode {
+            id: "a".into(),
+            user_agent_name: "é".repeat(1_000),
+            ..WireNode::default()
+        };
+        let node = Node::identify(Some(wire)).unwrap();
+        assert_eq!(node.user_agent, "é".repeat(128));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Each stream writes its own entry and readers take what is there; nobody waits for anybody.
 
+mod lag;
 mod programmed;
 mod status;
 
@@ -12,6 +13,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
 
+pub use lag::Lag;
 pub use programmed::Programmed;
 pub use status::{Delivered, MAX_ISOLATED, NameStatus, Refused, TypeStatus};
 

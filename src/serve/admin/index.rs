@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// Method, path and meaning of every endpoint, in the order of use.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 15] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 16] = [
     ("GET", "/healthz", "200 while the engine comes round"),
     (
         "GET",
@@ -24,6 +24,11 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 15] = [
         "GET",
         "/v1/circuits",
         "circuits: ?namespace= &policy= &state= &limit= &continue=",
+    ),
+    (
+        "GET",
+        "/v1/proxies",
+        "connected Envoys: ?node= &cluster= &layer= &behind= &limit= &continue=",
     ),
     (
         "GET",

@@ -44,6 +44,8 @@ pub(crate) struct EnvoyConfig {
     /// Where its ADS servers are; without any it has no runtime layer but the admin one.
     pub(crate) xds: Vec<SocketAddr>,
     pub(crate) variant: Variant,
+    /// The transport socket to its ADS servers, where that is not plain.
+    pub(crate) xds_socket: Option<Value>,
     /// RTDS layers in their order; a static admin layer comes after them, so it wins.
     pub(crate) layers: Vec<String>,
     /// How long its start waits for each layer before it goes on without; Envoy's own default is 15 s.
@@ -60,6 +62,7 @@ impl Default for EnvoyConfig {
             node_cluster: "test".to_owned(),
             xds: Vec::new(),
             variant: Variant::default(),
+            xds_socket: None,
             layers: Vec::new(),
             initial_fetch_timeout: Duration::from_secs(15),
             clusters: Vec::new(),

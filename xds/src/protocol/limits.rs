@@ -46,6 +46,18 @@ pub enum Refusal {
         "the first request of a stream must carry `node` with a non-empty `id`; set `node.id` in the client's bootstrap"
     )]
     MissingNode,
+    /// What a node says of itself is kept for as long as its stream lasts.
+    #[error(
+        "`node.{field}` has {length} bytes, over the limit of {limit}; shorten it in the client's bootstrap"
+    )]
+    LongNode {
+        /// Which field of the node.
+        field: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Rule 2.
     #[error(
         "a request on an aggregated stream must carry `type_url`; name the resource type it asks for"

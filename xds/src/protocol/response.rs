@@ -69,12 +69,15 @@ impl Response {
     }
 }
 
+/// How many bytes of a client's words are kept; they are kept for each stream and type, and Envoy may quote what it refused.
+const MAX_WORDS: usize = 16_384;
+
 /// Why a client refused a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The gRPC status code that it gave.
     pub code: i32,
-    /// Its own words.
+    /// Its own words, cut where they are too many.
     pub message: String,
 }
 
@@ -110,9 +113,14 @@ pub enum Event {
 
 impl From<envoy_types::pb::google::rpc::Status> for Rejection {
     fn from(status: envoy_types::pb::google::rpc::Status) -> Self {
+        let mut message = status.message;
+        if message.len() > MAX_WORDS {
+            message.truncate(message.floor_char_boundary(MAX_WORDS));
+            message.push('…');
+        }
         Self {
             code: status.code,
-            message: status.message,
+            message,
         }
     }
 }

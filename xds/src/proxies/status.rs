@@ -95,6 +95,12 @@ impl TypeStatus {
         }
     }
 
+    /// Whether every name it subscribes to is among [`Self::names`], and none of them stands for several.
+    pub(crate) fn follows_all(&self) -> bool {
+        let several = |name: &Arc<str>| name::is_glob(name);
+        !self.wildcard && self.names.len() == self.subscribed && !self.names.keys().any(several)
+    }
+
     /// Notes something about the names of `response` that are tracked.
     fn note(&mut self, response: &Response, note: impl Fn(&mut NameStatus, Option<Version>)) {
         for resource in &response.resources {
@@ -162,6 +168,20 @@ impl Book {
             (Arc::clone(name), known)
         });
         status.names = tracked.collect();
+    }
+
+    /// The client says that it has these from an earlier stream; it was sent nothing on this one yet.
+    pub(crate) fn held(&mut self, type_url: &TypeUrl, held: &[(Arc<str>, Version)]) {
+        let status = self.status(type_url);
+        if status.sent.is_some() {
+            return;
+        }
+        for (name, version) in held {
+            if let Some(known) = status.names.get_mut(name) {
+                known.sent = Some(*version);
+                known.acked = Some(*version);
+            }
+        }
     }
 
     pub(crate) fn sent(&mut self, response: &Response, at: Instant) {

@@ -11,11 +11,13 @@ use prost::Message;
 use crate::bisect::Bisect;
 use crate::delta::{self, Delta};
 use crate::encode;
+use crate::name::canonical;
 use crate::node::Node;
 use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::sotw::{self, Sotw};
 use crate::type_url::TypeUrl;
+use crate::version::Version;
 
 /// What the stream loop needs of a protocol variant.
 pub(super) trait Core: Send + Unpin + 'static {
@@ -25,6 +27,8 @@ pub(super) trait Core: Send + Unpin + 'static {
     fn open(limits: Limits) -> Self;
     fn take_node(message: &mut Self::Message) -> Option<WireNode>;
     fn type_url(message: &mut Self::Message) -> &mut String;
+    /// What the client says that it has from an earlier stream (rule 26).
+    fn held(message: &Self::Message) -> Vec<(Arc<str>, Version)>;
     fn accept(&mut self, message: Self::Message) -> Result<Vec<Event>, Refusal>;
     /// The client has said who it is, and may have what is in `scope`.
     fn identified(&mut self, node: &Node, scope: Scope);
@@ -55,6 +59,10 @@ impl Core for Sotw {
 
     fn type_url(message: &mut DiscoveryRequest) -> &mut String {
         &mut message.type_url
+    }
+
+    fn held(_: &DiscoveryRequest) -> Vec<(Arc<str>, Version)> {
+        Vec::new()
     }
 
     fn accept(&mut self, message: DiscoveryRequest) -> Result<Vec<Event>, Refusal> {
@@ -118,6 +126,13 @@ impl Core for Delta {
 
     fn type_url(message: &mut DeltaDiscoveryRequest) -> &mut String {
         &mut message.type_url
+    }
+
+    fn held(message: &DeltaDiscoveryRequest) -> Vec<(Arc<str>, Version)> {
+        let held = message.initial_resource_versions.iter();
+        let ours =
+            held.filter_map(|(name, text)| Some((canonical(name).into(), Version::parse(text)?)));
+        ours.collect()
     }
 
     fn accept(&mut self, message: DeltaDiscoveryRequest) -> Result<Vec<Event>, Refusal> {

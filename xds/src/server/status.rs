@@ -20,9 +20,10 @@ pub(super) fn full(full: Full) -> Status {
 pub(super) fn refused(refusal: &Refusal, counters: &Counters) -> Status {
     let text = refusal.to_string();
     match refusal {
-        Refusal::MissingNode | Refusal::MissingTypeUrl | Refusal::WrongType { .. } => {
-            Status::invalid_argument(text)
-        }
+        Refusal::MissingNode
+        | Refusal::LongNode { .. }
+        | Refusal::MissingTypeUrl
+        | Refusal::WrongType { .. } => Status::invalid_argument(text),
         Refusal::UnknownNode { .. } => {
             counters.nodes_unknown.inc();
             Status::permission_denied(text)

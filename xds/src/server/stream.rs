@@ -13,7 +13,7 @@ use futures::Stream;
 use futures::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::admission::{Place, Turn};
 use super::assign::Assignment;
@@ -32,9 +32,6 @@ use crate::type_url::TypeUrl;
 
 /// How many requests are read in a row before the other streams of the thread have their turn.
 const REQUESTS_PER_POLL: usize = 64;
-
-/// The gRPC status code `RESOURCE_EXHAUSTED`.
-const RESOURCE_EXHAUSTED: i32 = 8;
 
 /// One stream.
 pub(super) struct DiscoveryStream<C: Core> {
@@ -129,6 +126,8 @@ impl<C: Core> DiscoveryStream<C> {
         let node = C::take_node(&mut message);
         let Identity { proxy, store } = self.identify(node)?;
         self.check_type(C::type_url(&mut message))?;
+        let held = C::held(&message);
+        let held = (!held.is_empty()).then(|| (TypeUrl::new(C::type_url(&mut message)), held));
         let mut events = self.core.accept(message)?;
         events.extend(self.core.news());
         let interest = self.core.interest();
@@ -136,6 +135,10 @@ impl<C: Core> DiscoveryStream<C> {
         self.note_denied(&proxy, &interest);
         self.urgent |= !interest.is_empty();
         self.report(&proxy, &events);
+        if let Some((type_url, held)) = held {
+            self.book.held(&type_url, &held);
+            proxy.set_types(self.book.types());
+        }
         Ok(())
     }
 
@@ -300,7 +303,7 @@ impl<C: Core> DiscoveryStream<C> {
         let message = format!(
             "not sent: about {size} bytes are over the limit of {limit} (`max_response_bytes`)"
         );
-        let code = RESOURCE_EXHAUSTED;
+        let code = Code::ResourceExhausted as i32;
         let mut events = Vec::from_iter(self.core.reject(response, Rejection { code, message }));
         events.extend(self.core.news());
         self.report(proxy, &events);

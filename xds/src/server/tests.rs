@@ -311,6 +311,33 @@ async fn what_a_client_took_and_refused_is_on_record() {
 }
 
 #[tokio::test]
+async fn rule_26_what_a_client_has_from_an_earlier_stream_counts_as_taken() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let mut first = running.delta().await;
+    first.send(delta_request(&["shop"])).await;
+    let resource = first.receive().await.unwrap().resources.remove(0);
+    drop(first);
+    running
+        .eventually(|server| server.proxies().is_empty())
+        .await;
+    let again = running.delta().await;
+    again
+        .send(DeltaDiscoveryRequest {
+            initial_resource_versions: [(resource.name, resource.version)].into(),
+            ..delta_request(&["shop"])
+        })
+        .await;
+    let snapshot = running.store.snapshot();
+    let layers = snapshot.collection(&TypeUrl::RUNTIME).unwrap();
+    let version = layers.published("shop").unwrap().version();
+    let proxies = running.server.proxies();
+    running
+        .eventually(|_| proxies.programmed(&TypeUrl::RUNTIME, "shop", version).acked == 1)
+        .await;
+}
+
+#[tokio::test]
 async fn rule_38_a_name_is_found_whatever_the_order_of_its_parameters() {
     let running = start(Config::default()).await;
     running.publish("xdstp://shop/type/layer?b=2&a=1", 1.0);

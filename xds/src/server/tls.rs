@@ -20,7 +20,7 @@ pub struct Tls {
 }
 
 /// Keys and certificates, as PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsMaterial {
     /// The server's certificate, and those between it and its authority.
     pub certificates: Vec<u8>,

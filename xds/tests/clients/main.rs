@@ -11,6 +11,7 @@
 mod authority;
 mod bisect;
 mod broken;
+mod example;
 mod front;
 mod grpc;
 mod http;

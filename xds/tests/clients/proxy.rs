@@ -85,7 +85,7 @@ impl Proxy {
         layers: &[&str],
         mesh: bool,
     ) -> Self {
-        Self::start_from(bootstrap_of(plane, variant, layers, mesh)).await
+        Self::start_from(bootstrap_of(plane, variant, layers, mesh).to_string()).await
     }
 
     /// The same for a node of this id.
@@ -97,7 +97,7 @@ impl Proxy {
     ) -> Self {
         let mut content = bootstrap_of(plane, variant, layers, false);
         content["node"]["id"] = id.into();
-        Self::start_from(content).await
+        Self::start_from(content.to_string()).await
     }
 
     /// The same over TLS, with the transport socket that it is to use.
@@ -109,13 +109,14 @@ impl Proxy {
     ) -> Self {
         let mut content = bootstrap_of(plane, variant, layers, true);
         content["static_resources"]["clusters"][0]["transport_socket"] = socket;
-        Self::start_from(content).await
+        Self::start_from(content.to_string()).await
     }
 
-    async fn start_from(content: Value) -> Self {
+    /// The same with a bootstrap as YAML, of which JSON is a part.
+    pub(crate) async fn start_from(content: String) -> Self {
         let folder = TempDir::new().unwrap();
-        let bootstrap = folder.path().join("bootstrap.json");
-        fs::write(&bootstrap, content.to_string()).unwrap();
+        let bootstrap = folder.path().join("bootstrap.yaml");
+        fs::write(&bootstrap, content).unwrap();
         let admin_path = folder.path().join("admin");
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let process = Command::new(installed("FUSEGATE_ENVOY", "envoy"))

@@ -81,6 +81,9 @@ fn clusters(config: &EnvoyConfig) -> Vec<Value> {
                 "explicit_http_config": {"http2_protocol_options": {}},
             },
         });
+        if let Some(socket) = &config.xds_socket {
+            xds["transport_socket"] = socket.clone();
+        }
         clusters.push(xds);
     }
     clusters

@@ -1,0 +1,141 @@
+//! The certificates of the xDS port, read from files, and again whenever these change.
+//!
+//! They are looked at instead of watched: a mounted secret is swapped by links, on file systems that tell nobody.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use fusegate_xds::server::{Tls, TlsMaterial};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::run::xds::Xds;
+use crate::runtime::metrics::{Metrics, Reload};
+
+/// How often the files are looked at. Certificates are renewed weeks before they end.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Where they are.
+#[derive(Clone, Debug)]
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+    client_ca: Option<PathBuf>,
+}
+
+/// What is in use, and where it came from.
+pub(super) struct Certificates {
+    tls: Tls,
+    files: Files,
+    used: TlsMaterial,
+    /// What could not be used when it was last looked at.
+    doubted: Option<String>,
+    /// That it can't be used has been told.
+    told: Option<String>,
+}
+
+impl Certificates {
+    /// Reads the files that the options name; `None` if they name none.
+    pub(super) fn read(options: &Xds) -> anyhow::Result<Option<Self>> {
+        let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
+            return Ok(None);
+        };
+        let files = Files {
+            cert: cert.clone(),
+            key: key.clone(),
+            client_ca: options.client_ca.clone(),
+        };
+        let used = files.read()?;
+        let tls = Tls::new(&used).with_context(|| format!("using {files}"))?;
+        Ok(Some(Self {
+            tls,
+            files,
+            used,
+            doubted: None,
+            told: None,
+        }))
+    }
+
+    pub(super) fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
+    /// Looks at the files until shutdown.
+    pub(super) async fn keep(mut self, metrics: Metrics, shutdown: CancellationToken) {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        metrics.xds.tls_stale.set(0);
+        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            let files = self.files.clone();
+            let read = tokio::task::spawn_blocking(move || files.read());
+            match read.await {
+                Ok(read) => self.take(read, &metrics),
+                Err(error) => {
+                    tracing::error!(%error, "reading the certificates of the xDS port failed");
+                }
+            }
+        }
+    }
+
+    /// Uses what was read if it is new and can be used.
+    ///
+    /// What can't be is told at the second look: certificate and key are two files, and may just be being replaced.
+    fn take(&mut self, read: anyhow::Result<TlsMaterial>, metrics: &Metrics) {
+        let used = read.and_then(|read| {
+            if read != self.used {
+                let replaced = self.tls.replace(&read);
+                replaced.with_context(|| format!("using {}", self.files))?;
+                self.used = read;
+                metrics.xds.reloaded(Reload::Loaded);
+                tracing::info!(files = %self.files, "the certificates of the xDS port were replaced");
+            }
+            Ok(())
+        });
+        let Err(failure) = used else {
+            if self.told.take().is_some() {
+                metrics.xds.tls_stale.set(0);
+                tracing::info!(files = %self.files, "the certificates of the xDS port can be used again");
+            }
+            self.doubted = None;
+            return;
+        };
+        let failure = format!("{failure:#}");
+        if self.doubted.as_ref() == Some(&failure) && self.told.as_ref() != Some(&failure) {
+            metrics.xds.reloaded(Reload::Failed);
+            tracing::error!(
+                reason = failure,
+                "the certificates of the xDS port can't be used; those read before stay in use"
+            );
+            self.told = Some(failure.clone());
+        }
+        self.doubted = Some(failure);
+    }
+}
+
+impl Files {
+    fn read(&self) -> anyhow::Result<TlsMaterial> {
+        let client_ca = self.client_ca.as_deref();
+        Ok(TlsMaterial {
+            certificates: read(&self.cert, "--xds-tls-cert")?,
+            key: read(&self.key, "--xds-tls-key")?,
+            client_authorities: client_ca
+                .map(|path| read(path, "--xds-tls-client-ca"))
+                .transpose()?,
+        })
+    }
+}
+
+impl std::fmt::Display for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} and {}", self.cert.display(), self.key.display())?;
+        match &self.client_ca {
+            Some(client_ca) => write!(f, " and {}", client_ca.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read(path: &Path, flag: &str) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading {flag} {}", path.display()))
+}

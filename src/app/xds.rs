@@ -1,0 +1,100 @@
+//! The xDS server as the options want it, and what it counts as metrics.
+
+use std::sync::Arc;
+
+use fusegate_xds::node::Node;
+use fusegate_xds::server::{Assign, Counts, Tls};
+use fusegate_xds::{Assignment, Config, Peer, Scope, Server, Store, TypeUrl};
+
+use crate::app::publish;
+use crate::cli::run::xds::{Layers, Xds};
+use crate::policy::audience::Audience;
+use crate::runtime::metrics::{BoundLabel, EventLabel, Metrics};
+
+/// What people are told of a layer that a certificate does not name.
+const REMEDY: &str = "its certificate must name the layer's namespace, as spiffe://DOMAIN/ns/NAMESPACE/… or NAMESPACE.layers.fusegate.io";
+
+/// A server of what is in `store`.
+pub(super) fn server(store: Arc<Store>, options: &Xds, tls: Option<Tls>) -> Server {
+    let config = Config {
+        max_streams: options.max_streams.get(),
+        max_connection_age: options.max_connection_age,
+        tls,
+        ..publish::config()
+    };
+    let assign: Arc<dyn Assign> = match options.layers {
+        Layers::Any => Arc::new(store),
+        Layers::Certificate => Arc::new(move |_: &Node, peer: &Peer| {
+            Some(Assignment {
+                store: Arc::clone(&store),
+                scope: scope(peer),
+            })
+        }),
+    };
+    Server::assigned(assign, config, Arc::new(()))
+}
+
+/// What the certificate of a peer names; nothing, if it has none.
+fn scope(peer: &Peer) -> Scope {
+    let audience = peer.certificate.as_ref().map(|certificate| {
+        let uris = certificate.uris.iter().map(String::as_str);
+        let dns_names = certificate.dns_names.iter().map(String::as_str);
+        Audience::of(uris, dns_names)
+    });
+    let audience = audience.unwrap_or_default();
+    Scope::only(REMEDY, move |type_url, name| {
+        *type_url == TypeUrl::RUNTIME && audience.may_have(name)
+    })
+}
+
+/// Sets what the server has counted; called once per scrape.
+pub(super) fn meter(metrics: &Metrics, server: &Server) {
+    let streams = i64::try_from(server.proxies().len()).unwrap_or(i64::MAX);
+    metrics.xds.streams.set(streams);
+    let counts = server.counts();
+    for (event, count) in events(&counts) {
+        let label = EventLabel { event };
+        let counter = metrics.xds.events.get_or_create(&label);
+        counter
+            .inner()
+            .store(count, std::sync::atomic::Ordering::Relaxed);
+    }
+    for (bound, count) in bounds(&counts) {
+        let label = BoundLabel { bound };
+        let counter = metrics.bounds_met.get_or_create(&label);
+        counter
+            .inner()
+            .store(count, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+fn events(counts: &Counts) -> [(&'static str, u64); 11] {
+    [
+        ("connection", counts.connections),
+        ("connection_failed", counts.connections_failed),
+        ("connection_aged", counts.connections_aged),
+        ("stream", counts.streams),
+        ("stream_delayed", counts.streams_delayed),
+        ("response", counts.responses),
+        ("ack", counts.acks),
+        ("nack", counts.nacks),
+        ("debounced", counts.debounced),
+        ("name_denied", counts.names_denied),
+        ("node_unknown", counts.nodes_unknown),
+    ]
+}
+
+fn bounds(counts: &Counts) -> [(&'static str, u64); 9] {
+    let silent = counts.connections_silent + counts.streams_silent;
+    [
+        ("xds_connections", counts.connections_full),
+        ("xds_streams", counts.streams_full),
+        ("xds_admission_wait", counts.streams_overdue),
+        ("xds_first_request", silent),
+        ("xds_names", counts.names_exceeded),
+        ("xds_types", counts.types_exceeded),
+        ("xds_name_bytes", counts.name_bytes_exceeded),
+        ("xds_request_bytes", counts.requests_too_large),
+        ("xds_response_bytes", counts.responses_too_large),
+    ]
+}

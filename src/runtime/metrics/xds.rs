@@ -1,0 +1,72 @@
+//! The metrics of the xDS port.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The metrics of the xDS port.
+#[derive(Clone, Debug, Default)]
+pub struct Xds {
+    /// Streams open.
+    pub streams: Gauge,
+    /// What happened on connections and streams.
+    pub events: Family<EventLabel, Counter>,
+    /// Times when changed certificates were read, by how that ended.
+    pub tls_reloads: Family<ReloadLabel, Counter>,
+    /// Whether the certificate files hold something that can't be used, so that what was read before is.
+    pub tls_stale: Gauge,
+}
+
+/// How reading changed certificates ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Reload {
+    /// They are in use.
+    Loaded,
+    /// They can't be used.
+    Failed,
+}
+
+/// By what happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EventLabel {
+    /// What happened.
+    pub event: &'static str,
+}
+
+/// By how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReloadLabel {
+    /// How it ended.
+    pub result: Reload,
+}
+
+impl Xds {
+    /// Counts how reading changed certificates ended.
+    pub fn reloaded(&self, result: Reload) {
+        self.tls_reloads
+            .get_or_create(&ReloadLabel { result })
+            .inc();
+        self.tls_stale.set(i64::from(result == Reload::Failed));
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("xds_streams", "xDS streams open", self.streams.clone());
+        registry.register(
+            "xds_events",
+            "What happened on xDS connections and streams",
+            self.events.clone(),
+        );
+        registry.register(
+            "xds_tls_reloads",
+            "Times when changed certificates of the xDS port were read, by result",
+            self.tls_reloads.clone(),
+        );
+        registry.register(
+            "xds_tls_stale",
+            "Whether the certificate files of the xDS port can't be used, and older ones are",
+            self.tls_stale.clone(),
+        );
+    }
+}
