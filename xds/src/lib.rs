@@ -131,6 +131,7 @@ pub mod wave;
 mod canonical;
 mod encode;
 mod name;
+mod sync;
 mod wire;
 
 pub use observer::Observer;

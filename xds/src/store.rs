@@ -6,13 +6,11 @@ mod interest;
 mod update;
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
-
-use arc_swap::ArcSwap;
 
 pub use update::{Published, Update};
 
 use crate::snapshot::Snapshot;
+use crate::sync::{ArcSwap, Ordering, fence};
 
 pub(crate) use interest::{Interest, Wake};
 pub(crate) use update::Changes;

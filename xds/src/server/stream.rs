@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use futures::Stream;
-use futures::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Code, Status, Streaming};
@@ -28,6 +27,7 @@ use crate::protocol::{Event, Refusal, Rejection, Response};
 use crate::proxies::{Book, Client, Proxy};
 use crate::snapshot::{InterestChange, Topic};
 use crate::store::{Store, Wake};
+use crate::sync::AtomicWaker;
 use crate::type_url::TypeUrl;
 
 /// How many requests are read in a row before the other streams of the thread have their turn.

@@ -3,14 +3,12 @@
 //! It is a persistent map behind an `ArcSwap`: subscribing costs what is subscribed to, publishing looks up what changed, and neither waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
-use arc_swap::ArcSwap;
-use futures::task::AtomicWaker;
 use imbl::{HashMap, OrdMap};
 
 use super::update::Changes;
 use crate::snapshot::{InterestChange, Names, Topic};
+use crate::sync::{ArcSwap, AtomicWaker, Ordering, fence};
 
 /// Who is interested in one topic, by stream number.
 type Audience = OrdMap<u64, Arc<Wake>>;
