@@ -68,7 +68,7 @@ pub(super) fn meter(metrics: &Metrics, server: &Server) {
     }
 }
 
-fn events(counts: &Counts) -> [(&'static str, u64); 11] {
+fn events(counts: &Counts) -> [(&'static str, u64); 12] {
     [
         ("connection", counts.connections),
         ("connection_failed", counts.connections_failed),
@@ -78,13 +78,14 @@ fn events(counts: &Counts) -> [(&'static str, u64); 11] {
         ("response", counts.responses),
         ("ack", counts.acks),
         ("nack", counts.nacks),
+        ("isolated", counts.isolated),
         ("debounced", counts.debounced),
         ("name_denied", counts.names_denied),
         ("node_unknown", counts.nodes_unknown),
     ]
 }
 
-fn bounds(counts: &Counts) -> [(&'static str, u64); 9] {
+fn bounds(counts: &Counts) -> [(&'static str, u64); 10] {
     let silent = counts.connections_silent + counts.streams_silent;
     [
         ("xds_connections", counts.connections_full),
@@ -96,5 +97,6 @@ fn bounds(counts: &Counts) -> [(&'static str, u64); 9] {
         ("xds_name_bytes", counts.name_bytes_exceeded),
         ("xds_request_bytes", counts.requests_too_large),
         ("xds_response_bytes", counts.responses_too_large),
+        ("xds_bisect", counts.unresolved),
     ]
 }
