@@ -34,8 +34,18 @@ demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and
 	@tests/demo/run.sh $(if $(HOLD),--hold)
 
 .PHONY: bench-xds
-bench-xds: ## Measure the xDS server with a swarm of 4,000 real clients, a connection each (a minute)
-	cargo bench -p fusegate-xds --bench swarm -- 4000 50
+bench-xds: ## Measure the xDS server: steps without a network, then swarms of up to 5,000 real clients (minutes; SIZE=small for seconds)
+	cargo bench -p fusegate-xds --bench steps $(if $(filter small,$(SIZE)),-- --quick)
+	ulimit -n "$$(ulimit -Hn)" && cargo bench -p fusegate-xds --bench swarm -- --size $(or $(SIZE),whole)
+
+.PHONY: bench-xds-peer
+bench-xds-peer: ## The same swarms against go-control-plane too, which is built of Debian sid's packages the first time
+	peer="$$(xds/benches/peer/build.sh | tail -n 1)" && ulimit -n "$$(ulimit -Hn)" && \
+	cargo bench -p fusegate-xds --bench swarm -- --size $(or $(SIZE),whole) --peer "$$peer linear" --peer "$$peer snapshot"
+
+.PHONY: soak
+soak: ## Clients that come, refuse and go at random for ten minutes (SOAK_SECONDS); all must end with what is published
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) cargo test -p fusegate-xds --lib whatever_clients_do -- --nocapture
 
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation

@@ -103,15 +103,7 @@ impl Running {
     }
 
     async fn sotw(&self) -> Stream<DiscoveryRequest, DiscoveryResponse> {
-        let (requests, receiver) = mpsc::channel(8);
-        let mut client = AggregatedDiscoveryServiceClient::new(self.channel.clone());
-        let responses = client
-            .stream_aggregated_resources(ReceiverStream::new(receiver))
-            .await;
-        Stream {
-            requests,
-            responses: responses.unwrap().into_inner(),
-        }
+        open_sotw(self.channel.clone()).await
     }
 
     fn publish(&self, name: &str, value: f64) {
@@ -128,6 +120,18 @@ impl Running {
         tokio::time::timeout(DEADLINE, wait)
             .await
             .expect("the condition within the deadline");
+    }
+}
+
+async fn open_sotw(channel: Channel) -> Stream<DiscoveryRequest, DiscoveryResponse> {
+    let (requests, receiver) = mpsc::channel(8);
+    let mut client = AggregatedDiscoveryServiceClient::new(channel);
+    let responses = client
+        .stream_aggregated_resources(ReceiverStream::new(receiver))
+        .await;
+    Stream {
+        requests,
+        responses: responses.unwrap().into_inner(),
     }
 }
 
