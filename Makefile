@@ -47,6 +47,15 @@ bench-xds-peer: ## The same swarms against go-control-plane too, which is built 
 soak: ## Clients that come, refuse and go at random for ten minutes (SOAK_SECONDS); all must end with what is published
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) cargo test -p fusegate-xds --lib whatever_clients_do -- --nocapture
 
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: ## Fuzz both protocol cores for FUZZ_SECONDS each (a minute); the first time it installs cargo-fuzz and builds, some minutes more
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz
+	for target in sotw delta; do \
+		cargo fuzz run --fuzz-dir xds/fuzz --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation
 	cargo fmt --all --check
