@@ -1,16 +1,28 @@
 //! Logging: to standard error, so that standard output is free for the audit log.
 
+pub(crate) mod limit;
+
 use std::env;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::app::logging::limit::{Limit, left_out};
 use crate::cli::run::LogFormat;
+use crate::runtime::clock::Clock;
 
 /// What is logged where `RUST_LOG` doesn't say, or can't be read. kube tells every request that fails, several a
 /// second in an outage and without saying what was asked for; each part of fusegate tells its own once.
 const DEFAULT: &str = "info,kube_client::client::builder=off";
+
+/// How often it is told that lines were left out.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Sets the process up to log. Colors are for terminals: in a file or a pod's log they are noise.
 pub fn init(format: LogFormat) {
@@ -19,16 +31,36 @@ pub fn init(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
+        // Told on standard error too, which panics where that can't be written: on a full disk every thread
+        // that logs would end.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
+    let limit = Limit::new(Clock::start());
     match format {
-        LogFormat::Human => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Human => builder.finish().with(limit).init(),
+        LogFormat::Json => builder.json().finish().with(limit).init(),
     }
     if let Some(error) = refused {
         tracing::warn!(
             %error, RUST_LOG = wanted,
             "RUST_LOG can't be read, and the default is used; write a level, or target=level separated by commas"
         );
+    }
+}
+
+/// Tells now and then how many lines were left out, until shutdown.
+pub(super) async fn tell_left_out(shutdown: CancellationToken) {
+    let mut told = 0;
+    let mut ticks = interval(TELL_EVERY);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let lines = left_out() - told;
+        if lines > 0 {
+            told += lines;
+            tracing::warn!(
+                lines,
+                "log lines were left out, because too many came from one place; fusegate_bounds_met_total{{bound=\"log_lines\"}} counts them"
+            );
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::source::event::{Event, Programmed, RefusedKey};
 /// How often it is looked; a status need not be fresher, and a fleet of thousands ACKs within moments.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// The most bytes of a proxy's words that a status repeats; the log has more of them.
+const MOST_WORDS: usize = 512;
+
 /// Tells the engine whenever the count of a layer changes, until shutdown.
 pub(super) async fn report(
     store: Arc<Store>,
@@ -72,13 +75,30 @@ impl Watch {
             rejected: programmed
                 .refusals
                 .first()
-                .map(|(node, why)| format!("{node}: {why}").into()),
+                .map(|(node, why)| shown(&format!("{node}: {why}"))),
         });
         let news = now.filter(|now| told.get(&now.layer) != Some(now));
         let news: Vec<Programmed> = news.collect();
         told.extend(news.iter().map(|now| (now.layer.clone(), now.clone())));
         news
     }
+}
+
+/// A proxy's words as a status can hold them: on one line, without what a terminal would obey, and not without end.
+fn shown(words: &str) -> Box<str> {
+    let mut shown = String::new();
+    for char in words.chars() {
+        if shown.len() >= MOST_WORDS {
+            shown.push('…');
+            break;
+        }
+        if char.is_control() {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown.into()
 }
 
 /// The keys that proxies refuse, in an order that does not depend on who connected first.
@@ -88,8 +108,8 @@ fn refused(programmed: &fusegate_xds::proxies::Programmed) -> Vec<RefusedKey> {
         .filter_map(|(node, isolated)| {
             Some(RefusedKey {
                 key: isolated.part.clone()?,
-                node: node.as_str().into(),
-                message: isolated.rejection.message.as_str().into(),
+                node: shown(node),
+                message: shown(&isolated.rejection.message),
             })
         })
         .collect();
@@ -121,5 +141,15 @@ mod tests {
         assert!(watch.news(&store, &proxies).is_empty());
         layer("shop");
         assert_eq!(watch.news(&store, &proxies).len(), 1, "it is a new one");
+    }
+
+    #[test]
+    fn a_proxys_words_are_one_line_of_plain_text_with_an_end() {
+        assert_eq!(
+            &*shown("edge: no ä\r\n\u{1b}[31m"),
+            "edge: no ä\\r\\n\\u{1b}[31m"
+        );
+        let long = shown(&"ä".repeat(10_000));
+        assert!(long.len() < MOST_WORDS + 8 && long.ends_with('…'));
     }
 }

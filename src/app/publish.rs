@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fusegate_xds::bisect::Bisect;
+use fusegate_xds::protocol::Limits;
 use fusegate_xds::snapshot::Collection;
 use fusegate_xds::{Absent, Config, Store, TypeUrl, Update, Version, runtime};
 
@@ -18,10 +19,18 @@ pub(super) fn store() -> Store {
 }
 
 /// How layers are served: a key that a proxy refuses is found and left out, on that proxy only.
+/// Of layers a proxy names a handful in its bootstrap, so what may be kept for it is a small part of what the library allows.
 pub(super) fn config() -> Config {
     let bisect = Bisect::nothing().parts(TypeUrl::RUNTIME, runtime::keys());
     Config {
         bisect: Arc::new(bisect),
+        limits: Limits {
+            names: 4_096,
+            types: 16,
+            name_bytes: 512,
+            ..Limits::default()
+        },
+        max_request_bytes: 2 << 20,
         ..Config::default()
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::certificates::Certificates;
 use crate::app::feeds::Feeds;
 use crate::app::pump::Pump;
-use crate::app::{fleet, meter, programmed, publish, xds};
+use crate::app::{fleet, logging, meter, programmed, publish, xds};
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
@@ -67,6 +67,11 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         shutdown::on_signal(signals)
             .await
             .context("listening for signals")
+    });
+    let telling = logging::tell_left_out(parts.token.clone());
+    tasks.spawn(async move {
+        telling.await;
+        Ok(())
     });
     let (dispatcher, lease) = match &options.source {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,

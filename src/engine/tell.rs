@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use fusegate_crds::CircuitPolicyStatus;
+
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Now, Wall};
@@ -94,8 +96,10 @@ impl Engine {
 
     pub(crate) fn tell_suppressed(&mut self, now: Now, key: &Key, uid: &Arc<str>, cause: Cause) {
         let why = format!(
-            "a trip with cause {} was due, and maxOpenPercent held it back",
-            cause_name(cause)
+            "a trip with cause {} was due, and maxOpenPercent, or the {} circuits that a policy may have \
+             not Closed at once, held it back",
+            cause_name(cause),
+            CircuitPolicyStatus::MAX_CIRCUITS
         );
         let line = self.state_line(now, key, uid, "Suppressed", "watch", "Observed", &why, None);
         self.effects.extend(line);

@@ -6,6 +6,7 @@
 use std::{fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result};
+use axum::http::{Request, header::CONTENT_TYPE};
 use fusegate::source::kube::revision;
 use k8s_openapi::{
     api::{apps::v1::ControllerRevision, core::v1::Namespace, events::v1::Event},
@@ -50,31 +51,31 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// The one that the stories of this process share.
-    pub(super) async fn shared(pagers: &[String]) -> Result<&'static Self> {
+    pub(super) async fn shared(base: FusegateConfig) -> Result<&'static Self> {
         static SHARED: OnceCell<Cluster> = OnceCell::const_new();
         SHARED
-            .get_or_try_init(async || Self::start(pagers, None, Rights::All).await)
+            .get_or_try_init(async || Self::start(base, None, Rights::All).await)
             .await
     }
 
     /// One of one's own, with a wire between fusegate and the API server.
-    pub(super) async fn own(pagers: &[String]) -> Result<Self> {
+    pub(super) async fn own(base: FusegateConfig) -> Result<Self> {
         let server = ApiServer::start().await?;
         let address: SocketAddr = server.url().replace("https://", "").parse()?;
         let wire = Wire::to(address).await?;
-        Self::start(pagers, Some((server, wire)), Rights::All).await
+        Self::start(base, Some((server, wire)), Rights::All).await
     }
 
     /// One of one's own, whose fusegate has the rights that `deploy/` grants, and none yet for any contracted kind.
-    pub(super) async fn granted(pagers: &[String]) -> Result<Self> {
+    pub(super) async fn granted(base: FusegateConfig) -> Result<Self> {
         let server = ApiServer::start().await?;
         let address: SocketAddr = server.url().replace("https://", "").parse()?;
         let wire = Wire::to(address).await?;
-        Self::start(pagers, Some((server, wire)), Rights::Granted).await
+        Self::start(base, Some((server, wire)), Rights::Granted).await
     }
 
     async fn start(
-        pagers: &[String],
+        base: FusegateConfig,
         given: Option<(ApiServer, Wire)>,
         rights: Rights,
     ) -> Result<Self> {
@@ -95,7 +96,7 @@ impl Cluster {
             }
             kubeconfig = scratch.write("kubeconfig", through)?;
         }
-        let mut args = vec![
+        let args = [
             "--source=kube".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--namespace={NAMESPACE}"),
@@ -103,8 +104,8 @@ impl Cluster {
             "--cluster=test".to_owned(),
             format!("--audit={}", audit.display()),
         ];
-        args.extend(pagers.iter().map(|url| format!("--alertmanager={url}")));
-        let fusegate = Fusegate::start(FusegateConfig::args(args)).await?;
+        let config = args.into_iter().fold(base, FusegateConfig::arg);
+        let fusegate = Fusegate::start(config).await?;
         Ok(Self {
             server,
             fusegate,
@@ -227,6 +228,37 @@ impl Access {
             .patch_status(name, &PatchParams::default(), &patch)
             .await?;
         Ok(())
+    }
+
+    /// Creates an object without reading what the server answers with.
+    pub(super) async fn create_raw(&self, object: &Value) -> Result<()> {
+        let body = object.to_string();
+        let request = Request::post(self.objects()).header(CONTENT_TYPE, "application/json");
+        self.client
+            .request_text(request.body(body.into_bytes())?)
+            .await?;
+        Ok(())
+    }
+
+    /// Puts a status, as JSON text, in place of the one before, without reading what the server answers with:
+    /// it may nest deeper than a client reads.
+    pub(super) async fn write_raw(&self, name: &str, status: &str) -> Result<()> {
+        let body = format!("[{{\"op\":\"add\",\"path\":\"/status\",\"value\":{status}}}]");
+        let request = Request::patch(format!("{}/{name}/status", self.objects()));
+        let request = request.header(CONTENT_TYPE, "application/json-patch+json");
+        self.client
+            .request_text(request.body(body.into_bytes())?)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    fn objects(&self) -> String {
+        let Documents { group, namespace } = &self.documents;
+        format!("/apis/{group}/v1/namespaces/{namespace}/storefronts")
     }
 
     pub(super) async fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {

@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fusegate::source::dir::layout::{Layout, StoredRevision};
 use serde_json::Value;
 
@@ -20,25 +22,29 @@ use crate::support::{
 pub(super) struct Folder {
     pub(super) fusegate: Fusegate,
     pub(super) audit: PathBuf,
+    /// The directory itself.
+    pub(super) watched: PathBuf,
     documents: Documents,
-    watched: PathBuf,
     scratch: Scratch,
 }
 
 impl Folder {
-    pub(super) async fn start(pagers: &[String], documents: &Documents) -> Result<Self> {
+    pub(super) async fn start(base: FusegateConfig, documents: &Documents) -> Result<Self> {
         let scratch = Scratch::new("folder")?;
         let watched = scratch.path().join("watched");
         fs::create_dir(&watched)?;
         let audit = scratch.path().join("audit.jsonl");
-        let mut args = vec![
+        let args = [
             format!("--source=dir:{}", watched.display()),
             "--cluster=test".to_owned(),
             format!("--audit={}", audit.display()),
         ];
-        args.extend(pagers.iter().map(|url| format!("--alertmanager={url}")));
+        let config = FusegateConfig {
+            wrap: as_anyone()?,
+            ..args.into_iter().fold(base, FusegateConfig::arg)
+        };
         Ok(Self {
-            fusegate: Fusegate::start(FusegateConfig::args(args)).await?,
+            fusegate: Fusegate::start(config).await?,
             audit,
             documents: documents.clone(),
             watched,
@@ -120,6 +126,23 @@ impl Folder {
         Ok(bad)
     }
 
+    /// What an object's file holds.
+    pub(super) fn text_of(&self, object: &str) -> Result<String> {
+        let path = self.watched.join(file_of(object));
+        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Has every write of fusegate to a file fail from now on, or no more, as on a disk that is full.
+    pub(super) fn fill_disk(&self, full: bool) -> Result<()> {
+        let most = if full { "0:" } else { "unlimited:" };
+        let status = Command::new("prlimit")
+            .args(["--pid", &self.fusegate.id().to_string()])
+            .arg(format!("--fsize={most}"))
+            .status()?;
+        ensure!(status.success(), "prlimit of util-linux: {status}");
+        Ok(())
+    }
+
     fn object(&self, name: &str) -> Result<Value> {
         read(&self.path(&self.documents.object(name)))
     }
@@ -133,9 +156,31 @@ impl Folder {
     }
 
     fn path_of(&self, kind: &str, name: &str) -> PathBuf {
-        let name = format!("{kind}-{name}.yaml").to_lowercase();
-        self.watched.join(name)
+        self.watched.join(file(kind, name))
     }
+}
+
+/// The name of an object's file.
+pub(super) fn file_of(object: &str) -> String {
+    file("Storefront", object)
+}
+
+fn file(kind: &str, name: &str) -> String {
+    format!("{kind}-{name}.yaml").to_lowercase()
+}
+
+/// Starts a program as one that file permissions hold for, even where the tests run as root,
+/// and that is told of a file which may not grow instead of killed for it.
+fn as_anyone() -> Result<Vec<String>> {
+    let root = fs::metadata("/proc/self")?.uid() == 0;
+    let rights = "--bounding-set=-dac_override,-dac_read_search";
+    let dropped = ["setpriv", rights, "--"].map(str::to_owned);
+    let ignoring = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"].map(str::to_owned);
+    Ok(dropped
+        .into_iter()
+        .filter(|_| root)
+        .chain(ignoring)
+        .collect())
 }
 
 /// Reads a document, which fusegate may have written anew as YAML.

@@ -12,7 +12,7 @@ use super::{
     rights,
     visit::Visit,
 };
-use crate::support::fusegate::Fusegate;
+use crate::support::fusegate::{Fusegate, FusegateConfig};
 
 /// Which kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,27 +37,27 @@ pub(super) enum Store {
 impl Store {
     pub(super) async fn start(
         place: Place,
-        pagers: &[String],
+        base: FusegateConfig,
         documents: &Documents,
     ) -> Result<Self> {
         Ok(match place {
             Place::Cluster => {
-                let cluster = Visit::begin(Cluster::shared(pagers).await?);
+                let cluster = Visit::begin(Cluster::shared(base).await?);
                 let access = Access::new(&cluster, documents).await?;
                 Self::Shared(cluster, access)
             }
             Place::OwnCluster => {
-                let cluster = Box::new(Cluster::own(pagers).await?);
+                let cluster = Box::new(Cluster::own(base).await?);
                 let access = Access::new(&cluster, documents).await?;
                 Self::Own(cluster, access)
             }
             Place::Granted => {
-                let cluster = Box::new(Cluster::granted(pagers).await?);
+                let cluster = Box::new(Cluster::granted(base).await?);
                 rights::grant(&cluster.server, &documents.group, "storefronts").await?;
                 let access = Access::new(&cluster, documents).await?;
                 Self::Own(cluster, access)
             }
-            Place::Folder => Self::Folder(Box::new(Folder::start(pagers, documents).await?)),
+            Place::Folder => Self::Folder(Box::new(Folder::start(base, documents).await?)),
         })
     }
 
@@ -91,6 +91,14 @@ impl Store {
         match self {
             Self::Own(cluster, _) => Ok(cluster),
             _ => anyhow::bail!("this story has no cluster of its own"),
+        }
+    }
+
+    /// The directory that this story is in.
+    pub(super) fn folder(&self) -> Result<&Folder> {
+        match self {
+            Self::Folder(folder) => Ok(folder),
+            _ => anyhow::bail!("this story is in a cluster"),
         }
     }
 

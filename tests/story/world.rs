@@ -13,6 +13,7 @@ use super::{
     store::{Place, Store},
 };
 use crate::support::{
+    fusegate::FusegateConfig,
     servers::{
         alertmanager::{Alertmanager, AlertmanagerConfig},
         envoy::{Envoy, EnvoyConfig},
@@ -38,6 +39,7 @@ pub(super) struct Opening {
     objects: Vec<&'static str>,
     revisions: u32,
     pagers: Option<Vec<String>>,
+    base: FusegateConfig,
 }
 
 impl Opening {
@@ -50,7 +52,14 @@ impl Opening {
             objects: Vec::new(),
             revisions: 2,
             pagers: None,
+            base: FusegateConfig::default(),
         }
+    }
+
+    /// With a fusegate of its own that is not recorded: where there is too much of it, or no room for it.
+    pub(super) fn unrecorded(mut self) -> Self {
+        self.base = self.base.unrecorded();
+        self
     }
 
     pub(super) fn shape(mut self, shape: Shape) -> Self {
@@ -89,7 +98,9 @@ impl Opening {
         let alertmanager = alertmanager().await?;
         let pagers = self.pagers.clone();
         let pagers = pagers.unwrap_or_else(|| vec![alertmanager.url()]);
-        let store = Store::start(self.place, &pagers, &documents).await?;
+        let flags = pagers.iter().map(|url| format!("--alertmanager={url}"));
+        let base = flags.fold(self.base.clone(), FusegateConfig::arg);
+        let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;
         let envoy = EnvoyConfig {
             xds: vec![store.fusegate().xds()],

@@ -30,6 +30,8 @@ pub(crate) struct FusegateConfig {
     pub(crate) env: Vec<(String, String)>,
     /// Not recorded, and so not replayed: for measurements.
     pub(crate) unrecorded: bool,
+    /// A program and its arguments that start fusegate in the end, with other rights for instance; none unless said.
+    pub(crate) wrap: Vec<String>,
 }
 
 impl FusegateConfig {
@@ -101,10 +103,13 @@ impl Fusegate {
             format!("--http-listen={http}"),
             format!("--xds-listen={xds}"),
         ]);
+        let mut line = config.wrap.clone();
+        line.push(program()?.display().to_string());
+        line.extend(args);
         let program = Program {
             name: "fusegate",
-            path: program()?,
-            args,
+            path: line.remove(0).into(),
+            args: line,
             env: config.env.clone(),
             log: scratch.path().join("fusegate.log"),
         };
@@ -229,6 +234,16 @@ impl Fusegate {
         }
         self.process = start(&self.program, self.recordings.as_mut())?;
         Ok(())
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The memory that it has now, in bytes, as Linux counts it.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        self.process.resident()
     }
 
     /// Everything it has logged, over all restarts.

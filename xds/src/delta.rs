@@ -34,6 +34,7 @@ impl Delta {
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         let type_url = &request.type_url;
         let bisect = self.mux.bisect();
+        self.mux.check_count(type_url, request.held.len())?;
         let (subscription, first) = self.mux.open(type_url, &request.subscribe)?;
         let mut events = Vec::from_iter(subscription.settle(request, &bisect));
         let changes = subscription.resubscribe(request, first);

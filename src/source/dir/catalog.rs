@@ -28,8 +28,17 @@ struct Record {
     fingerprint: Fingerprint,
     target: PathBuf,
     entries: Vec<Arc<Entry>>,
-    /// Whether its entries are what is in it now.
-    readable: bool,
+    /// Why its entries are not what is in it now, if so.
+    refused: Option<Refused>,
+}
+
+/// Why a file can't be read as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// What is wrong and what to do.
+    pub(super) why: String,
+    /// Whether another try may do, though the file looks the same.
+    pub(super) passing: bool,
 }
 
 /// Where an entry's content can be read.
@@ -74,7 +83,9 @@ impl Catalog {
 
     /// Whether a file is known, and its entries are what is in it.
     pub(super) fn is_readable(&self, path: &Path) -> bool {
-        self.files.get(path).is_some_and(|record| record.readable)
+        self.files
+            .get(path)
+            .is_some_and(|record| record.refused.is_none())
     }
 
     /// Whether a file holds anything.
@@ -111,22 +122,37 @@ impl Catalog {
                 fingerprint,
                 target,
                 entries,
-                readable: true,
+                refused: None,
             },
         );
         touched
     }
 
-    /// Takes note that a file can't be read as it is now; what it held stays.
-    pub(super) fn refuse(&mut self, path: &Path, fingerprint: Fingerprint) {
+    /// Takes note that a file can't be read as it is now; what it held stays. Answers whether that is news.
+    pub(super) fn refuse(
+        &mut self,
+        path: &Path,
+        fingerprint: Fingerprint,
+        refused: Refused,
+    ) -> bool {
         let record = self.files.entry(path.to_owned()).or_insert_with(|| Record {
             fingerprint,
             target: PathBuf::new(),
             entries: Vec::new(),
-            readable: false,
+            refused: None,
         });
         record.fingerprint = fingerprint;
-        record.readable = false;
+        let refused = Some(refused);
+        let news = record.refused != refused;
+        record.refused = refused;
+        news
+    }
+
+    /// Files that may be readable by now, though they look the same.
+    pub(super) fn passing(&self) -> impl Iterator<Item = &PathBuf> {
+        let passing = |record: &Record| record.refused.as_ref().is_some_and(|why| why.passing);
+        let files = self.files.iter().filter(move |(_, record)| passing(record));
+        files.map(|(path, _)| path)
     }
 
     /// Takes note that a file is gone; returns the keys that this is about.
@@ -183,7 +209,10 @@ impl Catalog {
         let holds = |entry: &Arc<Entry>| {
             matches!(entry.known, Known::Object(_)) && entry.known.feed(&entry.key) == *feed
         };
-        let mut unreadable = self.files.iter().filter(|(_, record)| !record.readable);
+        let mut unreadable = self
+            .files
+            .iter()
+            .filter(|(_, record)| record.refused.is_some());
         unreadable
             .find(|(_, record)| record.entries.iter().any(holds))
             .map(|(path, _)| path)
@@ -191,7 +220,10 @@ impl Catalog {
 
     /// Every readable file with its entries.
     pub(super) fn readable(&self) -> impl Iterator<Item = (&PathBuf, &[Arc<Entry>])> {
-        let readable = self.files.iter().filter(|(_, record)| record.readable);
+        let readable = self
+            .files
+            .iter()
+            .filter(|(_, record)| record.refused.is_none());
         readable.map(|(path, record)| (path, record.entries.as_slice()))
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use fusegate_crds::{
@@ -208,7 +209,13 @@ fn known(mut document: Value, key: &Key, meta: Meta) -> Result<Known, String> {
         return crd(document, meta).map(Box::new).map(Known::Crd);
     }
     if !own_kind(&key.kind.group, &key.kind.kind) {
-        return Ok(Known::Object(Box::new(meta)));
+        // Whoever wants more than the identity reads the file again.
+        let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
+        return Ok(Known::Object(Box::new(Meta {
+            labels,
+            annotations,
+            ..meta
+        })));
     }
     if !key.namespace.is_empty() {
         let metadata = document.get_mut("metadata").and_then(Value::as_object_mut);
@@ -310,11 +317,25 @@ fn uid(key: &Key) -> Box<str> {
     format!("{:032x}", XxHash3_128::oneshot(parts.join("\n").as_bytes())).into()
 }
 
+/// The hash of a document's JSON text, without the text: a document may be as large as a file.
 fn hash_of(document: &Value) -> u128 {
-    // Every JSON value can be written; were one not, its text form would do as well.
-    let bytes =
-        serde_json::to_vec(document).unwrap_or_else(|_| format!("{document:?}").into_bytes());
-    XxHash3_128::oneshot(&bytes)
+    let mut hasher = Hasher(XxHash3_128::new());
+    // Every JSON value can be written, and a hasher takes all of it.
+    let _ = serde_json::to_writer(&mut hasher, document);
+    hasher.0.finish_128()
+}
+
+struct Hasher(XxHash3_128);
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn fields(document: &mut Value) -> Option<&mut Map<String, Value>> {

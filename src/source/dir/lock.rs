@@ -1,7 +1,7 @@
 //! The lock: one process runs on a directory.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -28,10 +28,12 @@ pub enum Unopened {
         source: io::Error,
     },
     /// Another process runs on it.
-    #[error("{}: another process holds the lock; only one fusegate may run on a directory; stop the other, or give this one a directory of its own", path.display())]
+    #[error("{}: {holder} holds the lock; only one fusegate may run on a directory; stop the other, or give this one a directory of its own", path.display())]
     Held {
         /// The lock file.
         path: PathBuf,
+        /// Who, as the file says: `process 4711`.
+        holder: String,
     },
     /// The lock can't be made.
     #[error("{}: making the lock failed", path.display())]
@@ -54,11 +56,15 @@ impl Lock {
             Err(source) => return Err(Unopened::Lock { path, source }),
         };
         match file.try_lock() {
-            Ok(()) => Ok(Self {
-                path,
-                file: Some(file),
-            }),
-            Err(TryLockError::WouldBlock) => Err(Unopened::Held { path }),
+            Ok(()) => {
+                sign(&file);
+                let file = Some(file);
+                Ok(Self { path, file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = holder(&path);
+                Err(Unopened::Held { path, holder })
+            }
             Err(TryLockError::Error(source)) => Err(Unopened::Lock { path, source }),
         }
     }
@@ -86,6 +92,23 @@ fn create(layout: &Layout, path: &Path) -> io::Result<File> {
         .truncate(false)
         .write(true)
         .open(path)
+}
+
+/// Leaves our process id for whoever finds the lock taken. It says who, and nothing rests on it;
+/// on a full disk it stays unsaid.
+fn sign(mut file: &File) {
+    let id = std::process::id().to_string();
+    let _ = file.set_len(0).and_then(|()| file.write_all(id.as_bytes()));
+}
+
+/// Who says in the lock file that it has the lock. In a container it counts processes on its own.
+fn holder(path: &Path) -> String {
+    let said = fs::read_to_string(path).ok();
+    let id = said.and_then(|said| said.trim().parse::<u32>().ok());
+    id.map_or_else(
+        || "another process".to_owned(),
+        |id| format!("process {id}"),
+    )
 }
 
 fn is_read_only(error: &io::Error) -> bool {

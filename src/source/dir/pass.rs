@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place};
+use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place, Refused};
 use crate::source::dir::entry::{Entry, Key};
 use crate::source::dir::index::Index;
 use crate::source::dir::layout::Layout;
@@ -155,9 +155,14 @@ impl Pass {
         };
         let catalog = &self.catalog;
         let known = |path: &Path| catalog.fingerprint(path);
-        let verdicts = self
+        let mut verdicts = self
             .looks
             .compare(sights, known, catalog.paths(), whole, self.tick);
+        if *cause == Cause::Heartbeat {
+            let again = |path: &PathBuf| Some((path.clone(), sights.get(path)?.clone()));
+            let again = catalog.passing().filter_map(again);
+            verdicts.extend(again.map(|(path, sight)| (path, Verdict::Read(sight))));
+        }
         let mut touched = BTreeSet::new();
         for (path, verdict) in verdicts {
             touched.extend(match verdict {
@@ -176,7 +181,7 @@ impl Pass {
         } = sight;
         let target = match target {
             Ok(target) => target,
-            Err(why) => return self.refuse(path, fingerprint, &why),
+            Err(why) => return self.refuse(path, fingerprint, why, false),
         };
         let reading = if self.is_revision(path) {
             reading::revision(&target, fingerprint)
@@ -185,9 +190,10 @@ impl Pass {
         };
         match reading {
             Reading::Moved => Ok(BTreeSet::new()),
-            Reading::Refused(why) => self.refuse(path, fingerprint, &why),
+            Reading::Refused(why) => self.refuse(path, fingerprint, why, false),
+            Reading::Unread(why) => self.refuse(path, fingerprint, why, true),
             Reading::Entries(entries) => match self.misfit(path, fingerprint.length, &entries) {
-                Some(why) => self.refuse(path, fingerprint, &why),
+                Some(why) => self.refuse(path, fingerprint, why, false),
                 None => Ok(self.catalog.replace(
                     path,
                     Place {
@@ -214,12 +220,18 @@ impl Pass {
         &mut self,
         path: &Path,
         fingerprint: walk::Fingerprint,
-        why: &str,
+        why: String,
+        passing: bool,
     ) -> Result<BTreeSet<Key>, Closed> {
-        self.catalog.refuse(path, fingerprint);
-        self.teller
-            .outlet()
-            .unreadable(path.display().to_string(), why)?;
+        let told = why.clone();
+        let news = self
+            .catalog
+            .refuse(path, fingerprint, Refused { why, passing });
+        if news {
+            self.teller
+                .outlet()
+                .unreadable(path.display().to_string(), told)?;
+        }
         Ok(BTreeSet::new())
     }
 

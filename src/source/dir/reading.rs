@@ -1,8 +1,9 @@
 //! A reading: the entries of one file, or why it can't be read.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -12,6 +13,9 @@ use crate::source::dir::layout::StoredRevision;
 use crate::source::dir::walk::Fingerprint;
 use crate::source::dir::yaml::{self, LARGEST_FILE};
 
+/// `O_NONBLOCK` of Linux: whoever puts a pipe in a file's place just before it is opened must not hold us up.
+const NONBLOCK: i32 = 0o4000;
+
 /// What came of reading a file.
 #[derive(Debug)]
 pub(super) enum Reading {
@@ -19,6 +23,8 @@ pub(super) enum Reading {
     Entries(Vec<Entry>),
     /// It can't be read as it is.
     Refused(String),
+    /// The file system refused; it may be readable later though it looks the same.
+    Unread(String),
     /// It changed under the eyes of the reader, or is gone: look again.
     Moved,
 }
@@ -30,6 +36,7 @@ pub(super) fn documents(path: &Path, seen: Fingerprint) -> Reading {
         Err(reading) => return reading,
     };
     let entries = parse(&text).and_then(|documents| {
+        ends_whole(&text)?;
         documents
             .into_iter()
             .filter_map(|document| Entry::of(document).transpose())
@@ -74,13 +81,13 @@ fn text(path: &Path, seen: Fingerprint) -> Result<String, Reading> {
             seen.length
         )));
     }
-    let refused = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => Reading::Moved,
-        _ => Reading::Refused(format!(
+    let refused = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => Reading::Moved,
+        _ => Reading::Unread(format!(
             "it can't be read ({error}); make it readable for fusegate; what was in it before stays as it was"
         )),
     };
-    let mut file = File::open(path).map_err(refused)?;
+    let mut file = open(path).map_err(refused)?;
     let mut bytes = Vec::new();
     file.by_ref()
         .take(LARGEST_FILE + 1)
@@ -94,6 +101,23 @@ fn text(path: &Path, seen: Fingerprint) -> Result<String, Reading> {
         let at = error.utf8_error().valid_up_to();
         Reading::Refused(format!("it is not UTF-8 from byte {at} on; save it as UTF-8; what was in it before stays as it was"))
     })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(path)
+}
+
+/// A file that was cut off within a line may still read well, with another value than was meant:
+/// its last line must have ended, or its last bracket be closed.
+fn ends_whole(text: &str) -> Result<(), String> {
+    let text = text.trim_end_matches([' ', '\t']);
+    if text.is_empty() || text.ends_with(['\n', '}', ']']) {
+        return Ok(());
+    }
+    Err("it doesn't end with a line break, as if its writer had stopped in the middle; end its last line".to_owned())
 }
 
 fn told_apart(entries: Vec<Entry>) -> Result<Vec<Entry>, String> {

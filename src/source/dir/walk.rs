@@ -132,8 +132,11 @@ impl Walk {
             return Ok(());
         }
         let path = below.join(&name);
-        let Ok(metadata) = entry.metadata() else {
-            return Ok(());
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            // Removed since it was listed.
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unlisted(&self.root.join(&path), &error)),
         };
         if metadata.is_dir() {
             if depth >= DEEPEST {
@@ -144,53 +147,52 @@ impl Walk {
             }
             return self.folder(&path, depth + 1, wanted);
         }
-        if wanted(&name)
-            && let Some(sight) = self.sight(&path, &metadata)
-        {
+        if wanted(&name) {
+            let sight = self.sight(&path, &metadata);
             self.sights.insert(path, sight);
         }
         Ok(())
     }
 
-    /// How a file looks; `None` if it is gone by now, or is a link to a folder.
-    fn sight(&self, path: &Path, metadata: &Metadata) -> Option<Sight> {
+    /// How a file looks, a link as what it leads to.
+    fn sight(&self, path: &Path, metadata: &Metadata) -> Sight {
         let whole = self.root.join(path);
-        if !metadata.is_symlink() {
-            let refused = || Err("it is no regular file, and is not read; remove it".to_owned());
-            let target = if metadata.is_file() {
-                Ok(whole)
-            } else {
-                refused()
-            };
-            return Some(Sight {
-                fingerprint: Fingerprint::of(metadata),
-                target,
-            });
+        let (found, target) = if metadata.is_symlink() {
+            self.follow(&whole)
+                .map_or_else(|why| (None, Err(why)), |(found, to)| (Some(found), Ok(to)))
+        } else if metadata.is_file() {
+            (None, Ok(whole))
+        } else {
+            (
+                None,
+                Err("it is no regular file, and is not read; remove it".to_owned()),
+            )
+        };
+        Sight {
+            fingerprint: Fingerprint::of(found.as_ref().unwrap_or(metadata)),
+            target,
         }
-        let refuse = |why: String| {
-            Some(Sight {
-                fingerprint: Fingerprint::of(metadata),
-                target: Err(why),
-            })
-        };
-        let target = match fs::canonicalize(&whole) {
-            Ok(target) => target,
-            Err(error) => {
-                return refuse(format!(
-                    "it is a link that leads nowhere ({error}); mend or remove it"
-                ));
-            }
-        };
+    }
+
+    /// The file that a link leads to, or why it is not followed. What was read by way of it before stays.
+    fn follow(&self, link: &Path) -> Result<(Metadata, PathBuf), String> {
+        let nowhere =
+            |error| format!("it is a link that leads nowhere ({error}); mend or remove it");
+        let target = fs::canonicalize(link).map_err(nowhere)?;
         if !target.starts_with(&self.root) {
-            return refuse("it is a link that leaves the directory, and is not followed; put the file itself here".to_owned());
+            return Err("it is a link that leaves the directory, and is not followed; put the file itself here".to_owned());
         }
-        match fs::metadata(&target) {
-            Ok(found) if found.is_file() => Some(Sight {
-                fingerprint: Fingerprint::of(&found),
-                target: Ok(target),
-            }),
-            _ => None,
+        let found = fs::metadata(&target).map_err(nowhere)?;
+        if found.is_dir() {
+            return Err("it is a link to a folder, and is not followed; put the folder itself here, or the file".to_owned());
         }
+        if !found.is_file() {
+            return Err(
+                "it is a link to what is no regular file, and is not followed; remove it"
+                    .to_owned(),
+            );
+        }
+        Ok((found, target))
     }
 }
 

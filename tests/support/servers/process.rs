@@ -58,6 +58,16 @@ impl Process {
         self.child.id()
     }
 
+    /// The memory that it has now, in bytes, as Linux counts it.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kib: u64 = kib.context("no VmRSS")?.parse()?;
+        Ok(kib * 1_024)
+    }
+
     /// Whether it still runs; one that ended is reaped.
     pub(crate) fn is_running(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())

@@ -202,11 +202,19 @@ impl<S: Subscription> Mux<S> {
         if first {
             self.quota.check_types(type_url, self.subscriptions.len())?;
         }
+        let mut count = 0;
         for name in names {
             self.quota.check_name(type_url, name)?;
+            count += 1;
         }
+        self.check_count(type_url, count)?;
         let subscription = self.subscriptions.entry(type_url.clone()).or_default();
         Ok((subscription, first))
+    }
+
+    /// Refuses one request with more names than a stream may have, before anything is made of them.
+    pub(crate) fn check_count(&self, type_url: &TypeUrl, names: usize) -> Result<(), Refusal> {
+        self.quota.check_count(type_url, names)
     }
 
     /// Notes how a request changed the stream's interest.

@@ -43,6 +43,17 @@ impl Quota {
         })
     }
 
+    /// Refuses so many names at once, whatever the stream has of them already.
+    pub(crate) fn check_count(&self, type_url: &TypeUrl, names: usize) -> Result<(), Refusal> {
+        if names <= self.limits.names {
+            return Ok(());
+        }
+        Err(Refusal::TooManyNames {
+            type_url: type_url.clone(),
+            limit: self.limits.names,
+        })
+    }
+
     /// Counts the names that a stream became interested in, or no longer is.
     pub(crate) fn count(
         &mut self,

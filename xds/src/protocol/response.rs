@@ -72,6 +72,9 @@ impl Response {
 /// How many bytes of a client's words are kept; they are kept for each stream and type, and Envoy may quote what it refused.
 const MAX_WORDS: usize = 16_384;
 
+/// How many bytes of them a log line repeats: whoever refuses everything says it again and again.
+const MAX_LOGGED: usize = 1_024;
+
 /// Why a client refused a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -109,6 +112,14 @@ pub enum Event {
     Isolated(Isolated),
     /// The search for what the client refuses met its bounds, or led nowhere: these names stay parked together.
     Unresolved(TypeUrl, Vec<Arc<str>>, Rejection),
+}
+
+impl Rejection {
+    /// The beginning of its words, as a log line has room for it: the cause comes first.
+    pub(crate) fn beginning(&self) -> &str {
+        let end = self.message.floor_char_boundary(MAX_LOGGED);
+        self.message.get(..end).unwrap_or_default()
+    }
 }
 
 impl From<envoy_types::pb::google::rpc::Status> for Rejection {

@@ -240,20 +240,20 @@ impl<C: Core> DiscoveryStream<C> {
                 Event::Nacked(response, rejection) => {
                     self.shared.counters.nacks.inc();
                     let (node, version) = (&proxy.node.id, response.version);
-                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.message, "xDS response refused");
+                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused");
                     observer.nacked(proxy, response, rejection);
                 }
                 Event::Isolated(isolated) => {
                     self.shared.counters.isolated.inc();
                     let (node, type_url) = (&proxy.node.id, &isolated.type_url);
                     let (name, part) = (&isolated.name, isolated.part.as_deref());
-                    let reason = &isolated.rejection.message;
+                    let reason = isolated.rejection.beginning();
                     tracing::warn!(node, %type_url, name = &**name, part, reason, "xDS client was found to refuse this; the rest is delivered");
                     observer.isolated(proxy, isolated);
                 }
                 Event::Unresolved(type_url, names, rejection) => {
                     self.shared.counters.unresolved.inc();
-                    let (node, reason) = (&proxy.node.id, &rejection.message);
+                    let (node, reason) = (&proxy.node.id, rejection.beginning());
                     tracing::warn!(node, %type_url, names = names.len(), reason, "it was not found what the xDS client refuses; all of it stays parked");
                     observer.unresolved(proxy, type_url, names, rejection);
                 }
