@@ -29,6 +29,10 @@ chaos: servers ## Kill fusegate KILLS=300 times in a cluster and as often in a d
 bench-reaction: servers ## Measure a status write to the first 503, and where the time goes (a few minutes)
 	cargo bench --bench reaction
 
+.PHONY: bench-engine
+bench-engine: ## Measure the engine by itself: updates per second, memory per object, pauses up to a million objects (two minutes)
+	cargo bench --bench engine
+
 .PHONY: demo
 demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and Alertmanager (HOLD=1 keeps it running)
 	@tests/demo/run.sh $(if $(HOLD),--hold)

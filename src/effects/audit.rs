@@ -4,7 +4,7 @@
 //! about [`MOST_BYTES`] bytes wait; beyond that lines are dropped and counted, and as soon as there
 //! is room a line with `"action":"Lost"` says how many. A full disk is tried again until there is room.
 
-pub(crate) mod json;
+pub mod json;
 mod sink;
 
 use std::io;

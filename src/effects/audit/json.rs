@@ -12,7 +12,7 @@ use crate::effects::effect::{Action, Line};
 
 /// Writes lines; it remembers the second it last wrote.
 #[derive(Debug, Default)]
-pub(crate) struct Writer {
+pub struct Writer {
     second: Option<i64>,
     /// `2026-11-22T14:05:28`
     text: String,
@@ -20,7 +20,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Appends a line and its line break.
-    pub(crate) fn line(&mut self, line: &Line, out: &mut Vec<u8>) {
+    pub fn line(&mut self, line: &Line, out: &mut Vec<u8>) {
         self.start(line.at, name(line.action), out);
         for (name, value) in [
             ("source", line.source),

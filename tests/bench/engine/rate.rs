@@ -1,0 +1,181 @@
+//! The rate: updates and observations per second on one thread, for mixes of legal and illegal ones.
+
+use std::time::Duration;
+
+use fusegate::source::event::Event;
+
+use crate::Target;
+use crate::meter;
+use crate::shop::{self, Policies};
+use crate::statuses::{Dice, Sort, status};
+use crate::turns::{BURST, Turns};
+
+/// Objects of one namespace, and so circuits of one policy.
+const EACH: usize = 1_000;
+
+/// Conditions of one update.
+pub(crate) const KEYS: usize = 10;
+
+/// A mix of updates, in thousandths; what is left is Good.
+struct Mix {
+    name: &'static str,
+    policies: Policies,
+    breaching: usize,
+    illegal: usize,
+    flood: usize,
+}
+
+impl Mix {
+    const fn new(name: &'static str, policies: Policies, permille: [usize; 3]) -> Self {
+        let [breaching, illegal, flood] = permille;
+        Self {
+            name,
+            policies,
+            breaching,
+            illegal,
+            flood,
+        }
+    }
+}
+
+const MIXES: [Mix; 8] = [
+    Mix::new("legal, 10 rules", Policies::TenRules, [0, 0, 0]),
+    Mix::new(
+        "2 % breaching, 2 % illegal, 10 rules",
+        Policies::TenRules,
+        [20, 20, 0],
+    ),
+    Mix::new("half illegal, 10 rules", Policies::TenRules, [0, 500, 0]),
+    Mix::new("all illegal, 10 rules", Policies::TenRules, [0, 1_000, 0]),
+    Mix::new(
+        "all illegal by 100 junk keys, 10 rules",
+        Policies::TenRules,
+        [0, 0, 1_000],
+    ),
+    Mix::new("legal, 2 rules", Policies::TwoRules, [0, 0, 0]),
+    Mix::new("legal, nobody judges", Policies::None, [0, 0, 0]),
+    Mix::new(
+        "legal, 2 rules, all published",
+        Policies::Publishing,
+        [0, 0, 0],
+    ),
+];
+
+/// What one mix came to.
+struct Rate {
+    updates: f64,
+    allocations: f64,
+    bytes: f64,
+}
+
+pub(crate) fn measure(objects: usize, updates: usize) -> Vec<Target> {
+    println!("rate: {updates} updates of {objects} objects, {EACH} to a policy");
+    let rates: Vec<Rate> = MIXES
+        .iter()
+        .map(|mix| measure_mix(mix, objects, updates))
+        .collect();
+    let [legal, mixed, half, all, flood, ..] = &rates[..] else {
+        panic!("eight mixes");
+    };
+    let observations = mixed.updates * KEYS as f64;
+    let slowest = half.updates.min(all.updates);
+    vec![
+        Target {
+            what: "observations/s, mixed",
+            wanted: "200,000",
+            found: format!("{observations:.0}"),
+            met: observations >= 200_000.0,
+        },
+        Target {
+            what: "allocations per observation, mixed",
+            wanted: "reported",
+            found: format!("{:.2}", mixed.allocations / KEYS as f64),
+            met: true,
+        },
+        Target {
+            what: "updates/s, legal; half illegal; illegal",
+            wanted: "faster, not slower",
+            found: format!(
+                "{:.0}; {:.0}; {:.0}",
+                legal.updates, half.updates, all.updates
+            ),
+            met: slowest >= legal.updates * 0.97,
+        },
+        Target {
+            what: "MB/s of a flood of junk keys; of legal ones",
+            wanted: "more, not less",
+            found: format!(
+                "{:.0}; {:.0}",
+                flood.updates * flood.bytes / 1e6,
+                legal.updates * legal.bytes / 1e6
+            ),
+            met: flood.updates * flood.bytes >= legal.updates * legal.bytes,
+        },
+    ]
+}
+
+fn measure_mix(mix: &Mix, objects: usize, updates: usize) -> Rate {
+    let namespaces = objects.div_ceil(EACH);
+    let mut turns = Turns::new();
+    turns.turn(shop::opening(mix.policies, namespaces));
+    for first in (0..objects).step_by(BURST) {
+        let indices = first..objects.min(first + BURST);
+        let wall = turns.now.wall.0;
+        turns.turn(indices.map(|index| {
+            shop::object(index, namespaces, index, status(Sort::Good, index, wall))
+        }));
+    }
+    turns.turn(shop::opened());
+    let mut dice = Dice(7);
+    let (mut spent, mut allocations, mut bytes) = (Duration::ZERO, 0, 0);
+    let (lines, steps, moves) = (turns.lines_written, turns.steps, turns.moves);
+    for first in (0..updates).step_by(BURST) {
+        turns.pass(20);
+        let wall = turns.now.wall.0;
+        let burst: Vec<Event> = (first..updates.min(first + BURST))
+            .map(|turn| {
+                let text = status(sort(mix, &mut dice), objects + turn, wall);
+                bytes += text.len();
+                shop::object(dice.below(objects), namespaces, objects + turn, text)
+            })
+            .collect();
+        let before = meter::allocated();
+        spent += turns.turn(burst);
+        allocations += calls(&meter::allocated()) - calls(&before);
+    }
+    let count = updates as f64;
+    let rate = Rate {
+        updates: count / spent.as_secs_f64(),
+        allocations: allocations as f64 / count,
+        bytes: bytes as f64 / count,
+    };
+    println!(
+        "  {:<40} {:>8.0} updates/s {:>9.0} observations/s  {:>6.2} µs, {:>6.1} allocations an update; {:.2} lines, {:.2} steps, {} moves",
+        mix.name,
+        rate.updates,
+        rate.updates * KEYS as f64,
+        1e6 / rate.updates,
+        rate.allocations,
+        (turns.lines_written - lines) as f64 / count,
+        (turns.steps - steps) as f64 / count,
+        turns.moves - moves,
+    );
+    rate
+}
+
+fn sort(mix: &Mix, dice: &mut Dice) -> Sort {
+    let share = dice.below(1_000);
+    if share < mix.breaching {
+        Sort::Breaching
+    } else if share < mix.breaching + mix.illegal {
+        Sort::Illegal
+    } else if share < mix.breaching + mix.illegal + mix.flood {
+        Sort::Flood
+    } else {
+        Sort::Good
+    }
+}
+
+fn calls(stats: &stats_alloc::Stats) -> usize {
+    stats.allocations + stats.reallocations
+}

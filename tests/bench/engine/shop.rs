@@ -1,0 +1,184 @@
+//! The shop: what the engine must have heard before objects mean anything to it, and the objects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fusegate::source::event::{
+    Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy,
+};
+use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// What the policies of a run are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policies {
+    /// Nobody judges: objects are watched and audited.
+    None,
+    /// A circuit for each object, by two rules.
+    TwoRules,
+    /// A circuit for each object, by a rule for each of the ten conditions.
+    TenRules,
+    /// As `TwoRules`, and all ten conditions are published to Envoy.
+    Publishing,
+}
+
+/// Every key, and a threshold that healthy values keep.
+const RULES: [(&str, &str, &str); 10] = [
+    ("network-latency", "above", "250ms"),
+    ("error-rate", "above", "0.5"),
+    ("queue-depth", "above", "2000000"),
+    ("cpu-load", "above", "95%"),
+    ("build", "equals", "broken"),
+    ("disk-latency", "above", "1s"),
+    ("memory-free", "below", "1Mi"),
+    ("saturation", "above", "0.9"),
+    ("ready", "equals", "false"),
+    ("tier", "equals", "silver"),
+];
+
+pub(crate) fn kind() -> GroupKind {
+    GroupKind::new("shop.example.com", "Storefront")
+}
+
+/// Everything before the objects: a contract, a served kind, a policy in each namespace, all listed.
+pub(crate) fn opening(policies: Policies, namespaces: usize) -> Vec<Event> {
+    let mut events = vec![Event::Leading(true), contract(), crd()];
+    if policies != Policies::None {
+        events.extend((0..namespaces).map(|index| policy(policies, index)));
+    }
+    let feeds = [
+        Feed::Contracts,
+        Feed::Policies,
+        Feed::Overrides,
+        Feed::Crds,
+        Feed::Revisions,
+    ];
+    events.extend(feeds.map(Event::Listed));
+    events.push(Event::Listing(Feed::Objects(kind())));
+    events
+}
+
+/// The list of objects is complete, and the watch follows.
+pub(crate) fn opened() -> [Event; 2] {
+    let feed = Feed::Objects(kind());
+    [Event::Listed(feed.clone()), Event::Confirmed(feed)]
+}
+
+/// An object as a watch tells it. Names and uids have the length that they have in clusters.
+pub(crate) fn object(index: usize, namespaces: usize, version: usize, status: String) -> Event {
+    let mixed = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let labels = [
+        ("app.kubernetes.io/name", "storefront".to_owned()),
+        ("app.kubernetes.io/instance", format!("store-{index}")),
+        ("tier", "gold".to_owned()),
+    ];
+    let labels: BTreeMap<String, String> = labels
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    let meta = Meta {
+        namespace: namespace(index % namespaces).into(),
+        name: format!("store-{index}").into(),
+        uid: format!("{:08x}-0000-4000-8000-{mixed:016x}", mixed >> 32).into(),
+        resource_version: (100_000_000 + version).to_string().into(),
+        generation: 1,
+        labels,
+        annotations: BTreeMap::new(),
+    };
+    let object = Object {
+        meta,
+        status: Some(RawValue::from_string(status).expect("valid JSON")),
+        seen_by: SeenBy::Watch,
+    };
+    Event::Object(kind(), Change::Applied(object))
+}
+
+fn namespace(index: usize) -> String {
+    format!("shop-{index}")
+}
+
+fn meta(namespace: &str, name: &str) -> Meta {
+    Meta {
+        namespace: namespace.into(),
+        name: name.into(),
+        uid: format!("uid-of-{namespace}-{name}").into(),
+        resource_version: "1".into(),
+        generation: 1,
+        ..Meta::default()
+    }
+}
+
+fn contract() -> Event {
+    let spec: ConditionContractSpec = serde_json::from_value(json!({
+        "target": {"group": "shop.example.com", "kind": "Storefront"},
+        "conditions": [
+            {"key": "network-latency", "type": "Duration", "minimum": "0s", "maximum": "60s"},
+            {"key": "error-rate", "type": "Number", "minimum": 0, "maximum": 1},
+            {"key": "queue-depth", "type": "Integer", "minimum": 0},
+            {"key": "cpu-load", "type": "Percent"},
+            {"key": "build", "type": "String"},
+            {"key": "disk-latency", "type": "Duration", "staleAfter": "1h"},
+            {"key": "memory-free", "type": "Quantity"},
+            {"key": "saturation", "type": "Number", "minimum": 0, "maximum": 1},
+            {"key": "ready", "type": "Boolean"},
+            {"key": "tier", "type": "Enum", "values": ["gold", "silver"]},
+        ],
+        "mesh": {"clusters": ["{namespace}-*"]},
+        "rollback": {"mode": "Off"},
+    }))
+    .expect("a contract");
+    Event::Contract(Change::Applied(Document {
+        meta: meta("", "storefronts.shop.example.com"),
+        spec: Ok(Arc::new(spec)),
+        status: None,
+    }))
+}
+
+fn crd() -> Event {
+    let spec: Value = json!({
+        "group": "shop.example.com",
+        "scope": "Namespaced",
+        "names": {"kind": "Storefront", "plural": "storefronts"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+    });
+    Event::Crd(Change::Applied(Crd {
+        meta: meta("", "storefronts.shop.example.com"),
+        target: kind(),
+        namespaced: true,
+        established: true,
+        stored_versions: vec!["v1".to_owned()],
+        spec: Arc::new(spec),
+        managers: vec!["kubectl".to_owned()],
+    }))
+}
+
+fn policy(policies: Policies, index: usize) -> Event {
+    let rules = if policies == Policies::TenRules {
+        &RULES[..]
+    } else {
+        &RULES[..2]
+    };
+    let when: Vec<Value> = rules
+        .iter()
+        .map(|(key, test, limit)| json!({"condition": key, *test: limit}))
+        .collect();
+    let spec: CircuitPolicySpec = serde_json::from_value(json!({
+        "contract": "storefronts.shop.example.com",
+        "selector": {"matchLabels": {"tier": "gold"}},
+        "mode": "Enforce",
+        "trip": {"when": when},
+        "onTrip": ["RejectUpdates", "Alert"],
+        "mesh": {
+            "shed": [{"cluster": "{namespace}-{name}", "percent": 100}],
+            "publishConditions": policies == Policies::Publishing,
+        },
+        "alert": {"severity": "critical"},
+    }))
+    .expect("a policy");
+    Event::Policy(Change::Applied(Document {
+        meta: meta(&namespace(index), "checkout"),
+        spec: Ok(Arc::new(spec)),
+        status: None,
+    }))
+}
