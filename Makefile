@@ -30,7 +30,7 @@ bench-reaction: servers ## Measure a status write to the first 503, and where th
 	cargo bench --bench reaction
 
 .PHONY: bench-engine
-bench-engine: ## Measure the engine by itself: updates per second, memory per object, pauses up to a million objects (two minutes)
+bench-engine: ## Measure the engine by itself: updates per second, memory per object, pauses up to a million objects (a few minutes)
 	cargo bench --bench engine
 
 .PHONY: demo

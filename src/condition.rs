@@ -9,6 +9,7 @@
 pub mod contract;
 pub mod diff;
 pub mod extract;
+pub mod kept;
 pub mod kind;
 pub mod problem;
 pub mod report;

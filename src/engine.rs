@@ -15,7 +15,9 @@ mod follow;
 mod freeze;
 mod incident;
 mod kind;
+mod labels;
 mod object;
+mod objects;
 mod overrides;
 mod policy;
 mod programmed;
@@ -69,7 +71,7 @@ pub struct Engine {
     publisher: Publisher,
     schedule: Schedule,
     view: View,
-    stale_views: BTreeSet<(Key, Arc<str>)>,
+    stale_views: BTreeMap<Key, BTreeSet<Arc<str>>>,
     effects: Vec<Effect>,
     counts: Counts,
 }
@@ -88,7 +90,7 @@ impl Engine {
             publisher: Publisher::default(),
             schedule: Schedule::default(),
             view: View::default(),
-            stale_views: BTreeSet::new(),
+            stale_views: BTreeMap::new(),
             effects: Vec::new(),
             counts: Counts::default(),
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::breaker::sample::Value;
 use crate::breaker::streak::Streak;
@@ -89,13 +90,13 @@ impl Circuit {
     }
 }
 
-/// What makes a circuit this circuit.
+/// What makes a circuit this circuit. The texts are shared, since a policy has many circuits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// `metadata.uid` of the policy.
-    pub policy_uid: Box<str>,
+    pub policy_uid: Arc<str>,
     /// `metadata.uid` of the object.
-    pub object_uid: Box<str>,
+    pub object_uid: Arc<str>,
 }
 
 /// The state by evidence.

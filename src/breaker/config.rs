@@ -1,5 +1,7 @@
 //! Config: what trips a circuit and how it recovers, compiled from one policy.
 
+use std::sync::Arc;
+
 use crate::breaker::sample::Value;
 use crate::breaker::time::Span;
 
@@ -43,7 +45,7 @@ impl Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// The condition's key.
-    pub condition: Box<str>,
+    pub condition: Arc<str>,
     /// The test.
     pub test: Test,
     /// Readings whose own time is older than this are Unknown.

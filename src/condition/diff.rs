@@ -4,23 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::condition::{contract::Contract, report::Report};
+use crate::condition::{contract::Contract, kept::Kept, report::Report};
 
 /// The most keys that a diff names; the rest is counted.
 pub const MAX_DIFF_KEYS: usize = 16;
-
-/// What is kept of an object's conditions so that the next report can be compared: 8 bytes per declared key, and 56.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// Which keys the hashes belong to; a contract may have been edited in between.
-    shape: u64,
-    content: u64,
-    undeclared_content: u64,
-    keys: usize,
-    undeclared_keys: usize,
-    /// The content of each declared entry, 0 where it is missing; empty when all are.
-    entries: Box<[u64]>,
-}
 
 /// What an update did to an object's conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,62 +87,39 @@ impl Change {
     }
 }
 
-impl Fingerprint {
-    /// How many entries there were.
-    pub fn keys(&self) -> usize {
-        self.keys
-    }
-
-    /// What to keep of a report.
-    pub fn of(contract: &Contract, report: &Report) -> Self {
-        let is_empty = report.entries.iter().all(|entry| entry.content == 0);
-        Self {
-            shape: contract.shape(),
-            content: report.content,
-            undeclared_content: report.undeclared_content,
-            keys: report.keys,
-            undeclared_keys: report.undeclared_keys,
-            entries: if is_empty {
-                Box::default()
-            } else {
-                report.entries.iter().map(|entry| entry.content).collect()
-            },
-        }
-    }
-}
-
-/// What happened between the state that a fingerprint was taken of and a report; `None` when nothing did.
+/// What happened between the report of which something was kept and the next one; `None` when nothing did.
 ///
-/// A new object's fingerprint is the default one; a deleted object's report is [`Report::absent`].
+/// Of a new object nothing is kept, which is the default; a deleted object's report is [`Report::absent`].
 /// After an edit of the contract's keys, keys can't be compared one by one: a difference is then counted, not named.
-pub fn diff(contract: &Contract, before: &Fingerprint, after: &Report) -> Option<Diff> {
-    if before.content == after.content && before.keys == after.keys {
+pub fn diff(contract: &Contract, before: &Kept, after: &Report) -> Option<Diff> {
+    if before.content == after.content && before.keys() == after.keys {
         return None;
     }
     let mut diff = Diff {
-        operation: match (before.keys, after.keys) {
+        operation: match (before.keys(), after.keys) {
             (0, _) => Operation::Add,
             (_, 0) => Operation::Remove,
             _ => Operation::Update,
         },
-        keys_before: before.keys,
+        keys_before: before.keys(),
         keys_after: after.keys,
         diff_keys: Vec::new(),
         omitted: 0,
     };
-    let is_comparable = before.keys == 0 || before.shape == contract.shape();
+    let is_comparable = before.keys() == 0 || before.shape == contract.shape();
     if is_comparable {
         diff.compare_declared(contract, before, after);
         diff.compare_undeclared(before, after);
     } else {
-        diff.omitted = before.keys.max(after.keys);
+        diff.omitted = before.keys().max(after.keys);
     }
     Some(diff)
 }
 
 impl Diff {
-    fn compare_declared(&mut self, contract: &Contract, before: &Fingerprint, after: &Report) {
-        let known = before.entries.iter().copied().chain(std::iter::repeat(0));
+    fn compare_declared(&mut self, contract: &Contract, before: &Kept, after: &Report) {
+        let known = before.entries().iter().map(|entry| entry.content);
+        let known = known.chain(std::iter::repeat(0));
         for ((condition, entry), known) in
             contract.conditions().iter().zip(&after.entries).zip(known)
         {
@@ -166,12 +130,12 @@ impl Diff {
     }
 
     /// Undeclared keys are named where there were none before; else the hash tells that they differ, but not which.
-    fn compare_undeclared(&mut self, before: &Fingerprint, after: &Report) {
+    fn compare_undeclared(&mut self, before: &Kept, after: &Report) {
         if before.undeclared_content == after.undeclared_content {
             return;
         }
-        if before.undeclared_keys > 0 {
-            self.omitted += before.undeclared_keys.max(after.undeclared_keys);
+        if before.undeclared_keys() > 0 {
+            self.omitted += before.undeclared_keys().max(after.undeclared_keys);
             return;
         }
         for key in &after.undeclared {

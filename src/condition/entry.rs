@@ -146,7 +146,6 @@ impl<'a> Reader<'a> {
             id: time.map_or(judged, |time| {
                 XxHash3_64::oneshot(&time.as_nanosecond().to_le_bytes())
             }),
-            carries_time: time.is_some(),
         }
     }
 

@@ -173,6 +173,11 @@ fn write_cut(
     text: &str,
     escapes: impl Fn(char) -> bool,
 ) -> fmt::Result {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'\'');
+    if text.len() <= MAX_SHOWN && text.bytes().all(is_plain) {
+        // Nearly every key and value.
+        return f.write_str(text);
+    }
     let mut characters = text.chars();
     for character in characters.by_ref().take(MAX_SHOWN) {
         if escapes(character) {

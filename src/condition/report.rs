@@ -43,8 +43,6 @@ pub struct Entry {
     ///
     /// Without a time, an equal value written again later has the same id; only the resource version tells the two apart.
     pub id: u64,
-    /// Whether `id` is of the entry's own time.
-    pub carries_time: bool,
 }
 
 impl Report {
@@ -86,7 +84,6 @@ impl Entry {
         observed_at: None,
         content: 0,
         id: 0,
-        carries_time: false,
     };
 
     /// An illegal entry with nothing to judge.

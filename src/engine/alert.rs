@@ -1,13 +1,15 @@
 //! Alerts: what should be firing, derived from the state, and the difference to what is.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 
-use crate::breaker::circuit::{Cause, Forced, Trip};
+use crate::breaker::circuit::{Cause, Forced, StateName, Trip, TripId};
 use crate::breaker::time::Now;
 use crate::effects::effect::{Action, Alert, Effect, Line};
 use crate::engine::circuit::{CircuitEntry, Cue};
 use crate::engine::policy::PolicyEntry;
+use crate::engine::rollback::RollbackState;
 use crate::engine::{Engine, Key, words};
 use crate::spec::policy::Policy;
 
@@ -19,13 +21,27 @@ const SUPPRESSED: &str = "CircuitBreakerSuppressed";
 
 type Text = BTreeMap<Box<str>, Box<str>>;
 
+/// What a circuit's alerts are made of, its policy apart: where it is the same, so are they.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mark {
+    state: StateName,
+    trip: Option<TripId>,
+    forced: Option<Forced>,
+    latched: bool,
+    /// How many circuits of the policy are open, and how many there are, where the cap holds this one back.
+    suppressed: Option<(usize, usize)>,
+    rollback: Option<Discriminant<RollbackState>>,
+}
+
 impl Engine {
     /// Fires, updates and resolves, so that what is firing is what should be.
     pub(crate) fn sync_alerts(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let mark = self.alert_mark(key, uid);
         let wanted = self.wanted_alerts(now, key, uid);
         let Some(entry) = self.circuit_mut(key, uid) else {
             return;
         };
+        entry.alerted = mark;
         if wanted.is_empty() && entry.alerts.is_empty() {
             return;
         }
@@ -66,6 +82,30 @@ impl Engine {
         entry.alerts = kept;
         self.effects.extend(lines);
         self.effects.extend(changes.into_iter().map(Effect::Alert));
+    }
+
+    /// [`Self::sync_alerts`] after a step, most of which change nothing of what is firing.
+    pub(crate) fn follow_alerts(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let mark = self.alert_mark(key, uid);
+        let told = self.circuit(key, uid).map(|entry| entry.alerted);
+        if told != Some(mark) {
+            self.sync_alerts(now, key, uid);
+        }
+    }
+
+    fn alert_mark(&self, key: &Key, uid: &Arc<str>) -> Option<Mark> {
+        let policy = self.policies.get(key)?;
+        let entry = policy.circuits.get(uid)?;
+        let suppressed = entry.breaker.suppressed;
+        let kind = self.kinds.get(&entry.kind);
+        Some(Mark {
+            state: entry.state(),
+            trip: entry.trip(),
+            forced: entry.breaker.forced,
+            latched: entry.breaker.latched,
+            suppressed: suppressed.then(|| (policy.open_circuits(), policy.circuits.len())),
+            rollback: kind.map(|kind| discriminant(&kind.rollback)),
+        })
     }
 
     /// Says everything that is firing once more; for whoever leads anew.

@@ -4,7 +4,7 @@ mod entry;
 
 use std::sync::Arc;
 
-use crate::breaker::circuit::{Circuit, Forced, Identity, StateName, TripId};
+use crate::breaker::circuit::{Circuit, Forced, Identity, TripId};
 use crate::breaker::persisted;
 use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
 use crate::breaker::time::{Mono, Now};
@@ -13,7 +13,7 @@ use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, record};
 use crate::source::event::GroupKind;
 
-pub(crate) use entry::{CircuitEntry, Cue, Ended};
+pub(crate) use entry::{CircuitEntry, Cue, Ended, Standing};
 
 impl Engine {
     /// Makes sure that an object has a circuit, resuming what was written down of it.
@@ -34,8 +34,8 @@ impl Engine {
             return;
         }
         let identity = Identity {
-            policy_uid: policy.meta.uid.clone(),
-            object_uid: (&**uid).into(),
+            policy_uid: policy.uid.clone(),
+            object_uid: uid.clone(),
         };
         let told = policy.heard.as_ref().filter(|_| !self.leads);
         let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
@@ -48,8 +48,8 @@ impl Engine {
             entry.take_up(record, now);
         }
         let resumed = entry.resumed;
-        policy.count_move(StateName::Closed, entry.state());
-        policy.circuits.insert(uid.clone(), entry);
+        policy.recount(uid, Standing::NONE, entry.standing());
+        policy.circuits.insert(uid.clone(), Box::new(entry));
         self.apply_overrides_to(now, key, uid);
         self.reschedule(now, key, uid);
         if resumed {
@@ -59,7 +59,7 @@ impl Engine {
         if record.is_some() && self.leads && self.view.synced {
             self.retell(now, key, uid);
         }
-        self.stale_views.insert((key.clone(), uid.clone()));
+        self.outdate_view(key, uid);
     }
 
     /// Ends a circuit: it closes with a cause, its keys go, its alerts resolve.
@@ -79,7 +79,8 @@ impl Engine {
         };
         policy.dirty = true;
         if let Some(entry) = policy.circuits.remove(uid) {
-            policy.count_move(entry.state(), StateName::Closed);
+            policy.recount(uid, entry.standing(), Standing::NONE);
+            policy.denied.remove(uid);
             if cue == Cue::Unselected && !entry.breaker.is_blank() {
                 // It may be selected again, and its trips go on being numbered where they were.
                 let lowered = policy.lowered.as_ref();
@@ -90,7 +91,9 @@ impl Engine {
                     .extend(record.map(|record| (uid.clone(), record)));
             }
             self.schedule.set(entry.wake, None, key, uid);
-            self.stale_views.remove(&(key.clone(), uid.clone()));
+            if let Some(stale) = self.stale_views.get_mut(key) {
+                stale.remove(uid);
+            }
             self.forget_circuit_view(key, uid, &entry.object);
             self.thaw(&entry.kind, &key.0, uid);
         }
@@ -107,11 +110,8 @@ impl Engine {
             .iter_mut()
             .filter(|(_, policy)| policy.kind.as_ref() == Some(kind))
         {
-            policy.resume.retain(|uid, _| objects.contains_key(uid));
-            let gone = policy
-                .circuits
-                .keys()
-                .filter(|uid| !objects.contains_key(*uid));
+            policy.resume.retain(|uid, _| objects.contains(uid));
+            let gone = policy.circuits.keys().filter(|uid| !objects.contains(uid));
             absent.extend(gone.map(|uid| (key.clone(), uid.clone())));
         }
         for (key, uid) in absent {
@@ -164,15 +164,16 @@ impl Engine {
         else {
             return;
         };
-        let before = entry.state();
+        let before = entry.standing();
         let breaker = std::mem::take(&mut entry.breaker);
         let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
         entry.breaker = breaker;
         entry.cause = cue;
-        let after = entry.state();
-        policy.count_move(before, after);
+        entry.noted = None;
+        let after = entry.standing();
+        policy.recount(uid, before, after);
         self.counts.steps += 1;
-        self.stale_views.insert((key.clone(), uid.clone()));
+        self.outdate_view(key, uid);
         self.hear(now, key, uid, said, cue);
         self.reschedule(now, key, uid);
     }
@@ -206,7 +207,7 @@ impl Engine {
                 policy.dirty = true;
             }
         }
-        self.sync_alerts(now, key, uid);
+        self.follow_alerts(now, key, uid);
     }
 
     fn last_step(&self, key: &Key) -> u8 {
@@ -235,7 +236,7 @@ impl Engine {
 
     /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling.
     fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>, kind: &GroupKind) -> bool {
-        let from: Key = (key.0.clone(), Arc::from(""));
+        let from: Key = (key.0.clone(), Arc::default());
         self.policies
             .range(from..)
             .take_while(|(other, _)| other.0 == key.0)
@@ -280,11 +281,13 @@ impl Engine {
     }
 
     pub(crate) fn circuit(&self, key: &Key, uid: &Arc<str>) -> Option<&CircuitEntry> {
-        self.policies.get(key)?.circuits.get(uid)
+        let circuits = &self.policies.get(key)?.circuits;
+        circuits.get(uid).map(|entry| &**entry)
     }
 
     pub(crate) fn circuit_mut(&mut self, key: &Key, uid: &Arc<str>) -> Option<&mut CircuitEntry> {
-        self.policies.get_mut(key)?.circuits.get_mut(uid)
+        let circuits = &mut self.policies.get_mut(key)?.circuits;
+        circuits.get_mut(uid).map(|entry| &mut **entry)
     }
 }
 

@@ -6,6 +6,7 @@ use fusegate_crds::{ConditionContractSpec, ConditionContractStatus, IncidentReco
 
 use crate::breaker::time::Now;
 use crate::condition::contract::Contract;
+use crate::engine::objects::Objects;
 use crate::engine::{Engine, Key};
 use crate::policy::allowance::Allowance;
 use crate::source::event::{Document, Feed, GroupKind, Meta};
@@ -158,7 +159,7 @@ impl Engine {
     /// What was read by other words is no evidence any more. The source tells every object again.
     fn outdate_objects(&mut self, kind: &GroupKind) {
         let objects = self.kinds.get_mut(kind).map(|entry| &mut entry.objects);
-        for object in objects.into_iter().flat_map(|objects| objects.values_mut()) {
+        for object in objects.into_iter().flat_map(Objects::values_mut) {
             object.outdated = true;
         }
     }

@@ -25,14 +25,16 @@ impl Engine {
         if !ready && !entry.resumed {
             return;
         }
-        let enforced = enforced(&entry.breaker, &lowered.config);
+        let enforcement = enforcement(enforced(&entry.breaker, &lowered.config), lowered.observe);
+        entry.contributed = Some(enforcement);
+        entry.noted = None;
         let object = self
             .kinds
             .get(&entry.kind)
             .and_then(|kind| kind.objects.get(uid));
         let shown = object
-            .map(super::object::ObjectEntry::shown)
-            .filter(|_| ready);
+            .filter(|_| ready && lowered.plan.publish_conditions.is_some())
+            .map(super::object::ObjectEntry::shown);
         let (mut contribution, refusals) = contribution::contribution(
             &lowered.plan,
             &compiled.allowance,
@@ -40,8 +42,8 @@ impl Engine {
                 namespace: &key.0,
                 name: &entry.object,
             },
-            enforcement(enforced, lowered.observe),
-            shown.map_or(&[], |values| &**values),
+            enforcement,
+            shown.as_deref().unwrap_or_default(),
         );
         if lowered.observe {
             // Observing publishes what is, and touches no traffic, not even with values of rest.
@@ -50,6 +52,11 @@ impl Engine {
                 .retain(|wish| wish.rank == Rank::Condition);
         }
         if entry.refusals != refusals {
+            if refusals.is_empty() {
+                policy.denied.remove(uid);
+            } else {
+                policy.denied.insert(uid.clone());
+            }
             entry.refusals = refusals;
             policy.dirty = true;
         }
@@ -58,6 +65,23 @@ impl Engine {
             .layers
             .set(&contributor(key, uid), contribution);
         self.publisher.touch(touched);
+    }
+
+    /// [`Self::contribute`] after a report, which changes nothing of it where conditions are not
+    /// published and the same is enforced as before. Whatever else a contribution is made of
+    /// has it made anew when it changes.
+    pub(crate) fn contribute_report(&mut self, key: &Key, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
+            return;
+        };
+        let enforcement = enforcement(enforced(&entry.breaker, &lowered.config), lowered.observe);
+        let same = entry.contributed == Some(enforcement);
+        if !same || lowered.plan.publish_conditions.is_some() {
+            self.contribute(key, uid);
+        }
     }
 
     /// Whether a circuit keeps its object's published values as they were.

@@ -54,13 +54,14 @@ impl Engine {
             let Some(entry) = policy.circuits.get_mut(uid) else {
                 return;
             };
-            let before = entry.state();
+            let before = entry.standing();
             let breaker = std::mem::take(&mut entry.breaker);
             let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
             entry.breaker = breaker;
-            let after = entry.state();
-            policy.count_move(before, after);
-            engine.stale_views.insert((key.clone(), uid.clone()));
+            entry.noted = None;
+            let after = entry.standing();
+            policy.recount(uid, before, after);
+            engine.outdate_view(key, uid);
             engine.hear(now, key, uid, said, Cue::Leader);
             engine.reschedule(now, key, uid);
             engine.contribute(key, uid);
@@ -76,6 +77,6 @@ impl Engine {
             .get(key)
             .and_then(|policy| policy.kind.as_ref());
         let kind = kind.and_then(|kind| self.kinds.get(kind));
-        kind.is_none_or(|kind| !kind.listed || kind.objects.contains_key(uid))
+        kind.is_none_or(|kind| !kind.listed || kind.objects.contains(uid))
     }
 }

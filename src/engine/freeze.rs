@@ -8,13 +8,13 @@ use crate::source::event::GroupKind;
 
 impl Engine {
     /// Keeps what is published as it was before the trip while any policy rejects
-    /// updates, and catches up when none does any more. `before` is what was published
+    /// updates, and catches up when none does any more. `before` tells what was published
     /// before the event at hand.
     pub(crate) fn freeze(
         &mut self,
         kind: &GroupKind,
         uid: &Arc<str>,
-        before: Option<Values>,
+        before: impl FnOnce() -> Option<Values>,
         keys: &[Key],
     ) {
         // What was restored waits for its object, which may not have been seen yet.
@@ -35,17 +35,15 @@ impl Engine {
         else {
             return;
         };
-        let changed = match (rejecting, object.frozen.is_some()) {
+        let changed = match (rejecting, object.frozen().is_some()) {
             (true, false) => {
-                let found = unfrozen.then(|| object.legal.clone());
-                object.frozen = restored
-                    .or(found)
-                    .or(before)
-                    .or_else(|| Some(Values::from([])));
+                let found = unfrozen.then(|| object.legal_values());
+                let frozen = restored.or(found).or_else(before);
+                object.hold(Some(frozen.unwrap_or_default()));
                 true
             }
             (false, true) => {
-                object.frozen = None;
+                object.hold(None);
                 true
             }
             _ => false,
@@ -57,34 +55,38 @@ impl Engine {
         }
     }
 
-    /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
-    pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
-        let before = self.object(kind, uid).map(|object| object.shown().clone());
-        let keys = self.judges(kind, namespace);
-        self.freeze(kind, uid, before, &keys);
-    }
-
-    /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
-    /// what was published before the event at hand is known elsewhere.
-    pub(crate) fn thaw(&mut self, kind: &GroupKind, namespace: &str, uid: &Arc<str>) {
-        let object = self.object(kind, uid);
-        if object.is_some_and(|object| object.frozen.is_some()) {
-            let keys = self.judges(kind, namespace);
-            self.freeze(kind, uid, None, &keys);
-        }
-    }
-
     fn object(&self, kind: &GroupKind, uid: &str) -> Option<&ObjectEntry> {
         self.kinds.get(kind)?.objects.get(uid)
     }
 
     fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
-        self.circuit_mut(key, uid)?.restored.take()
+        let entry = self.circuit_mut(key, uid)?;
+        entry.noted = None;
+        entry.restored.take()
     }
 
     /// Whether what was kept published of an object was not written down; asked once.
     fn take_unfrozen(&mut self, key: &Key, uid: &Arc<str>) -> bool {
-        let entry = self.circuit_mut(key, uid);
-        entry.is_some_and(|entry| std::mem::take(&mut entry.unfrozen))
+        self.circuit_mut(key, uid).is_some_and(|entry| {
+            entry.noted = None;
+            std::mem::take(&mut entry.unfrozen)
+        })
+    }
+
+    /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
+    pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &Arc<str>, uid: &Arc<str>) {
+        let before = self.object(kind, uid).map(ObjectEntry::shown);
+        let keys = self.judges(kind, namespace);
+        self.freeze(kind, uid, || before, &keys);
+    }
+
+    /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
+    /// what was published before the event at hand is known elsewhere.
+    pub(crate) fn thaw(&mut self, kind: &GroupKind, namespace: &Arc<str>, uid: &Arc<str>) {
+        let object = self.object(kind, uid);
+        if object.is_some_and(|object| object.frozen().is_some()) {
+            let keys = self.judges(kind, namespace);
+            self.freeze(kind, uid, || None, &keys);
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! A kind: a contracted kind's CRD, its stored revisions, its objects, and how live its watch is.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use crate::breaker::time::{Mono, Now, Span};
 use crate::engine::Engine;
-use crate::engine::object::ObjectEntry;
+use crate::engine::objects::Objects;
 use crate::engine::rollback::RollbackState;
 use crate::source::event::{CONFIRM_EVERY_MS, Crd, Feed, GroupKind, Revision};
 
@@ -19,8 +18,7 @@ pub(crate) struct KindEntry {
     pub(crate) live_hash: Option<Box<str>>,
     pub(crate) revisions: BTreeMap<u64, Revision>,
     pub(crate) recording: Option<Box<str>>,
-    pub(crate) objects: HashMap<Arc<str>, ObjectEntry>,
-    pub(crate) names: HashMap<(Arc<str>, Arc<str>), Arc<str>>,
+    pub(crate) objects: Objects,
     pub(crate) rollback: RollbackState,
     pub(crate) confirmed_since: Option<Mono>,
     pub(crate) last_confirmed: Option<Mono>,
@@ -175,9 +173,7 @@ impl Engine {
                 .objects
                 .iter()
                 .filter(|(_, object)| object.epoch != epoch);
-            let mut gone: Vec<Arc<str>> = gone.map(|(uid, _)| uid.clone()).collect();
-            gone.sort();
-            for uid in gone {
+            for uid in gone.map(|(uid, _)| uid.clone()).collect::<Vec<_>>() {
                 self.delete_object(now, kind, &uid);
             }
         }

@@ -1,21 +1,23 @@
 //! An object as the engine keeps it: the last report, and what of it is published.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::breaker::sample::{ObservationId, Reading, Unknown};
+use fusegate_crds::Selector;
+
+use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
 use crate::breaker::step::{Legality, Report};
 use crate::breaker::time::{Now, Wall};
-use crate::condition::diff::{self, Fingerprint};
-use crate::condition::report::{self, Entry};
-use crate::condition::{self, value};
+use crate::condition::diff::{self, Diff};
+use crate::condition::kept::{Kept, KeptEntry, Said};
+use crate::condition::{extract, report};
 use crate::effects::effect::{Action, Effect, Line};
 use crate::engine::circuit::Cue;
 use crate::engine::contract::Compiled;
+use crate::engine::labels::Labels;
+use crate::engine::objects::Identity;
 use crate::engine::{Engine, Key, words};
 use crate::policy::layer::RuntimeValue;
 use crate::source::event::{GroupKind, Object, SeenBy};
-use crate::spec::rule::comparable;
 
 /// Keys and values as they are published.
 pub(crate) type Values = Arc<[(Arc<str>, RuntimeValue)]>;
@@ -25,36 +27,77 @@ pub(crate) struct ObjectEntry {
     pub(crate) namespace: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) resource_version: Box<str>,
-    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) epoch: u32,
     /// Read by a contract that has been edited since: no evidence until the source tells it again.
     pub(crate) outdated: bool,
-    fingerprint: Fingerprint,
-    entries: Box<[Entry]>,
-    legality: Legality,
-    pub(super) legal: Values,
-    pub(super) frozen: Option<Values>,
+    labels: Labels,
+    /// What the last report is read by.
+    compiled: Arc<Compiled>,
+    kept: Kept,
+    /// Few objects have any.
+    held: Option<Box<Held>>,
+}
+
+/// Values that are published in place of those of the last report.
+#[derive(Debug)]
+struct Held {
+    /// What the last legal report said, where the last one is not legal.
+    legal: Option<Values>,
+    /// What was published before the trip.
+    frozen: Option<Values>,
+}
+
+impl Held {
+    fn new(legal: Option<Values>, frozen: Option<Values>) -> Option<Box<Self>> {
+        let any = legal.is_some() || frozen.is_some();
+        any.then(|| Box::new(Self { legal, frozen }))
+    }
 }
 
 impl ObjectEntry {
     /// What is published of it now.
-    pub(crate) fn shown(&self) -> &Values {
-        self.frozen.as_ref().unwrap_or(&self.legal)
+    pub(crate) fn shown(&self) -> Values {
+        let frozen = self.frozen().cloned();
+        frozen.unwrap_or_else(|| self.legal_values())
     }
 
     /// What is kept published in place of newer values, while it is.
     pub(crate) fn frozen(&self) -> Option<&Values> {
-        self.frozen.as_ref()
+        self.held.as_ref()?.frozen.as_ref()
+    }
+
+    /// Keeps values published in place of newer ones, or no longer.
+    pub(super) fn hold(&mut self, frozen: Option<Values>) {
+        let legal = self.held.take().and_then(|held| held.legal);
+        self.held = Held::new(legal, frozen);
+    }
+
+    pub(crate) fn is_selected(&self, selector: &Selector) -> bool {
+        selector.matches(|key| self.labels.get(key))
+    }
+
+    /// What the last legal report said.
+    pub(super) fn legal_values(&self) -> Values {
+        if self.kept.is_legal() {
+            publishable(&self.kept, &self.compiled)
+        } else {
+            let legal = self.held.as_ref().and_then(|held| held.legal.clone());
+            legal.unwrap_or_default()
+        }
     }
 
     /// The last report, as the rules over `conditions` (indices into the contract) see it.
     fn report(&self, conditions: &[usize]) -> Report {
+        let entries = self.kept.entries();
         let readings = conditions
             .iter()
-            .map(|at| self.entries.get(*at).map_or_else(missing, reading));
+            .map(|at| entries.get(*at).map_or_else(missing, reading));
         Report {
             readings: readings.collect(),
-            legality: self.legality,
+            legality: Legality {
+                legal: self.kept.is_legal(),
+                id: ObservationId(self.kept.content),
+            },
         }
     }
 }
@@ -67,39 +110,25 @@ impl Engine {
         else {
             return;
         };
-        let uid: Arc<str> = Arc::from(&*object.meta.uid);
-        let name = (
-            Arc::from(&*object.meta.namespace),
-            Arc::from(&*object.meta.name),
-        );
-        let entry = self.kinds.entry(kind.clone()).or_default();
-        let replaced = entry.names.insert(name.clone(), uid.clone());
-        if let Some(old) = replaced.filter(|old| *old != uid) {
-            self.delete_object(now, kind, &old);
-            self.kinds
-                .entry(kind.clone())
-                .or_default()
-                .names
-                .insert(name, uid.clone());
+        let objects = &self.kinds.entry(kind.clone()).or_default().objects;
+        let identity = objects.identify(&object.meta);
+        let named = objects.named(&identity.namespace, &identity.name);
+        if let Some(replaced) = named.filter(|named| **named != identity.uid).cloned() {
+            self.delete_object(now, kind, &replaced);
         }
-        let status = object
-            .status
-            .as_deref()
-            .map(serde_json::value::RawValue::get);
-        let report = condition::extract::extract(&compiled.contract, status);
-        let keys = self.judges(kind, &object.meta.namespace);
-        let before = self
-            .kinds
-            .get(kind)
-            .and_then(|entry| entry.objects.get(&uid))
-            .map(|object| object.shown().clone());
-        let changed = self.keep_object(kind, &uid, object, &report, &compiled);
+        let status = object.status.as_deref();
+        let status = status.map(serde_json::value::RawValue::get);
+        let report = extract::extract(&compiled.contract, status);
+        let keys = self.judges(kind, &identity.namespace);
+        let uid = identity.uid.clone();
+        let (before, operation) = self.keep_object(kind, identity, object, &report, compiled);
         let cause = self.effects.len();
         for key in &keys {
             self.match_object(now, key, kind, &uid);
         }
-        self.freeze(kind, &uid, before, &keys);
-        let line = changed
+        let shown_before = || before.map(|object| object.shown());
+        self.freeze(kind, &uid, shown_before, &keys);
+        let line = operation
             .as_ref()
             .and_then(|operation| self.audit_map(now, kind, &uid, &report, operation, &keys));
         if let Some(line) = line {
@@ -108,76 +137,58 @@ impl Engine {
         }
     }
 
-    /// Keeps the report; answers the map operation if the map differs from before.
+    /// Keeps the report; answers what was kept before, and the map operation if the map differs from then.
     fn keep_object(
         &mut self,
         kind: &GroupKind,
-        uid: &Arc<str>,
+        identity: Identity,
         object: Object,
         report: &report::Report,
-        compiled: &Compiled,
-    ) -> Option<MapOperation> {
+        compiled: Arc<Compiled>,
+    ) -> (Option<ObjectEntry>, Option<MapOperation>) {
         let entry = self.kinds.entry(kind.clone()).or_default();
-        let epoch = entry.epoch;
-        let before = entry.objects.remove(uid);
-        let first = before.is_none();
-        let fingerprint = before
-            .as_ref()
-            .map(|object| object.fingerprint.clone())
-            .unwrap_or_default();
-        let diff = diff::diff(&compiled.contract, &fingerprint, report);
-        let changed = diff.map(|diff| MapOperation {
-            first,
+        let before = entry.objects.get(&identity.uid);
+        let nothing = Kept::default();
+        let known = before.map_or(&nothing, |before| &before.kept);
+        let diff = diff::diff(&compiled.contract, known, report);
+        let operation = diff.map(|diff| MapOperation {
+            first: before.is_none(),
             diff,
             seen_by: object.seen_by,
         });
-        let outdated = before.as_ref().is_none_or(|object| object.outdated);
-        let (legal, frozen) = before.map_or((Values::from([]), None), |object| {
-            (object.legal, object.frozen)
-        });
-        let legal = if report.is_legal() && (outdated || changed.is_some()) {
-            publishable(report, compiled)
-        } else {
-            legal
-        };
         let kept = ObjectEntry {
-            namespace: Arc::from(&*object.meta.namespace),
-            name: Arc::from(&*object.meta.name),
+            namespace: identity.namespace,
+            name: identity.name,
             resource_version: object.meta.resource_version,
-            labels: object.meta.labels,
-            epoch,
+            epoch: entry.epoch,
             outdated: false,
-            fingerprint: Fingerprint::of(&compiled.contract, report),
-            entries: report.entries.clone().into(),
-            legality: Legality {
-                legal: report.is_legal(),
-                id: ObservationId(report.content),
-            },
-            legal,
-            frozen,
+            labels: Labels::of(&object.meta.labels),
+            kept: Kept::of(&compiled.contract, report),
+            compiled,
+            held: Held::new(
+                before
+                    .filter(|_| !report.is_legal())
+                    .map(ObjectEntry::legal_values),
+                before.and_then(ObjectEntry::frozen).cloned(),
+            ),
         };
-        entry.objects.insert(uid.clone(), kept);
-        changed
+        (entry.objects.put(&identity.uid, kept), operation)
     }
 
     pub(crate) fn delete_object(&mut self, now: Now, kind: &GroupKind, uid: &str) {
         let Some(entry) = self.kinds.get_mut(kind) else {
             return;
         };
-        let Some((uid, object)) = entry.objects.remove_entry(uid) else {
+        let Some((uid, object)) = entry.objects.remove(uid) else {
             return;
         };
-        let name = (object.namespace.clone(), object.name.clone());
-        if entry.names.get(&name) == Some(&uid) {
-            entry.names.remove(&name);
-        }
         for key in self.judges(kind, &object.namespace) {
             self.remove_circuit(now, &key, &uid, Cue::Deleted);
             if let Some(policy) = self.policies.get_mut(&key) {
                 policy.dirty |= policy.resume.remove(&uid).is_some();
             }
         }
-        let keys = object.fingerprint.keys();
+        let keys = object.kept.keys();
         self.effects.push(Effect::Audit(Box::new(Line {
             at: now.wall.0,
             action: Action::Map,
@@ -222,7 +233,7 @@ impl Engine {
             &crate::breaker::step::Input::Report(&report),
             Cue::Report,
         );
-        self.contribute(key, uid);
+        self.contribute_report(key, uid);
     }
 
     fn audit_map(
@@ -236,7 +247,7 @@ impl Engine {
     ) -> Option<Effect> {
         let object = self.kinds.get(kind)?.objects.get(uid)?;
         let publishes = keys.iter().any(|key| self.publishes_conditions(key, uid));
-        let verdict = match (report.is_legal(), object.frozen.is_some(), publishes) {
+        let verdict = match (report.is_legal(), object.frozen().is_some(), publishes) {
             (false, ..) => "Rejected",
             (true, true, _) => "Frozen",
             (true, false, true) => "Published",
@@ -274,7 +285,7 @@ impl Engine {
 
 struct MapOperation {
     first: bool,
-    diff: condition::diff::Diff,
+    diff: Diff,
     seen_by: SeenBy,
 }
 
@@ -287,15 +298,17 @@ impl MapOperation {
     }
 }
 
-fn reading(entry: &Entry) -> Reading {
+fn reading(entry: &KeptEntry) -> Reading {
     Reading {
         id: ObservationId(entry.id),
-        observed_at: entry.observed_at.map(Wall),
-        value: match &entry.reading {
-            value::Reading::Value(value) => Ok(comparable(value)),
-            value::Reading::Missing => Err(Unknown::Missing),
-            value::Reading::NotANumber => Err(Unknown::NotANumber),
-            value::Reading::Unjudgeable => Err(Unknown::Illegal),
+        observed_at: entry.observed_at().map(Wall),
+        value: match &entry.said {
+            Said::Number(number) => Ok(Value::Number(*number)),
+            Said::Boolean(flag) => Ok(Value::Bool(*flag)),
+            Said::Text(text) => Ok(Value::Text((**text).clone())),
+            Said::Missing => Err(Unknown::Missing),
+            Said::NotANumber => Err(Unknown::NotANumber),
+            Said::Unjudgeable => Err(Unknown::Illegal),
         },
     }
 }
@@ -309,23 +322,20 @@ fn missing() -> Reading {
 }
 
 /// The declared conditions that have a value Envoy can hold.
-fn publishable(report: &report::Report, compiled: &Compiled) -> Values {
-    let pairs = compiled.contract.conditions().iter().zip(&report.entries);
+fn publishable(kept: &Kept, compiled: &Compiled) -> Values {
+    let pairs = compiled.contract.conditions().iter().zip(kept.entries());
     pairs
-        .filter_map(|(condition, entry)| match &entry.reading {
-            value::Reading::Value(value) => Some((condition.key.clone(), runtime_value(value)?)),
-            _ => None,
-        })
+        .filter_map(|(condition, entry)| Some((condition.key.clone(), published(&entry.said)?)))
         .collect()
 }
 
-fn runtime_value(value: &value::Value) -> Option<RuntimeValue> {
-    match value {
-        value::Value::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
-        value::Value::Text(text) => Some(RuntimeValue::Text(Arc::from(&**text))),
-        number => number
-            .number()
+fn published(said: &Said) -> Option<RuntimeValue> {
+    match said {
+        Said::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
+        Said::Text(text) => Some(RuntimeValue::Text(Arc::from(&***text))),
+        Said::Number(number) => Some(*number)
             .filter(|number| number.is_finite())
             .map(RuntimeValue::Number),
+        Said::Missing | Said::NotANumber | Said::Unjudgeable => None,
     }
 }

@@ -1,6 +1,6 @@
 //! A policy as the engine keeps it, and which objects have a circuit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fusegate_crds::{
@@ -10,26 +10,32 @@ use fusegate_crds::{
 use crate::breaker::circuit::StateName;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
-use crate::engine::circuit::{CircuitEntry, Cue};
+use crate::engine::circuit::{CircuitEntry, Cue, Standing};
 use crate::engine::contract::Compiled;
 use crate::engine::programmed::Refused;
 use crate::engine::{Engine, Key};
 use crate::policy::layer::LayerName;
-use crate::serve::view::PolicyView;
 use crate::source::event::{Document, GroupKind, Meta, Programmed};
 use crate::spec;
 
 #[derive(Debug)]
 pub(crate) struct PolicyEntry {
     pub(crate) meta: Meta,
+    /// Its uid, shared by the identities of all its circuits.
+    pub(crate) uid: Arc<str>,
     pub(crate) spec: Option<Arc<CircuitPolicySpec>>,
     pub(crate) lowered: Option<Arc<spec::policy::Policy>>,
     pub(crate) compiled: Option<Arc<Compiled>>,
     pub(crate) kind: Option<GroupKind>,
     pub(crate) rejected: Option<Rejection>,
-    pub(crate) circuits: BTreeMap<Arc<str>, CircuitEntry>,
+    /// Each behind a pointer of its own, since the places of a tree are half empty.
+    pub(crate) circuits: BTreeMap<Arc<str>, Box<CircuitEntry>>,
     pub(crate) resume: BTreeMap<Arc<str>, CircuitRecord>,
     not_closed: usize,
+    /// Circuits of which a status has something to say: those that are not blank.
+    notable: BTreeSet<Arc<str>>,
+    /// Circuits that want something which the contract does not allow.
+    pub(crate) denied: BTreeSet<Arc<str>>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) programmed: Option<Programmed>,
     /// What proxies refuse of what its circuits publish, by layer.
@@ -72,6 +78,9 @@ impl Engine {
             .entry(key.clone())
             .or_insert_with(PolicyEntry::new);
         entry.dirty |= first || entry.meta.generation != document.meta.generation;
+        if first {
+            entry.uid = Arc::from(&*document.meta.uid);
+        }
         entry.meta = document.meta;
         entry.seen = true;
         if let Some(status) = document.status {
@@ -234,12 +243,7 @@ impl Engine {
         let Some(objects) = self.kinds.get(&kind).map(|entry| &entry.objects) else {
             return;
         };
-        let mut uids: Vec<Arc<str>> = objects
-            .iter()
-            .filter(|(_, object)| object.namespace == key.0)
-            .map(|(uid, _)| uid.clone())
-            .collect();
-        uids.sort();
+        let uids = objects.of_namespace(&key.0);
         for uid in uids {
             self.match_object(now, key, &kind, &uid);
         }
@@ -260,7 +264,7 @@ impl Engine {
         let matches = policy
             .lowered
             .as_ref()
-            .is_some_and(|lowered| lowered.selector.matches(&object.labels));
+            .is_some_and(|lowered| object.is_selected(&lowered.selector));
         if matches && !policy.circuits.contains_key(uid) {
             let name = object.name.clone();
             self.ensure_circuit(now, key, uid, &name);
@@ -283,46 +287,21 @@ impl Engine {
             .kinds
             .get(&circuit.kind)
             .and_then(|entry| entry.objects.get(uid));
-        let left = object.is_some_and(|object| !lowered.selector.matches(&object.labels));
+        let left = object.is_some_and(|object| !object.is_selected(&lowered.selector));
         if left && circuit.state() == StateName::Closed {
             self.remove_circuit(now, key, uid, Cue::Unselected);
         }
     }
 
     /// Policies of a namespace that judge a kind.
-    pub(crate) fn judges(&self, kind: &GroupKind, namespace: &str) -> Vec<Key> {
-        let from: Key = (Arc::from(namespace), Arc::from(""));
+    pub(crate) fn judges(&self, kind: &GroupKind, namespace: &Arc<str>) -> Vec<Key> {
+        let from: Key = (namespace.clone(), Arc::default());
         self.policies
             .range(from..)
-            .take_while(|(key, _)| &*key.0 == namespace)
+            .take_while(|(key, _)| key.0 == *namespace)
             .filter(|(_, entry)| entry.kind.as_ref() == Some(kind))
             .map(|(key, _)| key.clone())
             .collect()
-    }
-
-    pub(crate) fn refresh_policy_view(&mut self, key: &Key) {
-        let Some(entry) = self.policies.get(key) else {
-            return;
-        };
-        let circuits = self
-            .view
-            .policies
-            .get(key)
-            .map(|view| view.circuits.clone());
-        let view = PolicyView {
-            kind: entry.kind.clone(),
-            observe: entry
-                .lowered
-                .as_ref()
-                .is_some_and(|lowered| lowered.observe),
-            rejected: entry
-                .rejected
-                .as_ref()
-                .map(|rejection| rejection.message.as_str().into()),
-            circuits: circuits.unwrap_or_default(),
-        };
-        self.view.policies.insert(key.clone(), Arc::new(view));
-        self.publisher.view_changed = true;
     }
 }
 
@@ -330,6 +309,7 @@ impl PolicyEntry {
     fn new() -> Self {
         Self {
             meta: Meta::default(),
+            uid: Arc::default(),
             spec: None,
             lowered: None,
             compiled: None,
@@ -338,6 +318,8 @@ impl PolicyEntry {
             circuits: BTreeMap::new(),
             resume: BTreeMap::new(),
             not_closed: 0,
+            notable: BTreeSet::new(),
+            denied: BTreeSet::new(),
             conditions: Vec::new(),
             programmed: None,
             refused: BTreeMap::new(),
@@ -375,9 +357,24 @@ impl PolicyEntry {
         self.not_closed
     }
 
-    /// Keeps count, since every step asks how many are open.
-    pub(crate) fn count_move(&mut self, from: StateName, to: StateName) {
-        self.not_closed -= usize::from(from != StateName::Closed && self.not_closed > 0);
-        self.not_closed += usize::from(to != StateName::Closed);
+    /// Circuits that are not blank, in the order of their uids.
+    pub(crate) fn notable(&self) -> impl Iterator<Item = (&Arc<str>, &CircuitEntry)> {
+        let known = self.notable.iter();
+        known.filter_map(|uid| Some((uid, &**self.circuits.get(uid)?)))
+    }
+
+    /// Keeps count, since every step asks how many are open, and every status which are notable.
+    pub(crate) fn recount(&mut self, uid: &Arc<str>, before: Standing, after: Standing) {
+        self.not_closed -= usize::from(!before.closed && self.not_closed > 0);
+        self.not_closed += usize::from(!after.closed);
+        match (before.blank, after.blank) {
+            (true, false) => {
+                self.notable.insert(uid.clone());
+            }
+            (false, true) => {
+                self.notable.remove(uid);
+            }
+            _ => {}
+        }
     }
 }

@@ -169,15 +169,53 @@ impl Engine {
 
     /// The view, brought up to date, if anything in it has changed.
     pub(crate) fn refresh_view(&mut self) -> Option<View> {
-        for (key, uid) in std::mem::take(&mut self.stale_views) {
+        for (key, uids) in std::mem::take(&mut self.stale_views) {
             self.publisher.view_changed = true;
-            self.refresh_circuit_view(&key, &uid);
+            for uid in uids {
+                self.refresh_circuit_view(&key, &uid);
+            }
         }
         let objects = self.kinds.values().map(|entry| entry.objects.len()).sum();
         self.publisher.view_changed |= self.view.objects != objects;
         self.view.objects = objects;
         let changed = std::mem::take(&mut self.publisher.view_changed);
         changed.then(|| self.view.clone())
+    }
+
+    /// Brings what the view says of a policy up to date, its circuits apart.
+    pub(crate) fn refresh_policy_view(&mut self, key: &Key) {
+        let Some(entry) = self.policies.get(key) else {
+            return;
+        };
+        let circuits = self
+            .view
+            .policies
+            .get(key)
+            .map(|view| view.circuits.clone());
+        let view = PolicyView {
+            kind: entry.kind.clone(),
+            observe: entry
+                .lowered
+                .as_ref()
+                .is_some_and(|lowered| lowered.observe),
+            rejected: entry
+                .rejected
+                .as_ref()
+                .map(|rejection| rejection.message.as_str().into()),
+            circuits: circuits.unwrap_or_default(),
+        };
+        self.view.policies.insert(key.clone(), Arc::new(view));
+        self.publisher.view_changed = true;
+    }
+
+    /// A circuit is to be looked at again.
+    pub(crate) fn outdate_view(&mut self, key: &Key, uid: &Arc<str>) {
+        if let Some(stale) = self.stale_views.get_mut(key) {
+            stale.insert(uid.clone());
+        } else {
+            let stale = BTreeSet::from([uid.clone()]);
+            self.stale_views.insert(key.clone(), stale);
+        }
     }
 
     fn refresh_circuit_view(&mut self, key: &Key, uid: &Arc<str>) {
@@ -215,7 +253,7 @@ impl Engine {
         let trip = entry.breaker.state.trip();
         let rules = lowered.config.rules.iter().zip(&entry.breaker.rules);
         let view = CircuitView {
-            uid: (&**uid).into(),
+            uid: uid.clone(),
             state: if acting.observe {
                 StateName::Closed
             } else {
@@ -232,7 +270,7 @@ impl Engine {
             suppressed: entry.breaker.suppressed,
             rules: rules
                 .map(|(rule, streak)| RuleView {
-                    condition: Arc::from(&*rule.condition),
+                    condition: rule.condition.clone(),
                     value: streak.last.as_ref().and_then(|last| last.value.clone()),
                     class: streak.last.as_ref().map(|last| last.class),
                     streak: streak.count(),

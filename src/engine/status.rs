@@ -1,7 +1,10 @@
 //! Statuses: what policies and contracts say of themselves.
 
 mod contract;
+mod noted;
 mod policy;
+
+pub(crate) use noted::Noted;
 
 use fusegate_crds::Condition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
@@ -42,6 +45,7 @@ impl Engine {
     }
 
     fn write_policy_status(&mut self, now: Now, key: &Key) {
+        self.note_circuits(now, key);
         let Some(policy) = self.policies.get(key) else {
             return;
         };

@@ -1,5 +1,7 @@
 //! Words: how the engine tells people what it did.
 
+use std::fmt::Write as _;
+
 use crate::breaker::circuit::{Cause, StateName, Trip};
 use crate::breaker::config::Test;
 use crate::breaker::sample::Value;
@@ -119,17 +121,27 @@ pub(crate) fn diff_keys(diff: &Diff) -> Vec<Box<str>> {
         diff::Change::Changed => '~',
     };
     let keys = diff.diff_keys.iter();
-    keys.map(|key| format!("{}{}", sign(key.change), key.key).into())
-        .collect()
+    keys.map(|key| {
+        let mut text = String::with_capacity(1 + key.key.len());
+        text.push(sign(key.change));
+        text.push_str(&key.key);
+        text.into()
+    })
+    .collect()
 }
 
 /// The problems of a report in one line; empty for a legal one.
 pub(crate) fn problems(report: &Report) -> String {
-    let mut parts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
-    if report.problems_omitted > 0 {
-        parts.push(format!("and {} more", report.problems_omitted));
+    let mut text = String::new();
+    for problem in &report.problems {
+        let separator = if text.is_empty() { "" } else { "; " };
+        // Writing into a String can't fail.
+        let _ = write!(text, "{separator}{problem}");
     }
-    parts.join("; ")
+    if report.problems_omitted > 0 {
+        let _ = write!(text, "; and {} more", report.problems_omitted);
+    }
+    text
 }
 
 impl Counts {

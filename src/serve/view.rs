@@ -48,7 +48,7 @@ pub struct PolicyView {
 #[derive(Clone, Debug)]
 pub struct CircuitView {
     /// The object's uid.
-    pub uid: Box<str>,
+    pub uid: Arc<str>,
     /// What is enforced.
     pub state: StateName,
     /// What the evidence alone says; differs from `state` under an override.

@@ -24,7 +24,7 @@ pub fn lower(index: usize, rule: &TripRule, contract: &Contract) -> Result<Rule,
 }
 
 /// A typed condition's value as rules compare it.
-pub fn comparable(value: &value::Value) -> Value {
+fn comparable(value: &value::Value) -> Value {
     match value {
         value::Value::Boolean(flag) => Value::Bool(*flag),
         value::Value::Text(text) => Value::Text(text.clone()),

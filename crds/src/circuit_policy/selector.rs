@@ -72,21 +72,20 @@ pub enum Operator {
 }
 
 impl Selector {
-    /// Whether an object with these labels is meant, as `metav1.LabelSelector` decides it.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let has_label = |(key, value): (&String, &String)| labels.get(key) == Some(value);
+    /// Whether an object is meant, as `metav1.LabelSelector` decides it, given the values of its labels.
+    pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let has_label = |(key, value): (&String, &String)| label(key) == Some(value);
         self.match_labels.iter().all(has_label)
             && self
                 .match_expressions
                 .iter()
-                .all(|expression| expression.matches(labels))
+                .all(|expression| expression.matches(label(&expression.key)))
     }
 }
 
 impl Expression {
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
-        let listed = value.is_some_and(|value| self.values.contains(value));
+    fn matches(&self, value: Option<&str>) -> bool {
+        let listed = value.is_some_and(|value| self.values.iter().any(|listed| listed == value));
         match self.operator {
             Operator::In => listed,
             Operator::NotIn => !listed,
@@ -168,6 +167,8 @@ mod tests {
         #[case] meets: bool,
     ) {
         let selector: Selector = serde_json::from_value(selector).unwrap();
-        assert_eq!(selector.matches(&labels()), meets);
+        let labels = labels();
+        let label = |key: &str| labels.get(key).map(String::as_str);
+        assert_eq!(selector.matches(label), meets);
     }
 }

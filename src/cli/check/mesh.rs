@@ -46,7 +46,9 @@ fn selected<'a>(
             Known::Object(meta)
                 if item.entry.key.kind == usable.kind
                     && &*meta.namespace == namespace
-                    && policy.selector.matches(&meta.labels) =>
+                    && policy
+                        .selector
+                        .matches(|key| meta.labels.get(key).map(String::as_str)) =>
             {
                 Some(&*meta.name)
             }

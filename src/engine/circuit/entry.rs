@@ -8,9 +8,11 @@ use crate::breaker::circuit::{Circuit, StateName, Trip, TripId};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::effects::effect::Alert;
+use crate::engine::alert::Mark;
 use crate::engine::object::Values;
 use crate::engine::record;
-use crate::policy::contribution::Refusal;
+use crate::engine::status::Noted;
+use crate::policy::contribution::{Enforcement, Refusal};
 use crate::source::event::GroupKind;
 
 #[derive(Debug)]
@@ -21,7 +23,11 @@ pub(crate) struct CircuitEntry {
     pub(crate) wake: Option<Mono>,
     pub(crate) since: Wall,
     pub(crate) alerts: Vec<Alert>,
+    /// What its alerts were last made of.
+    pub(crate) alerted: Option<Mark>,
     pub(crate) refusals: Vec<Refusal>,
+    /// What was enforced when it last contributed to the layers.
+    pub(crate) contributed: Option<Enforcement>,
     pub(crate) restored: Option<Values>,
     /// What was kept published found no room in what was written down.
     pub(crate) unfrozen: bool,
@@ -32,6 +38,24 @@ pub(crate) struct CircuitEntry {
     /// The trip that it recovered from last.
     pub(crate) ended: Option<Ended>,
     pub(crate) cause: Cue,
+    /// What the policy's status says of it, as long as that is true.
+    pub(crate) noted: Option<Arc<Noted>>,
+}
+
+/// How a circuit counts among those of its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) closed: bool,
+    /// Closed, not armed, and without a past.
+    pub(crate) blank: bool,
+}
+
+impl Standing {
+    /// Of a circuit that isn't there.
+    pub(crate) const NONE: Self = Self {
+        closed: true,
+        blank: true,
+    };
 }
 
 /// Where a step came from; the audit's `source`.
@@ -63,7 +87,9 @@ impl CircuitEntry {
             wake: None,
             since: now.wall,
             alerts: Vec::new(),
+            alerted: None,
             refusals: Vec::new(),
+            contributed: None,
             restored: None,
             unfrozen: false,
             resumed: false,
@@ -71,6 +97,7 @@ impl CircuitEntry {
             suppressed_since: None,
             ended: None,
             cause: Cue::Report,
+            noted: None,
         }
     }
 
@@ -105,6 +132,13 @@ impl CircuitEntry {
 
     pub(crate) fn state(&self) -> StateName {
         self.breaker.state.name()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            closed: self.state() == StateName::Closed,
+            blank: self.breaker.is_blank(),
+        }
     }
 
     pub(crate) fn trip(&self) -> Option<TripId> {

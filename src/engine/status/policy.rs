@@ -9,20 +9,11 @@ use crate::breaker::time::Now;
 use crate::engine::circuit::CircuitEntry;
 use crate::engine::policy::{PolicyEntry, Rejection};
 use crate::engine::programmed::Refused;
+use crate::engine::status::noted::records;
 use crate::engine::status::{Say, as_i64, say, settle};
-use crate::engine::{Engine, Key, record, words};
+use crate::engine::{Engine, Key, words};
 use crate::policy::layers::Warning;
 use crate::source::event::{Programmed, RefusedKey};
-use crate::spec::policy::Policy;
-
-/// The most bytes of JSON that all records of a status have together. etcd refuses more than
-/// 1.5 MiB in one write, and beside the records come the spec and the managed fields, which name
-/// every field once more.
-const MAX_BYTES: usize = 512 * 1_024;
-
-/// Past this, records are written without their frozen values: that a circuit is Open matters
-/// more than the values which it kept published.
-const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
 
 /// How many characters of a proxy's words are quoted.
 const MAX_QUOTE: usize = 1_024;
@@ -34,10 +25,16 @@ impl Engine {
         key: &Key,
         policy: &PolicyEntry,
     ) -> CircuitPolicyStatus {
-        let (circuits, omitted) = self.records(now, policy);
+        let (circuits, omitted) = records(policy);
         let said = self.policy_conditions(key, policy, &circuits);
         let count = |wanted: fn(&&CircuitEntry) -> bool| {
-            as_i64(policy.circuits.values().filter(wanted).count())
+            as_i64(
+                policy
+                    .notable()
+                    .map(|(_, entry)| entry)
+                    .filter(wanted)
+                    .count(),
+            )
         };
         CircuitPolicyStatus {
             observed_generation: Some(policy.meta.generation),
@@ -57,48 +54,6 @@ impl Engine {
                 .map(|programmed| as_i64(programmed.acked)),
             circuits,
         }
-    }
-
-    /// Circuits that a restart must not forget: first those that are not Closed, then the armed
-    /// ones, then those with a past, whose next trip id depends on the number of their last one.
-    /// Records of objects that have no circuit now are carried on as they are.
-    fn records(&self, now: Now, policy: &PolicyEntry) -> (Vec<CircuitRecord>, usize) {
-        let Some(lowered) = &policy.lowered else {
-            let records = bounded(policy.resume.values().cloned());
-            let omitted = policy.resume.len().saturating_sub(records.len());
-            return (records, omitted);
-        };
-        let mut circuits: Vec<_> = policy
-            .circuits
-            .iter()
-            .filter(|(_, entry)| !entry.breaker.is_blank())
-            .collect();
-        circuits.sort_by_key(|(uid, entry)| {
-            let closed = entry.state() == StateName::Closed;
-            let newest_first = std::cmp::Reverse(entry.since);
-            (closed, !entry.breaker.armed, newest_first, (*uid).clone())
-        });
-        let resting = policy.resume.values();
-        let count = circuits.len() + resting.len();
-        let written = circuits
-            .into_iter()
-            .map(|(uid, entry)| self.record(now, lowered, uid, entry));
-        let records = bounded(written.chain(resting.cloned()));
-        let omitted = count.saturating_sub(records.len());
-        (records, omitted)
-    }
-
-    fn record(&self, now: Now, lowered: &Policy, uid: &str, entry: &CircuitEntry) -> CircuitRecord {
-        let object = self
-            .kinds
-            .get(&entry.kind)
-            .and_then(|kind| kind.objects.get(uid));
-        let frozen = object
-            .and_then(|object| object.frozen())
-            .or(entry.restored.as_ref());
-        let trip = entry.breaker.state.trip();
-        let reason = trip.map(|trip| words::trip(lowered, trip));
-        record::write(uid, entry, &lowered.config, frozen, reason, now)
     }
 
     fn policy_conditions(
@@ -152,7 +107,9 @@ impl Engine {
 
     fn degraded(&self, key: &Key, policy: &PolicyEntry, records: &[CircuitRecord]) -> Say {
         let mut messages: BTreeSet<String> = BTreeSet::new();
-        for refusal in policy.circuits.values().flat_map(|entry| &entry.refusals) {
+        let denied = policy.denied.iter();
+        let denied = denied.filter_map(|uid| policy.circuits.get(uid));
+        for refusal in denied.flat_map(|entry| &entry.refusals) {
             messages.insert(format!("{}: {}", refusal.field, refusal.message));
         }
         let prefix = format!("{}/{}/", key.0, key.1);
@@ -163,9 +120,8 @@ impl Engine {
             messages.extend(mine.map(|(_, warning)| format!("layer {layer}: {}", warned(warning))));
         }
         let suppressed = policy
-            .circuits
-            .values()
-            .filter(|entry| entry.breaker.suppressed)
+            .notable()
+            .filter(|(_, entry)| entry.breaker.suppressed)
             .count();
         if suppressed > 0 {
             messages.insert(format!(
@@ -205,33 +161,10 @@ impl Engine {
     }
 }
 
-/// As many records as a status may have, and as many bytes; frozen values go before circuits do.
-fn bounded(records: impl Iterator<Item = CircuitRecord>) -> Vec<CircuitRecord> {
-    let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
-    let mut used = 0;
-    let mut kept = Vec::new();
-    for mut record in records.take(most) {
-        if used + bytes(&record) > MAX_BYTES_WITH_FROZEN {
-            record.frozen_omitted |= !record.frozen.is_empty();
-            record.frozen.clear();
-        }
-        let size = bytes(&record);
-        if used + size <= MAX_BYTES {
-            used += size;
-            kept.push(record);
-        }
-    }
-    kept
-}
-
-fn bytes(record: &CircuitRecord) -> usize {
-    serde_json::to_vec(record).map_or(0, |json| json.len())
-}
-
 fn open(policy: &PolicyEntry) -> Say {
     let open: Vec<&CircuitEntry> = policy
-        .circuits
-        .values()
+        .notable()
+        .map(|(_, entry)| entry)
         .filter(|entry| entry.state() != StateName::Closed)
         .collect();
     if policy.circuits.is_empty() {

@@ -15,6 +15,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::unchecked_time_subtraction,
     clippy::unwrap_used,
     missing_docs
 )]
@@ -42,13 +43,18 @@ fn main() {
         .skip(1)
         .filter(|argument| !argument.starts_with("--"))
         .collect();
+    if let [profile, index, objects] = &arguments[..]
+        && profile == "memory"
+    {
+        return memory::measure_profile(index.parse().unwrap(), objects.parse().unwrap());
+    }
     let number = |index: usize, default: usize| {
         arguments
             .get(index)
             .map_or(default, |text| text.parse().expect("a number"))
     };
     let objects = number(0, 100_000);
-    let updates = number(1, 300_000);
+    let updates = number(1, 100_000);
     let grown = number(2, 1_000_000);
     println!(
         "An update is one status write of ten conditions. An observation is one distinct report of\n\

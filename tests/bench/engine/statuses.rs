@@ -51,12 +51,12 @@ pub(crate) fn status(sort: Sort, turn: usize, wall: i64) -> String {
     } else {
         100_000 + n % 100_000
     };
-    let rate = if sort == Sort::Illegal && n % 2 == 0 {
+    let rate = if sort == Sort::Illegal && n.is_multiple_of(2) {
         "17.5".to_owned()
     } else {
         format!("0.0{n:06}")
     };
-    let queue = if sort == Sort::Illegal && n % 2 == 1 {
+    let queue = if sort == Sort::Illegal && !n.is_multiple_of(2) {
         "\"deep\"".to_owned()
     } else {
         n.to_string()

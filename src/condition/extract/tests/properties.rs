@@ -109,7 +109,6 @@ fn check_bounds(contract: &Contract, report: &Report) -> Result<(), TestCaseErro
         prop_assert!(!report.is_legal());
     }
     for entry in &report.entries {
-        prop_assert_eq!(entry.carries_time, entry.observed_at.is_some());
         if let Reading::Value(value) = &entry.reading {
             prop_assert!(!value.number().is_some_and(f64::is_nan));
         }

@@ -1,0 +1,143 @@
+//! What is kept of an object's last report: enough to compare the next one with it, to judge it
+//! again by rules that come later, and to publish it.
+//!
+//! There is one for each object that is watched, so every byte of it counts: 40 for each declared
+//! key, and 64. What names a problem isn't kept, nor in which unit a number was written.
+
+use crate::condition::{
+    contract::Contract,
+    report::{Entry, Report},
+    value::{Reading, Value},
+};
+
+/// What is kept of a report; by default, that of an object which has never reported.
+#[derive(Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Which keys the entries belong to; a contract may have been edited in between.
+    pub(super) shape: u64,
+    /// See [`Report::content`].
+    pub content: u64,
+    pub(super) undeclared_content: u64,
+    keys: u32,
+    undeclared_keys: u32,
+    is_illegal: bool,
+    /// In the contract's order; empty when none of them is there.
+    entries: Box<[KeptEntry]>,
+}
+
+/// What is kept of one declared condition.
+#[derive(Debug, PartialEq)]
+pub struct KeptEntry {
+    /// What it said.
+    pub said: Said,
+    /// See [`Entry::id`].
+    pub id: u64,
+    pub(super) content: u64,
+    /// [`NO_TIME`] where the entry carried none.
+    observed_at: i64,
+}
+
+/// What a condition said, as far as rules and Envoy can tell: see [`Reading`] and [`Value`].
+#[derive(Debug, PartialEq)]
+pub enum Said {
+    /// The key was not there.
+    Missing,
+    /// Nothing that is a number.
+    NotANumber,
+    /// Nothing that can be judged.
+    Unjudgeable,
+    /// A number of any kind.
+    Number(f64),
+    /// True or false.
+    Boolean(bool),
+    /// Text, behind one more pointer because it is rare: it would make all others half as large again.
+    Text(Box<Box<str>>),
+}
+
+/// A moment that no entry can carry, since RFC 3339 ends with the year 9999.
+const NO_TIME: i64 = i64::MIN;
+
+impl Kept {
+    /// What to keep of a report.
+    pub fn of(contract: &Contract, report: &Report) -> Self {
+        let is_empty = report.entries.iter().all(|entry| entry.content == 0);
+        Self {
+            shape: contract.shape(),
+            content: report.content,
+            undeclared_content: report.undeclared_content,
+            keys: narrow(report.keys),
+            undeclared_keys: narrow(report.undeclared_keys),
+            is_illegal: !report.is_legal(),
+            entries: if is_empty {
+                Box::default()
+            } else {
+                report.entries.iter().map(KeptEntry::of).collect()
+            },
+        }
+    }
+
+    /// How many entries there were.
+    pub fn keys(&self) -> usize {
+        self.keys as usize
+    }
+
+    /// How many of them were undeclared.
+    pub(super) fn undeclared_keys(&self) -> usize {
+        self.undeclared_keys as usize
+    }
+
+    /// Whether the report could be published.
+    pub fn is_legal(&self) -> bool {
+        !self.is_illegal
+    }
+
+    /// What the declared conditions said, in the contract's order; nothing when none was there.
+    pub fn entries(&self) -> &[KeptEntry] {
+        &self.entries
+    }
+}
+
+impl KeptEntry {
+    /// The time that the entry carried, in milliseconds since the Unix epoch.
+    pub fn observed_at(&self) -> Option<i64> {
+        Some(self.observed_at).filter(|at| *at != NO_TIME)
+    }
+
+    fn of(entry: &Entry) -> Self {
+        Self {
+            said: Said::of(&entry.reading),
+            id: entry.id,
+            content: entry.content,
+            observed_at: entry.observed_at.unwrap_or(NO_TIME),
+        }
+    }
+}
+
+impl Said {
+    fn of(reading: &Reading) -> Self {
+        match reading {
+            Reading::Missing => Self::Missing,
+            Reading::NotANumber => Self::NotANumber,
+            Reading::Unjudgeable => Self::Unjudgeable,
+            Reading::Value(Value::Boolean(flag)) => Self::Boolean(*flag),
+            Reading::Value(Value::Text(text)) => Self::Text(Box::new(text.clone())),
+            Reading::Value(number) => Self::Number(number.number().unwrap_or(f64::NAN)),
+        }
+    }
+}
+
+/// A status is far shorter than four billion entries.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_kept_in_forty_bytes() {
+        assert_eq!(size_of::<KeptEntry>(), 40);
+        assert_eq!(size_of::<Kept>(), 56);
+    }
+}
