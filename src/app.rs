@@ -1,5 +1,6 @@
 //! The app: everything wired together. It decides nothing.
 
+mod bounds;
 mod certificates;
 mod feeds;
 mod fleet;

@@ -5,6 +5,7 @@
 
 pub mod view;
 
+pub mod bounds;
 pub mod counters;
 pub mod proxies;
 pub mod state;

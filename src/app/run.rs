@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::bounds::Gauges;
 use crate::app::certificates::Certificates;
 use crate::app::feeds::Feeds;
 use crate::app::pump::Pump;
@@ -40,7 +41,7 @@ use crate::source::kube::KubeSource;
 
 /// Events that wait for the engine at most. While it is full the sources wait, and with
 /// them the watches: that is the back pressure.
-const QUEUE: usize = 4_096;
+pub(super) const QUEUE: usize = 4_096;
 
 /// How long effects that are under way may take to finish at shutdown.
 const DRAIN: Span = Span::from_secs(5);
@@ -169,7 +170,7 @@ impl Parts {
         path: &Path,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Dispatcher, Option<Held>)> {
-        let source = DirSource::open(path)?;
+        let source = DirSource::open(path)?.metered(self.metrics.clone());
         let backend = Backend::Dir(source.layout().clone());
         self.sender
             .send(Event::Leading(true))
@@ -272,15 +273,26 @@ impl Parts {
         let heartbeat = Heartbeat::start(self.clock.now().mono);
         let (metrics, seen, published) = (self.metrics.clone(), view.clone(), store.clone());
         let (proxies, compared, clock) = (server.proxies(), store.clone(), self.clock);
+        let gauges = Arc::new(Gauges {
+            metrics: self.metrics.clone(),
+            server,
+            max_streams: options.xds.max_streams.get(),
+            events: self.sender.downgrade(),
+        });
         let state = ServeState {
             view: view.clone(),
             clock: self.clock,
             heartbeat: heartbeat.clone(),
             counters: Counters::new(&metrics),
             proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
+            bounds: Arc::new({
+                let gauges = gauges.clone();
+                move || gauges.read()
+            }),
             metrics: Arc::new(move || {
                 meter::view(&metrics, &seen.load(), &published);
-                xds::meter(&metrics, &server);
+                // What was met is counted where it is kept, and entered here.
+                gauges.read();
                 metrics.encode()
             }),
         };

@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::time::{Mono, Span};
-use crate::effects::alert::book::{BOUND, Book, Entered, Labels};
+use crate::effects::alert::book::{Book, Entered, Labels};
 use crate::effects::alert::send::Receiver;
 use crate::effects::effect::Alert;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::metrics::{AlertLabel, EffectKind, EffectResult, Metrics};
 
+pub(crate) use crate::effects::alert::book::BOUND as MOST_ALERTS;
 pub use crate::effects::alert::send::{Address, Alerting};
 
 /// The way in.
@@ -50,7 +51,7 @@ impl Alerts {
             .into_iter()
             .map(|address| Receiver::start(address, clock, metrics.clone()))
             .collect::<Result<Vec<_>, _>>()?;
-        let inbox = Arc::new(Mailbox::new(BOUND));
+        let inbox = Arc::new(Mailbox::new(MOST_ALERTS));
         let stop = CancellationToken::new();
         let keeper = Keeper {
             book: Book::default(),
@@ -175,7 +176,10 @@ impl Keeper {
 fn refuse(metrics: &Metrics) {
     metrics.effect(EffectKind::Alert, EffectResult::Overflowed);
     metrics.bound_met("alerts");
-    tracing::error!(bound = BOUND, "too many alerts; a new one is not sent");
+    tracing::error!(
+        bound = MOST_ALERTS,
+        "too many alerts; a new one is not sent"
+    );
 }
 
 /// Waits until a moment; for ever, when there is none. A moment that has passed still waits a

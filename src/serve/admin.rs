@@ -13,6 +13,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use crate::serve::bounds;
 use crate::serve::state::ServeState;
 
 /// The routes of the admin side.
@@ -25,6 +26,7 @@ pub fn routes() -> Router<ServeState> {
         .route("/v1/circuits", get(circuits::list))
         .route("/v1/policies", get(policies::list))
         .route("/v1/proxies", get(proxies::list))
+        .route("/v1/bounds", get(bounds::list))
 }
 
 /// What Prometheus negotiates as `OpenMetrics`.

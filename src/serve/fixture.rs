@@ -109,6 +109,7 @@ pub(crate) fn state(view: View) -> ServeState {
         clock,
         heartbeat: Heartbeat::start(clock.now().mono),
         counters: Counters::new(&metrics),
+        bounds: Arc::new(Vec::new),
         proxies: Arc::new(|_| Vec::new()),
         metrics: Arc::new(move || metrics.encode()),
     }

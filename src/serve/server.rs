@@ -28,7 +28,7 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// The most connections at once. Past it new ones wait in the listener's backlog: release
 /// tools open one per check, so this many are clients that do not close.
-const MAX_CONNECTIONS: usize = 1_024;
+pub(crate) const MAX_CONNECTIONS: usize = 1_024;
 
 /// How long a connection may take over a request's head, or stand idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

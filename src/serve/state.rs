@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::breaker::time::{Mono, Span};
 use crate::runtime::clock::Clock;
+use crate::serve::bounds::Bounds;
 use crate::serve::counters::Counters;
 use crate::serve::proxies::Proxies;
 use crate::serve::view::SharedView;
@@ -28,6 +29,8 @@ pub struct ServeState {
     pub heartbeat: Heartbeat,
     /// What the HTTP side counts.
     pub counters: Counters,
+    /// What may grow, and how far it has.
+    pub bounds: Bounds,
     /// The connected Envoys.
     pub proxies: Proxies,
     /// Renders the registry as `OpenMetrics` text.

@@ -29,7 +29,9 @@ use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::runtime::metrics::Metrics;
 use crate::source::event::Event;
+pub(crate) use catalog::MOST_FILES;
 use layout::Layout;
 use lock::Lock;
 pub use lock::Unopened;
@@ -51,6 +53,7 @@ const QUIET: Duration = Duration::from_millis(50);
 pub struct DirSource {
     layout: Layout,
     lock: Lock,
+    metrics: Metrics,
 }
 
 /// Why the source ended other than by shutdown.
@@ -78,7 +81,18 @@ impl DirSource {
         if lock.is_held() {
             sweep::sweep(layout.root());
         }
-        Ok(Self { layout, lock })
+        let metrics = Metrics::new();
+        Ok(Self {
+            layout,
+            lock,
+            metrics,
+        })
+    }
+
+    /// Counts in these metrics that a bound was met.
+    #[must_use]
+    pub fn metered(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Where things are in it.
@@ -98,7 +112,7 @@ impl DirSource {
     ) -> Result<(), Stopped> {
         let mut signals = Signals::watch(self.layout.root());
         let teller = Teller::new(Outlet::new(sender, shutdown.clone()), self.layout.clone());
-        let mut pass = Pass::new(self.layout, self.lock, teller);
+        let mut pass = Pass::new(self.layout, self.lock, teller, self.metrics);
         let mut regularly = tokio::time::interval(REGULARLY);
         let mut quiet = tokio::time::interval(QUIET);
         regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -52,6 +52,7 @@ pub(super) fn state() -> ServeState {
         clock,
         heartbeat: Heartbeat::start(now),
         counters: Counters::new(&Metrics::new()),
+        bounds: Arc::new(Vec::new),
         proxies: Arc::new(|_| vec![proxy()]),
         metrics: Arc::new(String::new),
     }

@@ -79,6 +79,27 @@ impl Scene {
         Ok(longest)
     }
 
+    /// Fails unless these bounds were met, as metrics and admin port say alike, and none is exceeded.
+    async fn assert_met(&self, names: &[&str]) -> Result<()> {
+        let fusegate = self.shop.store.fusegate();
+        let bounds = fusegate.get_json("v1/bounds").await?;
+        let items = bounds["items"].as_array().context("no list")?;
+        for item in items {
+            let (size, limit) = (item["size"].as_u64(), item["limit"].as_u64());
+            ensure!(size <= limit, "{item}");
+            let series = format!("fusegate_bounds_met_total{{bound={}}}", item["name"]);
+            fusegate.metric(&series).await?;
+        }
+        for name in names {
+            let found = items.iter().find(|item| item["name"] == *name);
+            let met = found.and_then(|item| item["met"].as_u64());
+            ensure!(met.is_some_and(|met| met > 0), "{name} in {bounds}");
+            let series = format!("fusegate_bounds_met_total{{bound=\"{name}\"}}");
+            ensure!(fusegate.metric(&series).await? > 0.0, "{series}");
+        }
+        Ok(())
+    }
+
     /// How many files and connections fusegate has open.
     fn descriptors(&self) -> Result<usize> {
         let id = self.shop.store.fusegate().id();
@@ -223,6 +244,7 @@ async fn proxies_that_refuse_everything_are_told_of_and_hold_up_nobody() -> Resu
         "a control character in the log"
     );
     ensure!(!said.lines().any(|line| line.starts_with("ERROR forged")));
+    scene.assert_met(&["log_lines"]).await?;
     refusers.abort_all();
     drop(channel);
     while refusers.join_next().await.is_some() {}
@@ -265,6 +287,13 @@ async fn garbage_is_refused_and_costs_nobody_anything() -> Result<()> {
         let longest = scene.served(1).await?;
         eprintln!("{garbage:?}: served within {longest:?}");
     }
+    let met = [
+        "xds_names",
+        "xds_types",
+        "xds_name_bytes",
+        "xds_request_bytes",
+    ];
+    scene.assert_met(&met).await?;
     scene.wait_descriptors(descriptors, UNTIL_PROBED).await?;
     let now = scene.shop.store.fusegate().resident()?;
     ensure!(

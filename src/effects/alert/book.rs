@@ -14,7 +14,7 @@ use crate::effects::effect::Alert;
 pub(super) type Labels = BTreeMap<Box<str>, Box<str>>;
 
 /// The most alerts held. A change to one that is held is always taken.
-pub(super) const BOUND: usize = 10_000;
+pub(crate) const BOUND: usize = 10_000;
 
 /// How often a standing alert is sent again.
 pub(super) const RESEND: Span = Span::from_secs(30);

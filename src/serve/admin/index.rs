@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// Method, path and meaning of every endpoint, in the order of use.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 16] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 17] = [
     ("GET", "/healthz", "200 while the engine comes round"),
     (
         "GET",
@@ -15,6 +15,11 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 16] = [
         "200 once contracts, policies and overrides have been listed",
     ),
     ("GET", "/metrics", "OpenMetrics text"),
+    (
+        "GET",
+        "/v1/bounds",
+        "what may grow, how far it has, and what happens at the limit",
+    ),
     (
         "GET",
         "/v1/policies",

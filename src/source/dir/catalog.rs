@@ -9,7 +9,7 @@ use crate::source::dir::walk::{Fingerprint, Sights};
 use crate::source::event::Feed;
 
 /// Most files that are kept track of.
-pub(super) const MOST_FILES: usize = 10_000;
+pub(crate) const MOST_FILES: usize = 10_000;
 
 /// Most documents of all files together, at about half a kilobyte each.
 pub(super) const MOST_ENTRIES: usize = 200_000;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::runtime::metrics::Metrics;
 use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place, Refused};
 use crate::source::dir::entry::{Entry, Key};
 use crate::source::dir::index::Index;
@@ -49,6 +50,7 @@ pub(super) struct Pass {
     looks: Looks,
     index: Index,
     teller: Teller,
+    metrics: Metrics,
     tick: u64,
     waited: u32,
     gone: bool,
@@ -59,7 +61,7 @@ pub(super) struct Pass {
 type RootId = (u64, u64);
 
 impl Pass {
-    pub(super) fn new(layout: Layout, lock: Lock, teller: Teller) -> Self {
+    pub(super) fn new(layout: Layout, lock: Lock, teller: Teller, metrics: Metrics) -> Self {
         Self {
             root: root_id(&layout).unwrap_or_default(),
             index: Index::load(&layout),
@@ -68,6 +70,7 @@ impl Pass {
             catalog: Catalog::default(),
             looks: Looks::default(),
             teller,
+            metrics,
             tick: 0,
             waited: 0,
             gone: false,
@@ -135,6 +138,7 @@ impl Pass {
     fn crop(&mut self, sights: &mut Sights) -> Result<(), Closed> {
         let cropped = self.catalog.crop(sights);
         if cropped > 0 && !self.crowded {
+            self.metrics.bound_met("directory_files");
             let message = format!(
                 "it holds {cropped} files more than {MOST_FILES}, which is the limit; those are passed over; split the directory"
             );

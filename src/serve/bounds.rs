@@ -1,0 +1,39 @@
+//! The bounds, as JSON: `GET /v1/bounds`. What can grow by what comes from outside, how far it has, and how far it may.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::serve::state::ServeState;
+
+/// All bounds as they stand; called once per request.
+pub type Bounds = Arc<dyn Fn() -> Vec<Bound> + Send + Sync>;
+
+/// One bound as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// As in `fusegate_bounds_met_total`.
+    pub name: &'static str,
+    /// What is counted.
+    pub unit: &'static str,
+    /// How many there are now; `null` where that is of one stream or line, and not of the whole.
+    pub size: Option<u64>,
+    /// How many there may be.
+    pub limit: u64,
+    /// How often the limit was met since the start.
+    pub met: u64,
+    /// What happens at the limit.
+    pub answer: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    items: Vec<Bound>,
+}
+
+pub(super) async fn list(State(state): State<ServeState>) -> Json<Document> {
+    let items = (state.bounds)();
+    Json(Document { items })
+}
