@@ -63,7 +63,10 @@ impl Watch {
             return Vec::new();
         };
         let told = &mut self.told;
-        told.retain(|layer, _| layers.published(layer).is_some());
+        let gone = told.extract_if(|layer, _| layers.published(layer).is_none());
+        // With the layer goes what was refused of it.
+        let mended = gone.filter_map(|(_, told)| told.is_refused().then(|| told.mended()));
+        let mended: Vec<Programmed> = mended.collect();
         let resources = layers.resources().values();
         let counted = proxies.programmed_all(&TypeUrl::RUNTIME, resources);
         let now = counted.into_iter().map(|(layer, programmed)| Programmed {
@@ -80,7 +83,7 @@ impl Watch {
         let news = now.filter(|now| told.get(&now.layer) != Some(now));
         let news: Vec<Programmed> = news.collect();
         told.extend(news.iter().map(|now| (now.layer.clone(), now.clone())));
-        news
+        mended.into_iter().chain(news).collect()
     }
 }
 

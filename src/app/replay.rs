@@ -122,7 +122,7 @@ fn find(file: &Path, trip: &str) -> anyhow::Result<Subject> {
         Ok(difference)
     });
     subject.with_context(|| {
-        format!("no circuit tripped with the id {trip} in this recording; the audit log names the trips, and when they were")
+        format!("no circuit tripped with the id {trip} in this recording; the audit log names the trips, and when they were, and the run before this one is in the file that ends in `.1`")
     })
 }
 

@@ -1,5 +1,6 @@
 //! Running: the parts started, joined and shut down in order.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use fusegate_xds::Store;
 use fusegate_xds::server::Tls;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config as KubeConfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,9 @@ use crate::source::kube::KubeSource;
 /// them the watches: that is the back pressure.
 pub(super) const QUEUE: usize = 4_096;
 
+/// Connections that wait to be accepted at most, as far as the system lets them: a whole fleet may reconnect at once.
+const BACKLOG: u32 = 4_096;
+
 /// How long effects that are under way may take to finish at shutdown.
 const DRAIN: Span = Span::from_secs(5);
 
@@ -53,8 +57,8 @@ const LEASE: &str = "fusegate";
 pub async fn run(options: Run) -> anyhow::Result<()> {
     options.xds.check()?;
     let certificates = Certificates::read(&options.xds)?;
-    let xds = listen(options.xds.listen, "--xds-listen").await?;
-    let web = listen(options.http_listen, "--http-listen").await?;
+    let xds = listen(options.xds.listen, "--xds-listen")?;
+    let web = listen(options.http_listen, "--http-listen")?;
     let (sender, events) = mpsc::channel(QUEUE);
     let parts = Parts {
         clock: Clock::start(),
@@ -339,8 +343,16 @@ async fn join(
     result
 }
 
-async fn listen(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
+fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let listener = socket.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    });
     listener.with_context(|| {
         format!("listening on {address}; free the port or choose another with {flag}")
     })

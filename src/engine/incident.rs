@@ -33,10 +33,12 @@ impl Engine {
         let contract = self.contract_of(kind)?;
         let entry = self.kinds.get(kind)?;
         let crd = entry.crd.as_ref()?;
+        // An older one that was never settled is history: what came after it was decided without it.
         let mut newest_first = contract.incidents.iter().rev();
-        let record = newest_first.find(|record| {
-            record.state == IncidentState::Claimed && *record.crd_uid == *crd.meta.uid
-        })?;
+        let record = newest_first.find(|record| *record.crd_uid == *crd.meta.uid)?;
+        if record.state != IncidentState::Claimed {
+            return None;
+        }
         let target = entry
             .live()
             .filter(|live| record.target == i64::try_from(live.number).ok())?;

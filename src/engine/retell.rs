@@ -65,6 +65,11 @@ impl CircuitEntry {
         let Some(trip) = trip else {
             return Vec::new();
         };
+        if self.reopened && self.since > trip.at && self.state() == StateName::Open {
+            // A trip that began with this reopening would be no older than it.
+            let (from, why) = (StateName::HalfOpen, Reason::ProbeTimedOut);
+            return vec![told(trip, from, StateName::Open, why, self.since)];
+        }
         let from = if self.reopened {
             StateName::HalfOpen
         } else {

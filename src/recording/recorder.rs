@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -236,6 +237,8 @@ impl Recorder {
             if !gap.is_empty() {
                 turn.splice(..0, gap);
             }
+            // It is counted by what it holds, so it must not hold more than it needs.
+            turn.shrink_to_fit();
             if self.push(turn) {
                 self.left -= size;
                 self.lost = 0;
@@ -335,7 +338,7 @@ impl Scribe {
     }
 }
 
-/// Makes the file; what is there from a run before is moved aside.
+/// Makes the file, for its owner's eyes only; what is there from a run before is moved aside.
 fn open(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
         let mut aside = path.as_os_str().to_owned();
@@ -346,6 +349,7 @@ fn open(path: &Path) -> io::Result<File> {
         .write(true)
         .create(true)
         .truncate(true)
+        .mode(0o600)
         .open(path)
 }
 

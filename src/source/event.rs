@@ -246,6 +246,25 @@ pub struct Programmed {
     pub refused: Vec<RefusedKey>,
 }
 
+impl Programmed {
+    /// Whether any proxy refuses any of it.
+    pub fn is_refused(&self) -> bool {
+        self.rejected.is_some() || !self.refused.is_empty()
+    }
+
+    /// The same when nothing of it is refused any more.
+    #[must_use]
+    pub fn mended(self) -> Self {
+        Self {
+            acked: self.proxies,
+            partly: 0,
+            rejected: None,
+            refused: Vec::new(),
+            ..self
+        }
+    }
+}
+
 /// A key of a layer that a proxy refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedKey {

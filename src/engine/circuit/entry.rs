@@ -110,7 +110,9 @@ impl CircuitEntry {
         self.suppressed_since = record.suppressed_since.map(wall);
         self.unfrozen = record.frozen_omitted;
         if self.resumed {
-            self.restored = (!self.unfrozen).then(|| record::thaw(&record.frozen));
+            // A record of a policy that froze nothing must not stand for that of another, which did.
+            let frozen = (!self.unfrozen).then(|| record::thaw(&record.frozen));
+            self.restored = frozen.filter(|values| !values.is_empty());
         } else {
             self.ended = record::ended(record, now);
         }
