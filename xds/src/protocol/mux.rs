@@ -144,6 +144,8 @@ pub(crate) struct Mux<S> {
     warming: Warming,
     /// Since when something has been waiting for its turn, by the caller's clock.
     held_since: Option<Duration>,
+    /// When it was last asked what is due.
+    asked: Duration,
 }
 
 impl<S: Subscription> Mux<S> {
@@ -158,6 +160,7 @@ impl<S: Subscription> Mux<S> {
             ttl: false,
             warming: Warming::default(),
             held_since: None,
+            asked: Duration::ZERO,
         }
     }
 
@@ -247,6 +250,7 @@ impl<S: Subscription> Mux<S> {
 
     /// The next response, in push order.
     pub(crate) fn next(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
+        self.asked = now;
         let due = loop {
             let behind = self.behind(snapshot);
             let (due, held) = self.pass(snapshot, now, &behind);
@@ -339,16 +343,20 @@ impl<S: Subscription> Mux<S> {
     }
 
     /// When to ask again even if nothing happens: something held has waited long enough, or a heartbeat is due.
+    ///
+    /// What was so when [`next`](Self::next) was last called is left out:
+    /// if it did not go then, it waits for an answer or a publication, and no time brings it.
     pub(crate) fn wake_at(&self) -> Option<Duration> {
         let held = self
             .held_since
-            .map(|since| since + self.quota.limits().hold);
+            .map(|since| since + self.quota.limits().hold)
+            .filter(|until| *until > self.asked);
         let beats = self
             .subscriptions
             .values()
             .filter(|subscription| !subscription.awaits_answer());
         let beat = beats
-            .filter_map(|subscription| subscription.ledger().next_beat())
+            .filter_map(|subscription| subscription.ledger().next_beat(self.asked))
             .min();
         held.into_iter().chain(beat).min()
     }

@@ -254,12 +254,12 @@ impl protocol::Subscription for Subscription {
             return None;
         }
         self.ledger.catch_up(ask.collection);
-        let answered = if ask.type_url.is_full_state() {
-            self.complete(ask)
+        // A heartbeat of a complete type is complete too, and waits until it can be: what it left out would be deleted (rule 16).
+        let mut answered = if ask.type_url.is_full_state() {
+            self.complete(ask)?
         } else {
-            self.changed(ask)
+            self.changed(ask).or_else(|| self.heartbeat(ask))?
         };
-        let mut answered = answered.or_else(|| self.heartbeat(ask))?;
         let keys = std::mem::take(&mut answered.selection.keys);
         answered.selection.removed.clear();
         let mut response = ask.response(answered.selection);

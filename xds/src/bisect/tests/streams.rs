@@ -246,3 +246,24 @@ fn a_part_that_is_bad_from_the_first_is_isolated_too() {
     assert_eq!(client.isolated["shop"], ["b"]);
     assert_eq!(client.held, after(layer(&[])));
 }
+
+#[test]
+fn what_a_client_refused_many_times_is_searched_once_it_has_answered_everything() {
+    let store = Store::new();
+    let mut client = Client::new(TypeUrl::RUNTIME, true, no_bad);
+    store.publish(layer(&[("a", "0"), ("b", "0")]));
+    let first = client.read(&store).unwrap();
+    for round in 1..=100 {
+        let round = round.to_string();
+        store.publish(layer(&[("a", &round), ("b", "bad"), ("c", &round)]));
+        let response = client.read(&store).unwrap();
+        assert!(!response.probe);
+        client.send(&response.nonce.to_string(), Some(rejection()));
+        assert!(client.read(&store).is_none());
+    }
+    client.send(&first.nonce.to_string(), None);
+    client.rest(&store);
+    assert_eq!(client.isolated["shop"], ["b"]);
+    let expected = layer(&[("a", "100"), ("c", "100")]);
+    assert_eq!(client.held, after(expected));
+}

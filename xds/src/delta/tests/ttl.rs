@@ -1,9 +1,12 @@
 //! The rules about time to live.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Client, some};
+use crate::bisect::Bisect;
 use crate::protocol::testing::{brief, resource};
+use crate::type_url::TypeUrl;
 
 const TTL: Duration = Duration::from_secs(9);
 
@@ -65,4 +68,46 @@ fn a_resource_that_is_gone_has_no_heartbeats() {
     let mut unsubscribed = client(true);
     unsubscribed.ask("-a");
     assert_eq!(unsubscribed.core.wake_at(), None);
+}
+
+#[test]
+fn what_was_refused_from_the_first_has_no_heartbeats() {
+    let mut client = Client::new("");
+    client.core.support_ttl();
+    let plan = Bisect::nothing().resources(TypeUrl::ENDPOINT);
+    client.core.bisect(Arc::new(plan));
+    client.put(resource(&client.type_url, "a", "1").with_ttl(TTL));
+    client.ask("a");
+    assert_eq!(client.take(), some("a=1"));
+    client.nack();
+    assert_eq!(beat(&mut client, 3), None);
+    assert_eq!(client.core.wake_at(), None);
+}
+
+#[test]
+fn rule_9_what_was_refused_is_not_confirmed_until_it_changes() {
+    let mut client = client(true);
+    client.put(resource(&client.type_url, "a", "2").with_ttl(TTL));
+    assert_eq!(client.take(), some("a=2"));
+    client.nack();
+    assert_eq!(client.core.wake_at(), None);
+    assert_eq!(beat(&mut client, 3), None);
+    client.put(resource(&client.type_url, "a", "3").with_ttl(TTL));
+    assert_eq!(client.next(), some("a=3"));
+    assert_eq!(beat(&mut client, 6), some("ClusterLoadAssignment ~a"));
+}
+
+#[test]
+fn what_replaced_something_refused_is_confirmed() {
+    let mut client = client(true);
+    client.put(resource(&client.type_url, "a", "2").with_ttl(TTL));
+    assert_eq!(client.take(), some("a=2"));
+    let refused = client.last.clone();
+    client.put(resource(&client.type_url, "a", "3").with_ttl(TTL));
+    assert_eq!(client.take(), some("a=3"));
+    let newest = std::mem::replace(&mut client.last, refused);
+    client.nack();
+    client.last = newest;
+    client.ack();
+    assert_eq!(beat(&mut client, 3), some("ClusterLoadAssignment ~a"));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use imbl::ordmap::DiffItem;
 
 use super::{Demand, Entry, Known, Ledger, Selection};
-use crate::protocol::response::Nonce;
+use crate::protocol::response::Response;
 use crate::protocol::scope::View;
 use crate::resource::Resource;
 use crate::snapshot::{Answer, Collection};
@@ -83,6 +83,7 @@ impl Ledger {
                 // It goes on with the last version that it took.
                 Answer::Withheld if self.overlay.is_covered(&name) => {
                     let Some(good) = self.trials.good(&name).cloned() else {
+                        self.heartbeats.stop(&name);
                         continue;
                     };
                     self.heartbeats.start(&name, &good, now);
@@ -94,9 +95,9 @@ impl Ledger {
         beats
     }
 
-    /// When something is to be heard of again.
-    pub(crate) fn next_beat(&self) -> Option<Duration> {
-        self.heartbeats.next()
+    /// When something is to be heard of again, later than `now`.
+    pub(crate) fn next_beat(&self, now: Duration) -> Option<Duration> {
+        self.heartbeats.next(now)
     }
 
     /// Whether removals wait.
@@ -136,9 +137,17 @@ impl Ledger {
         }
     }
 
-    /// Parks `keys` as one group, which the client refused together.
-    pub(super) fn reject(&mut self, nonce: Nonce, keys: &[Arc<str>]) {
-        self.rejected.park(nonce, keys);
+    /// Parks `keys` as one group, which the client refused together in `response`.
+    ///
+    /// What it refused it does not have, so that a heartbeat would only send it the same once more (rule 9).
+    pub(super) fn reject(&mut self, response: &Response, keys: &[Arc<str>]) {
+        for key in keys {
+            let refused = response.resource(key).map(Resource::version);
+            if refused.is_some() && self.known(key) == Known::Has(refused) {
+                self.heartbeats.stop(key);
+            }
+        }
+        self.rejected.park(response.nonce, keys);
     }
 
     fn sweep(&mut self, collection: &Collection) {

@@ -28,9 +28,10 @@ impl Heartbeats {
         self.next.remove(key);
     }
 
-    /// When the next one is due.
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.next.values().min().copied()
+    /// When the next one is due that is not due `now` already.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let later = self.next.values().filter(|next| **next > now);
+        later.min().copied()
     }
 
     /// The subscribed names of which the client is to hear now.

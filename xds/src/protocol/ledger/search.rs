@@ -14,6 +14,11 @@ use crate::protocol::scope::View;
 use crate::resource::Resource;
 use crate::snapshot::Answer;
 
+/// How many trials may wait, each with what was sent of it; past this, what was refused stays parked together.
+///
+/// Trials wait for their turn and until the client has answered everything; one that answers has a few.
+const WAITING: usize = 64;
+
 /// The trials of one client and type.
 #[derive(Debug, Default)]
 pub(super) struct Trials {
@@ -38,6 +43,18 @@ impl Trials {
 
     pub(super) fn forget(&mut self, key: &str) {
         self.good.remove(key);
+    }
+
+    /// Voids what waits of the keys of `trial`: the client has refused something newer since.
+    fn supersede(&mut self, trial: &Trial) {
+        let keys = trial.keys();
+        self.waiting
+            .retain_mut(|waiting| waiting.nonce > trial.nonce || waiting.without(&keys));
+    }
+
+    /// Whether no more trials may wait.
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING
     }
 
     /// What the client took last under `key`.
@@ -98,7 +115,7 @@ impl Ledger {
         }
         let elements = Element::of(response, keys, complete);
         if !bisect.covers(&response.type_url) || elements.is_empty() {
-            self.reject(response.nonce, keys);
+            self.reject(response, keys);
             return;
         }
         for element in &elements {
@@ -107,7 +124,13 @@ impl Ledger {
         let proven = !complete || self.trials.complete.is_some();
         let mut trial = Trial::among(elements, response, rejection, complete, proven);
         self.convict(&mut trial, 0, bisect);
-        if !trial.search.is_over() {
+        if trial.search.is_over() {
+            return;
+        }
+        self.trials.supersede(&trial);
+        if self.trials.is_full() {
+            self.close(trial, bisect);
+        } else {
             self.trials.waiting.push_back(trial);
         }
     }
@@ -256,7 +279,10 @@ impl Ledger {
                     let cut = bisect.cut(&trial.type_url);
                     let good = self.trials.good(&element.key);
                     let within = cut.and_then(|cut| trial.within(element.clone(), good, &**cut));
-                    match within {
+                    if let Some(within) = &within {
+                        self.trials.supersede(within);
+                    }
+                    match within.filter(|_| !self.trials.is_full()) {
                         Some(mut within) => {
                             self.convict(&mut within, 0, bisect);
                             self.trials.waiting.push_front(within);
@@ -325,3 +351,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,6 +168,27 @@ impl Trial {
         })
     }
 
+    /// The subscribed names that it is about.
+    pub(super) fn keys(&self) -> BTreeSet<Arc<str>> {
+        let elements = match &self.matter {
+            Matter::Among(elements) => elements.as_slice(),
+            Matter::Within(within) => std::slice::from_ref(&within.element),
+        };
+        elements
+            .iter()
+            .map(|element| Arc::clone(&element.key))
+            .collect()
+    }
+
+    /// Goes on without the elements of these keys; false if nothing is left.
+    pub(super) fn without(&mut self, keys: &BTreeSet<Arc<str>>) -> bool {
+        self.keep(|element| !keys.contains(&element.key));
+        match &self.matter {
+            Matter::Among(elements) => !elements.is_empty(),
+            Matter::Within(within) => !within.changes.is_empty(),
+        }
+    }
+
     /// Goes on without the elements that don't stand any more: they changed, or are not asked for.
     pub(super) fn keep(&mut self, stands: impl Fn(&Element) -> bool) {
         match &mut self.matter {

@@ -190,3 +190,22 @@ fn rule_33_a_changed_cluster_is_followed_by_its_unchanged_endpoints() {
         "the endpoints of what did not change are left alone"
     );
 }
+
+#[test]
+fn rule_10_what_was_held_for_long_enough_waits_for_the_answer_and_for_no_time() {
+    let mut mesh = Mesh::new();
+    mesh.publish(move_over());
+    assert_eq!(mesh.next().as_deref(), Some("Cluster one two"));
+    mesh.warm("two");
+    let route = mesh.take().unwrap();
+    assert_eq!(brief(&route), "RouteConfiguration route");
+    mesh.publish(Update::new().put(cluster("three", "1")));
+    let clusters = mesh.take().unwrap();
+    assert_eq!(brief(&clusters), "Cluster one three two");
+    assert_eq!(mesh.next(), None);
+    mesh.now = mesh.core.wake_at().unwrap();
+    assert_eq!(mesh.next(), None);
+    assert_eq!(mesh.core.wake_at(), None);
+    mesh.answer(&clusters, true);
+    assert_eq!(mesh.next().as_deref(), Some("Cluster three two"));
+}

@@ -42,3 +42,36 @@ fn rule_36_a_heartbeat_of_a_complete_type_is_complete() {
     assert_eq!(beat(&mut client, 3), None);
     assert_eq!(client.core.wake_at(), Some(Duration::from_secs(6)));
 }
+
+#[test]
+fn rule_16_a_heartbeat_of_a_complete_type_waits_until_it_can_be_complete() {
+    let mut client = Client::new(TypeUrl::CLUSTER, "b=1");
+    client.core.support_ttl();
+    let mortal = resource(&client.type_url, "a", "1").with_ttl(TTL);
+    client.store.publish(Update::new().put(mortal));
+    client.ask("");
+    assert_eq!(client.next(), some("a=1 b=1"));
+    let update = Update::new().withhold(TypeUrl::CLUSTER, "c");
+    client.store.publish(update);
+    assert_eq!(beat(&mut client, 3), None);
+    assert_eq!(client.core.wake_at(), None, "no time brings it");
+    let update = Update::new().release(TypeUrl::CLUSTER, "c");
+    client.store.publish(update);
+    assert_eq!(beat(&mut client, 4), some("Cluster a b"));
+    assert_eq!(client.core.wake_at(), Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn rule_9_what_was_refused_is_not_sent_again_by_its_heartbeat() {
+    let mut client = client(TypeUrl::ENDPOINT);
+    let refused = resource(&client.type_url, "a", "2").with_ttl(TTL);
+    client.store.publish(Update::new().put(refused));
+    assert_eq!(client.take(), some("a=2"));
+    client.nack();
+    assert_eq!(client.core.wake_at(), None);
+    assert_eq!(beat(&mut client, 3), None);
+    let mended = resource(&client.type_url, "a", "3").with_ttl(TTL);
+    client.store.publish(Update::new().put(mended));
+    assert_eq!(client.next(), some("a=3"));
+    assert_eq!(beat(&mut client, 6), some("ClusterLoadAssignment a"));
+}
