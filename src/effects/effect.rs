@@ -49,8 +49,8 @@ pub struct Target {
 pub struct StatusWrite<T> {
     /// Whose.
     pub target: Target,
-    /// What.
-    pub status: Box<T>,
+    /// What, shared with the engine, which compares the next one with it.
+    pub status: Arc<T>,
 }
 
 /// Whether an override is in force.

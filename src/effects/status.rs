@@ -8,6 +8,7 @@ mod dir;
 mod kube;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fusegate_crds::{
@@ -63,8 +64,8 @@ pub(crate) struct Statement {
 
 #[derive(Debug)]
 enum Status {
-    Policy(Box<CircuitPolicyStatus>),
-    Contract(Box<ConditionContractStatus>),
+    Policy(Arc<CircuitPolicyStatus>),
+    Contract(Arc<ConditionContractStatus>),
     Override(Acceptance),
 }
 

@@ -169,7 +169,11 @@ impl Engine {
         let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
         entry.breaker = breaker;
         entry.cause = cue;
-        entry.noted = None;
+        // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
+        let quiet = said.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
+        if !quiet {
+            entry.noted = None;
+        }
         let after = entry.standing();
         policy.recount(uid, before, after);
         self.counts.steps += 1;

@@ -22,7 +22,7 @@ pub(crate) struct ContractEntry {
     waiting: Option<Arc<ConditionContractSpec>>,
     pub(crate) incidents: Vec<IncidentRecord>,
     pub(crate) conditions: Vec<fusegate_crds::Condition>,
-    pub(crate) written: Option<ConditionContractStatus>,
+    pub(crate) written: Option<Arc<ConditionContractStatus>>,
     pub(crate) seen: bool,
     pub(crate) dirty: bool,
 }

@@ -40,7 +40,7 @@ pub(crate) struct PolicyEntry {
     pub(crate) programmed: Option<Programmed>,
     /// What proxies refuse of what its circuits publish, by layer.
     pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
-    pub(crate) written: Option<CircuitPolicyStatus>,
+    pub(crate) written: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) seen: bool,
     pub(crate) dirty: bool,

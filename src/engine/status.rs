@@ -4,6 +4,8 @@ mod contract;
 mod noted;
 mod policy;
 
+use std::sync::Arc;
+
 pub(crate) use noted::Noted;
 
 use fusegate_crds::Condition;
@@ -55,13 +57,14 @@ impl Engine {
         };
         policy.dirty = false;
         policy.conditions.clone_from(&status.conditions);
-        if policy.written.as_ref() == Some(&status) {
+        if policy.written.as_deref() == Some(&status) {
             return;
         }
-        policy.written = Some(status.clone());
+        let status = Arc::new(status);
+        policy.written = Some(Arc::clone(&status));
         self.effects.push(Effect::PolicyStatus(StatusWrite {
             target: target(&policy.meta),
-            status: Box::new(status),
+            status,
         }));
     }
 
@@ -138,13 +141,14 @@ impl Engine {
         };
         contract.dirty = false;
         contract.conditions.clone_from(&status.conditions);
-        if contract.written.as_ref() == Some(&status) {
+        if contract.written.as_deref() == Some(&status) {
             return;
         }
-        contract.written = Some(status.clone());
+        let status = Arc::new(status);
+        contract.written = Some(Arc::clone(&status));
         self.effects.push(Effect::ContractStatus(StatusWrite {
             target: target(&contract.meta),
-            status: Box::new(status),
+            status,
         }));
     }
 

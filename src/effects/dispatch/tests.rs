@@ -1,6 +1,7 @@
 //! The dispatcher, on a directory.
 
 use std::fs;
+use std::sync::Arc;
 
 use fusegate_crds::CircuitPolicyStatus;
 use serde_json::Value;
@@ -54,7 +55,7 @@ fn status(name: &str) -> Effect {
             name: name.into(),
             uid: "u1".into(),
         },
-        status: Box::new(CircuitPolicyStatus {
+        status: Arc::new(CircuitPolicyStatus {
             total: 7,
             ..CircuitPolicyStatus::default()
         }),

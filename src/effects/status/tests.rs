@@ -1,5 +1,7 @@
 //! Statuses in a directory, and their digests.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::*;
@@ -16,7 +18,7 @@ async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
     let statuses = Statuses::Dir(Folder::new(layout.clone()));
     let (subject, statement) = contract(StatusWrite {
         target: target("", "shops"),
-        status: Box::new(ConditionContractStatus {
+        status: Arc::new(ConditionContractStatus {
             crd: Some("new".into()),
             incidents: vec![fusegate_crds::IncidentRecord::default()],
             ..ConditionContractStatus::default()
@@ -38,7 +40,7 @@ async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() 
     let statuses = Statuses::Dir(Folder::new(layout.clone()));
     let write = StatusWrite {
         target: target("shop", "checkout"),
-        status: Box::new(CircuitPolicyStatus {
+        status: Arc::new(CircuitPolicyStatus {
             open: 1,
             ..CircuitPolicyStatus::default()
         }),
