@@ -2,7 +2,6 @@
 //!
 //! In an incident a status is made many times a second, and most of its circuits stand as they stood.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
@@ -21,27 +20,43 @@ const MAX_BYTES: usize = 512 * 1_024;
 /// more than the values which it kept published.
 const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
 
+/// The bytes that say that frozen values were left out.
+const OMITTED: usize = r#","frozenOmitted":true"#.len();
+
 /// A record, and the bytes of its JSON.
 #[derive(Debug)]
 pub(crate) struct Noted {
     record: CircuitRecord,
     bytes: usize,
+    /// Of these, the bytes of the values that it kept published.
+    frozen: usize,
 }
 
 impl Noted {
     fn new(record: CircuitRecord) -> Self {
-        let bytes = serde_json::to_vec(&record).map_or(0, |json| json.len());
-        Self { record, bytes }
+        let frozen = if record.frozen.is_empty() {
+            0
+        } else {
+            json_bytes(&record.frozen)
+        };
+        Self {
+            bytes: json_bytes(&record),
+            frozen,
+            record,
+        }
     }
 
-    /// The same without the values that it kept published.
-    fn without_frozen(&self) -> Self {
-        Self::new(CircuitRecord {
-            frozen: BTreeMap::new(),
-            frozen_omitted: true,
-            ..self.record.clone()
-        })
+    /// The record without the values that it kept published.
+    fn without_frozen(&self) -> CircuitRecord {
+        let mut record = self.record.clone();
+        record.frozen.clear();
+        record.frozen_omitted = true;
+        record
     }
+}
+
+fn json_bytes(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |json| json.len())
 }
 
 impl Engine {
@@ -99,14 +114,20 @@ fn bounded(records: impl Iterator<Item = Arc<Noted>>) -> Vec<CircuitRecord> {
     let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
     let mut used = 0;
     let mut kept = Vec::new();
-    for mut noted in records.take(most) {
-        let tight = used + noted.bytes > MAX_BYTES_WITH_FROZEN;
-        if tight && !noted.record.frozen.is_empty() {
-            noted = Arc::new(noted.without_frozen());
-        }
-        if used + noted.bytes <= MAX_BYTES {
-            used += noted.bytes;
-            kept.push(noted.record.clone());
+    for noted in records.take(most) {
+        let tight = noted.frozen > 0 && used + noted.bytes > MAX_BYTES_WITH_FROZEN;
+        let bytes = if tight {
+            noted.bytes - noted.frozen + OMITTED
+        } else {
+            noted.bytes
+        };
+        if used + bytes <= MAX_BYTES {
+            used += bytes;
+            kept.push(if tight {
+                noted.without_frozen()
+            } else {
+                noted.record.clone()
+            });
         }
     }
     kept
