@@ -17,6 +17,7 @@ mod service;
 mod status;
 mod stream;
 mod tls;
+mod turns;
 mod waves;
 
 use std::sync::Arc;

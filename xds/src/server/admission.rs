@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::config::Config;
 use super::counts::Counters;
 use super::rate::Rate;
+use super::turns::{self, Turns};
 
 /// Who may come in, and when.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Admission {
     limit: usize,
     admitted: Arc<AtomicUsize>,
     rate: Rate,
-    opening: Arc<Semaphore>,
+    turns: Turns,
     patience: Duration,
     since: Instant,
 }
@@ -31,8 +32,12 @@ pub(super) struct Place {
     admitted: Arc<AtomicUsize>,
 }
 
-/// A stream's turn to be answered for the first time; the next stream has its turn when this is dropped.
-pub(super) type Turn = OwnedSemaphorePermit;
+/// A stream's turn to be answered for the first time, among all streams and among those of its connection.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _turn: turns::Turn,
+    _door: OwnedSemaphorePermit,
+}
 
 /// Why a stream is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,41 +66,60 @@ impl Admission {
             limit: config.max_streams,
             admitted: Arc::default(),
             rate: Rate::new(config.stream_rate, config.stream_burst),
-            opening: Arc::new(Semaphore::new(config.opening_streams.max(1))),
+            turns: Turns::new(config.opening_streams, config.opening_time),
             patience: config.admission_wait,
             since: Instant::now(),
         }
     }
 
     /// A place and a turn, as soon as it is this stream's.
-    pub(super) async fn admit(&self, counters: &Counters) -> Result<(Place, Turn), Full> {
+    ///
+    /// Before it waits with all others, it waits at the `door` of its connection, so that no client fills the queue alone.
+    pub(super) async fn admit(
+        &self,
+        door: &Arc<Semaphore>,
+        counters: &Counters,
+    ) -> Result<(Place, Turn), Full> {
         let arrived = Instant::now();
         let Some(place) = self.place() else {
             counters.streams_full.inc();
             return Err(Full::Places { limit: self.limit });
         };
-        let overdue = Full::Turns {
-            patience: self.patience,
-        };
-        let wait = self.rate.take(arrived - self.since, self.patience);
-        let Some(wait) = wait else {
+        let turn = timeout_at(arrived + self.patience, self.queue(arrived, door, counters)).await;
+        let Ok(Some(turn)) = turn else {
             counters.streams_overdue.inc();
-            return Err(overdue);
+            return Err(Full::Turns {
+                patience: self.patience,
+            });
         };
-        if !wait.is_zero() || self.opening.available_permits() == 0 {
+        counters.streams.inc();
+        Ok((place, turn))
+    }
+
+    /// The turn of a stream that came at `arrived`; `None` if it would come too late.
+    async fn queue(
+        &self,
+        arrived: Instant,
+        door: &Arc<Semaphore>,
+        counters: &Counters,
+    ) -> Option<Turn> {
+        let crowded = door.available_permits() == 0;
+        let door = Arc::clone(door).acquire_owned().await.ok()?;
+        let patience = self.patience.saturating_sub(arrived.elapsed());
+        let booking = self.rate.book(self.since.elapsed(), patience)?;
+        let wait = booking.wait;
+        if crowded || !wait.is_zero() || self.turns.are_taken() {
             counters.streams_delayed.inc();
         }
         if !wait.is_zero() {
             sleep(wait).await;
         }
-        let turn = Arc::clone(&self.opening).acquire_owned();
-        // The semaphore is never closed.
-        let Ok(Ok(turn)) = timeout_at(arrived + self.patience, turn).await else {
-            counters.streams_overdue.inc();
-            return Err(overdue);
-        };
-        counters.streams.inc();
-        Ok((place, turn))
+        let turn = self.turns.take(&counters.turns_lapsed).await;
+        booking.used();
+        Some(Turn {
+            _turn: turn,
+            _door: door,
+        })
     }
 
     /// A place, unless all are taken.
@@ -118,9 +142,11 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use futures::FutureExt;
+    use tokio::sync::Semaphore;
 
     use super::{Admission, Full};
     use crate::server::config::Config;
@@ -135,26 +161,32 @@ mod tests {
             stream_rate: 2,
             stream_burst,
             admission_wait: PATIENCE,
+            opening_time: PATIENCE * 2,
             ..Config::default()
         })
+    }
+
+    /// The door of a connection of its own.
+    fn door() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
     }
 
     #[tokio::test]
     async fn a_place_given_back_is_free_again() {
         let (admission, counters) = (admission(1, 9, 9), Counters::default());
-        let place = admission.admit(&counters).await.unwrap();
-        let refused = admission.admit(&counters).await.unwrap_err();
+        let place = admission.admit(&door(), &counters).await.unwrap();
+        let refused = admission.admit(&door(), &counters).await.unwrap_err();
         assert_eq!(refused, Full::Places { limit: 1 });
         assert_eq!(counters.read().streams_full, 1);
         drop(place);
-        assert!(admission.admit(&counters).await.is_ok());
+        assert!(admission.admit(&door(), &counters).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_come_too_fast_wait_for_their_turn_or_are_told_to_come_back() {
         let (admission, counters) = (admission(9, 9, 1), Counters::default());
         let begin = tokio::time::Instant::now();
-        let come = || admission.admit(&counters);
+        let come = async || admission.admit(&door(), &counters).await;
         let (first, second, third, fourth) = tokio::join!(come(), come(), come(), come());
         assert!(first.is_ok() && second.is_ok() && third.is_ok());
         assert_eq!(fourth.unwrap_err(), Full::Turns { patience: PATIENCE });
@@ -167,13 +199,55 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_next_has_its_turn_when_one_before_it_was_answered() {
         let (admission, counters) = (admission(9, 1, 9), Counters::default());
-        let (_place, turn) = admission.admit(&counters).await.unwrap();
-        let mut next = std::pin::pin!(admission.admit(&counters));
+        let (_place, turn) = admission.admit(&door(), &counters).await.unwrap();
+        let of_next = door();
+        let mut next = std::pin::pin!(admission.admit(&of_next, &counters));
         assert!(next.as_mut().now_or_never().is_none());
         drop(turn);
         assert!(next.await.is_ok());
-        let (_place, _turn) = admission.admit(&counters).await.unwrap();
-        let refused = admission.admit(&counters).await.unwrap_err();
+        let (_place, _turn) = admission.admit(&door(), &counters).await.unwrap();
+        let refused = admission.admit(&door(), &counters).await.unwrap_err();
         assert_eq!(refused, Full::Turns { patience: PATIENCE });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_not_used_in_time_goes_to_the_next() {
+        let time = PATIENCE / 2;
+        let admission = Admission::new(&Config {
+            opening_streams: 1,
+            opening_time: time,
+            admission_wait: PATIENCE,
+            ..Config::default()
+        });
+        let counters = Counters::default();
+        let begin = tokio::time::Instant::now();
+        let silent = admission.admit(&door(), &counters).await.unwrap();
+        let next = admission.admit(&door(), &counters).await.unwrap();
+        assert_eq!(begin.elapsed(), time);
+        drop(silent);
+        let third = admission.admit(&door(), &counters).await.unwrap();
+        assert_eq!(
+            begin.elapsed(),
+            time * 2,
+            "a turn taken back is not given back"
+        );
+        drop((next, third));
+        assert!(admission.admit(&door(), &counters).await.is_ok());
+        assert_eq!(begin.elapsed(), time * 2);
+        assert_eq!(counters.read().turns_lapsed, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_too_many_on_the_way_on_one_connection_keeps_no_other_waiting() {
+        let (admission, counters) = (admission(9, 9, 9), Counters::default());
+        let (mine, other) = (door(), door());
+        let first = admission.admit(&mine, &counters).await.unwrap();
+        let mut second = std::pin::pin!(admission.admit(&mine, &counters));
+        assert!(second.as_mut().now_or_never().is_none());
+        let others = admission.admit(&other, &counters).now_or_never();
+        assert!(others.is_some_and(|admitted| admitted.is_ok()));
+        drop(first);
+        assert!(second.await.is_ok());
+        assert_eq!(counters.read().streams_delayed, 1);
     }
 }

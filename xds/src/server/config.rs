@@ -28,6 +28,10 @@ pub struct Config {
     pub stream_burst: u32,
     /// How many streams may be on the way to their first response; further ones wait for their turn.
     pub opening_streams: usize,
+    /// How many of them may be of one connection, so that no client has all turns.
+    pub opening_streams_per_connection: usize,
+    /// How long a stream may be on the way to its first request while others wait; past this, the next one has its turn.
+    pub opening_time: Duration,
     /// How long a stream waits for its turn; past this it is told to come back.
     pub admission_wait: Duration,
     /// How long a client may take to ask for something, on a connection and on a stream; past this either is ended.
@@ -73,6 +77,8 @@ impl Default for Config {
             stream_rate: 2_000,
             stream_burst: 2_000,
             opening_streams: 256,
+            opening_streams_per_connection: 32,
+            opening_time: Duration::from_secs(1),
             admission_wait: Duration::from_secs(10),
             first_request: Duration::from_secs(15),
             debounce: Duration::from_millis(10),

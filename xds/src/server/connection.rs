@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ pub(super) struct Link {
     pub(super) retire: CancellationToken,
     /// A client has asked for something on it.
     pub(super) used: AtomicBool,
+    /// How many more of its streams may be on the way to their first response.
+    pub(super) door: Arc<Semaphore>,
 }
 
 /// Why a connection is to end before the client ends it.
@@ -50,6 +53,7 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
         retire: shutdown.child_token(),
         shutdown,
         used: AtomicBool::new(false),
+        door: Arc::new(Semaphore::new(config.opening_streams_per_connection.max(1))),
     });
     let service = Discovery::new(Arc::clone(&shared), Arc::clone(&link));
     let mut builder = http2::Builder::new(TokioExecutor::new());

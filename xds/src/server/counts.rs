@@ -40,10 +40,12 @@ counts! {
     streams
     /// Streams turned away because all places were taken (`max_streams`).
     streams_full
-    /// Streams that had to wait for their turn (`stream_rate`, `opening_streams`).
+    /// Streams that had to wait for their turn (`stream_rate`, `opening_streams`, `opening_streams_per_connection`).
     streams_delayed
     /// Streams turned away because their turn would not have come in time (`admission_wait`).
     streams_overdue
+    /// Streams whose turn went to others because they asked for nothing in time (`opening_time`).
+    turns_lapsed
     /// Streams ended because they did not say who they are in time (`first_request`).
     streams_silent
     /// Streams ended because they asked for too many names (`limits.names`).

@@ -16,6 +16,15 @@ pub(super) struct Rate {
     next: AtomicU64,
 }
 
+/// A turn that is booked, and given back if this is dropped before it was used.
+#[derive(Debug)]
+pub(super) struct Booking<'a> {
+    rate: &'a Rate,
+    /// How long it is until then.
+    pub(super) wait: Duration,
+    used: bool,
+}
+
 impl Rate {
     /// `per_second` turns a second, of which `burst` may come at once; both are at least one.
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
@@ -27,8 +36,8 @@ impl Rate {
         }
     }
 
-    /// Takes a turn, and says how long it is until then; `None`, and no turn, if that is longer than `patience`.
-    pub(super) fn take(&self, now: Duration, patience: Duration) -> Option<Duration> {
+    /// Books a turn; `None`, and no turn, if it is longer than `patience` until then.
+    pub(super) fn book(&self, now: Duration, patience: Duration) -> Option<Booking<'_>> {
         let now = nanos(now);
         let turn = |next: u64| next.max(now);
         let wait = |next: u64| {
@@ -43,7 +52,31 @@ impl Rate {
         let booked = self
             .next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, book);
-        booked.ok().map(|next| Duration::from_nanos(wait(next)))
+        booked.ok().map(|next| Booking {
+            rate: self,
+            wait: Duration::from_nanos(wait(next)),
+            used: false,
+        })
+    }
+}
+
+impl Booking<'_> {
+    /// The turn has been used.
+    pub(super) fn used(mut self) {
+        self.used = true;
+    }
+}
+
+impl Drop for Booking<'_> {
+    fn drop(&mut self) {
+        if !self.used {
+            let earlier = |next: u64| Some(next.saturating_sub(self.rate.every));
+            // It never fails: there is always something earlier.
+            let _ = self
+                .rate
+                .next
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, earlier);
+        }
     }
 }
 
@@ -57,6 +90,14 @@ mod tests {
 
     use super::Rate;
 
+    /// How long the turn is away that is taken now.
+    fn take(rate: &Rate, now: Duration, patience: Duration) -> Option<Duration> {
+        let booking = rate.book(now, patience)?;
+        let wait = booking.wait;
+        booking.used();
+        Some(wait)
+    }
+
     const fn millis(count: u64) -> Duration {
         Duration::from_millis(count)
     }
@@ -64,7 +105,7 @@ mod tests {
     #[test]
     fn a_burst_has_its_turn_at_once_and_the_rest_evenly() {
         let rate = Rate::new(100, 3);
-        let turns: Vec<_> = (0..6).map(|_| rate.take(millis(0), millis(25))).collect();
+        let turns: Vec<_> = (0..6).map(|_| take(&rate, millis(0), millis(25))).collect();
         let expected = [Some(0), Some(0), Some(0), Some(10), Some(20), None];
         assert_eq!(turns, expected.map(|wait| wait.map(millis)));
     }
@@ -72,16 +113,27 @@ mod tests {
     #[test]
     fn whoever_is_refused_takes_no_turn_from_others() {
         let rate = Rate::new(100, 1);
-        assert_eq!(rate.take(millis(0), millis(0)), Some(millis(0)));
-        assert_eq!(rate.take(millis(0), millis(5)), None);
-        assert_eq!(rate.take(millis(10), millis(0)), Some(millis(0)));
+        assert_eq!(take(&rate, millis(0), millis(0)), Some(millis(0)));
+        assert_eq!(take(&rate, millis(0), millis(5)), None);
+        assert_eq!(take(&rate, millis(10), millis(0)), Some(millis(0)));
     }
 
     #[test]
     fn idle_time_is_no_credit_beyond_the_burst() {
         let rate = Rate::new(100, 2);
         let at = millis(60_000);
-        let turns: Vec<_> = (0..3).map(|_| rate.take(at, millis(60))).collect();
+        let turns: Vec<_> = (0..3).map(|_| take(&rate, at, millis(60))).collect();
         assert_eq!(turns, [0, 0, 10].map(|wait| Some(millis(wait))));
+    }
+
+    #[test]
+    fn a_turn_given_back_is_free_again() {
+        let rate = Rate::new(100, 1);
+        let nobody_waits = millis(0);
+        for _ in 0..3 {
+            drop(rate.book(millis(0), nobody_waits).unwrap());
+        }
+        assert_eq!(take(&rate, millis(0), nobody_waits), Some(millis(0)));
+        assert_eq!(take(&rate, millis(0), nobody_waits), None);
     }
 }

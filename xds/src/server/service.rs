@@ -87,7 +87,7 @@ impl<C: Core> StreamingService<C::Message> for Opener<C> {
         let core = (self.core)(shared.config.limits.clone());
         let route = self.route.clone();
         Box::pin(async move {
-            let admitted = shared.admission.admit(&shared.counters).await;
+            let admitted = shared.admission.admit(&link.door, &shared.counters).await;
             let admitted = admitted.map_err(status::full)?;
             let requests = request.into_inner();
             let stream = DiscoveryStream::open(shared, link, route, core, requests, admitted);

@@ -2,6 +2,7 @@
 
 mod encrypted;
 mod flow;
+mod rest;
 mod soak;
 mod waves;
 

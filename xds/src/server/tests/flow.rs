@@ -1,11 +1,17 @@
 //! Flow control: every bound is met, named to the client, and counted, and nobody else notices.
 
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use futures::FutureExt;
+use futures::future::select;
+use rstest::rstest;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::Code;
+use tonic::transport::Channel;
 
 use super::{DEADLINE, delta_request, open_delta, start};
 use crate::protocol::Limits;
@@ -224,4 +230,49 @@ async fn a_storm_of_clients_is_let_in_one_after_the_other_and_none_is_lost() {
     let counts = running.server.counts();
     assert_eq!((streams.len(), counts.streams), (20, 20));
     assert_eq!(counts.streams_overdue, 0);
+}
+
+#[rstest]
+#[case::by_the_door_of_its_connection(32, LONG)]
+#[case::by_the_time_of_its_turns(256, SHORT)]
+#[tokio::test]
+async fn one_who_opens_streams_and_says_nothing_keeps_nobody_out(
+    #[case] opening_streams_per_connection: usize,
+    #[case] opening_time: Duration,
+) {
+    let running = start(Config {
+        opening_streams: 256,
+        opening_streams_per_connection,
+        opening_time,
+        admission_wait: LONG,
+        first_request: LONG,
+        ..Config::default()
+    })
+    .await;
+    running.publish("shop", 1.0);
+    let admitted = u64::try_from(opening_streams_per_connection).unwrap();
+    let silent = futures::future::join_all((0..256).map(|_| running.try_delta()));
+    let other = async {
+        running
+            .eventually(|server| server.counts().streams >= admitted)
+            .await;
+        let endpoint = Channel::from_shared(format!("http://{}", running.address));
+        let channel = endpoint.unwrap().connect_lazy();
+        let mut stream = open_delta(channel).await.unwrap();
+        stream.send(delta_request(&["shop"])).await;
+        stream.receive().await.unwrap().resources.len()
+    };
+    let (silent, other) = (
+        pin!(silent.then(|streams| async move {
+            let _streams = streams;
+            pending::<usize>().await
+        })),
+        pin!(other),
+    );
+    let served = tokio::time::timeout(DEADLINE, select(silent, other)).await;
+    let served = served
+        .expect("a response within the deadline")
+        .factor_first()
+        .0;
+    assert_eq!(served, 1);
 }
