@@ -257,7 +257,7 @@ fn revision_of(crd: &CustomResourceDefinition, number: u64) -> Result<Revision> 
 fn open(target: Target, open: i64) -> Effect {
     Effect::PolicyStatus(StatusWrite {
         target,
-        status: Box::new(CircuitPolicyStatus {
+        status: Arc::new(CircuitPolicyStatus {
             open,
             ..CircuitPolicyStatus::default()
         }),
@@ -427,7 +427,7 @@ async fn a_crd_is_rolled_back_once_per_incident() -> Result<()> {
         .dispatcher
         .dispatch(Effect::ContractStatus(StatusWrite {
             target: order.contract.clone(),
-            status: Box::new(ConditionContractStatus {
+            status: Arc::new(ConditionContractStatus {
                 crd: Some("it".into()),
                 ..ConditionContractStatus::default()
             }),
