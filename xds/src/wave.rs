@@ -1,6 +1,10 @@
 //! Waves: a change goes to a few nodes first, and to the others once those have taken it.
 //!
 //! This is the decision alone, without IO; [`Waves`](crate::server::Waves) carries it out.
+//!
+//! What it does not do well yet: waves that follow each other within one are joined and judged as the newest, so a refusal of the older one
+//! may go unheard; a canary that vanishes is not waited for; and one that reconnects holding a change already is waited for in vain.
+//! Publish one change at a time, and wait for its end before the next.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
