@@ -22,6 +22,16 @@ fn put(name: &str, letter: char) -> Update {
     Update::new().put(resource(name, letter))
 }
 
+/// A thread that publishes these, one after the other.
+fn publishing<const N: usize>(store: &Arc<Store>, updates: [Update; N]) -> thread::JoinHandle<()> {
+    let store = Arc::clone(store);
+    thread::spawn(move || {
+        for update in updates {
+            store.publish(update);
+        }
+    })
+}
+
 fn topic(name: &str) -> Topic {
     Topic::Name(TypeUrl::RUNTIME, name.into())
 }
@@ -34,12 +44,7 @@ fn is(name: &'static str, expected: char) -> impl FnMut(&Snapshot) -> Option<()>
 fn a_client_that_subscribes_meanwhile_gets_what_is_published() {
     check(|| {
         let store = Arc::new(Store::new());
-        let publisher = thread::spawn({
-            let store = Arc::clone(&store);
-            move || {
-                store.publish(put("shop", 'a'));
-            }
-        });
+        let publisher = publishing(&store, [put("shop", 'a')]);
         Client::new(1, topic("shop")).subscribe_until(&store, is("shop", 'a'));
         publisher.join().unwrap();
     });
@@ -49,13 +54,7 @@ fn a_client_that_subscribes_meanwhile_gets_what_is_published() {
 fn a_client_that_looks_meanwhile_gets_what_is_published_next() {
     check(|| {
         let store = Arc::new(Store::new());
-        let publisher = thread::spawn({
-            let store = Arc::clone(&store);
-            move || {
-                store.publish(put("shop", 'a'));
-                store.publish(put("shop", 'b'));
-            }
-        });
+        let publisher = publishing(&store, [put("shop", 'a'), put("shop", 'b')]);
         Client::new(1, topic("shop")).subscribe_until(&store, is("shop", 'b'));
         publisher.join().unwrap();
     });
@@ -65,12 +64,7 @@ fn a_client_that_looks_meanwhile_gets_what_is_published_next() {
 fn a_wildcard_client_is_woken_by_every_name() {
     check(|| {
         let store = Arc::new(Store::new());
-        let publisher = thread::spawn({
-            let store = Arc::clone(&store);
-            move || {
-                store.publish(put("shop", 'a'));
-            }
-        });
+        let publisher = publishing(&store, [put("shop", 'a')]);
         let wildcard = Topic::Wildcard(TypeUrl::RUNTIME);
         Client::new(1, wildcard).subscribe_until(&store, is("shop", 'a'));
         publisher.join().unwrap();
@@ -101,12 +95,8 @@ fn publishers_that_race_lose_nothing_and_the_log_names_both() {
 fn both_publishers_wake_the_client_of_what_they_published() {
     check(|| {
         let store = Arc::new(Store::new());
-        let publishers = [("shop", 'a'), ("bank", 'b')].map(|(name, letter)| {
-            let store = Arc::clone(&store);
-            thread::spawn(move || {
-                store.publish(put(name, letter));
-            })
-        });
+        let publishers = [("shop", 'a'), ("bank", 'b')]
+            .map(|(name, letter)| publishing(&store, [put(name, letter)]));
         let wildcard = Topic::Wildcard(TypeUrl::RUNTIME);
         Client::new(1, wildcard).subscribe_until(&store, |snapshot| {
             let all = (letter(snapshot, "shop"), letter(snapshot, "bank"));
@@ -122,13 +112,13 @@ fn both_publishers_wake_the_client_of_what_they_published() {
 fn a_batch_is_seen_whole_or_not_at_all() {
     check(|| {
         let store = Arc::new(Store::new());
-        let publisher = thread::spawn({
-            let store = Arc::clone(&store);
-            move || {
-                store.publish(put("shop", 'a').put(resource("bank", 'a')));
-                store.publish(put("shop", 'b').put(resource("bank", 'b')));
-            }
-        });
+        let publisher = publishing(
+            &store,
+            [
+                put("shop", 'a').put(resource("bank", 'a')),
+                put("shop", 'b').put(resource("bank", 'b')),
+            ],
+        );
         let mut before = 0;
         for _ in 0..2 {
             let snapshot = store.snapshot();
