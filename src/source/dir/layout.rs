@@ -189,16 +189,23 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder, and those above it up to `.fusegate`.
+/// Makes a folder, and those above it up to `.fusegate`. Each is made by itself, so that
+/// a directory that goes in the middle of it is not made anew.
 pub(super) fn create_below_state(folder: &Path) -> io::Result<()> {
-    let is_state = |above: &&Path| above.file_name() == Some(OsStr::new(STATE_FOLDER));
-    let Some(state) = folder.ancestors().find(is_state) else {
+    let depth = folder
+        .ancestors()
+        .position(|above| above.file_name() == Some(OsStr::new(STATE_FOLDER)));
+    let Some(depth) = depth else {
         return Ok(());
     };
-    match fs::create_dir(state) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => fs::create_dir_all(folder),
+    let mut folders: Vec<&Path> = folder.ancestors().take(depth + 1).collect();
+    while let Some(next) = folders.pop() {
+        match fs::create_dir(next) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -360,6 +367,28 @@ mod tests {
         let layout = Layout::new(folder.path().join("gone"));
         assert!(write_atomic(&layout.status_path("CircuitPolicy", "a", "b"), b"{}").is_err());
         assert!(!layout.root().exists());
+    }
+
+    #[test]
+    fn a_directory_that_goes_in_the_middle_of_writes_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("watched"));
+        let away = folder.path().join("away");
+        fs::create_dir(layout.root()).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for name in 0..4_000 {
+                    let path = layout.status_path(&name.to_string(), "a", "b");
+                    let _ = create_below_state(path.parent().unwrap());
+                }
+            });
+            while !writer.is_finished() {
+                fs::rename(layout.root(), &away).unwrap();
+                std::thread::yield_now();
+                assert!(!layout.root().exists());
+                fs::rename(&away, layout.root()).unwrap();
+            }
+        });
     }
 
     #[test]
