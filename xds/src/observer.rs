@@ -32,6 +32,11 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (proxy, response, rejection);
     }
 
+    /// A client was sent all there is of some type, and has answered; [`Proxy::caught_up`] says up to which publication.
+    fn caught_up(&self, proxy: &Proxy) {
+        let _ = proxy;
+    }
+
     /// It was found what a client refuses: one resource, or one part of it; the good around it is delivered ([`bisect`](crate::bisect)).
     fn isolated(&self, proxy: &Proxy, isolated: &Isolated) {
         let _ = (proxy, isolated);

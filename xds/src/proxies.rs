@@ -7,7 +7,7 @@ mod programmed;
 mod status;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -19,7 +19,7 @@ pub use status::{Delivered, MAX_ISOLATED, NameStatus, Refused, TypeStatus};
 
 use crate::node::Node;
 use crate::peer::Peer;
-use crate::protocol::Scope;
+use crate::protocol::{Event, Scope};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -48,6 +48,10 @@ pub struct Proxy {
     /// Since when.
     pub connected: Instant,
     types: ArcSwap<Vec<Arc<TypeStatus>>>,
+    /// Up to which publication it was sent all there is of a type, and has answered.
+    caught_up: ArcSwap<Vec<(TypeUrl, u64)>>,
+    /// Its stream is ending, and may have left what it was interested in.
+    gone: AtomicBool,
     changes: Arc<AtomicU64>,
 }
 
@@ -110,6 +114,8 @@ impl Proxies {
             scope: client.scope,
             connected: client.connected,
             types: ArcSwap::default(),
+            caught_up: ArcSwap::default(),
+            gone: AtomicBool::new(false),
             changes: Arc::clone(&self.changes),
         })
     }
@@ -139,6 +145,52 @@ impl Proxy {
             .iter()
             .find(|status| status.type_url == *type_url)
             .cloned()
+    }
+
+    /// Up to which publication it was sent all there is of the type, and has answered; 0 if that is not known.
+    ///
+    /// What it refused of it was answered, too.
+    pub fn caught_up(&self, type_url: &TypeUrl) -> u64 {
+        let marks = self.caught_up.load();
+        let mark = marks.iter().find(|(marked, _)| marked == type_url);
+        mark.map_or(0, |(_, sequence)| *sequence)
+    }
+
+    /// Notes that it has caught up with publication `sequence` of these types, and says whether that is news.
+    pub(crate) fn catch_up(&self, types: &[TypeUrl], sequence: u64) -> bool {
+        let news = types
+            .iter()
+            .any(|type_url| self.caught_up(type_url) != sequence);
+        if news {
+            let mut marks = Vec::clone(&self.caught_up.load());
+            marks.retain(|(marked, _)| !types.contains(marked));
+            marks.extend(types.iter().map(|type_url| (type_url.clone(), sequence)));
+            self.caught_up.store(Arc::new(marks));
+        }
+        news
+    }
+
+    /// Notes that it is owed something, where these events change what it subscribes to; to be called before anybody can see that.
+    pub(crate) fn fall_behind(&self, events: &[Event]) {
+        for event in events {
+            if let Event::Subscribed(type_url) = event
+                && self.caught_up(type_url) > 0
+            {
+                let mut marks = Vec::clone(&self.caught_up.load());
+                marks.retain(|(marked, _)| marked != type_url);
+                self.caught_up.store(Arc::new(marks));
+            }
+        }
+    }
+
+    /// Whether its stream is ending.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
+    }
+
+    /// Notes that its stream is ending; to be called before it leaves what it was interested in.
+    pub(crate) fn leave(&self) {
+        self.gone.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn set_types(&self, types: Vec<Arc<TypeStatus>>) {

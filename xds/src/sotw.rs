@@ -96,6 +96,11 @@ impl Sotw {
         self.mux.next(snapshot, now)
     }
 
+    /// The types of which the client was sent all there is in `snapshot`, and has answered, be it with a refusal.
+    pub fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+        self.mux.caught_up(snapshot)
+    }
+
     /// When to ask for the next response even if nothing happens until then; `None` if never.
     pub fn wake_at(&self) -> Option<Duration> {
         self.mux.wake_at()

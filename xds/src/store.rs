@@ -49,11 +49,6 @@ impl Store {
     // An update is published once, though racing writers may have to apply it again.
     #[allow(clippy::needless_pass_by_value)]
     pub fn publish(&self, update: Update) -> Published {
-        self.publish_and_list(&update).0
-    }
-
-    /// The same, and what it changed.
-    pub(crate) fn publish_and_list(&self, update: &Update) -> (Published, Changes) {
         let mut current = self.current.load();
         loop {
             let (next, changes) = update.apply(&current);
@@ -62,7 +57,7 @@ impl Store {
                     sequence: current.sequence(),
                     changed: 0,
                 };
-                return (published, changes);
+                return published;
             }
             let published = Published::new(next.sequence(), &changes);
             let previous = self.current.compare_and_swap(&*current, Arc::new(next));
@@ -71,10 +66,16 @@ impl Store {
                 // sees this snapshot, or this thread sees the stream.
                 fence(Ordering::SeqCst);
                 self.interest.wake(&changes);
-                return (published, changes);
+                return published;
             }
             current = previous;
         }
+    }
+
+    /// What `update` would change, and in which publication, where nobody else publishes meanwhile.
+    pub(crate) fn preview(&self, update: &Update) -> (u64, Changes) {
+        let (next, changes) = update.apply(&self.snapshot());
+        (next.sequence(), changes)
     }
 
     /// Who is to be woken by what.

@@ -7,6 +7,7 @@
 //! Publish one change at a time, and wait for its end before the next.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::version::Version;
@@ -22,7 +23,7 @@ pub struct WavePlan {
     pub patience: Duration,
     /// What happens when they have not answered by then.
     pub overdue: Resolve,
-    /// What happens where no canary that the change concerns is connected.
+    /// What happens where no canary that the change concerns was ever connected during the wave.
     pub alone: Resolve,
 }
 
@@ -57,15 +58,15 @@ impl WavePlan {
     }
 }
 
-/// What the canaries that a change concerns have made of it, by stream.
+/// What the canaries that a change concerns have made of it, by the ids of their nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     /// They have taken it.
-    pub taken: BTreeSet<u64>,
+    pub taken: BTreeSet<Arc<str>>,
     /// They have refused it, or part of it.
-    pub refused: BTreeSet<u64>,
-    /// They have not answered yet.
-    pub waiting: BTreeSet<u64>,
+    pub refused: BTreeSet<Arc<str>>,
+    /// They have not answered yet, be they connected or gone.
+    pub waiting: BTreeSet<Arc<str>>,
 }
 
 /// Why a wave ended.
@@ -81,8 +82,6 @@ pub enum Cause {
     Alone,
     /// It was published as urgent, or with no change that could be tried.
     Urgent,
-    /// A newer change took its place on the canaries, and decides for both.
-    Superseded,
     /// The server shut down first; the canaries alone have it.
     Shutdown,
 }
@@ -123,17 +122,26 @@ impl Wave {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::ops::Range;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use rstest::rstest;
 
     use super::{Answers, Cause, Resolve, Wave, WavePlan};
 
+    fn nodes(numbers: Range<u64>) -> BTreeSet<Arc<str>> {
+        numbers
+            .map(|number| format!("edge-{number}").into())
+            .collect()
+    }
+
     fn answers(taken: u64, refused: u64, waiting: u64) -> Answers {
         Answers {
-            taken: (0..taken).collect(),
-            refused: (100..100 + refused).collect(),
-            waiting: (200..200 + waiting).collect(),
+            taken: nodes(0..taken),
+            refused: nodes(100..100 + refused),
+            waiting: nodes(200..200 + waiting),
         }
     }
 

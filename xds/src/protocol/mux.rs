@@ -3,6 +3,8 @@
 //! Types are independent of each other (rule 5) but for their order:
 //! what is referred to goes first (rule 31), is removed last (rule 32), and follows a change of what refers to it (rule 33).
 
+mod standing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,11 @@ pub(crate) trait Subscription: Default {
 
     /// Whether a response awaits its answer.
     fn awaits_answer(&self) -> bool;
+
+    /// Whether a response is to go whose content the ledger holds for delivered already.
+    fn owes_response(&self) -> bool {
+        false
+    }
 
     /// Whether a response that answers the subscribed name `key` awaits its answer.
     fn awaits_answer_for(&self, key: &str) -> bool;

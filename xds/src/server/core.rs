@@ -14,7 +14,7 @@ use crate::encode;
 use crate::name::canonical;
 use crate::node::Node;
 use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope};
-use crate::snapshot::{InterestChange, Snapshot};
+use crate::snapshot::{InterestChange, Snapshot, Topic};
 use crate::sotw::{self, Sotw};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
@@ -40,10 +40,25 @@ pub(super) trait Core: Send + Unpin + 'static {
     /// The response that was due last can't be sent.
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
+    /// The types of which all has been sent and answered.
+    fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl>;
     fn interest(&mut self) -> Vec<InterestChange>;
     fn types(&self) -> Vec<TypeUrl>;
     fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>);
     fn encode(response: &Response, buffer: &mut impl BufMut);
+
+    /// How its interest changes when the stream ends.
+    fn leave(&self) -> Vec<InterestChange> {
+        let mut topics = Vec::new();
+        for type_url in Core::types(self) {
+            let (wildcard, names) = Core::subscription(self, &type_url);
+            topics.push(Topic::Type(type_url.clone()));
+            topics.extend(wildcard.then(|| Topic::Wildcard(type_url.clone())));
+            let name = |name| Topic::Name(type_url.clone(), name);
+            topics.extend(names.into_iter().map(name));
+        }
+        topics.into_iter().map(InterestChange::Leave).collect()
+    }
 }
 
 impl Core for Sotw {
@@ -94,6 +109,10 @@ impl Core for Sotw {
 
     fn wake_at(&self) -> Option<Duration> {
         self.wake_at()
+    }
+
+    fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+        self.caught_up(snapshot)
     }
 
     fn interest(&mut self) -> Vec<InterestChange> {
@@ -164,6 +183,10 @@ impl Core for Delta {
 
     fn wake_at(&self) -> Option<Duration> {
         self.wake_at()
+    }
+
+    fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+        self.caught_up(snapshot)
     }
 
     fn interest(&mut self) -> Vec<InterestChange> {

@@ -131,6 +131,7 @@ impl<C: Core> DiscoveryStream<C> {
         let mut events = self.core.accept(message)?;
         events.extend(self.core.news());
         let interest = self.core.interest();
+        proxy.fall_behind(&events);
         store.interest().note(&self.wake, &interest);
         self.note_denied(&proxy, &interest);
         self.urgent |= !interest.is_empty();
@@ -290,6 +291,10 @@ impl<C: Core> DiscoveryStream<C> {
         self.urgent = false;
         let news = self.core.news();
         self.report(&proxy, &news);
+        let caught_up = Core::caught_up(&self.core, &snapshot);
+        if proxy.catch_up(&caught_up, snapshot.sequence()) {
+            self.shared.observer.caught_up(&proxy);
+        }
         Ok(None)
     }
 
@@ -376,19 +381,8 @@ impl<C: Core> Drop for DiscoveryStream<C> {
         let Some(Identity { proxy, store }) = self.identity.take() else {
             return;
         };
-        let mut leave = Vec::new();
-        for type_url in Core::types(&self.core) {
-            let (wildcard, names) = Core::subscription(&self.core, &type_url);
-            leave.push(Topic::Type(type_url.clone()));
-            leave.extend(wildcard.then(|| Topic::Wildcard(type_url.clone())));
-            leave.extend(
-                names
-                    .into_iter()
-                    .map(|name| Topic::Name(type_url.clone(), name)),
-            );
-        }
-        let leave: Vec<InterestChange> = leave.into_iter().map(InterestChange::Leave).collect();
-        store.interest().note(&self.wake, &leave);
+        proxy.leave();
+        store.interest().note(&self.wake, &self.core.leave());
         self.shared.proxies.remove(self.wake.stream);
         self.shared.observer.disconnected(&proxy);
         tracing::info!(

@@ -1,12 +1,13 @@
 //! The waves: two stores, one for the canaries and one for the others, and who decides when the second follows the first.
 
+mod ballot;
 mod listener;
 mod sides;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -15,20 +16,28 @@ use crate::node::Node;
 use crate::observer::Observer;
 use crate::peer::Peer;
 use crate::proxies::Proxies;
-use crate::snapshot::Names;
-use crate::store::{Changes, Update};
-use crate::wave::{Cause, Resolve, Wave, WavePlan};
+use crate::store::Update;
+use crate::wave::{Answers, Cause, Resolve, Wave, WavePlan};
+use ballot::Ballot;
 use listener::Listener;
 use sides::Sides;
 
-/// How many updates may wait to be taken up; past this, publishing waits.
+/// How many updates may wait for a wave; past this, publishing them waits before they are ordered.
+///
+/// Urgent ones need no room: they are taken up at once.
 const QUEUE: usize = 1_024;
 
 /// Publishes in [waves](crate::wave): to the canaries first, and to the others once they have taken it.
 ///
 /// A node is served from the store of its side, whenever it connects; so it is an [`Assign`].
-/// While a wave is under way, a newer one joins it on the canaries, and what becomes of them decides for both.
-/// An urgent update goes to all at once, and never waits for a wave.
+/// Updates that come while a wave is under way wait for its end, and are then tried together, in one wave that decides for all of them.
+/// An urgent update goes to all at once, and never waits for a wave; what waited and was published earlier does not undo it.
+///
+/// A canary has taken a change when it has answered for all that it was sent, and a refusal counts where what it refused
+/// was in the response as it is published; what it refuses together with other changes it refuses, and offers of a
+/// [bisecting](crate::bisect) search don't count.
+/// Canaries are counted by the ids of their nodes: one that goes without having answered is waited for until it is back,
+/// so that a change which kills its canaries does not pass. Two clients of one id are one canary, and may cover for each other.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -54,13 +63,28 @@ const QUEUE: usize = 1_024;
 pub struct Waves {
     sides: Arc<Sides>,
     orders: mpsc::Sender<Order>,
+    room: Arc<Semaphore>,
 }
 
 /// What is to be published.
 struct Order {
     update: Update,
+    publisher: Publisher,
     urgent: bool,
+}
+
+/// Who waits for the end of a wave.
+struct Publisher {
     ended: oneshot::Sender<Ended>,
+    /// Its place among those that wait; none if it is urgent.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+/// What is to be tried together.
+#[derive(Default)]
+struct Batch {
+    update: Update,
+    publishers: Vec<Publisher>,
 }
 
 /// How a wave ended.
@@ -89,17 +113,16 @@ pub struct Conductor {
     sides: Arc<Sides>,
     orders: mpsc::Receiver<Order>,
     current: Option<Current>,
+    /// What came meanwhile.
+    waiting: Batch,
     begun: Instant,
 }
 
 /// The wave that is under way.
 struct Current {
     wave: Wave,
-    /// What differs between the two sides.
-    touched: Changes,
-    /// The publication on the canaries' side.
-    sequence: u64,
-    ended: oneshot::Sender<Ended>,
+    ballot: Arc<Ballot>,
+    publishers: Vec<Publisher>,
 }
 
 impl Waves {
@@ -109,6 +132,7 @@ impl Waves {
             canaries: Arc::default(),
             others: Arc::default(),
             plan,
+            ballot: ArcSwapOption::empty(),
             heard: Notify::new(),
         });
         let (orders, receiver) = mpsc::channel(QUEUE);
@@ -116,9 +140,16 @@ impl Waves {
             sides: Arc::clone(&sides),
             orders: receiver,
             current: None,
+            waiting: Batch::default(),
             begun: Instant::now(),
         };
-        (Self { sides, orders }, conductor)
+        let room = Arc::new(Semaphore::new(QUEUE));
+        let waves = Self {
+            sides,
+            orders,
+            room,
+        };
+        (waves, conductor)
     }
 
     /// The observer for the server, which hears what decides waves and passes everything on to `inner`.
@@ -129,22 +160,32 @@ impl Waves {
 
     /// Publishes to the canaries, and to the others once they have taken it; returns when that is decided.
     ///
-    /// Whoever does not want to wait drops the future once it was polled, or awaits it in a task: the wave goes on.
+    /// It waits for the wave that is under way, and for its own.
+    /// Whoever does not want to wait awaits it in a task: once it was taken up, the wave goes on without its publisher.
     pub async fn publish(&self, update: Update) -> Result<Ended, NotConducted> {
-        self.order(update, false).await
+        let room = Arc::clone(&self.room);
+        let place = room.acquire_owned().await.map_err(|_| NotConducted)?;
+        self.order(update, Some(place)).await
     }
 
     /// Publishes to all at once, whatever wave is under way.
     pub async fn publish_urgent(&self, update: Update) -> Result<Ended, NotConducted> {
-        self.order(update, true).await
+        self.order(update, None).await
     }
 
-    async fn order(&self, update: Update, urgent: bool) -> Result<Ended, NotConducted> {
+    async fn order(
+        &self,
+        update: Update,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Ended, NotConducted> {
         let (ended, end) = oneshot::channel();
         let order = Order {
             update,
-            urgent,
-            ended,
+            urgent: place.is_none(),
+            publisher: Publisher {
+                ended,
+                _place: place,
+            },
         };
         self.orders.send(order).await.map_err(|_| NotConducted)?;
         end.await.map_err(|_| NotConducted)
@@ -171,48 +212,69 @@ impl Conductor {
             let deadline = self.begun + deadline.unwrap_or_default();
             tokio::select! {
                 () = shutdown.cancelled() => {
-                    self.end(Resolve::Revert, Cause::Shutdown, &proxies);
+                    self.shut_down(&proxies);
                     return;
                 }
                 order = self.orders.recv() => match order {
-                    Some(order) => self.begin(order),
+                    Some(order) => self.take(order),
                     None => return,
                 },
                 () = self.sides.heard.notified(), if self.current.is_some() => {}
                 () = sleep_until(deadline), if self.current.is_some() => {}
             }
             self.judge(&proxies);
+            if self.current.is_none() && !self.waiting.publishers.is_empty() {
+                self.begin();
+                self.judge(&proxies);
+            }
         }
     }
 
-    fn begin(&mut self, order: Order) {
+    fn shut_down(&mut self, proxies: &Proxies) {
+        if let Some(current) = &self.current {
+            let answers = self.sides.answers(&current.ballot, proxies);
+            self.end(Resolve::Revert, Cause::Shutdown, &answers);
+        }
+    }
+
+    fn take(&mut self, order: Order) {
         let Order {
             update,
+            publisher,
             urgent,
-            ended,
         } = order;
-        let sides = &self.sides;
+        let waiting = &mut self.waiting;
         if urgent {
-            sides.canaries.publish(update.clone());
-            sides.others.publish(update);
-            tell(ended, Resolve::Proceed, Cause::Urgent);
+            self.sides.canaries.publish(update.clone());
+            self.sides.others.publish(update.clone());
+            tell(publisher, Resolve::Proceed, Cause::Urgent);
+        } else {
+            waiting.publishers.push(publisher);
+        }
+        // What was published before an urgent update must not undo it later; so that comes once more, in its place.
+        if !waiting.publishers.is_empty() {
+            waiting.update = std::mem::take(&mut waiting.update).then(update);
+        }
+    }
+
+    fn begin(&mut self) {
+        let Batch { update, publishers } = std::mem::take(&mut self.waiting);
+        let sides = &self.sides;
+        let (since, touched) = sides.canaries.preview(&update);
+        if touched.is_empty() {
+            for publisher in publishers {
+                tell(publisher, Resolve::Proceed, Cause::Alone);
+            }
             return;
         }
-        let (published, mut touched) = sides.canaries.publish_and_list(&update);
-        if touched.is_empty() && self.current.is_none() {
-            tell(ended, Resolve::Proceed, Cause::Alone);
-            return;
-        }
-        if let Some(before) = self.current.take() {
-            merge(&mut touched, before.touched);
-            tell(before.ended, Resolve::Proceed, Cause::Superseded);
-        }
-        let now = self.begun.elapsed();
+        // It is there before the first client can answer.
+        let ballot = Arc::new(Ballot::new(touched, since));
+        sides.ballot.store(Some(Arc::clone(&ballot)));
+        sides.canaries.publish(update);
         self.current = Some(Current {
-            wave: Wave::new(sides.plan.clone(), now),
-            touched,
-            sequence: published.sequence,
-            ended,
+            wave: Wave::new(sides.plan.clone(), self.begun.elapsed()),
+            ballot,
+            publishers,
         });
     }
 
@@ -220,29 +282,25 @@ impl Conductor {
         let Some(current) = &self.current else {
             return;
         };
-        let (answers, _) = self
-            .sides
-            .answers(&current.touched, current.sequence, proxies);
+        let answers = self.sides.answers(&current.ballot, proxies);
         let now = self.begun.elapsed();
         if let Some((resolve, cause)) = current.wave.judge(&answers, now) {
-            self.end(resolve, cause, proxies);
+            self.end(resolve, cause, &answers);
         }
     }
 
     /// Makes the two sides equal again.
-    fn end(&mut self, resolve: Resolve, cause: Cause, proxies: &Proxies) {
+    fn end(&mut self, resolve: Resolve, cause: Cause, answers: &Answers) {
         let Some(current) = self.current.take() else {
             return;
         };
-        let (answers, refusals) = self
-            .sides
-            .answers(&current.touched, current.sequence, proxies);
         let (from, to) = match resolve {
             Resolve::Proceed => (&self.sides.canaries, &self.sides.others),
             Resolve::Revert => (&self.sides.others, &self.sides.canaries),
         };
+        self.sides.ballot.store(None);
         if cause != Cause::Shutdown {
-            to.publish(Update::copying(&from.snapshot(), &current.touched));
+            to.publish(Update::copying(&from.snapshot(), &current.ballot.touched));
         }
         let asked = answers.taken.len() + answers.waiting.len() + answers.refused.len();
         let ended = Ended {
@@ -250,17 +308,19 @@ impl Conductor {
             cause,
             asked,
             taken: answers.taken.len(),
-            refusals,
+            refusals: current.ballot.refusals(),
         };
         tracing::info!(?ended, "a wave has ended");
-        // Whoever published it may have gone.
-        drop(current.ended.send(ended));
+        for publisher in current.publishers {
+            // Whoever published it may have gone.
+            drop(publisher.ended.send(ended.clone()));
+        }
     }
 }
 
 /// Tells the publisher of a change that no canary was asked about.
-fn tell(ended: oneshot::Sender<Ended>, resolve: Resolve, cause: Cause) {
-    let told = ended.send(Ended {
+fn tell(publisher: Publisher, resolve: Resolve, cause: Cause) {
+    let told = publisher.ended.send(Ended {
         resolve,
         cause,
         asked: 0,
@@ -269,19 +329,4 @@ fn tell(ended: oneshot::Sender<Ended>, resolve: Resolve, cause: Cause) {
     });
     // Whoever published it may have gone.
     drop(told);
-}
-
-/// Adds what an earlier wave touched.
-fn merge(touched: &mut Changes, earlier: Changes) {
-    for (type_url, before) in earlier {
-        let names = match (touched.remove(&type_url), before) {
-            (None, before) => before,
-            (Some(Names::Some(now)), Names::Some(before)) => {
-                let all: BTreeSet<Arc<str>> = now.iter().chain(before.iter()).cloned().collect();
-                Names::Some(all.into_iter().collect())
-            }
-            _ => Names::All,
-        };
-        touched.insert(type_url, names);
-    }
 }

@@ -276,6 +276,10 @@ impl protocol::Subscription for Subscription {
         self.outstanding.is_some()
     }
 
+    fn owes_response(&self) -> bool {
+        self.full_due
+    }
+
     fn awaits_answer_for(&self, key: &str) -> bool {
         let outstanding = self.outstanding.as_ref();
         outstanding.is_some_and(|(_, keys)| keys.iter().any(|sent| &**sent == key))

@@ -68,6 +68,13 @@ impl Interest {
         }
     }
 
+    /// Whether the stream is woken by what changes in `topic`.
+    pub(crate) fn includes(&self, topic: &Topic, stream: u64) -> bool {
+        let topics = self.topics.load();
+        let audience = topics.get(topic);
+        audience.is_some_and(|audience| audience.contains_key(&stream))
+    }
+
     /// How many topics anyone is interested in.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

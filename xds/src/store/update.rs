@@ -79,6 +79,14 @@ impl Update {
         self.step(type_url, Step::Absent(absent))
     }
 
+    /// This update, and then `next`.
+    pub(crate) fn then(mut self, next: Self) -> Self {
+        for (type_url, steps) in next.steps {
+            self.steps.entry(type_url).or_default().extend(steps);
+        }
+        self
+    }
+
     /// What makes the names that `touched` lists the same as in `snapshot`.
     pub(crate) fn copying(snapshot: &Snapshot, touched: &Changes) -> Self {
         let nothing = Collection::default();

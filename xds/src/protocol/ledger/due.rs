@@ -1,5 +1,6 @@
 //! What the client is due: the ledger's other half.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,6 +119,17 @@ impl Ledger {
             || self.trials.is_active()
             || !self.postponed.is_empty()
             || !self.due.is_empty()
+    }
+
+    /// Whether the client was sent all there is that it may be told; it may have refused some of it.
+    pub(crate) fn is_caught_up(&self, collection: &Collection) -> bool {
+        let owed = self.owed && !collection.is_withheld();
+        let waiting = [&self.due, &self.held_back];
+        self.seen == collection.sequence()
+            && !self.sweep
+            && !owed
+            && self.postponed.is_empty()
+            && waiting.into_iter().all(BTreeSet::is_empty)
     }
 
     /// Whether the client was sent all there is, and refused none of it.

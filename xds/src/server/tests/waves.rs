@@ -1,5 +1,7 @@
 //! Waves, with clients that answer when they are told to.
 
+mod verdicts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +11,14 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::envoy::service::runtime::v3::Runtime;
 use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::rpc::Status as RpcStatus;
 use prost::Message;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Running, Stream, delta_request};
+use super::{Running, Stream, delta_request, sotw_request};
 use crate::runtime::{self, RuntimeValue};
-use crate::server::{Config, Server, Waves};
+use crate::server::{Config, Ended, Server, Waves};
 use crate::store::Update;
 use crate::wave::{Cause, Resolve, WavePlan};
 
@@ -30,9 +34,13 @@ struct Client {
 
 impl Fleet {
     async fn start(plan: WavePlan) -> Self {
+        Self::with(plan, Config::default()).await
+    }
+
+    async fn with(plan: WavePlan, config: Config) -> Self {
         let (waves, conductor) = Waves::new(plan.clone());
         let observer = waves.observer(Arc::new(()));
-        let server = Server::assigned(Arc::new(waves.clone()), Config::default(), observer);
+        let server = Server::assigned(Arc::new(waves.clone()), config, observer);
         tokio::spawn(conductor.run(server.proxies(), CancellationToken::new()));
         let running = Running::of(server, Arc::default()).await;
         Self {
@@ -44,19 +52,38 @@ impl Fleet {
 
     /// A client on one of the sides, which subscribes to the layers `shop` and `bank` and has taken nothing yet.
     async fn client(&self, canary: bool) -> Client {
+        self.subscriber(self.node(canary), delta_request(&["shop", "bank"]))
+            .await
+    }
+
+    /// Always the same node of a side.
+    fn node(&self, canary: bool) -> Node {
         let ids = (0..).map(|number| format!("edge-{number}"));
         let id = ids
             .into_iter()
             .find(|id| self.plan.is_canary(id) == canary)
             .unwrap();
-        let stream = self.running.delta().await;
-        let mut request = delta_request(&["shop", "bank"]);
-        request.node = Some(Node {
+        Node {
             id,
             ..Node::default()
-        });
-        stream.send(request).await;
+        }
+    }
+
+    async fn subscriber(&self, node: Node, request: DeltaDiscoveryRequest) -> Client {
+        let stream = self.running.delta().await;
+        let node = Some(node);
+        stream.send(DeltaDiscoveryRequest { node, ..request }).await;
         Client { stream }
+    }
+
+    /// Publishes in a wave, and lets it go on.
+    fn publish(&self, update: Update) -> JoinHandle<Ended> {
+        let waves = self.waves.clone();
+        tokio::spawn(async move { waves.publish(update).await.unwrap() })
+    }
+
+    async fn urgently(&self, update: Update) {
+        self.waves.publish_urgent(update).await.unwrap();
     }
 }
 
@@ -67,17 +94,38 @@ impl Client {
             let response = self.stream.receive().await.unwrap();
             let found = says(&response, layer, value);
             if take || !found {
-                let ack = DeltaDiscoveryRequest {
-                    type_url: response.type_url,
-                    response_nonce: response.nonce,
-                    ..DeltaDiscoveryRequest::default()
-                };
-                self.stream.send(ack).await;
+                self.answer(&response, None).await;
             }
             if found {
                 return;
             }
         }
+    }
+
+    /// The next response, which must say this.
+    async fn next(&mut self, layer: &str, value: f64) -> DeltaDiscoveryResponse {
+        let response = self.stream.receive().await.unwrap();
+        assert!(says(&response, layer, value), "{response:?}");
+        response
+    }
+
+    /// Takes a response, or refuses it with these words.
+    async fn answer(&self, response: &DeltaDiscoveryResponse, refusal: Option<&str>) {
+        let answer = DeltaDiscoveryRequest {
+            type_url: response.type_url.clone(),
+            response_nonce: response.nonce.clone(),
+            error_detail: refusal.map(refused),
+            ..DeltaDiscoveryRequest::default()
+        };
+        self.stream.send(answer).await;
+    }
+}
+
+fn refused(words: &str) -> RpcStatus {
+    RpcStatus {
+        code: 3,
+        message: words.into(),
+        details: Vec::new(),
     }
 }
 
@@ -134,36 +182,29 @@ async fn urgent_changes_do_not_wait_and_a_silent_canary_gets_its_last_good_versi
 }
 
 #[tokio::test]
-async fn who_connects_during_a_wave_gets_the_version_of_its_side_and_the_newest_wave_decides() {
+async fn who_connects_during_a_wave_gets_the_version_of_its_side_and_later_changes_wait_together() {
     let fleet = Fleet::start(halves(Duration::from_mins(10))).await;
     let mut canary = fleet.client(true).await;
-    fleet
-        .waves
-        .publish_urgent(layer("shop", 1.0))
-        .await
-        .unwrap();
+    fleet.urgently(layer("shop", 1.0)).await;
     canary.expect("shop", 1.0, true).await;
-    let publish = |value| {
-        let waves = fleet.waves.clone();
-        tokio::spawn(async move { waves.publish(layer("shop", value)).await.unwrap() })
-    };
-    let first = publish(2.0);
+    let first = fleet.publish(layer("shop", 2.0));
     canary.expect("shop", 2.0, false).await;
     let mut other = fleet.client(false).await;
     other.expect("shop", 1.0, true).await;
-    let second = publish(3.0);
-    assert_eq!(first.await.unwrap().cause, Cause::Superseded);
-    canary.expect("shop", 3.0, false).await;
+    let later = [
+        fleet.publish(layer("shop", 3.0)),
+        fleet.publish(layer("bank", 4.0)),
+    ];
     let mut late = fleet.client(true).await;
-    late.expect("shop", 3.0, true).await;
-    // The first canary answers both of its responses only now, by hanging up.
+    late.expect("shop", 2.0, true).await;
+    // The first canary comes back as the second stream of its node.
     drop(canary);
-    let ended = second.await.unwrap();
-    assert_eq!(
-        (ended.resolve, ended.cause),
-        (Resolve::Proceed, Cause::Quorum)
-    );
-    other.expect("shop", 3.0, true).await;
+    assert_eq!(first.await.unwrap().cause, Cause::Quorum);
+    late.expect("shop", 3.0, true).await;
+    for later in later {
+        assert_eq!(later.await.unwrap().cause, Cause::Quorum);
+    }
+    other.expect("bank", 4.0, true).await;
 }
 
 #[tokio::test]

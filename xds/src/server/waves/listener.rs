@@ -21,17 +21,21 @@ impl Observer for Listener {
 
     fn subscribed(&self, proxy: &Proxy, type_url: &TypeUrl) {
         self.inner.subscribed(proxy, type_url);
-        self.sides.heard.notify_one();
+        self.sides.note(proxy);
     }
 
     fn acked(&self, proxy: &Proxy, response: &Response) {
         self.inner.acked(proxy, response);
-        self.sides.heard.notify_one();
     }
 
     fn nacked(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
         self.inner.nacked(proxy, response, rejection);
-        self.sides.heard.notify_one();
+        self.sides.refused(proxy, response, rejection);
+    }
+
+    fn caught_up(&self, proxy: &Proxy) {
+        self.inner.caught_up(proxy);
+        self.sides.note(proxy);
     }
 
     fn isolated(&self, proxy: &Proxy, isolated: &Isolated) {

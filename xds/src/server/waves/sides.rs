@@ -1,106 +1,166 @@
-//! The two sides of a fleet, each with a store, and what the canaries make of what is on theirs.
+//! The two sides of a fleet, each with a store, and what the canaries make of what is tried on theirs.
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
+use super::ballot::Ballot;
+use crate::protocol::{Rejection, Response};
 use crate::proxies::{Proxies, Proxy};
-use crate::snapshot::Names;
-use crate::store::{Changes, Store};
+use crate::snapshot::{Answer, Collection, Names, Topic};
+use crate::store::Store;
+use crate::type_url::TypeUrl;
 use crate::wave::{Answers, WavePlan};
-
-/// How many refusals are quoted.
-const MAX_QUOTED: usize = 8;
 
 /// The two sides of a fleet.
 pub(super) struct Sides {
     pub(super) canaries: Arc<Store>,
     pub(super) others: Arc<Store>,
     pub(super) plan: WavePlan,
+    /// What is tried at the moment, and what was said to it.
+    pub(super) ballot: ArcSwapOption<Ballot>,
     /// Something that canaries said may decide.
     pub(super) heard: Notify,
 }
 
 impl Sides {
-    /// What the canaries that the wave concerns have made of it.
-    pub(super) fn answers(
-        &self,
-        touched: &Changes,
-        since: u64,
-        proxies: &Proxies,
-    ) -> (Answers, Vec<(String, String)>) {
-        let mut answers = Answers::default();
-        let mut refusals = Vec::new();
+    /// What the canaries that the wave concerns have made of it, gone ones included.
+    pub(super) fn answers(&self, ballot: &Ballot, proxies: &Proxies) -> Answers {
         let all = proxies.list();
-        let canaries = all
-            .iter()
-            .filter(|proxy| self.plan.is_canary(&proxy.node.id));
-        for proxy in canaries {
-            match self.answer(touched, since, proxy) {
-                None => {}
-                Some(Answer::Taken) => {
-                    answers.taken.insert(proxy.stream);
-                }
-                Some(Answer::Waiting) => {
-                    answers.waiting.insert(proxy.stream);
-                }
-                Some(Answer::Refused(words)) => {
-                    answers.refused.insert(proxy.stream);
-                    if refusals.len() < MAX_QUOTED {
-                        refusals.push((proxy.node.id.clone(), words));
-                    }
-                }
-            }
+        for proxy in all.iter().filter(|proxy| self.is_canary(proxy)) {
+            self.enter(ballot, proxy);
         }
-        (answers, refusals)
+        ballot.count(|stream| {
+            let mut all = all.iter();
+            all.any(|proxy| proxy.stream == stream && !proxy.is_gone())
+        })
     }
 
-    /// What one canary has made of a wave; `None` if it does not concern it.
-    fn answer(&self, touched: &Changes, since: u64, proxy: &Proxy) -> Option<Answer> {
-        let snapshot = self.canaries.snapshot();
-        let mut answer = None;
-        for (type_url, names) in touched {
-            let (Some(status), Some(collection)) =
-                (proxy.of_type(type_url), snapshot.collection(type_url))
-            else {
-                continue;
-            };
-            // What is removed is not told in SotW, except where responses are complete.
-            let told = |name: &str| {
-                let removals = proxy.transport.delta || type_url.is_full_state();
-                removals || collection.is_answered(name)
-            };
-            let untracked = status.wildcard || status.names.len() < status.subscribed;
-            let concerned = |name: &Arc<str>| {
-                (untracked || status.names.contains_key(name))
-                    && told(name)
-                    && proxy.scope.permits(type_url, name)
-            };
-            let concerned = match names {
-                Names::All => true,
-                Names::Some(names) => names.iter().any(concerned),
-            };
-            if !concerned {
-                continue;
-            }
-            let nacked = status.nacked.as_ref();
-            if let Some(refused) = nacked.filter(|refused| refused.response.sequence >= since) {
-                return Some(Answer::Refused(refused.rejection.message.clone()));
-            }
-            let acked = status.acked.filter(|acked| acked.sequence >= since);
-            let taken = acked.is_some() && status.unanswered == 0;
-            answer = match (answer, taken) {
-                (Some(Answer::Waiting), _) | (_, false) => Some(Answer::Waiting),
-                (_, true) => Some(Answer::Taken),
-            };
+    /// Notes where a client stands, which subscribed to something or has caught up.
+    pub(super) fn note(&self, proxy: &Proxy) {
+        if let Some(ballot) = self.running(proxy) {
+            self.enter(&ballot, proxy);
+            self.heard.notify_one();
         }
-        answer
+    }
+
+    /// Notes that a client refused a response, if what is tried was in it.
+    pub(super) fn refused(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
+        let Some(ballot) = self.running(proxy) else {
+            return;
+        };
+        // A bisecting offer is there to be refused.
+        if response.probe || response.sequence < ballot.since {
+            return;
+        }
+        let snapshot = self.canaries.snapshot();
+        let nothing = Collection::default();
+        let collection = snapshot.collection(&response.type_url).unwrap_or(&nothing);
+        let concerned = match ballot.touched.get(&response.type_url) {
+            None => false,
+            Some(Names::All) => true,
+            Some(Names::Some(names)) => names
+                .iter()
+                .any(|name| tells(response, proxy, collection, name)),
+        };
+        if concerned {
+            ballot.refuse(&proxy.node.id, &rejection.message);
+            self.heard.notify_one();
+        }
+    }
+
+    fn running(&self, proxy: &Proxy) -> Option<Arc<Ballot>> {
+        let ballot = self.ballot.load_full()?;
+        self.is_canary(proxy).then_some(ballot)
+    }
+
+    fn is_canary(&self, proxy: &Proxy) -> bool {
+        self.plan.is_canary(&proxy.node.id)
+    }
+
+    fn enter(&self, ballot: &Ballot, proxy: &Proxy) {
+        for (type_url, names) in &ballot.touched {
+            ballot.enter(&proxy.node.id, type_url, proxy.stream, |before| {
+                let standing = self.standing(ballot.since, type_url, names, proxy);
+                // One that is ending leaves what it was interested in first: what was noted before holds.
+                if proxy.is_gone() { before } else { standing }
+            });
+        }
+    }
+
+    /// Whether one stream has caught up with a wave on one type; `None` if it does not concern it.
+    fn standing(
+        &self,
+        since: u64,
+        type_url: &TypeUrl,
+        names: &Names,
+        proxy: &Proxy,
+    ) -> Option<bool> {
+        let interest = self.canaries.interest();
+        let wants = |topic: Topic| interest.includes(&topic, proxy.stream);
+        let caught_up = || proxy.caught_up(type_url) >= since;
+        let Names::Some(names) = names else {
+            if !wants(Topic::Type(type_url.clone())) {
+                return None;
+            }
+            // Whom an absent rule concerns shows in who is sent something.
+            let caught_up = caught_up();
+            let status = proxy.of_type(type_url);
+            let sent = status.and_then(|status| status.sent);
+            let concerned = !caught_up || sent.is_some_and(|sent| sent.sequence >= since);
+            return concerned.then_some(caught_up);
+        };
+        let snapshot = self.canaries.snapshot();
+        let nothing = Collection::default();
+        let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+        let wildcard = wants(Topic::Wildcard(type_url.clone()));
+        let concerned = names.iter().any(|name| {
+            let by_name = wants(Topic::Name(type_url.clone(), Arc::clone(name)));
+            (by_name || wildcard)
+                && proxy.scope.permits(type_url, name)
+                && is_told(proxy, type_url, collection, name, by_name)
+        });
+        concerned.then(caught_up)
     }
 }
 
-/// What one canary has made of a wave.
-enum Answer {
-    Taken,
-    Waiting,
-    Refused(String),
+/// Whether a client is told what `name` stands for now.
+fn is_told(
+    proxy: &Proxy,
+    type_url: &TypeUrl,
+    collection: &Collection,
+    name: &str,
+    by_name: bool,
+) -> bool {
+    let complete = !proxy.transport.delta && type_url.is_full_state();
+    if by_name {
+        // In SotW, that nothing is there shows only in a response that must be complete.
+        let removals = proxy.transport.delta || complete;
+        let withheld = matches!(collection.answer(name), Answer::Withheld);
+        return !withheld && (removals || collection.is_answered(name));
+    }
+    if complete && collection.withholds_anything() {
+        return false;
+    }
+    match collection.answer_to_wildcard(name) {
+        Answer::Resource(_) | Answer::Failed(_) => true,
+        Answer::Missing => proxy.transport.delta || complete,
+        Answer::Withheld => false,
+    }
+}
+
+/// Whether `response` says of `name` what is published now.
+fn tells(response: &Response, proxy: &Proxy, collection: &Collection, name: &str) -> bool {
+    let published = collection.published(name);
+    if let Some(sent) = response.resource(name) {
+        // It may also be a stand-in.
+        let answer = || collection.answer(name);
+        return published.is_some_and(|published| published.version() == sent.version())
+            || matches!(answer(), Answer::Resource(answer) if answer.version() == sent.version());
+    }
+    let complete = !proxy.transport.delta && response.type_url.is_full_state();
+    let failed = response.failed.iter().any(|(failed, _)| **failed == *name);
+    let removed = response.removed.iter().any(|removed| **removed == *name);
+    published.is_none() && (complete || failed || removed)
 }
