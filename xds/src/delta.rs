@@ -90,8 +90,10 @@ impl Delta {
         self.mux.next(snapshot, now)
     }
 
-    /// The types of which the client was sent all there is in `snapshot`, and has answered, be it with a refusal.
-    pub fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+    /// Up to which publication the client was sent all there is of each type, and has answered, be it with a refusal.
+    ///
+    /// `snapshot` is the one that [`next`](Self::next) was asked with last; types of which nothing is known yet are left out.
+    pub fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
         self.mux.caught_up(snapshot)
     }
 

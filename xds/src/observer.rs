@@ -32,7 +32,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (proxy, response, rejection);
     }
 
-    /// A client was sent all there is of some type, and has answered; [`Proxy::caught_up`] says up to which publication.
+    /// A client has answered for all there was of some type; [`Proxy::caught_up`] says up to which publication.
     fn caught_up(&self, proxy: &Proxy) {
         let _ = proxy;
     }

@@ -156,18 +156,18 @@ impl Proxy {
         mark.map_or(0, |(_, sequence)| *sequence)
     }
 
-    /// Notes that it has caught up with publication `sequence` of these types, and says whether that is news.
-    pub(crate) fn catch_up(&self, types: &[TypeUrl], sequence: u64) -> bool {
-        let news = types
-            .iter()
-            .any(|type_url| self.caught_up(type_url) != sequence);
-        if news {
-            let mut marks = Vec::clone(&self.caught_up.load());
-            marks.retain(|(marked, _)| !types.contains(marked));
-            marks.extend(types.iter().map(|type_url| (type_url.clone(), sequence)));
-            self.caught_up.store(Arc::new(marks));
+    /// Notes up to which publication it has caught up with these types, and says whether that is news.
+    pub(crate) fn catch_up(&self, types: &[(TypeUrl, u64)]) -> bool {
+        let is_news = |(type_url, sequence): &&(TypeUrl, u64)| self.caught_up(type_url) < *sequence;
+        let news: Vec<_> = types.iter().filter(is_news).cloned().collect();
+        if news.is_empty() {
+            return false;
         }
-        news
+        let mut marks = Vec::clone(&self.caught_up.load());
+        marks.retain(|(marked, _)| news.iter().all(|(type_url, _)| type_url != marked));
+        marks.extend(news);
+        self.caught_up.store(Arc::new(marks));
+        true
     }
 
     /// Notes that it is owed something, where these events change what it subscribes to; to be called before anybody can see that.

@@ -72,10 +72,9 @@ impl Store {
         }
     }
 
-    /// What `update` would change, and in which publication, where nobody else publishes meanwhile.
-    pub(crate) fn preview(&self, update: &Update) -> (u64, Changes) {
-        let (next, changes) = update.apply(&self.snapshot());
-        (next.sequence(), changes)
+    /// The snapshot that `update` would make, and what would differ in it, where nobody else publishes meanwhile.
+    pub(crate) fn preview(&self, update: &Update) -> (Snapshot, Changes) {
+        update.apply(&self.snapshot())
     }
 
     /// Who is to be woken by what.

@@ -2,29 +2,75 @@
 //!
 //! This is the decision alone, without IO; [`Waves`](crate::server::Waves) carries it out.
 //!
-//! What it does not do well yet: waves that follow each other within one are joined and judged as the newest, so a refusal of the older one
-//! may go unheard; a canary that vanishes is not waited for; and one that reconnects holding a change already is waited for in vain.
-//! Publish one change at a time, and wait for its end before the next.
+//! A wave says what canaries make of a change as they answer it: that they took it, not that it does them good.
+//! A canary that no longer asks for what is tried when it is back is waited for until the end of the wave's patience.
+//! Who says that it is a canary can refuse any change: go by what only you can give, such as ids in bootstraps that you write,
+//! or demand certificates.
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::node::Node;
 use crate::version::Version;
 
 /// How waves go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WavePlan {
-    /// How many of a hundred nodes are canaries, by a hash of their ids, which is the same on every replica.
-    pub canaries: u8,
+    /// Which nodes get a change first.
+    pub canaries: Canaries,
     /// How many of a hundred canaries that a change concerns must take it, before it goes to the others.
     pub quorum: u8,
     /// How long they have.
+    ///
+    /// What is taken away may wait for [`Limits::hold`](crate::protocol::Limits) on the way to them; this should be longer.
     pub patience: Duration,
     /// What happens when they have not answered by then.
     pub overdue: Resolve,
     /// What happens where no canary that the change concerns was ever connected during the wave.
     pub alone: Resolve,
+}
+
+/// Which nodes get a change first.
+///
+/// ```
+/// use fusegate_xds::node::Node;
+/// use fusegate_xds::wave::Canaries;
+///
+/// let listed = Canaries::chosen(|node| ["edge-1", "edge-2"].contains(&node.id.as_str()));
+/// let near = Canaries::chosen(|node| node.locality.starts_with("eu-west/"));
+/// let some = Canaries::percent(10);
+/// let node = Node { id: "edge-2".into(), ..Node::default() };
+/// assert!(listed.includes(&node) && !near.includes(&node));
+/// # drop(some);
+/// ```
+#[derive(Clone)]
+pub struct Canaries(Arc<dyn Fn(&Node) -> bool + Send + Sync>);
+
+impl Canaries {
+    /// The nodes of which `choose` says so.
+    ///
+    /// It must always say the same of the same node, and not block: it is asked whenever a node is heard of.
+    pub fn chosen(choose: impl Fn(&Node) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(choose))
+    }
+
+    /// So many of a hundred nodes, by a hash of their ids, which is the same on every replica.
+    pub fn percent(share: u8) -> Self {
+        Self::chosen(move |node| Version::of(node.id.as_bytes()).value() % 100 < u128::from(share))
+    }
+
+    /// Whether `node` is one of them.
+    pub fn includes(&self, node: &Node) -> bool {
+        (self.0)(node)
+    }
+}
+
+impl Debug for Canaries {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Canaries")
+    }
 }
 
 /// How a wave ends that the canaries don't decide.
@@ -39,7 +85,7 @@ pub enum Resolve {
 impl Default for WavePlan {
     fn default() -> Self {
         Self {
-            canaries: 10,
+            canaries: Canaries::percent(10),
             quorum: 100,
             // An Envoy answers within milliseconds, and one that is busy warming within seconds.
             patience: Duration::from_secs(30),
@@ -48,13 +94,6 @@ impl Default for WavePlan {
             // … but a fleet without canaries must be able to change.
             alone: Resolve::Proceed,
         }
-    }
-}
-
-impl WavePlan {
-    /// Whether the node of this id is a canary.
-    pub fn is_canary(&self, node: &str) -> bool {
-        Version::of(node.as_bytes()).value() % 100 < u128::from(self.canaries)
     }
 }
 
@@ -129,7 +168,8 @@ mod tests {
 
     use rstest::rstest;
 
-    use super::{Answers, Cause, Resolve, Wave, WavePlan};
+    use super::{Answers, Canaries, Cause, Resolve, Wave, WavePlan};
+    use crate::node::Node;
 
     fn nodes(numbers: Range<u64>) -> BTreeSet<Arc<str>> {
         numbers
@@ -169,18 +209,17 @@ mod tests {
 
     #[test]
     fn about_the_share_asked_for_are_canaries_and_always_the_same() {
-        let plan = WavePlan {
-            canaries: 20,
-            ..WavePlan::default()
+        let count = |share| {
+            let canaries = Canaries::percent(share);
+            let node = |number| Node {
+                id: format!("edge-{number}"),
+                ..Node::default()
+            };
+            let nodes = (0..1_000).map(node);
+            nodes.filter(|node| canaries.includes(node)).count()
         };
-        let canary = |number: &u32| plan.is_canary(&format!("edge-{number}"));
-        let canaries = (0..1_000).filter(canary).count();
-        assert!((150..250).contains(&canaries), "{canaries}");
-        assert_eq!((0..1_000).filter(canary).count(), canaries);
-        let none = WavePlan {
-            canaries: 0,
-            ..plan
-        };
-        assert!(!(0..1_000).any(|number| none.is_canary(&format!("edge-{number}"))));
+        assert!((150..250).contains(&count(20)), "{}", count(20));
+        assert_eq!(count(20), count(20));
+        assert_eq!((count(0), count(100)), (0, 1_000));
     }
 }

@@ -19,12 +19,16 @@ pub(super) struct Subscription {
     ledger: Ledger,
     /// Responses that await their answer, oldest first.
     unanswered: VecDeque<Sent>,
+    /// Up to which publication all there is was sent and answered.
+    answered: u64,
 }
 
 #[derive(Debug)]
 struct Sent {
     response: Arc<Response>,
     keys: Vec<Arc<str>>,
+    /// The publication of which nothing is left to be sent after it.
+    all_of: Option<u64>,
 }
 
 impl Subscription {
@@ -34,7 +38,7 @@ impl Subscription {
     pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
         let answers = |sent: &Sent| sent.response.nonce.matches(&request.nonce);
         let position = self.unanswered.iter().position(answers)?;
-        let sent = self.unanswered.remove(position)?;
+        let sent = self.take_unanswered(position)?;
         match &request.rejection {
             None => {
                 self.ledger.take(&sent.response, &sent.keys, bisect, false);
@@ -45,6 +49,25 @@ impl Subscription {
                 self.ledger.refuse(response, keys, rejection, bisect, false);
                 Some(Event::Nacked(sent.response, rejection.clone()))
             }
+        }
+    }
+
+    /// The response at this position, which is answered now; all that was sent up to it is answered once those before it are, too.
+    fn take_unanswered(&mut self, position: usize) -> Option<Sent> {
+        let sent = self.unanswered.remove(position)?;
+        let before = position.checked_sub(1);
+        match before.and_then(|before| self.unanswered.get_mut(before)) {
+            Some(before) => before.all_of = before.all_of.max(sent.all_of),
+            None => self.answered = sent.all_of.unwrap_or(self.answered),
+        }
+        Some(sent)
+    }
+
+    /// Something else is subscribed to: what was answered so far is not all any more.
+    fn owe(&mut self) {
+        self.answered = 0;
+        for sent in &mut self.unanswered {
+            sent.all_of = None;
         }
     }
 
@@ -72,6 +95,9 @@ impl Subscription {
             for (name, version) in &request.held {
                 self.ledger.recall(name, Version::parse(version));
             }
+        }
+        if !changes.is_empty() {
+            self.owe();
         }
         changes
     }
@@ -166,15 +192,21 @@ impl protocol::Subscription for Subscription {
             response.version = self.ledger.disguise(response.version);
             Due::of(response)
         };
+        let all = self.has_sent_all(ask.collection);
         self.unanswered.push_back(Sent {
             response: Arc::clone(&due.response),
             keys,
+            all_of: all.then_some(ask.sequence),
         });
         Some(due)
     }
 
     fn awaits_answer(&self) -> bool {
         !self.unanswered.is_empty()
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered
     }
 
     fn awaits_answer_for(&self, key: &str) -> bool {

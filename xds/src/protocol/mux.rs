@@ -28,10 +28,13 @@ pub(crate) trait Subscription: Default {
     /// Whether a response awaits its answer.
     fn awaits_answer(&self) -> bool;
 
-    /// Whether a response is to go whose content the ledger holds for delivered already.
-    fn owes_response(&self) -> bool {
-        false
+    /// Whether all there is was sent; some of it may await its answer.
+    fn has_sent_all(&self, collection: &Collection) -> bool {
+        self.ledger().is_caught_up(collection)
     }
+
+    /// Up to which publication all there is was sent and answered, whatever is under way since; 0 if that is not known.
+    fn answered(&self) -> u64;
 
     /// Whether a response that answers the subscribed name `key` awaits its answer.
     fn awaits_answer_for(&self, key: &str) -> bool;

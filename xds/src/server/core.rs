@@ -40,8 +40,8 @@ pub(super) trait Core: Send + Unpin + 'static {
     /// The response that was due last can't be sent.
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
-    /// The types of which all has been sent and answered.
-    fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl>;
+    /// Up to which publication all there is of each type has been sent and answered.
+    fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)>;
     fn interest(&mut self) -> Vec<InterestChange>;
     fn types(&self) -> Vec<TypeUrl>;
     fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>);
@@ -111,7 +111,7 @@ impl Core for Sotw {
         self.wake_at()
     }
 
-    fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+    fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
         self.caught_up(snapshot)
     }
 
@@ -185,7 +185,7 @@ impl Core for Delta {
         self.wake_at()
     }
 
-    fn caught_up(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
+    fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
         self.caught_up(snapshot)
     }
 

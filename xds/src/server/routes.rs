@@ -1,5 +1,6 @@
 //! The routes: which path is which service, and what it serves.
 
+use crate::protocol::Refusal;
 use crate::proxies::Transport;
 use crate::type_url::TypeUrl;
 
@@ -60,6 +61,25 @@ pub(super) struct Route {
     /// The one type it serves; any if `None`.
     pub(super) only: Option<TypeUrl>,
     pub(super) transport: Transport,
+}
+
+impl Route {
+    /// Rule 2: a type's own service implies the type, an aggregated stream does not.
+    pub(super) fn check_type(&self, type_url: &mut String) -> Result<(), Refusal> {
+        match &self.only {
+            None if type_url.is_empty() => Err(Refusal::MissingTypeUrl),
+            None => Ok(()),
+            Some(only) if type_url.is_empty() => {
+                only.as_str().clone_into(type_url);
+                Ok(())
+            }
+            Some(only) if only.as_str() == *type_url => Ok(()),
+            Some(only) => Err(Refusal::WrongType {
+                expected: only.clone(),
+                got: TypeUrl::new(type_url),
+            }),
+        }
+    }
 }
 
 /// The route of a request path, such as `/envoy.service.runtime.v3.RuntimeDiscoveryService/StreamRuntime`.

@@ -25,7 +25,7 @@ use crate::encode;
 use crate::node::Node;
 use crate::protocol::{Event, Refusal, Rejection, Response};
 use crate::proxies::{Book, Client, Proxy};
-use crate::snapshot::{InterestChange, Topic};
+use crate::snapshot::{InterestChange, Snapshot, Topic};
 use crate::store::{Store, Wake};
 use crate::sync::AtomicWaker;
 use crate::type_url::TypeUrl;
@@ -54,6 +54,8 @@ pub(super) struct DiscoveryStream<C: Core> {
     /// Set while something is due at a certain time.
     alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
+    /// The client has answered something since it was last noted how far it is.
+    answered: bool,
     /// Until it has been answered for the first time.
     turn: Option<Turn>,
     _place: Place,
@@ -93,6 +95,7 @@ impl<C: Core> DiscoveryStream<C> {
             merging: None,
             alarm: None,
             ended: false,
+            answered: false,
             turn: Some(turn),
             _place: place,
             shared,
@@ -125,7 +128,7 @@ impl<C: Core> DiscoveryStream<C> {
     fn accept(&mut self, mut message: C::Message) -> Result<(), Refusal> {
         let node = C::take_node(&mut message);
         let Identity { proxy, store } = self.identify(node)?;
-        self.check_type(C::type_url(&mut message))?;
+        self.route.check_type(C::type_url(&mut message))?;
         let held = C::held(&message);
         let held = (!held.is_empty()).then(|| (TypeUrl::new(C::type_url(&mut message)), held));
         let mut events = self.core.accept(message)?;
@@ -135,6 +138,9 @@ impl<C: Core> DiscoveryStream<C> {
         store.interest().note(&self.wake, &interest);
         self.note_denied(&proxy, &interest);
         self.urgent |= !interest.is_empty();
+        self.answered |= events
+            .iter()
+            .any(|event| matches!(event, Event::Acked(_) | Event::Nacked(..)));
         self.report(&proxy, &events);
         if let Some((type_url, held)) = held {
             self.book.held(&type_url, &held);
@@ -196,23 +202,6 @@ impl<C: Core> DiscoveryStream<C> {
                 let (node, peer) = (&proxy.node.id, &proxy.peer);
                 tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that it may not have");
             }
-        }
-    }
-
-    /// Rule 2: a type's own service implies the type, an aggregated stream does not.
-    fn check_type(&self, type_url: &mut String) -> Result<(), Refusal> {
-        match &self.route.only {
-            None if type_url.is_empty() => Err(Refusal::MissingTypeUrl),
-            None => Ok(()),
-            Some(only) if type_url.is_empty() => {
-                only.as_str().clone_into(type_url);
-                Ok(())
-            }
-            Some(only) if only.as_str() == *type_url => Ok(()),
-            Some(only) => Err(Refusal::WrongType {
-                expected: only.clone(),
-                got: TypeUrl::new(type_url),
-            }),
         }
     }
 
@@ -286,16 +275,24 @@ impl<C: Core> DiscoveryStream<C> {
             self.report(&proxy, &news);
             self.pace.sent(now);
             self.shared.counters.responses.inc();
+            if self.answered {
+                self.note_standing(&proxy, &snapshot);
+            }
             return Ok(Some(response));
         }
         self.urgent = false;
         let news = self.core.news();
         self.report(&proxy, &news);
-        let caught_up = Core::caught_up(&self.core, &snapshot);
-        if proxy.catch_up(&caught_up, snapshot.sequence()) {
-            self.shared.observer.caught_up(&proxy);
-        }
+        self.note_standing(&proxy, &snapshot);
         Ok(None)
+    }
+
+    /// Notes how far the client is, even if there is always more to be sent to it.
+    fn note_standing(&mut self, proxy: &Proxy, snapshot: &Snapshot) {
+        self.answered = false;
+        if proxy.catch_up(&Core::caught_up(&self.core, snapshot)) {
+            self.shared.observer.caught_up(proxy);
+        }
     }
 
     /// Parks a response that is too large to be sent; everything else goes on.

@@ -2,6 +2,7 @@
 
 mod ballot;
 mod listener;
+mod queue;
 mod sides;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::store::Update;
 use crate::wave::{Answers, Cause, Resolve, Wave, WavePlan};
 use ballot::Ballot;
 use listener::Listener;
+use queue::{Batch, Order, Publisher, Queue};
 use sides::Sides;
 
 /// How many updates may wait for a wave; past this, publishing them waits before they are ordered.
@@ -30,12 +32,13 @@ const QUEUE: usize = 1_024;
 /// Publishes in [waves](crate::wave): to the canaries first, and to the others once they have taken it.
 ///
 /// A node is served from the store of its side, whenever it connects; so it is an [`Assign`].
-/// Updates that come while a wave is under way wait for its end, and are then tried together, in one wave that decides for all of them.
+/// Updates that come while a wave is under way wait for its end, and are then tried together.
+/// Where canaries refuse that, each of them is tried in a wave of its own, in the order in which they were published, so that only those go back that were refused.
 /// An urgent update goes to all at once, and never waits for a wave; what waited and was published earlier does not undo it.
 ///
 /// A canary has taken a change when it has answered for all that it was sent, and a refusal counts where what it refused
-/// was in the response as it is published; what it refuses together with other changes it refuses, and offers of a
-/// [bisecting](crate::bisect) search don't count.
+/// was in the response as it is tried; what it refuses together with other changes it refuses, unless it has taken it before,
+/// and offers of a [bisecting](crate::bisect) search don't count.
 /// Canaries are counted by the ids of their nodes: one that goes without having answered is waited for until it is back,
 /// so that a change which kills its canaries does not pass. Two clients of one id are one canary, and may cover for each other.
 ///
@@ -62,29 +65,14 @@ const QUEUE: usize = 1_024;
 #[derive(Clone)]
 pub struct Waves {
     sides: Arc<Sides>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Ordered>,
     room: Arc<Semaphore>,
 }
 
-/// What is to be published.
-struct Order {
-    update: Update,
-    publisher: Publisher,
+/// An update, and how it is to be published.
+struct Ordered {
+    order: Order,
     urgent: bool,
-}
-
-/// Who waits for the end of a wave.
-struct Publisher {
-    ended: oneshot::Sender<Ended>,
-    /// Its place among those that wait; none if it is urgent.
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-/// What is to be tried together.
-#[derive(Default)]
-struct Batch {
-    update: Update,
-    publishers: Vec<Publisher>,
 }
 
 /// How a wave ended.
@@ -111,10 +99,10 @@ pub struct NotConducted;
 #[must_use = "nothing is published until the conductor runs"]
 pub struct Conductor {
     sides: Arc<Sides>,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::Receiver<Ordered>,
     current: Option<Current>,
     /// What came meanwhile.
-    waiting: Batch,
+    queue: Queue,
     begun: Instant,
 }
 
@@ -122,7 +110,7 @@ pub struct Conductor {
 struct Current {
     wave: Wave,
     ballot: Arc<Ballot>,
-    publishers: Vec<Publisher>,
+    batch: Batch,
 }
 
 impl Waves {
@@ -140,7 +128,7 @@ impl Waves {
             sides: Arc::clone(&sides),
             orders: receiver,
             current: None,
-            waiting: Batch::default(),
+            queue: Queue::default(),
             begun: Instant::now(),
         };
         let room = Arc::new(Semaphore::new(QUEUE));
@@ -179,15 +167,14 @@ impl Waves {
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Ended, NotConducted> {
         let (ended, end) = oneshot::channel();
-        let order = Order {
-            update,
-            urgent: place.is_none(),
-            publisher: Publisher {
-                ended,
-                _place: place,
-            },
+        let urgent = place.is_none();
+        let publisher = Publisher {
+            ended,
+            _place: place,
         };
-        self.orders.send(order).await.map_err(|_| NotConducted)?;
+        let order = Order { update, publisher };
+        let ordered = Ordered { order, urgent };
+        self.orders.send(ordered).await.map_err(|_| NotConducted)?;
         end.await.map_err(|_| NotConducted)
     }
 }
@@ -195,7 +182,7 @@ impl Waves {
 impl Assign for Waves {
     fn assign(&self, node: &Node, _: &Peer) -> Option<Assignment> {
         let sides = &self.sides;
-        let store = if sides.plan.is_canary(&node.id) {
+        let store = if sides.plan.canaries.includes(node) {
             &sides.canaries
         } else {
             &sides.others
@@ -223,8 +210,7 @@ impl Conductor {
                 () = sleep_until(deadline), if self.current.is_some() => {}
             }
             self.judge(&proxies);
-            if self.current.is_none() && !self.waiting.publishers.is_empty() {
-                self.begin();
+            while self.current.is_none() && self.begin(&proxies) {
                 self.judge(&proxies);
             }
         }
@@ -237,45 +223,39 @@ impl Conductor {
         }
     }
 
-    fn take(&mut self, order: Order) {
-        let Order {
-            update,
-            publisher,
-            urgent,
-        } = order;
-        let waiting = &mut self.waiting;
-        if urgent {
-            self.sides.canaries.publish(update.clone());
-            self.sides.others.publish(update.clone());
-            tell(publisher, Resolve::Proceed, Cause::Urgent);
-        } else {
-            waiting.publishers.push(publisher);
-        }
-        // What was published before an urgent update must not undo it later; so that comes once more, in its place.
-        if !waiting.publishers.is_empty() {
-            waiting.update = std::mem::take(&mut waiting.update).then(update);
-        }
-    }
-
-    fn begin(&mut self) {
-        let Batch { update, publishers } = std::mem::take(&mut self.waiting);
-        let sides = &self.sides;
-        let (since, touched) = sides.canaries.preview(&update);
-        if touched.is_empty() {
-            for publisher in publishers {
-                tell(publisher, Resolve::Proceed, Cause::Alone);
-            }
+    fn take(&mut self, Ordered { order, urgent }: Ordered) {
+        if !urgent {
+            self.queue.push(order);
             return;
         }
-        // It is there before the first client can answer.
-        let ballot = Arc::new(Ballot::new(touched, since));
+        self.sides.canaries.publish(order.update.clone());
+        self.sides.others.publish(order.update.clone());
+        self.queue.overtake(&order.update);
+        order.publisher.tell(untried(Cause::Urgent));
+    }
+
+    /// Begins the next wave; false if nothing waits.
+    fn begin(&mut self, proxies: &Proxies) -> bool {
+        let sides = &self.sides;
+        let Some((update, batch)) = self.queue.next(&sides.others.snapshot()) else {
+            return false;
+        };
+        let (tried, touched) = sides.canaries.preview(&update);
+        if touched.is_empty() {
+            batch.tell(&untried(Cause::Alone));
+            return true;
+        }
+        // It is there before the first client can answer, and lists all who are before the first can be gone of it.
+        let ballot = Arc::new(Ballot::new(touched, tried));
         sides.ballot.store(Some(Arc::clone(&ballot)));
+        sides.enter_all(&ballot, proxies);
         sides.canaries.publish(update);
         self.current = Some(Current {
             wave: Wave::new(sides.plan.clone(), self.begun.elapsed()),
             ballot,
-            publishers,
+            batch,
         });
+        true
     }
 
     fn judge(&mut self, proxies: &Proxies) {
@@ -291,7 +271,7 @@ impl Conductor {
 
     /// Makes the two sides equal again.
     fn end(&mut self, resolve: Resolve, cause: Cause, answers: &Answers) {
-        let Some(current) = self.current.take() else {
+        let Some(Current { ballot, batch, .. }) = self.current.take() else {
             return;
         };
         let (from, to) = match resolve {
@@ -300,7 +280,7 @@ impl Conductor {
         };
         self.sides.ballot.store(None);
         if cause != Cause::Shutdown {
-            to.publish(Update::copying(&from.snapshot(), &current.ballot.touched));
+            to.publish(Update::copying(&from.snapshot(), &ballot.touched));
         }
         let asked = answers.taken.len() + answers.waiting.len() + answers.refused.len();
         let ended = Ended {
@@ -308,25 +288,27 @@ impl Conductor {
             cause,
             asked,
             taken: answers.taken.len(),
-            refusals: current.ballot.refusals(),
+            refusals: ballot.refusals(),
         };
-        tracing::info!(?ended, "a wave has ended");
-        for publisher in current.publishers {
-            // Whoever published it may have gone.
-            drop(publisher.ended.send(ended.clone()));
+        tracing::info!(updates = batch.len(), ?ended, "a wave has ended");
+        if cause == Cause::Refused && batch.len() > 1 {
+            self.queue.take_back(batch);
+        } else {
+            batch.tell(&ended);
         }
     }
 }
 
-/// Tells the publisher of a change that no canary was asked about.
-fn tell(publisher: Publisher, resolve: Resolve, cause: Cause) {
-    let told = publisher.ended.send(Ended {
-        resolve,
+/// The end of an update that no canary was asked about.
+fn untried(cause: Cause) -> Ended {
+    Ended {
+        resolve: Resolve::Proceed,
         cause,
         asked: 0,
         taken: 0,
         refusals: Vec::new(),
-    });
-    // Whoever published it may have gone.
-    drop(told);
+    }
 }
+
+#[cfg(test)]
+mod tests;

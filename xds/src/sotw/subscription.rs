@@ -10,7 +10,7 @@ use crate::protocol::{
     self, Ask, Demand, Due, Event, Ledger, Nonce, Rejection, Response, Selection, View,
 };
 use crate::resource::Resource;
-use crate::snapshot::{Answer, InterestChange, Topic};
+use crate::snapshot::{Answer, Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 
 const WILDCARD: &str = "*";
@@ -19,8 +19,10 @@ const WILDCARD: &str = "*";
 #[derive(Debug, Default)]
 pub(super) struct Subscription {
     ledger: Ledger,
-    /// The last response, and the names it answered, while it awaits its answer (rule 10).
-    outstanding: Option<(Arc<Response>, Vec<Arc<str>>)>,
+    /// The last response, while it awaits its answer (rule 10).
+    outstanding: Option<Sent>,
+    /// Up to which publication all there is was sent and answered.
+    answered: u64,
     /// The nonce of the last response.
     last: Option<Nonce>,
     /// The nonce of the response before it.
@@ -30,6 +32,15 @@ pub(super) struct Subscription {
     /// A complete response must go even if the client has all of it: a name was added to the subscription.
     full_due: bool,
     started: bool,
+}
+
+#[derive(Debug)]
+struct Sent {
+    response: Arc<Response>,
+    /// The names that it answered.
+    keys: Vec<Arc<str>>,
+    /// The publication of which nothing is left to be sent after it.
+    all_of: Option<u64>,
 }
 
 impl Subscription {
@@ -45,7 +56,7 @@ impl Subscription {
         if let Some(rejection) = &request.rejection {
             return self.refuse(rejection.clone(), bisect);
         }
-        let (response, keys) = self.outstanding.take()?;
+        let (response, keys) = self.take_outstanding()?;
         let complete = response.type_url.is_full_state();
         self.ledger.take(&response, &keys, bisect, complete);
         Some(Event::Acked(response))
@@ -60,8 +71,15 @@ impl Subscription {
         refused
     }
 
+    /// The response that is answered now, and the names that it answered.
+    fn take_outstanding(&mut self) -> Option<(Arc<Response>, Vec<Arc<str>>)> {
+        let sent = self.outstanding.take()?;
+        self.answered = sent.all_of.unwrap_or(self.answered);
+        Some((sent.response, sent.keys))
+    }
+
     fn refuse(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
-        let (response, keys) = self.outstanding.take()?;
+        let (response, keys) = self.take_outstanding()?;
         let complete = response.type_url.is_full_state();
         self.ledger
             .refuse(&response, &keys, &rejection, bisect, complete);
@@ -91,10 +109,22 @@ impl Subscription {
                     type_url.clone(),
                     Arc::clone(name),
                 )));
-                self.full_due = true;
+                // Other types are sent what changed, and only that is owed.
+                self.full_due |= type_url.is_full_state();
             }
         }
+        if !changes.is_empty() {
+            self.owe();
+        }
         changes
+    }
+
+    /// Something else is subscribed to: what was answered so far is not all any more.
+    fn owe(&mut self) {
+        self.answered = 0;
+        if let Some(sent) = &mut self.outstanding {
+            sent.all_of = None;
+        }
     }
 
     /// Only what changed, for a type whose responses need not be complete; missing names are remembered (rules 16, 17).
@@ -267,7 +297,12 @@ impl protocol::Subscription for Subscription {
         response.version = self.ledger.disguise(response.version);
         let response = Arc::new(response);
         self.before = self.last.replace(response.nonce);
-        self.outstanding = Some((Arc::clone(&response), keys));
+        let all = self.has_sent_all(ask.collection);
+        self.outstanding = Some(Sent {
+            response: Arc::clone(&response),
+            keys,
+            all_of: all.then_some(ask.sequence),
+        });
         let changed = answered.changed;
         Some(Due { response, changed })
     }
@@ -276,13 +311,17 @@ impl protocol::Subscription for Subscription {
         self.outstanding.is_some()
     }
 
-    fn owes_response(&self) -> bool {
-        self.full_due
+    fn has_sent_all(&self, collection: &Collection) -> bool {
+        !self.full_due && self.ledger.is_caught_up(collection)
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered
     }
 
     fn awaits_answer_for(&self, key: &str) -> bool {
         let outstanding = self.outstanding.as_ref();
-        outstanding.is_some_and(|(_, keys)| keys.iter().any(|sent| &**sent == key))
+        outstanding.is_some_and(|sent| sent.keys.iter().any(|sent| &**sent == key))
     }
 
     fn ledger(&self) -> &Ledger {

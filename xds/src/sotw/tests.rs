@@ -5,6 +5,7 @@ mod model;
 mod order;
 mod rules;
 mod scope;
+mod standing;
 mod ttl;
 
 use std::sync::Arc;

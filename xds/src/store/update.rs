@@ -28,6 +28,20 @@ enum Step {
     Absent(Absent),
 }
 
+impl Step {
+    /// The one name that it is about; `None` if it is about the whole type.
+    fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Put(resource) => Some(Arc::clone(resource.name())),
+            Self::Remove(name)
+            | Self::Fail(name, _)
+            | Self::Withhold(name)
+            | Self::Release(name) => Some(Arc::clone(name)),
+            Self::Replace(_) | Self::Absent(_) => None,
+        }
+    }
+}
+
 impl Update {
     /// The update that changes nothing.
     pub fn new() -> Self {
@@ -101,6 +115,16 @@ impl Update {
             };
         }
         update
+    }
+
+    /// What it is about, whether that changes or not.
+    pub(crate) fn reach(&self) -> Changes {
+        let reach = self.steps.iter().map(|(type_url, steps)| {
+            let names: Option<BTreeSet<Arc<str>>> = steps.iter().map(Step::name).collect();
+            let names = names.map(|names| Names::Some(names.into_iter().collect()));
+            (type_url.clone(), names.unwrap_or(Names::All))
+        });
+        reach.collect()
     }
 
     fn copy(self, type_url: &TypeUrl, from: &Collection, name: &Arc<str>) -> Self {

@@ -73,7 +73,7 @@ impl Variant {
 /// A running Envoy.
 pub(crate) struct Proxy {
     pub(crate) admin: SocketAddr,
-    _process: Child,
+    process: Child,
     folder: TempDir,
 }
 
@@ -146,7 +146,7 @@ impl Proxy {
         let admin: SocketAddr = admin().unwrap();
         let proxy = Self {
             admin,
-            _process: process,
+            process,
             folder,
         };
         until("Envoy's readiness", 200, async || {
@@ -154,6 +154,13 @@ impl Proxy {
         })
         .await;
         proxy
+    }
+
+    /// Stops it in its tracks: it keeps its connections, and answers nothing.
+    pub(crate) async fn freeze(&self) {
+        let id = self.process.id().unwrap().to_string();
+        let frozen = Command::new("kill").args(["-STOP", &id]).status().await;
+        assert!(frozen.unwrap().success());
     }
 
     /// The value of a runtime key in use; empty if there is none.

@@ -1,11 +1,14 @@
 //! Waves: one Envoy gets a change first, and another only once that one has taken it.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use fusegate_xds::node::Node;
 use fusegate_xds::server::Waves;
-use fusegate_xds::wave::{Cause, Resolve, WavePlan};
-use fusegate_xds::{Config, Server, Update};
+use fusegate_xds::wave::{Canaries, Cause, Resolve, WavePlan};
+use fusegate_xds::{Config, RuntimeValue, Server, Update, runtime};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -25,16 +28,28 @@ async fn plane(plan: WavePlan) -> (Waves, SocketAddr) {
     (waves, address)
 }
 
+fn bank(value: f64) -> Update {
+    Update::new().put(runtime::layer(
+        "bank",
+        [("flag", RuntimeValue::Number(value))],
+    ))
+}
+
 #[tokio::test]
 async fn a_canary_that_refuses_keeps_a_change_from_the_others_and_one_that_takes_it_does_not() {
     Variant::each(async |variant| {
         let plan = WavePlan {
-            canaries: 50,
+            canaries: Canaries::percent(50),
             ..WavePlan::default()
         };
         let side = |canary| {
             let mut ids = (0..).map(|number| format!("edge-{number}"));
-            ids.find(|id| plan.is_canary(id) == canary).unwrap()
+            let node = |id: &str| Node {
+                id: id.into(),
+                ..Node::default()
+            };
+            ids.find(|id| plan.canaries.includes(&node(id)) == canary)
+                .unwrap()
         };
         let (first, second) = (side(true), side(false));
         let (waves, address) = plane(plan.clone()).await;
@@ -82,6 +97,52 @@ async fn a_canary_that_refuses_keeps_a_change_from_the_others_and_one_that_takes
             Vec::<String>::new(),
             "it never saw it"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_canary_that_dies_with_a_change_is_waited_for_and_what_is_urgent_is_not() {
+    Variant::each(async |variant| {
+        let plan = WavePlan {
+            canaries: Canaries::chosen(|node| node.id == "canary"),
+            patience: Duration::from_mins(10),
+            ..WavePlan::default()
+        };
+        let (waves, address) = plane(plan).await;
+        let shop = |number| Update::new().put(layer(number, None));
+        for update in [shop(1.0), bank(1.0)] {
+            waves.publish_urgent(update).await.unwrap();
+        }
+        let start = async |id| Proxy::start_as(id, address, variant, &["shop", "bank"]).await;
+        let (canary, other) = tokio::join!(start("canary"), start("other"));
+        let shows = async |proxy: &Proxy, key: &str, value: &str| {
+            let in_use = async || proxy.runtime(key).await;
+            until(key, value.to_owned(), in_use).await;
+        };
+        for proxy in [&canary, &other] {
+            shows(proxy, "key-7", "1").await;
+            shows(proxy, "flag", "1").await;
+        }
+        canary.freeze().await;
+        let mut wave = pin!(waves.publish(shop(2.0)));
+        assert!(futures::poll!(&mut wave).is_pending());
+        waves.publish_urgent(bank(2.0)).await.unwrap();
+        shows(&other, "flag", "2").await;
+        drop(canary);
+        assert!(futures::poll!(&mut wave).is_pending());
+        assert_eq!(other.runtime("key-7").await, "1");
+
+        let canary = start("canary").await;
+        let ended = wave.await.unwrap();
+        assert_eq!(
+            (ended.cause, ended.asked, ended.taken),
+            (Cause::Quorum, 1, 1)
+        );
+        for proxy in [&canary, &other] {
+            shows(proxy, "key-7", "2").await;
+            shows(proxy, "flag", "2").await;
+        }
     })
     .await;
 }

@@ -160,6 +160,9 @@ impl Run {
         let Some(collection) = snapshot.collection(&TypeUrl::ENDPOINT) else {
             return;
         };
+        let standing = (TypeUrl::ENDPOINT, snapshot.sequence());
+        let standing = self.model.started.then_some(standing);
+        assert_eq!(self.core.caught_up(&snapshot), Vec::from_iter(standing));
         let mut expected = BTreeMap::new();
         if self.model.wildcard {
             expected.extend(

@@ -1,5 +1,7 @@
 //! Waves, with clients that answer when they are told to.
 
+mod order;
+mod standing;
 mod verdicts;
 
 use std::sync::Arc;
@@ -16,11 +18,11 @@ use prost::Message;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Running, Stream, delta_request, sotw_request};
+use super::{DEADLINE, Running, Stream, delta_request, sotw_request};
 use crate::runtime::{self, RuntimeValue};
 use crate::server::{Config, Ended, Server, Waves};
 use crate::store::Update;
-use crate::wave::{Cause, Resolve, WavePlan};
+use crate::wave::{Canaries, Cause, Resolve, WavePlan};
 
 struct Fleet {
     waves: Waves,
@@ -61,12 +63,9 @@ impl Fleet {
         let ids = (0..).map(|number| format!("edge-{number}"));
         let id = ids
             .into_iter()
-            .find(|id| self.plan.is_canary(id) == canary)
+            .find(|id| self.plan.canaries.includes(&known(id)) == canary)
             .unwrap();
-        Node {
-            id,
-            ..Node::default()
-        }
+        named(&id)
     }
 
     async fn subscriber(&self, node: Node, request: DeltaDiscoveryRequest) -> Client {
@@ -121,6 +120,24 @@ impl Client {
     }
 }
 
+/// How a wave ended, which it must do soon.
+async fn end(wave: JoinHandle<Ended>) -> Ended {
+    let ended = tokio::time::timeout(DEADLINE, wave).await;
+    ended.expect("the wave's end within the deadline").unwrap()
+}
+
+fn named(id: &str) -> Node {
+    Node {
+        id: id.into(),
+        ..Node::default()
+    }
+}
+
+/// The same as the server knows it.
+fn known(id: &str) -> crate::node::Node {
+    crate::node::Node::identify(Some(named(id))).unwrap()
+}
+
 fn refused(words: &str) -> RpcStatus {
     RpcStatus {
         code: 3,
@@ -146,7 +163,7 @@ fn layer(name: &str, value: f64) -> Update {
 
 fn halves(patience: Duration) -> WavePlan {
     WavePlan {
-        canaries: 50,
+        canaries: Canaries::percent(50),
         patience,
         ..WavePlan::default()
     }

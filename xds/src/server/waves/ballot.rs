@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
 
+use crate::snapshot::Snapshot;
 use crate::store::Changes;
 use crate::type_url::TypeUrl;
 use crate::wave::Answers;
@@ -22,8 +23,8 @@ type Voter = (Arc<str>, TypeUrl, u64);
 pub(super) struct Ballot {
     /// What differs between the two sides.
     pub(super) touched: Changes,
-    /// The publication on the canaries' side.
-    pub(super) since: u64,
+    /// What the canaries' side is with it, whatever urgent changes make of that since.
+    pub(super) tried: Snapshot,
     /// Whom it was ever seen to concern, and whether they have caught up with it.
     voters: ArcSwap<OrdMap<Voter, bool>>,
     /// The nodes that refused, and the words of the first few.
@@ -31,10 +32,10 @@ pub(super) struct Ballot {
 }
 
 impl Ballot {
-    pub(super) fn new(touched: Changes, since: u64) -> Self {
+    pub(super) fn new(touched: Changes, tried: Snapshot) -> Self {
         Self {
             touched,
-            since,
+            tried,
             voters: ArcSwap::default(),
             refused: ArcSwap::default(),
         }
@@ -60,6 +61,12 @@ impl Ballot {
                 Some(caught_up) => voters.update(voter.clone(), caught_up),
                 None => voters.without(&voter),
             });
+    }
+
+    /// Whether a stream was seen to have caught up on a type.
+    pub(super) fn has_taken(&self, node: &str, type_url: &TypeUrl, stream: u64) -> bool {
+        let voter: Voter = (node.into(), type_url.clone(), stream);
+        self.voters.load().get(&voter) == Some(&true)
     }
 
     /// Notes that a node refused; that is final.
@@ -116,12 +123,13 @@ mod tests {
     use rstest::rstest;
 
     use super::Ballot;
+    use crate::snapshot::Snapshot;
     use crate::store::Changes;
     use crate::type_url::TypeUrl;
 
     /// Enters `node:type:stream=standing`, where a `-` is a stream that is gone, and counts `taken waiting`.
     fn check(votes: &str) -> (Vec<String>, Vec<String>) {
-        let ballot = Ballot::new(Changes::new(), 1);
+        let ballot = Ballot::new(Changes::new(), Snapshot::default());
         let mut live = Vec::new();
         for vote in votes.split(' ').filter(|vote| !vote.is_empty()) {
             let (who, standing) = vote.split_once('=').unwrap();

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::ballot::Ballot;
 use crate::protocol::{Rejection, Response};
 use crate::proxies::{Proxies, Proxy};
-use crate::snapshot::{Answer, Collection, Names, Topic};
+use crate::snapshot::{Answer, Collection, Names, Snapshot, Topic};
 use crate::store::Store;
 use crate::type_url::TypeUrl;
 use crate::wave::{Answers, WavePlan};
@@ -25,12 +25,18 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    /// What the canaries that the wave concerns have made of it, gone ones included.
-    pub(super) fn answers(&self, ballot: &Ballot, proxies: &Proxies) -> Answers {
+    /// Notes where all canaries stand that are connected.
+    pub(super) fn enter_all(&self, ballot: &Ballot, proxies: &Proxies) {
         let all = proxies.list();
         for proxy in all.iter().filter(|proxy| self.is_canary(proxy)) {
             self.enter(ballot, proxy);
         }
+    }
+
+    /// What the canaries that the wave concerns have made of it, gone ones included.
+    pub(super) fn answers(&self, ballot: &Ballot, proxies: &Proxies) -> Answers {
+        self.enter_all(ballot, proxies);
+        let all = proxies.list();
         ballot.count(|stream| {
             let mut all = all.iter();
             all.any(|proxy| proxy.stream == stream && !proxy.is_gone())
@@ -50,14 +56,15 @@ impl Sides {
         let Some(ballot) = self.running(proxy) else {
             return;
         };
-        // A bisecting offer is there to be refused.
-        if response.probe || response.sequence < ballot.since {
+        let (node, type_url) = (&proxy.node.id, &response.type_url);
+        let untried = response.sequence < ballot.tried.sequence();
+        // A bisecting offer is there to be refused; and who has taken a change refuses what came to it since.
+        if untried || response.probe || ballot.has_taken(node, type_url, proxy.stream) {
             return;
         }
-        let snapshot = self.canaries.snapshot();
         let nothing = Collection::default();
-        let collection = snapshot.collection(&response.type_url).unwrap_or(&nothing);
-        let concerned = match ballot.touched.get(&response.type_url) {
+        let collection = ballot.tried.collection(type_url).unwrap_or(&nothing);
+        let concerned = match ballot.touched.get(type_url) {
             None => false,
             Some(Names::All) => true,
             Some(Names::Some(names)) => names
@@ -65,7 +72,7 @@ impl Sides {
                 .any(|name| tells(response, proxy, collection, name)),
         };
         if concerned {
-            ballot.refuse(&proxy.node.id, &rejection.message);
+            ballot.refuse(node, &rejection.message);
             self.heard.notify_one();
         }
     }
@@ -76,13 +83,13 @@ impl Sides {
     }
 
     fn is_canary(&self, proxy: &Proxy) -> bool {
-        self.plan.is_canary(&proxy.node.id)
+        self.plan.canaries.includes(&proxy.node)
     }
 
     fn enter(&self, ballot: &Ballot, proxy: &Proxy) {
         for (type_url, names) in &ballot.touched {
             ballot.enter(&proxy.node.id, type_url, proxy.stream, |before| {
-                let standing = self.standing(ballot.since, type_url, names, proxy);
+                let standing = self.standing(&ballot.tried, type_url, names, proxy);
                 // One that is ending leaves what it was interested in first: what was noted before holds.
                 if proxy.is_gone() { before } else { standing }
             });
@@ -92,13 +99,14 @@ impl Sides {
     /// Whether one stream has caught up with a wave on one type; `None` if it does not concern it.
     fn standing(
         &self,
-        since: u64,
+        tried: &Snapshot,
         type_url: &TypeUrl,
         names: &Names,
         proxy: &Proxy,
     ) -> Option<bool> {
         let interest = self.canaries.interest();
         let wants = |topic: Topic| interest.includes(&topic, proxy.stream);
+        let since = tried.sequence();
         let caught_up = || proxy.caught_up(type_url) >= since;
         let Names::Some(names) = names else {
             if !wants(Topic::Type(type_url.clone())) {
@@ -111,9 +119,8 @@ impl Sides {
             let concerned = !caught_up || sent.is_some_and(|sent| sent.sequence >= since);
             return concerned.then_some(caught_up);
         };
-        let snapshot = self.canaries.snapshot();
         let nothing = Collection::default();
-        let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+        let collection = tried.collection(type_url).unwrap_or(&nothing);
         let wildcard = wants(Topic::Wildcard(type_url.clone()));
         let concerned = names.iter().any(|name| {
             let by_name = wants(Topic::Name(type_url.clone(), Arc::clone(name)));
@@ -125,7 +132,7 @@ impl Sides {
     }
 }
 
-/// Whether a client is told what `name` stands for now.
+/// Whether a client is told what `name` stands for in `collection`.
 fn is_told(
     proxy: &Proxy,
     type_url: &TypeUrl,
@@ -150,7 +157,7 @@ fn is_told(
     }
 }
 
-/// Whether `response` says of `name` what is published now.
+/// Whether `response` says of `name` what it stands for in `collection`.
 fn tells(response: &Response, proxy: &Proxy, collection: &Collection, name: &str) -> bool {
     let published = collection.published(name);
     if let Some(sent) = response.resource(name) {

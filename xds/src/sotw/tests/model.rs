@@ -137,6 +137,8 @@ impl Run {
         else {
             return;
         };
+        let standing = (self.type_url.clone(), snapshot.sequence());
+        assert_eq!(self.core.caught_up(&snapshot), [standing]);
         let mut expected = BTreeMap::new();
         if self.model.wildcard() {
             expected.extend(

@@ -1,0 +1,71 @@
+//! How far a client is: the publication of which it was sent all there is, and has answered.
+
+use super::Client;
+use crate::delta::{Delta, Request};
+use crate::protocol::Limits;
+
+impl Client {
+    fn standing(&self) -> Option<u64> {
+        let standing = self.core.caught_up(&self.store.snapshot());
+        let of_type = standing.iter().find(|(of, _)| *of == self.type_url);
+        of_type.map(|(_, publication)| *publication)
+    }
+
+    fn answer(&mut self, nonce: &str) {
+        let request = Request {
+            nonce: nonce.into(),
+            ..self.change("")
+        };
+        self.request(&request).unwrap();
+    }
+}
+
+#[test]
+fn a_client_has_caught_up_once_it_has_answered() {
+    let mut client = Client::new("a=1");
+    client.ask("a");
+    assert_eq!(client.standing(), None);
+    client.take();
+    assert_eq!(client.standing(), None);
+    client.ack();
+    assert_eq!(client.standing(), Some(1));
+    client.publish("a=2");
+    client.take();
+    assert_eq!(client.standing(), Some(1));
+    client.nack();
+    assert_eq!(client.standing(), Some(2));
+    client.ask("b");
+    assert_eq!(client.standing(), None, "it asks for more");
+}
+
+#[test]
+fn what_is_answered_out_of_order_counts_with_the_oldest() {
+    let mut client = Client::new("a=1");
+    client.ask("a");
+    let mut nonces = Vec::new();
+    for publication in 2..5 {
+        client.take();
+        nonces.push(client.nonce());
+        client.publish(&format!("a={publication}"));
+    }
+    client.answer(&nonces[1]);
+    assert_eq!(client.standing(), None);
+    client.answer(&nonces[0]);
+    assert_eq!(client.standing(), Some(2));
+    client.answer(&nonces[2]);
+    assert_eq!(client.standing(), Some(3));
+}
+
+#[test]
+fn what_goes_in_several_responses_is_answered_with_the_last_of_them() {
+    let mut client = Client::new("a=1 b=1");
+    client.core = Delta::new(Limits {
+        response_bytes: 1,
+        ..Limits::default()
+    });
+    client.ask("a b");
+    assert!(client.next().is_some());
+    assert_eq!(client.standing(), None);
+    assert!(client.next().is_some());
+    assert_eq!(client.standing(), Some(1));
+}

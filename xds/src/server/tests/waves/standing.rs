@@ -1,0 +1,178 @@
+//! When a canary counts as one that has taken what is tried.
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
+
+use super::{Fleet, Stream, delta_request, end, halves, layer, named, refused, sotw_request};
+use crate::protocol::testing::resource;
+use crate::store::Update;
+use crate::type_url::TypeUrl;
+use crate::wave::{Canaries, Cause, WavePlan};
+
+const LONG: Duration = Duration::from_mins(10);
+
+/// A client of the SotW variant, which answers when it is told to.
+struct Sotw {
+    stream: Stream<DiscoveryRequest, DiscoveryResponse>,
+    request: DiscoveryRequest,
+}
+
+impl Sotw {
+    async fn connect(fleet: &Fleet, node: Node, request: DiscoveryRequest) -> Self {
+        let stream = fleet.running.sotw().await;
+        let node = Some(node);
+        let request = DiscoveryRequest { node, ..request };
+        stream.send(request.clone()).await;
+        Self { stream, request }
+    }
+
+    /// The next response, without an answer to it.
+    async fn next(&mut self) -> DiscoveryResponse {
+        let response = self.stream.receive().await.unwrap();
+        self.request.response_nonce.clone_from(&response.nonce);
+        response
+    }
+
+    /// Takes the last response.
+    async fn take(&self) {
+        self.stream.send(self.request.clone()).await;
+    }
+
+    async fn refuse(&self) {
+        let error_detail = Some(refused("no such thing"));
+        let request = self.request.clone();
+        let request = DiscoveryRequest {
+            error_detail,
+            ..request
+        };
+        self.stream.send(request).await;
+    }
+}
+
+/// A plan with two canaries, and no share of the rest.
+fn pair() -> WavePlan {
+    WavePlan {
+        canaries: Canaries::chosen(|node| ["one", "two"].contains(&node.id.as_str())),
+        patience: LONG,
+        ..WavePlan::default()
+    }
+}
+
+fn clusters() -> DiscoveryRequest {
+    DiscoveryRequest {
+        type_url: TypeUrl::CLUSTER.as_str().into(),
+        ..sotw_request(&[])
+    }
+}
+
+fn cluster(name: &str, content: &str) -> Update {
+    Update::new().put(resource(&TypeUrl::CLUSTER, name, content))
+}
+
+#[tokio::test]
+async fn the_answer_of_a_canary_that_asks_by_name_in_sotw_is_heard() {
+    let fleet = Fleet::start(halves(LONG)).await;
+    fleet.urgently(layer("shop", 1.0)).await;
+    let mut canary = Sotw::connect(&fleet, fleet.node(true), sotw_request(&["shop"])).await;
+    canary.next().await;
+    canary.take().await;
+    for value in [2.0, 3.0] {
+        let wave = fleet.publish(layer("shop", value));
+        canary.next().await;
+        canary.take().await;
+        let ended = end(wave).await;
+        assert_eq!(
+            (ended.cause, ended.asked, ended.taken),
+            (Cause::Quorum, 1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_canary_that_is_always_sent_more_in_sotw_has_taken_what_it_answered() {
+    let fleet = Fleet::start(halves(LONG)).await;
+    fleet.urgently(layer("shop", 1.0)).await;
+    let node = fleet.node(true);
+    let mut canary = Sotw::connect(&fleet, node, sotw_request(&["shop", "bank"])).await;
+    canary.next().await;
+    canary.take().await;
+    let wave = fleet.publish(layer("shop", 2.0));
+    canary.next().await;
+    fleet.urgently(layer("bank", 2.0)).await;
+    canary.take().await;
+    canary.next().await;
+    assert_eq!(end(wave).await.cause, Cause::Quorum);
+}
+
+#[tokio::test]
+async fn a_canary_that_is_always_sent_more_in_delta_has_taken_what_it_answered() {
+    let fleet = Fleet::start(halves(LONG)).await;
+    fleet.urgently(layer("shop", 1.0)).await;
+    let mut canary = fleet.client(true).await;
+    canary.expect("shop", 1.0, true).await;
+    let wave = fleet.publish(layer("shop", 2.0));
+    let tried = canary.next("shop", 2.0).await;
+    fleet.urgently(layer("bank", 2.0)).await;
+    canary.next("bank", 2.0).await;
+    canary.answer(&tried, None).await;
+    assert_eq!(end(wave).await.cause, Cause::Quorum);
+}
+
+#[tokio::test]
+async fn all_chosen_canaries_are_asked_and_nobody_else() {
+    let fleet = Fleet::start(pair()).await;
+    let mut others = fleet
+        .subscriber(named("three"), delta_request(&["shop"]))
+        .await;
+    fleet.urgently(layer("shop", 1.0)).await;
+    others.expect("shop", 1.0, true).await;
+    let mut canaries = Vec::new();
+    for id in ["one", "two"] {
+        let mut canary = fleet.subscriber(named(id), delta_request(&["shop"])).await;
+        canary.expect("shop", 1.0, true).await;
+        canaries.push(canary);
+    }
+    let wave = fleet.publish(layer("shop", 2.0));
+    for canary in &mut canaries {
+        assert!(!wave.is_finished());
+        canary.expect("shop", 2.0, true).await;
+    }
+    let ended = end(wave).await;
+    assert_eq!(
+        (ended.cause, ended.asked, ended.taken),
+        (Cause::Quorum, 2, 2)
+    );
+    others.expect("shop", 2.0, true).await;
+}
+
+#[tokio::test]
+async fn what_comes_to_a_change_after_it_was_taken_is_refused_alone() {
+    let fleet = Fleet::start(pair()).await;
+    fleet.urgently(cluster("a", "1")).await;
+    let mut one = Sotw::connect(&fleet, named("one"), clusters()).await;
+    let mut two = Sotw::connect(&fleet, named("two"), clusters()).await;
+    for canary in [&mut one, &mut two] {
+        canary.next().await;
+        canary.take().await;
+    }
+    let wave = fleet.publish(cluster("a", "2"));
+    for canary in [&mut one, &mut two] {
+        canary.next().await;
+    }
+    one.take().await;
+    fleet.urgently(cluster("b", "1")).await;
+    assert_eq!(one.next().await.resources.len(), 2, "all of it");
+    one.refuse().await;
+    fleet
+        .running
+        .eventually(|server| server.counts().nacks == 1)
+        .await;
+    two.take().await;
+    let ended = end(wave).await;
+    assert_eq!(
+        (ended.cause, ended.asked, ended.taken),
+        (Cause::Quorum, 2, 2)
+    );
+}

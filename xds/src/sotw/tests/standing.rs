@@ -1,0 +1,48 @@
+//! How far a client is: the publication of which it was sent all there is, and has answered.
+
+use rstest::rstest;
+
+use super::Client;
+use crate::type_url::TypeUrl;
+
+impl Client {
+    fn standing(&self) -> Option<u64> {
+        let standing = self.core.caught_up(&self.store.snapshot());
+        let of_type = standing.iter().find(|(of, _)| *of == self.type_url);
+        of_type.map(|(_, publication)| *publication)
+    }
+}
+
+#[rstest]
+#[case::part_of_the_resources(TypeUrl::ENDPOINT)]
+#[case::all_of_the_resources(TypeUrl::CLUSTER)]
+fn a_client_that_asks_by_name_has_caught_up_once_it_has_answered(#[case] type_url: TypeUrl) {
+    let mut client = Client::new(type_url, "a=1");
+    client.ask("a");
+    assert_eq!(client.standing(), None, "it is owed an answer");
+    client.take();
+    assert_eq!(client.standing(), None);
+    client.ack();
+    client.take();
+    assert_eq!(client.standing(), Some(1));
+    client.publish("a=2");
+    client.take();
+    assert_eq!(client.standing(), Some(1));
+    client.nack();
+    assert_eq!(client.standing(), Some(2));
+}
+
+#[test]
+fn a_client_that_is_always_sent_more_has_caught_up_with_what_it_answered() {
+    let mut client = Client::of_endpoints("a=1");
+    client.ask("a");
+    client.take();
+    for publication in 2..5 {
+        client.publish(&format!("a={publication}"));
+        client.ack();
+        assert!(client.take().is_some());
+        assert_eq!(client.standing(), Some(publication - 1));
+    }
+    client.ask("a b");
+    assert_eq!(client.standing(), None, "it asks for more");
+}
