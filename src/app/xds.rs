@@ -68,13 +68,14 @@ pub(super) fn meter(metrics: &Metrics, server: &Server) {
     }
 }
 
-fn events(counts: &Counts) -> [(&'static str, u64); 12] {
+fn events(counts: &Counts) -> [(&'static str, u64); 13] {
     [
         ("connection", counts.connections),
         ("connection_failed", counts.connections_failed),
         ("connection_aged", counts.connections_aged),
         ("stream", counts.streams),
         ("stream_delayed", counts.streams_delayed),
+        ("turn_lapsed", counts.turns_lapsed),
         ("response", counts.responses),
         ("ack", counts.acks),
         ("nack", counts.nacks),
@@ -99,4 +100,24 @@ fn bounds(counts: &Counts) -> [(&'static str, u64); 10] {
         ("xds_response_bytes", counts.responses_too_large),
         ("xds_bisect", counts.unresolved),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use fusegate_xds::server::Counts;
+
+    use super::{bounds, events};
+
+    #[test]
+    fn everything_that_is_counted_is_a_metric() {
+        let counts = Counts {
+            turns_lapsed: 7,
+            ..Counts::default()
+        };
+        assert!(events(&counts).contains(&("turn_lapsed", 7)));
+        let counted = format!("{counts:?}").matches(": ").count();
+        // Silence on a connection and on a stream are one bound.
+        let exported = events(&counts).len() + bounds(&counts).len() + 1;
+        assert_eq!(exported, counted);
+    }
 }
