@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod line;
 
+pub mod aside;
 pub mod reader;
 pub mod recorder;
 pub mod tally;

@@ -24,6 +24,7 @@ mod pager;
 mod proxies;
 mod recovery;
 mod refusal;
+mod replayed;
 mod restart;
 mod rights;
 mod shape;

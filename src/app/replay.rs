@@ -122,7 +122,7 @@ fn find(file: &Path, trip: &str) -> anyhow::Result<Subject> {
         Ok(difference)
     });
     subject.with_context(|| {
-        format!("no circuit tripped with the id {trip} in this recording; the audit log names the trips, and when they were, and the run before this one is in the file that ends in `.1`")
+        format!("no circuit tripped with the id {trip} in this recording; the audit log names the trips, and when they were, and the runs before this one are in the files that end in `.1` and `.2`")
     })
 }
 
@@ -143,10 +143,11 @@ fn ending(recorded: &Recorded) -> String {
                 .to_owned()
         }
         Ending::Open => {
-            "the recording has no closing line: fusegate still runs, or was killed".to_owned()
+            "the recording has no closing line: fusegate still runs or was killed, or the file was cut off there"
+                .to_owned()
         }
         Ending::Torn(bytes) => format!(
-            "the recording ends in the middle of a line, whose {bytes} bytes were left out: fusegate still runs, or was killed"
+            "the recording ends in the middle of a line, whose {bytes} bytes were left out: fusegate still runs or was killed, or the file was cut off there"
         ),
     }
 }

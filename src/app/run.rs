@@ -233,6 +233,7 @@ impl Parts {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 cluster: cluster.into(),
                 link: link.into(),
+                began: Some(self.clock.now().wall.0),
             },
         };
         Ok(Some(Recorder::start(config, self.metrics.clone())?))

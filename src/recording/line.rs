@@ -37,6 +37,9 @@ pub struct Header {
     pub cluster: String,
     /// `--link`, as it stands in alerts.
     pub link: String,
+    /// When the run began, in Unix milliseconds; an older fusegate did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<i64>,
 }
 
 /// One turn: the events it took, at one reading of the clocks, and then a tick and a flush.

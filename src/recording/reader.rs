@@ -84,6 +84,14 @@ pub enum Reading {
         /// The turn it is.
         found: u64,
     },
+    /// Something follows the closing line.
+    #[error(
+        "line {line}: something follows the closing line; the file was put together from several, of which each must be replayed by itself"
+    )]
+    Beyond {
+        /// The first line after it.
+        line: u64,
+    },
 }
 
 /// How a recording ends that has been read to its end.
@@ -134,6 +142,7 @@ impl<R: BufRead> Reader<R> {
                 version: String::new(),
                 cluster: String::new(),
                 link: String::new(),
+                began: None,
             },
             line: 0,
             turns: 0,
@@ -183,6 +192,9 @@ impl<R: BufRead> Reader<R> {
             }),
             Line::Gap(Gap { turns }) => Err(Reading::Gap { line, turns }),
             Line::End(end) => {
+                if self.advance()? || !self.text.is_empty() {
+                    return Err(Reading::Beyond { line: line + 1 });
+                }
                 self.ending = Some(Ending::Closed(end.why));
                 Ok(None)
             }

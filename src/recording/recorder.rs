@@ -4,7 +4,7 @@
 //! turns are dropped and counted, and as soon as there is room a line says how many. A full disk is tried again
 //! until there is room. At its limit the recording ends with a line that says so.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::breaker::time::Now;
 use crate::effects::effect::Effect;
 use crate::engine::output::Publication;
+use crate::recording::aside;
 use crate::recording::line::{End, Gap, Header, Line, Why};
 use crate::recording::tally::Tally;
 use crate::runtime::insist::insist;
@@ -41,7 +42,7 @@ const USUAL: usize = 4 << 10;
 /// Where a recording goes.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file. One that is there from a run before is kept beside it, as `FILE.1`.
+    /// The file. What is there from a run before is kept beside it ([`aside`]).
     pub path: PathBuf,
     /// The most bytes it may have.
     pub limit: u64,
@@ -340,11 +341,7 @@ impl Scribe {
 
 /// Makes the file, for its owner's eyes only; what is there from a run before is moved aside.
 fn open(path: &Path) -> io::Result<File> {
-    if fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".1");
-        fs::rename(path, aside)?;
-    }
+    aside::keep(path)?;
     File::options()
         .write(true)
         .create(true)

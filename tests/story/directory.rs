@@ -18,6 +18,7 @@ use super::{
     audit::{self, Line},
     breakage::{Breakage, link},
     folder,
+    replayed::replay,
     store::Place,
     world::{Opening, Shop, latency},
 };
@@ -188,9 +189,7 @@ async fn a_directory_that_is_gone_empty_or_another_one_changes_nothing_until_it_
 #[rstest]
 #[tokio::test]
 async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_when_there_is_room() -> Result<()> {
-    let opening = Opening::at(Place::Folder)
-        .unrecorded()
-        .policy(POLICY, patient());
+    let opening = Opening::at(Place::Folder).policy(POLICY, patient());
     let mut shop = opening.object("front").object("back").open().await?;
     shop.report_latencies("front", &["300ms", "310ms"]).await?;
 
@@ -223,6 +222,15 @@ async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_when_there_is_roo
         .fusegate()
         .metric("fusegate_audit_lines_dropped_total");
     ensure!(dropped.await? < 1.0);
+    // The recording is on the same disk, and nothing is missing of it.
+    let recording = shop.store.fusegate().recording().context("not recorded")?;
+    shop.wait("the recording of that time", async || {
+        let replayed = replay(&recording, &["--trip", &trip])?;
+        ensure!(replayed.status.success(), "{replayed:?}");
+        Ok(())
+    })
+    .await?;
+    ensure!(shop.store.fusegate().metric("fusegate_recording").await? > 0.0);
     shop.store.own_fusegate()?.kill9()?;
     shop.store.own_fusegate()?.restart().await?;
     ensure!(shop.wait_open(POLICY, "front").await? == trip);

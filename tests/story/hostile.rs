@@ -69,7 +69,6 @@ async fn a_hostile_writer_moves_no_memory_forges_no_line_and_hides_no_trip(
     // The writer's objects are marked, so that a policy can leave them out; another one judges everything.
     let unmarked = json!({"matchExpressions": [{"key": "junk", "operator": "DoesNotExist"}]});
     let opening = Opening::at(place)
-        .unrecorded()
         .policy(POLICY, json!({"selector": unmarked, "open": open}))
         .policy(
             "crowd",

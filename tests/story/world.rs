@@ -39,7 +39,6 @@ pub(super) struct Opening {
     objects: Vec<&'static str>,
     revisions: u32,
     pagers: Option<Vec<String>>,
-    base: FusegateConfig,
 }
 
 impl Opening {
@@ -52,14 +51,7 @@ impl Opening {
             objects: Vec::new(),
             revisions: 2,
             pagers: None,
-            base: FusegateConfig::default(),
         }
-    }
-
-    /// With a fusegate of its own that is not recorded: where there is too much of it, or no room for it.
-    pub(super) fn unrecorded(mut self) -> Self {
-        self.base = self.base.unrecorded();
-        self
     }
 
     pub(super) fn shape(mut self, shape: Shape) -> Self {
@@ -99,7 +91,7 @@ impl Opening {
         let pagers = self.pagers.clone();
         let pagers = pagers.unwrap_or_else(|| vec![alertmanager.url()]);
         let flags = pagers.iter().map(|url| format!("--alertmanager={url}"));
-        let base = flags.fold(self.base.clone(), FusegateConfig::arg);
+        let base = flags.fold(FusegateConfig::default(), FusegateConfig::arg);
         let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;
         let envoy = EnvoyConfig {

@@ -209,6 +209,13 @@ impl Fusegate {
         self.ready().await
     }
 
+    /// What its process of now records lacks turns, and the replay must say so instead of being the same.
+    pub(crate) fn lose_turns(&mut self) {
+        if let Some(recordings) = &mut self.recordings {
+            recordings.lose_turns();
+        }
+    }
+
     /// What its process of now records.
     pub(crate) fn recording(&self) -> Option<PathBuf> {
         self.recordings.as_ref().map(Recordings::current)

@@ -66,6 +66,20 @@ fn a_torn_recording_is_the_same_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_recording_that_is_cut_between_two_lines_is_told_to_lack_its_closing_line() {
+    let end = "{\"end\":{\"why\":\"stopped\"}}\n";
+    let (same, _, told) = replayed(&format!("{HEADER}{LEADING}{end}"), None);
+    assert!(same.unwrap());
+    assert!(told.contains("fusegate was stopped"), "{told}");
+    let (same, _, told) = replayed(&format!("{HEADER}{LEADING}"), None);
+    assert!(same.unwrap());
+    assert!(
+        told.contains("has no closing line") && told.contains("to 2023-11-14T22:13:20.007Z"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_trip_that_is_not_there_is_told_so() {
     let (same, ..) = replayed(&format!("{HEADER}{LEADING}"), Some("9f86d081884c7d65"));
     let refused = same.unwrap_err().to_string();

@@ -45,6 +45,45 @@ fn a_half_written_last_line_is_left_out_whatever_of_it_is_there() {
     assert_eq!(read(&closed), (1, Ok(Ending::Closed(Why::Limit))));
 }
 
+#[test]
+fn wherever_a_recording_is_cut_it_is_not_taken_for_a_whole_one() {
+    let whole = format!(
+        "{HEADER}{}{}{{\"end\":{{\"why\":\"stopped\"}}}}\n",
+        turn(1),
+        turn(2)
+    );
+    for bytes in 0..whole.len() {
+        let (turns, ending) = read(&whole[..bytes]);
+        let between = whole[..bytes].ends_with('\n');
+        let told = match ending {
+            Ok(Ending::Open) => between,
+            Ok(Ending::Torn(torn)) => torn > 0 && !between,
+            Ok(Ending::Closed(_)) => false,
+            Err(told) => bytes < HEADER.len() && told.starts_with("the recording is empty"),
+        };
+        assert!(told && turns < 3, "cut after {bytes} bytes");
+    }
+    let closed = Ok(Ending::Closed(Why::Stopped));
+    assert_eq!(read(&whole), (2, closed));
+}
+
+#[rstest]
+#[case::another_run(HEADER)]
+#[case::a_torn_line("{")]
+fn what_follows_the_closing_line_is_not_passed_over(#[case] more: &str) {
+    let text = format!(
+        "{HEADER}{}{{\"end\":{{\"why\":\"stopped\"}}}}\n{more}",
+        turn(1)
+    );
+    let (turns, told) = read(&text);
+    let told = told.unwrap_err();
+    assert_eq!(turns, 1);
+    assert!(
+        told.starts_with("line 4: something follows the closing line"),
+        "{told}"
+    );
+}
+
 #[rstest]
 #[case::empty("", "the recording is empty")]
 #[case::torn_header(&HEADER[..20], "the recording is empty")]

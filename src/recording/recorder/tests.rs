@@ -1,6 +1,6 @@
 //! Recordings as they arrive in files, and where they end: at a limit, on a full disk, behind a slow reader.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{BufReader, Read as _};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ fn config(path: &Path, limit: u64) -> Config {
             version: "0.1.0".to_owned(),
             cluster: "test".to_owned(),
             link: String::new(),
+            began: None,
         },
     }
 }
