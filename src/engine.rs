@@ -153,6 +153,13 @@ impl Engine {
         }
     }
 
+    /// Whether everything that people order is known. Before that a layer, or an alert, could say what an override
+    /// or another circuit on the same cluster contradicts a moment later.
+    fn knows_orders(&self) -> bool {
+        let needed = [Feed::Contracts, Feed::Policies, Feed::Overrides];
+        needed.iter().all(|feed| self.listed.contains(feed))
+    }
+
     fn is_listed(&self) -> bool {
         let needed = [
             Feed::Contracts,

@@ -36,6 +36,10 @@ pub(crate) struct Mark {
 impl Engine {
     /// Fires, updates and resolves, so that what is firing is what should be.
     pub(crate) fn sync_alerts(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        if !self.knows_orders() {
+            // An override that is not known yet may have silenced it.
+            return;
+        }
         let mark = self.alert_mark(key, uid);
         let wanted = self.wanted_alerts(now, key, uid);
         let Some(entry) = self.circuit_mut(key, uid) else {
@@ -82,6 +86,13 @@ impl Engine {
         entry.alerts = kept;
         self.effects.extend(lines);
         self.effects.extend(changes.into_iter().map(Effect::Alert));
+    }
+
+    /// [`Self::sync_alerts`] of every circuit, once all that people order is known.
+    pub(crate) fn sync_all_alerts(&mut self, now: Now) {
+        for key in self.policies.keys().cloned().collect::<Vec<Key>>() {
+            self.for_each_circuit(&key, |engine, uid| engine.sync_alerts(now, &key, uid));
+        }
     }
 
     /// [`Self::sync_alerts`] after a step, most of which change nothing of what is firing.

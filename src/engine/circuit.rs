@@ -9,6 +9,7 @@ use crate::breaker::persisted;
 use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
 use crate::breaker::time::{Mono, Now};
 use crate::engine::enforce::contributor;
+use crate::engine::overrides::Word;
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, record};
 use crate::source::event::GroupKind;
@@ -50,7 +51,7 @@ impl Engine {
         let resumed = entry.resumed;
         policy.recount(uid, Standing::NONE, entry.standing());
         policy.circuits.insert(uid.clone(), Box::new(entry));
-        self.apply_overrides_to(now, key, uid);
+        self.apply_overrides_to(now, key, uid, &Word::new());
         self.reschedule(now, key, uid);
         if resumed {
             self.contribute(key, uid);

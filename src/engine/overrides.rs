@@ -25,7 +25,11 @@ pub(crate) struct OverrideEntry {
 struct Order {
     forced: Forced,
     why: String,
+    word: Word,
 }
+
+/// What a person wrote at one time, as Events know it: the same after a restart, another one once it is edited.
+pub(crate) type Word = String;
 
 impl Engine {
     pub(crate) fn apply_override(&mut self, now: Now, document: Document<CircuitOverrideSpec, ()>) {
@@ -44,16 +48,20 @@ impl Engine {
             ));
         }
         let target = entry.spec.as_ref().map(|spec| spec.policy.clone());
+        let word = entry.word();
         self.overrides.insert(key.clone(), entry);
         for policy in [concerned, target].into_iter().flatten() {
-            self.apply_overrides(now, &(key.0.clone(), policy.into()));
+            self.apply_overrides(now, &(key.0.clone(), policy.into()), &word);
         }
     }
 
     pub(crate) fn delete_override(&mut self, now: Now, key: &Key) {
-        let removed = self.overrides.remove(key).and_then(|entry| entry.spec);
-        if let Some(spec) = removed {
-            self.apply_overrides(now, &(key.0.clone(), spec.policy.as_str().into()));
+        let Some(removed) = self.overrides.remove(key) else {
+            return;
+        };
+        let word = removed.word();
+        if let Some(spec) = removed.spec {
+            self.apply_overrides(now, &(key.0.clone(), spec.policy.as_str().into()), &word);
         }
     }
 
@@ -66,15 +74,13 @@ impl Engine {
         for (key, entry) in due {
             entry.expired = true;
             self.effects.extend(entry.removal(now));
-            concerned.extend(
-                entry
-                    .spec
-                    .iter()
-                    .map(|spec| (key.0.clone(), spec.policy.as_str().into())),
-            );
+            concerned.extend(entry.spec.iter().map(|spec| {
+                let policy: Key = (key.0.clone(), spec.policy.as_str().into());
+                (policy, entry.word())
+            }));
         }
-        for key in concerned {
-            self.apply_overrides(now, &key);
+        for (policy, word) in concerned {
+            self.apply_overrides(now, &policy, &word);
         }
     }
 
@@ -91,17 +97,18 @@ impl Engine {
         self.effects.extend(removals);
     }
 
-    fn apply_overrides(&mut self, now: Now, policy: &Key) {
+    /// Applies what is ordered now, since one word of it is new, edited or over.
+    fn apply_overrides(&mut self, now: Now, policy: &Key, word: &Word) {
         self.for_each_circuit(policy, |engine, uid| {
-            engine.apply_overrides_to(now, policy, uid);
+            engine.apply_overrides_to(now, policy, uid, word);
         });
     }
 
-    pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+    pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>, word: &Word) {
         let Some(entry) = self.circuit(key, uid) else {
             return;
         };
-        let order = self.ordered(key, &entry.object);
+        let order = self.ordered(now, key, &entry.object);
         let ordered = order.as_ref().map(|order| order.forced);
         if entry.breaker.forced == ordered {
             return;
@@ -111,11 +118,14 @@ impl Engine {
             self.step_and_freeze(now, key, uid, &Input::Reset, Cue::Override);
         }
         self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
-        let why = order.map_or_else(
-            || "no CircuitOverride is in force any more".to_owned(),
-            |order| order.why,
+        let (why, word) = order.map_or_else(
+            || {
+                let why = "no CircuitOverride is in force any more".to_owned();
+                (why, word.clone())
+            },
+            |order| (order.why, order.word),
         );
-        self.tell_override(now, key, uid, ordered, &why);
+        self.tell_override(now, key, uid, ordered, &why, &word);
         if let Some(policy) = self.policies.get_mut(key) {
             policy.dirty = true;
         }
@@ -123,22 +133,23 @@ impl Engine {
 
     /// What people order for one circuit: an override of this object before one of the whole
     /// policy, and of several the most careful.
-    fn ordered(&self, policy: &Key, object: &str) -> Option<Order> {
+    fn ordered(&self, now: Now, policy: &Key, object: &str) -> Option<Order> {
         let from: Key = (policy.0.clone(), Arc::from(""));
         let standing = self
             .overrides
             .range(from..)
             .take_while(|(key, _)| key.0 == policy.0);
         let specs = standing
-            .filter(|(_, entry)| !entry.expired)
-            .filter_map(|(key, entry)| Some((key, entry.spec.as_deref()?)));
-        let concerning = specs.filter(|(_, spec)| *spec.policy == *policy.1);
+            .filter(|(_, entry)| entry.is_in_force(now))
+            .filter_map(|(key, entry)| Some((key, entry, entry.spec.as_deref()?)));
+        let concerning = specs.filter(|(_, _, spec)| *spec.policy == *policy.1);
         concerning
-            .filter(|(_, spec)| spec.object.as_deref().is_none_or(|named| named == object))
-            .max_by_key(|(_, spec)| (spec.object.is_some(), care(spec.state)))
-            .map(|(key, spec)| Order {
+            .filter(|(_, _, spec)| spec.object.as_deref().is_none_or(|named| named == object))
+            .max_by_key(|(_, _, spec)| (spec.object.is_some(), care(spec.state)))
+            .map(|(key, entry, spec)| Order {
                 forced: forced(spec.state),
                 why: format!("by CircuitOverride {}: {}", key.1, spec.reason),
+                word: entry.word(),
             })
     }
 }
@@ -165,6 +176,15 @@ impl OverrideEntry {
             self.expires = Some(now.mono);
         }
         self
+    }
+
+    /// Whether its time is not over. One that comes too late orders nothing, not even for a moment.
+    fn is_in_force(&self, now: Now) -> bool {
+        !self.expired && self.expires.is_none_or(|moment| now.mono < moment)
+    }
+
+    fn word(&self) -> Word {
+        format!("{}/{}", self.meta.uid, self.meta.generation)
     }
 
     fn target(&self) -> Target {

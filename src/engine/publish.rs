@@ -1,7 +1,9 @@
 //! The publisher: which layers may be published yet, and what changed in them.
 //!
 //! **Invariant**: a layer is not published before its first full sync, persisted
-//! trips apart. A restart must never clear a fleet's layers.
+//! trips apart, and these only once every policy and override is known: several circuits
+//! may be on one cluster, and an override may force any of them. A restart must never
+//! clear a fleet's layers, nor shed less than before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,8 +54,10 @@ impl Engine {
         if self.is_listed() && std::mem::take(&mut self.publisher.unsettled) {
             self.settle_layers(&mut publication);
         }
-        for name in std::mem::take(&mut self.publisher.touched) {
-            self.publish_layer(name, &mut publication);
+        if self.knows_orders() {
+            for name in std::mem::take(&mut self.publisher.touched) {
+                self.publish_layer(name, &mut publication);
+            }
         }
         publication
     }

@@ -10,6 +10,7 @@ use crate::breaker::time::{Now, Wall};
 use crate::effects::effect::{Action, Effect, Line, Note, Regarding, Target};
 use crate::engine::alert::cause_name;
 use crate::engine::circuit::{CircuitEntry, Cue};
+use crate::engine::overrides::Word;
 use crate::engine::words::{resource, state};
 use crate::engine::{Engine, Key, words};
 use crate::source::event::Unreadable;
@@ -147,6 +148,7 @@ impl Engine {
         uid: &Arc<str>,
         ordered: Option<Forced>,
         why: &str,
+        word: &Word,
     ) {
         let operation = match ordered {
             Some(Forced::Open) => "ForcedOpen",
@@ -157,7 +159,7 @@ impl Engine {
         let trip = self.trip_of(key, uid);
         let line = self.state_line(now, key, uid, operation, "override", "Enforced", why, trip);
         self.effects.extend(line);
-        let once = format!("override/{operation}/{}", now.wall.0);
+        let once = format!("override/{operation}/{word}");
         self.tell(
             now.wall,
             key,

@@ -3,6 +3,7 @@
 
 mod crash;
 mod lifecycle;
+mod overrides;
 mod races;
 mod recovery;
 mod replay;
