@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -78,7 +79,14 @@ impl Folder {
     /// A document, if there is one of that name.
     pub(super) fn find(&self, kind: &str, name: &str) -> Result<Option<Value>> {
         let path = self.path_of(kind, name);
-        path.exists().then(|| read(&path)).transpose()
+        // It may go between two looks.
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            text => {
+                let text = text.with_context(|| format!("read {}", path.display()))?;
+                Ok(Some(serde_saphyr::from_str(&text)?))
+            }
+        }
     }
 
     /// Puts a status in place of the one before.

@@ -3,17 +3,22 @@
 //! `FUSEGATE_KILLS` says how often, `FUSEGATE_SEED` repeats the choices of a run; both are told by a run that fails.
 //! When something happens is not repeated: that is between the processes and the kernel.
 
+mod followed;
 mod incident;
 mod ledger;
+mod order;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use self::{incident::Incident, ledger::Ledger};
+use self::{
+    incident::{Incident, Phase},
+    ledger::Ledger,
+};
 use super::{
     dice::{Dice, number},
     store::Place,
@@ -22,7 +27,8 @@ use super::{
 };
 use crate::support::wait::pace;
 
-pub(super) const POLICY: &str = "checkout";
+/// Two policies on one kind, which shed the same cluster.
+pub(super) const POLICIES: [&str; 2] = ["checkout", "standby"];
 pub(super) const OBJECT: &str = "front";
 
 /// As many as a run of all tests has time for; `make chaos` asks for more.
@@ -64,6 +70,15 @@ impl Aim {
     }
 }
 
+/// What a run was, for whoever reads of it.
+#[derive(Debug, Default)]
+struct Count {
+    kills: usize,
+    incidents: usize,
+    /// How many kills fell into each phase.
+    into: BTreeMap<Phase, usize>,
+}
+
 #[rstest]
 #[tokio::test]
 async fn whenever_it_is_killed_everything_happens_once(
@@ -71,37 +86,39 @@ async fn whenever_it_is_killed_everything_happens_once(
 ) -> Result<()> {
     let mut dice = Dice::new()?;
     let most = number("FUSEGATE_KILLS", KILLS)?;
-    let (mut killed, mut incidents) = (0, 0);
-    let run = run(place, &mut dice, most, (&mut killed, &mut incidents)).await;
+    let mut count = Count::default();
+    let run = run(place, &mut dice, most, &mut count).await;
     let seed = dice.seed;
-    let told = format!("{place:?}: FUSEGATE_SEED={seed}, {killed} kills in {incidents} incidents");
+    let told = format!("{place:?}: FUSEGATE_SEED={seed}, {count:?}");
     eprintln!("{told}");
     run.context(told)
 }
 
-async fn run(
-    place: Place,
-    dice: &mut Dice,
-    most: usize,
-    (killed, incidents): (&mut usize, &mut usize),
-) -> Result<()> {
-    let policy = json!({
-        "open": {"minimum": "1s", "maximum": "1s"},
-        "halfOpen": {"admitPercent": [10, 50], "settle": "0s", "successes": 2, "timeout": "10m"},
-        "flap": {"trips": 31, "within": "1s"},
-    });
-    let opening = Opening::at(place).revisions(1).policy(POLICY, policy);
+async fn run(place: Place, dice: &mut Dice, most: usize, count: &mut Count) -> Result<()> {
+    let policy = |wait: &str| {
+        json!({
+            "open": {"minimum": wait, "maximum": wait},
+            "halfOpen": {"admitPercent": [10, 50], "settle": "0s", "successes": 2, "timeout": "10m"},
+            "flap": {"trips": 31, "within": "1s"},
+        })
+    };
+    let mut standby = policy("2s");
+    standby["mesh"] = json!({"publishConditions": false});
+    let opening = Opening::at(place).revisions(1);
+    let opening = opening
+        .policy(POLICIES[0], policy("1s"))
+        .policy(POLICIES[1], standby);
     let mut shop = opening.object(OBJECT).open().await?;
     let mut witness = Witness::of(&shop, OBJECT)?;
     let mut ledger = Ledger::open(&shop).await?;
-    while *killed < most {
-        *incidents += 1;
-        let aim = if incidents.is_multiple_of(2) {
+    while count.kills < most {
+        count.incidents += 1;
+        let aim = if count.incidents.is_multiple_of(2) {
             Aim::Anywhere
         } else {
             Aim::AfterEach
         };
-        let mut incident = Incident::new(*incidents, dice);
+        let mut incident = Incident::new(count.incidents, dice);
         let told = live_through(
             &mut shop,
             &mut witness,
@@ -109,7 +126,7 @@ async fn run(
             &ledger,
             dice,
             aim,
-            killed,
+            count,
         )
         .await;
         told.with_context(|| format!("{aim:?}, {incident:?}"))
@@ -120,7 +137,9 @@ async fn run(
             .with_context(|| shop.evidence())?;
         witness.forget();
     }
-    shop.wait_closed(POLICY, OBJECT).await?;
+    for policy in POLICIES {
+        shop.wait_closed(policy, OBJECT).await?;
+    }
     Ok(())
 }
 
@@ -132,7 +151,7 @@ async fn live_through(
     ledger: &Ledger,
     dice: &mut Dice,
     aim: Aim,
-    killed: &mut usize,
+    count: &mut Count,
 ) -> Result<()> {
     let deadline = Instant::now() + INCIDENT_WITHIN;
     let mut kill = aim.upon_start(dice);
@@ -150,7 +169,8 @@ async fn live_through(
         match happened {
             None => {
                 shop.store.own_fusegate()?.revive()?;
-                *killed += 1;
+                count.kills += 1;
+                *count.into.entry(incident.phase()).or_default() += 1;
                 kill = aim.upon_start(dice);
             }
             Some(true) => kill = kill.or_else(|| aim.upon_happening(dice)),

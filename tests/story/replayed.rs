@@ -36,7 +36,7 @@ use super::{
 use crate::support::{fusegate, wait::eventually};
 
 const POLICY: &str = "checkout";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 /// Until more has been written than may wait to be recorded, by a build that nothing was optimized in.
 const OVERFLOWN: Duration = Duration::from_mins(3);
 /// What one update brings, of the 16 MiB that may wait.

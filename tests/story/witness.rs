@@ -88,21 +88,35 @@ impl Witness {
 
     /// Fails if any answer between two moments was no 503, or if there was none at all.
     pub(super) fn shed_throughout(&self, from: i64, until: i64) -> Result<()> {
-        let within = |look: &&Look<u16>| look.asked >= from && look.answered < until;
-        let leak = self
-            .answers
-            .iter()
-            .filter(within)
-            .find(|look| look.seen != 503);
+        self.never_let_through(from, until)?;
+        ensure!(
+            self.answers_within(from, until).next().is_some(),
+            "nobody looked between {from} and {until}"
+        );
+        Ok(())
+    }
+
+    /// Fails if any answer between two moments was no 503.
+    pub(super) fn never_let_through(&self, from: i64, until: i64) -> Result<()> {
+        let mut answers = self.answers_within(from, until);
+        let leak = answers.find(|look| look.seen != 503);
         ensure!(
             leak.is_none(),
             "shed from {from} until {until}, and yet {leak:?}"
         );
-        ensure!(
-            self.answers.iter().any(|look| within(&look)),
-            "nobody looked between {from} and {until}"
-        );
         Ok(())
+    }
+
+    fn answers_within(&self, from: i64, until: i64) -> impl Iterator<Item = &Look<u16>> {
+        let answers = self.answers.iter();
+        answers.filter(move |look| look.asked >= from && look.answered < until)
+    }
+
+    /// When it was first known, of looks since a moment, that Envoy held this percent.
+    pub(super) fn first_held(&self, percent: &str, since: i64) -> Option<i64> {
+        let mut looks = self.percents.iter().filter(|look| look.asked >= since);
+        let found = looks.find(|look| look.seen.as_deref() == Some(percent));
+        found.map(|look| look.answered)
     }
 
     /// Fails if Envoy ever was without a percent for the cluster between the first one and this moment.
