@@ -23,7 +23,7 @@ use crate::support::servers::prometheus::{Prometheus, PrometheusConfig};
 use crate::support::servers::{assets, ports};
 use crate::support::wait::eventually;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn path(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(below)

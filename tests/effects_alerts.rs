@@ -20,7 +20,7 @@ use crate::support::{
     wait::eventually,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A leading dispatcher that sends to these Alertmanagers.
 fn dispatcher(to: &[&Alertmanager]) -> Result<Dispatcher> {

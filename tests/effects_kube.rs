@@ -35,7 +35,7 @@ use crate::support::{
     wait::eventually,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A namespace and an API group of a test's own, and a leading dispatcher.
 struct World {

@@ -18,7 +18,7 @@ use crate::support::{
 mod apiserver;
 mod envoy;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_server_that_is_dropped_is_gone_with_its_folder() -> Result<()> {

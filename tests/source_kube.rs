@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::servers::apiserver::{ApiServer, unique};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// A running source and what it sends.
 struct Running {
     events: mpsc::Receiver<Event>,

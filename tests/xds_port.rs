@@ -14,7 +14,7 @@ use crate::support::servers::authority::{Authority, Issued};
 use crate::support::servers::envoy::{Envoy, EnvoyConfig, Variant};
 use crate::support::wait::eventually;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const HOST: &str = "fusegate-xds.fusegate-system.svc";
 
 /// A directory without policies: each layer that may be asked for exists, and is empty.

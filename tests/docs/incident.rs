@@ -12,7 +12,7 @@ use crate::support::fusegate::{Fusegate, FusegateConfig, program};
 use crate::support::scratch::Scratch;
 use crate::support::wait::eventually;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A trip that is over, and what is left of it.
 pub(super) struct Incident {

@@ -30,7 +30,7 @@ use tonic::{
 };
 
 pub(super) const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const PATH: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 

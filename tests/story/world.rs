@@ -23,7 +23,7 @@ use crate::support::{
 };
 
 /// Everything here follows within moments; on two cores that many servers share, moments may be long.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// A server that has just come up, and the longest backoff of whoever waited for it.
 const RECOVERED: Duration = Duration::from_mins(1);
 

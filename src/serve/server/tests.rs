@@ -58,7 +58,7 @@ async fn it_answers_and_ends_when_told() {
     assert!(hear(stream).await.starts_with("HTTP/1.1 200 OK"));
     let idle = say(server.address, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await;
     server.shutdown.cancel();
-    let ended = tokio::time::timeout(Duration::from_secs(60), server.task).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), server.task).await;
     ended.expect("it ends in time").unwrap();
     drop(idle);
     assert!(TcpStream::connect(server.address).await.is_err());
@@ -106,11 +106,11 @@ async fn past_the_bound_a_connection_waits_until_another_ends_and_is_counted() {
             tokio::task::yield_now().await;
         }
     };
-    let seen = tokio::time::timeout(Duration::from_secs(60), waits).await;
+    let seen = tokio::time::timeout(Duration::from_mins(1), waits).await;
     seen.expect("that it waits is counted");
     assert!(!heard.is_finished());
     assert!((state.metrics)().contains("fusegate_http_connections 1"));
     drop(first);
-    let answered = tokio::time::timeout(Duration::from_secs(60), heard).await;
+    let answered = tokio::time::timeout(Duration::from_mins(1), heard).await;
     assert!(answered.unwrap().unwrap().starts_with("HTTP/1.1 200"));
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::source::dir::layout::{StoredRevision, write_atomic};
 use crate::source::event::{Change, Feed, GroupKind, Object, Revision};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 const CONTRACT: &str = "
 apiVersion: fusegate.io/v1alpha1

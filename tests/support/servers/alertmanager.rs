@@ -12,7 +12,7 @@ use super::{
     process::{Process, Program},
 };
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// How an Alertmanager is set up.
 #[derive(Clone, Debug)]

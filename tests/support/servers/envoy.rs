@@ -15,7 +15,7 @@ use super::{
 
 mod bootstrap;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// Which form of the protocol Envoy speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -32,7 +32,7 @@ use crate::runtime::{self, RuntimeValue};
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Running {
     store: Arc<Store>,

@@ -26,7 +26,7 @@ use crate::type_url::TypeUrl;
 
 const CLIENTS: u64 = 24;
 const NAMES: u64 = 12;
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// What the allocator may keep of many threads' comings and goings, in KiB; a leak of any of it passes this in seconds.
 const ROOM: usize = 24 * 1_024;
 
