@@ -37,6 +37,9 @@ const KILLS: usize = 40;
 /// How long an incident may take, kills included: Envoy's own wait before it connects again grows to half a minute.
 const INCIDENT_WITHIN: Duration = Duration::from_mins(4);
 
+/// How many kills may fall into one phase of an incident, so that all have their share of them.
+const MOST_EACH: usize = 6;
+
 /// How often it is looked what has happened.
 const LOOK_EVERY: Duration = Duration::from_millis(8);
 
@@ -155,6 +158,7 @@ async fn live_through(
 ) -> Result<()> {
     let deadline = Instant::now() + INCIDENT_WITHIN;
     let mut kill = aim.upon_start(dice);
+    let mut fallen: BTreeMap<Phase, usize> = BTreeMap::new();
     while !incident.is_over() {
         ensure!(
             Instant::now() < deadline,
@@ -168,9 +172,13 @@ async fn live_through(
         };
         match happened {
             None => {
-                shop.store.own_fusegate()?.revive()?;
-                count.kills += 1;
-                *count.into.entry(incident.phase()).or_default() += 1;
+                let fallen = fallen.entry(incident.phase()).or_insert(0);
+                if *fallen < MOST_EACH {
+                    shop.store.own_fusegate()?.revive()?;
+                    *fallen += 1;
+                    count.kills += 1;
+                    *count.into.entry(incident.phase()).or_default() += 1;
+                }
                 kill = aim.upon_start(dice);
             }
             Some(true) => kill = kill.or_else(|| aim.upon_happening(dice)),
