@@ -80,10 +80,10 @@ impl Witness {
         self.percents.clear();
     }
 
-    /// When the first 503 was asked for, if there was one.
+    /// When the first 503 had come, if there was one: when it was asked for, Envoy may not have known of it yet.
     pub(super) fn shed_since(&self) -> Option<i64> {
         let first = self.answers.iter().find(|look| look.seen == 503);
-        first.map(|look| look.asked)
+        first.map(|look| look.answered)
     }
 
     /// Fails if any answer between two moments was no 503, or if there was none at all.

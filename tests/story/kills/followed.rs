@@ -11,8 +11,10 @@ pub(super) struct Followed {
     pub(super) policy: &'static str,
     /// One after the other: from each but the last it relapsed.
     pub(super) trips: Vec<String>,
-    /// The last trip's wait is over then, in Unix milliseconds.
-    pub(super) until: i64,
+    /// The last trip's wait is over then at the earliest, in Unix milliseconds. A process that resumes the circuit may
+    /// wait longer, and one before it, which died before it could write so down, may have been through waiting.
+    /// Unknown while it has only been seen half open.
+    pub(super) until: Option<i64>,
     /// The fingerprint and the start of its alert.
     pub(super) alert: Option<(String, String)>,
 }
@@ -22,7 +24,7 @@ impl Followed {
         Self {
             policy,
             trips: Vec::new(),
-            until: 0,
+            until: None,
             alert: None,
         }
     }
@@ -53,13 +55,14 @@ impl Followed {
                 self.trips
             );
             self.trips.push(trip.to_owned());
-            self.until = 0;
+            self.until = None;
         }
         let until = record["until"]
             .as_str()
             .and_then(fusegate_crds::Time::parse);
         if let Some(until) = until {
-            self.until = self.until.max(until.millis());
+            let known = self.until.get_or_insert(until.millis());
+            *known = until.millis().min(*known);
         }
         Ok(())
     }

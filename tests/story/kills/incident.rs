@@ -335,17 +335,19 @@ impl Incident {
     /// were known to be Open, and Envoy knew it too, to the end of the last one.
     fn kept_shedding(&self, witness: &Witness) -> Result<()> {
         let first = witness.shed_since().context("Envoy never shed")?;
-        let waits = self.circuits.iter().map(|circuit| circuit.until);
-        let (Some(least), Some(most)) = (waits.clone().min(), waits.max()) else {
-            return Ok(());
-        };
+        let waits: Vec<i64> = self.circuits.iter().filter_map(|each| each.until).collect();
         let once = self.circuits.iter().all(|circuit| circuit.trips.len() == 1);
+        let all = waits.len() == self.circuits.len();
         // Three reports in a burst may be lost with the process that saw them, before any was written down.
-        if self.armed && once && first < least {
-            witness.shed_throughout(first, least)?;
+        if let Some(least) = waits.iter().min()
+            && (self.armed && once && all && first < *least)
+        {
+            witness.shed_throughout(first, *least)?;
         }
-        if let Some(from) = witness.first_held("100", self.opened) {
-            witness.never_let_through(from, most)?;
+        if let Some(most) = waits.iter().max()
+            && let Some(from) = witness.first_held("100", self.opened)
+        {
+            witness.never_let_through(from, *most)?;
         }
         Ok(())
     }
