@@ -33,6 +33,12 @@ bench-reaction: servers ## Measure a status write to the first 503, and where th
 bench-engine: ## Measure the engine by itself: updates per second, memory per object, pauses up to a million objects (a few minutes)
 	cargo bench --bench engine
 
+OBJECTS ?= 100000
+
+.PHONY: bench-sync
+bench-sync: servers ## Measure the sync of OBJECTS=100000 custom resources from a real API server: time, memory, CPU (a few minutes, 5 GB)
+	FUSEGATE_OBJECTS=$(OBJECTS) cargo bench --bench sync
+
 .PHONY: demo
 demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and Alertmanager (HOLD=1 keeps it running)
 	@tests/demo/run.sh $(if $(HOLD),--hold)

@@ -145,20 +145,18 @@ impl ApiServer {
 
     /// Has etcd forget its history up to now, as it does every five minutes where a cluster is not a test's.
     pub(crate) async fn compact(&self) -> Result<()> {
-        let http = http::client()?;
-        let call = async |path: &str, body: Value| -> Result<Value> {
-            let url = format!("{}/v3/kv/{path}", etcd_url(self.etcd_port));
-            let answer = http.post(url).json(&body).send().await?;
-            Ok(answer.error_for_status()?.json().await?)
-        };
-        let found = call("range", json!({"key": "AA=="})).await?;
+        let found = self.etcd("range", &json!({"key": "AA=="})).await?;
         let revision = found["header"]["revision"].clone();
-        call(
-            "compaction",
-            json!({"revision": revision, "physical": true}),
-        )
-        .await?;
+        let all = json!({"revision": revision, "physical": true});
+        self.etcd("compaction", &all).await?;
         Ok(())
+    }
+
+    /// What etcd itself answers to a request of its key-value API.
+    pub(crate) async fn etcd(&self, path: &str, body: &Value) -> Result<Value> {
+        let url = format!("{}/v3/kv/{path}", etcd_url(self.etcd_port));
+        let answer = http::client()?.post(url).json(body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
     }
 
     /// Freezes the API server: connections stay, and nothing comes through them.

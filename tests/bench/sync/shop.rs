@@ -1,0 +1,239 @@
+//! The shop: a contracted kind of ten conditions, its namespaces, and policies that select every object.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fusegate_crds::{CircuitPolicy, ConditionContract};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::harness::support::wait::eventually;
+
+/// Objects of one namespace, and so circuits of one policy.
+pub(crate) const EACH: usize = 1_000;
+
+/// The contract's name, and the target CRD's.
+const STOREFRONTS: &str = "storefronts.shop.example.com";
+
+/// The cluster's side of a run.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    client: Client,
+    namespaces: usize,
+}
+
+impl Shop {
+    /// Makes the CRDs and the namespaces of so many objects, and the first object.
+    pub(crate) async fn open(client: Client, objects: usize) -> Result<Self> {
+        let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+        for crd in fusegate_crds::all() {
+            crds.create(&PostParams::default(), &crd).await?;
+        }
+        let target: CustomResourceDefinition = serde_json::from_value(crd())?;
+        crds.create(&PostParams::default(), &target).await?;
+        let shop = Self {
+            client,
+            namespaces: objects.div_ceil(EACH),
+        };
+        let names = (0..shop.namespaces).map(namespace);
+        for name in names.chain(["fusegate-system".to_owned()]) {
+            let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
+            Api::<Namespace>::all(shop.client.clone())
+                .create(&PostParams::default(), &namespace)
+                .await?;
+        }
+        shop.served().await?;
+        shop.create_first().await?;
+        Ok(shop)
+    }
+
+    pub(crate) async fn contract(&self) -> Result<()> {
+        let contract: ConditionContract = serde_json::from_value(contract())?;
+        Api::all(self.client.clone())
+            .create(&PostParams::default(), &contract)
+            .await?;
+        Ok(())
+    }
+
+    /// A policy in every namespace, which selects all that is there.
+    pub(crate) async fn police(&self) -> Result<()> {
+        for index in 0..self.namespaces {
+            let policy: CircuitPolicy = serde_json::from_value(policy(&namespace(index)))?;
+            Api::<CircuitPolicy>::namespaced(self.client.clone(), &namespace(index))
+                .create(&PostParams::default(), &policy)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes all ten conditions of an object anew.
+    pub(crate) async fn report(&self, index: usize, turn: usize) -> Result<()> {
+        let status = json!({"status": status(turn, Timestamp::now())});
+        let (name, params, patch) = (name(index), PatchParams::default(), Patch::Merge(&status));
+        let objects = self.objects(index);
+        objects
+            .patch_status(&name, &params, &patch)
+            .await
+            .with_context(|| format!("writing the status of {name}"))?;
+        Ok(())
+    }
+
+    /// Waits until the API server's own watch cache is not behind a revision: what it answers costs
+    /// no more than it must from then on.
+    pub(crate) async fn caught_up(&self, revision: i64) -> Result<()> {
+        let params = ListParams::default()
+            .labels("none=such")
+            .at(&revision.to_string());
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource());
+        eventually(
+            "the API server to catch up",
+            Duration::from_mins(10),
+            async || {
+                all.list_metadata(&params).await?;
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    async fn served(&self) -> Result<()> {
+        let everything = ListParams::default();
+        eventually(
+            "our CRDs to be served",
+            Duration::from_mins(1),
+            async || {
+                self.objects(0).list(&everything).await?;
+                let contracts: Api<ConditionContract> = Api::all(self.client.clone());
+                contracts.list(&everything).await?;
+                let policies: Api<CircuitPolicy> = Api::all(self.client.clone());
+                policies.list(&everything).await?;
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    async fn create_first(&self) -> Result<()> {
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "shop.example.com/v1",
+            "kind": "Storefront",
+            "metadata": {"name": name(0), "labels": labels(0)},
+            "spec": {"replicas": 1},
+        }))?;
+        self.objects(0)
+            .create(&PostParams::default(), &object)
+            .await?;
+        self.report(0, 0).await
+    }
+
+    fn objects(&self, index: usize) -> Api<DynamicObject> {
+        let namespace = namespace(index / EACH);
+        Api::namespaced_with(self.client.clone(), &namespace, &resource())
+    }
+}
+
+/// The contracted kind.
+pub(crate) fn resource() -> ApiResource {
+    let kind = GroupVersionKind::gvk("shop.example.com", "v1", "Storefront");
+    ApiResource::from_gvk_with_plural(&kind, "storefronts")
+}
+
+pub(crate) fn namespace(index: usize) -> String {
+    format!("shop-{index}")
+}
+
+pub(crate) fn name(index: usize) -> String {
+    format!("store-{index}")
+}
+
+pub(crate) fn labels(index: usize) -> Value {
+    json!({"app.kubernetes.io/name": "storefront", "app.kubernetes.io/instance": name(index), "tier": "gold"})
+}
+
+/// Ten healthy conditions, other ones for every turn, in the length that operators' statuses have.
+pub(crate) fn status(turn: usize, at: Timestamp) -> Value {
+    let at = format!("{at:.3}");
+    let timed = |value: Value| json!({"value": value, "observedAt": at});
+    json!({"observedGeneration": 1, "conditions": {
+        "network-latency": format!("{}us", 100_000 + turn % 100_000),
+        "error-rate": format!("0.0{turn:06}"),
+        "queue-depth": turn,
+        "cpu-load": format!("{}.{turn:06}%", turn % 90),
+        "build": format!("release-{turn}"),
+        "disk-latency": timed(json!("12ms")),
+        "memory-free": timed(json!("512Mi")),
+        "saturation": timed(json!(0.25)),
+        "ready": timed(json!(true)),
+        "tier": timed(json!("gold")),
+    }})
+}
+
+fn crd() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": STOREFRONTS},
+        "spec": {
+            "group": "shop.example.com",
+            "scope": "Namespaced",
+            "names": {"kind": "Storefront", "plural": "storefronts", "singular": "storefront", "listKind": "StorefrontList"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                    "spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
+                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+                }}},
+            }],
+        },
+    })
+}
+
+fn contract() -> Value {
+    json!({
+        "apiVersion": "fusegate.io/v1alpha1",
+        "kind": "ConditionContract",
+        "metadata": {"name": STOREFRONTS},
+        "spec": {
+            "target": {"group": "shop.example.com", "kind": "Storefront"},
+            "conditions": [
+                {"key": "network-latency", "type": "Duration", "minimum": "0s", "maximum": "60s"},
+                {"key": "error-rate", "type": "Number", "minimum": 0, "maximum": 1},
+                {"key": "queue-depth", "type": "Integer", "minimum": 0},
+                {"key": "cpu-load", "type": "Percent"},
+                {"key": "build", "type": "String"},
+                {"key": "disk-latency", "type": "Duration", "staleAfter": "1h"},
+                {"key": "memory-free", "type": "Quantity"},
+                {"key": "saturation", "type": "Number", "minimum": 0, "maximum": 1},
+                {"key": "ready", "type": "Boolean"},
+                {"key": "tier", "type": "Enum", "values": ["gold", "silver"]},
+            ],
+            "mesh": {"clusters": ["{namespace}-*"]},
+            "rollback": {"mode": "Off"},
+        },
+    })
+}
+
+fn policy(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "fusegate.io/v1alpha1",
+        "kind": "CircuitPolicy",
+        "metadata": {"name": "checkout", "namespace": namespace},
+        "spec": {
+            "contract": STOREFRONTS,
+            "selector": {"matchLabels": {"tier": "gold"}},
+            "mode": "Enforce",
+            "trip": {"when": [
+                {"condition": "network-latency", "above": "250ms"},
+                {"condition": "error-rate", "above": 0.5},
+            ]},
+            "onTrip": ["RejectUpdates"],
+            "mesh": {"shed": [{"cluster": "{namespace}-{name}", "percent": 100}]},
+        },
+    })
+}
