@@ -15,7 +15,7 @@ use std::time::Duration;
 use kube::Client;
 use kube::core::WatchEvent;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::source::event::Unreadable;
 use crate::source::kube::backoff::Backoff;
@@ -23,7 +23,7 @@ use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::probe::{Due, Probe};
 use crate::source::kube::slim::{Item, name_of};
-use page::{Page, PageSize};
+use page::{Fetched, Page, PageSize};
 use stream::Streaming;
 
 /// How long a page of a list may take: the API server's own limit for a request.
@@ -126,7 +126,8 @@ impl<K: Item> Watch<K> {
         let permit = Arc::clone(&self.lists).acquire_owned().await.ok();
         match self.fetch(None).await {
             Ok(fetched) => {
-                self.state = State::Paging(Page::first(fetched, permit));
+                let page = self.turn_to(fetched, permit);
+                self.state = State::Paging(page);
                 Some(Turn::Listing)
             }
             Err(failure) => self.fail(&failure, State::Unlisted),
@@ -135,22 +136,35 @@ impl<K: Item> Watch<K> {
 
     async fn page(&mut self, mut page: Page) -> Option<Turn<K>> {
         if let Some(raw) = page.pop() {
-            self.page_size.saw(&raw);
             self.state = State::Paging(page);
             return Some(decode(&self.endpoint, &raw).map_or_else(Turn::Unreadable, Turn::Seen));
         }
-        let Some(token) = page.take_token() else {
+        let Some(next) = page.take_next() else {
             self.state = State::Listed(page.into_resource_version());
             return Some(Turn::Listed);
         };
-        match self.fetch(Some(token)).await {
+        match next.await {
             Ok(fetched) => {
-                page.refill(fetched);
+                let page = self.turn_to(fetched, page.into_permit());
                 self.state = State::Paging(page);
                 None
             }
             Err(failure) => self.fail(&failure, State::Unlisted),
         }
+    }
+
+    /// Takes a page to be handed over, and asks for the one after it at once: making a page takes the
+    /// API server longer than reading it takes us, and so neither waits for the other. No more than
+    /// these two pages are ever in memory.
+    fn turn_to(&mut self, fetched: Fetched, permit: Option<OwnedSemaphorePermit>) -> Page {
+        for raw in &fetched.items {
+            self.page_size.saw(raw);
+        }
+        let (mut page, token) = Page::new(fetched, permit);
+        if let Some(token) = token {
+            page.ask_ahead(self.fetch(Some(token)));
+        }
+        page
     }
 
     async fn open(&mut self, resource_version: String) -> Option<Turn<K>> {
@@ -241,7 +255,7 @@ impl<K: Item> Watch<K> {
     fn fetch(
         &self,
         token: Option<String>,
-    ) -> impl Future<Output = Result<page::Fetched, Failure>> + Send + use<K> {
+    ) -> impl Future<Output = Result<Fetched, Failure>> + Send + use<K> {
         let client = self.client.clone();
         let request = self.endpoint.list(self.page_size.get(), token);
         Failure::within(LIST_PATIENCE, async move { client.request(request?).await })

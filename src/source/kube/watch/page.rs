@@ -1,10 +1,13 @@
-//! A page: part of a list, its items still raw.
+//! A page: part of a list, its items still raw, and the one after it, which is already asked for.
 
 use std::vec::IntoIter;
 
 use kube::core::ObjectList;
 use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::source::kube::failure::Failure;
 
 /// What one list request brings.
 pub(super) type Fetched = ObjectList<Box<RawValue>>;
@@ -18,11 +21,14 @@ const PAGE_BYTES: usize = 4 << 20;
 /// The page of a list that is being handed over.
 pub(super) struct Page {
     items: IntoIter<Box<RawValue>>,
-    token: Option<String>,
+    next: Option<Ahead>,
     resource_version: String,
     /// Held until the list is complete, so that few kinds list at once.
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
+
+/// A page that is on its way; dropped, it is not fetched any further.
+pub(super) struct Ahead(AbortOnDropHandle<Result<Fetched, Failure>>);
 
 /// How many items to ask for, from the largest item seen.
 #[derive(Debug)]
@@ -32,33 +38,58 @@ pub(super) struct PageSize {
 }
 
 impl Page {
-    pub(super) fn first(fetched: Fetched, permit: Option<OwnedSemaphorePermit>) -> Self {
-        let mut page = Self {
-            items: Vec::new().into_iter(),
-            token: None,
-            resource_version: String::new(),
-            _permit: permit,
+    /// A page, and the token by which the next one is asked for, if there is one.
+    pub(super) fn new(
+        fetched: Fetched,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> (Self, Option<String>) {
+        let page = Self {
+            items: fetched.items.into_iter(),
+            next: None,
+            resource_version: fetched.metadata.resource_version.unwrap_or_default(),
+            permit,
         };
-        page.refill(fetched);
-        page
+        let token = fetched.metadata.continue_;
+        (page, token.filter(|token| !token.is_empty()))
     }
 
-    pub(super) fn refill(&mut self, fetched: Fetched) {
-        self.items = fetched.items.into_iter();
-        self.token = fetched.metadata.continue_.filter(|token| !token.is_empty());
-        self.resource_version = fetched.metadata.resource_version.unwrap_or_default();
+    /// Has the next page fetched while this one is handed over.
+    pub(super) fn ask_ahead(
+        &mut self,
+        fetch: impl Future<Output = Result<Fetched, Failure>> + Send + 'static,
+    ) {
+        self.next = Some(Ahead(AbortOnDropHandle::new(tokio::spawn(fetch))));
     }
 
     pub(super) fn pop(&mut self) -> Option<Box<RawValue>> {
         self.items.next()
     }
 
-    pub(super) fn take_token(&mut self) -> Option<String> {
-        self.token.take()
+    pub(super) fn take_next(
+        &mut self,
+    ) -> Option<impl Future<Output = Result<Fetched, Failure>> + use<>> {
+        self.next.take().map(Ahead::arrive)
+    }
+
+    pub(super) fn into_permit(self) -> Option<OwnedSemaphorePermit> {
+        self.permit
     }
 
     pub(super) fn into_resource_version(self) -> String {
         self.resource_version
+    }
+}
+
+impl Ahead {
+    async fn arrive(self) -> Result<Fetched, Failure> {
+        match self.0.await {
+            Ok(fetched) => fetched,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 }
 
@@ -107,11 +138,11 @@ mod tests {
     #[test]
     fn the_items_of_a_list_stay_byte_for_byte_what_the_server_sent() {
         let text = r#"{"kind":"StorefrontList","apiVersion":"shop.example.com/v1","metadata":{"resourceVersion":"7","continue":"next"},"items":[{"status": {"a" : 1.0}},"junk"]}"#;
-        let mut page = Page::first(serde_json::from_str(text).unwrap(), None);
+        let (mut page, token) = Page::new(serde_json::from_str(text).unwrap(), None);
         assert_eq!(page.pop().unwrap().get(), r#"{"status": {"a" : 1.0}}"#);
         assert_eq!(page.pop().unwrap().get(), "\"junk\"");
         assert!(page.pop().is_none());
-        assert_eq!(page.take_token().as_deref(), Some("next"));
+        assert_eq!(token.as_deref(), Some("next"));
         assert_eq!(page.into_resource_version(), "7");
     }
 
@@ -119,8 +150,8 @@ mod tests {
     fn a_list_whose_items_are_null_is_empty() {
         let text =
             r#"{"apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":null,"kind":"List"}"#;
-        let mut page = Page::first(serde_json::from_str(text).unwrap(), None);
+        let (mut page, token) = Page::new(serde_json::from_str(text).unwrap(), None);
         assert!(page.pop().is_none());
-        assert!(page.take_token().is_none());
+        assert!(token.is_none());
     }
 }

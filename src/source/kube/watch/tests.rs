@@ -68,6 +68,12 @@ impl Server {
         turns
     }
 
+    /// Whether the next thing that is asked for, if anything is, has this in it.
+    async fn asked_for(&mut self, what: &str) -> bool {
+        let asked = tokio::time::timeout(PATIENCE, self.asked.recv()).await;
+        asked.is_ok_and(|query| query.is_some_and(|query| query.contains(what)))
+    }
+
     /// What was asked for since the last time, probes apart.
     fn asked(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.asked.try_recv().ok()).collect()
@@ -265,4 +271,24 @@ async fn pages_follow_their_token_and_one_that_expires_begins_the_list_anew() {
     assert!(turns[2].contains("(410)"), "{turns:?}");
     assert_eq!(turns[3..], ["Listing", "Seen a", "Seen b", "Listed"]);
     assert!(server.asked()[3].contains("continue=next"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_page_is_fetched_while_one_is_handed_over_and_no_further_one() {
+    let page = |name: &str, token: &str| {
+        let mut page = list("5", &[object(name, "1")]);
+        page["metadata"]["continue"] = json!(token);
+        (StatusCode::OK, page)
+    };
+    let lists = vec![page("a", "second"), page("b", "third"), page("c", "")];
+    let mut server = Server::new(lists, Vec::new());
+    assert_eq!(server.next().await, "Listing");
+    assert!(server.asked_for("limit=50").await);
+    // The list's first item has not even been taken.
+    assert!(server.asked_for("continue=second").await);
+    assert!(!server.asked_for("continue=third").await);
+    assert_eq!(
+        server.turns(4).await,
+        ["Seen a", "Seen b", "Seen c", "Listed"]
+    );
 }
