@@ -26,6 +26,7 @@ mod record;
 mod retell;
 mod revisions;
 mod rollback;
+pub mod room;
 mod schedule;
 mod status;
 mod tell;
@@ -42,6 +43,7 @@ use crate::engine::output::{Counts, Output};
 use crate::engine::overrides::OverrideEntry;
 use crate::engine::policy::PolicyEntry;
 use crate::engine::publish::Publisher;
+use crate::engine::room::{Crowd, Room};
 use crate::engine::schedule::Schedule;
 use crate::serve::view::View;
 use crate::source::event::{Change, Event, Feed, GroupKind};
@@ -56,6 +58,8 @@ pub struct Settings {
     pub cluster: Box<str>,
     /// Where this installation's admin port can be reached by people, for links in alerts.
     pub link: Box<str>,
+    /// How much it keeps at most.
+    pub room: Room,
 }
 
 /// The whole state.
@@ -72,6 +76,7 @@ pub struct Engine {
     schedule: Schedule,
     view: View,
     stale_views: BTreeMap<Key, BTreeSet<Arc<str>>>,
+    crowd: Crowd,
     effects: Vec<Effect>,
     counts: Counts,
 }
@@ -91,6 +96,7 @@ impl Engine {
             schedule: Schedule::default(),
             view: View::default(),
             stale_views: BTreeMap::new(),
+            crowd: Crowd::default(),
             effects: Vec::new(),
             counts: Counts::default(),
         }
@@ -145,6 +151,7 @@ impl Engine {
         let publication = self.publish();
         self.write_statuses(now);
         let view = self.refresh_view();
+        self.find_room();
         Output {
             effects: std::mem::take(&mut self.effects),
             publication,

@@ -2,17 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
+use fusegate_xds::server::Counts;
 use fusegate_xds::{Config, Server};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::mpsc::WeakSender;
 
 use crate::app::logging::limit;
-use crate::app::publish;
+use crate::app::{publish, xds};
 use crate::effects::{alert, audit, note, removal, revision, rollback, status};
-use crate::runtime::metrics::{
-    AlertLabel, BoundLabel, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics,
-};
-use crate::serve::bounds::Bound;
+use crate::engine::room;
+use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
+use crate::serve::bounds::Standing;
 use crate::serve::server;
+use crate::serve::view::SharedView;
 use crate::source::dir;
 use crate::source::event::Event;
 
@@ -21,191 +23,184 @@ pub(super) struct Gauges {
     pub(super) metrics: Metrics,
     pub(super) server: Server,
     pub(super) max_streams: usize,
+    pub(super) record_limit: u64,
     pub(super) events: WeakSender<Event>,
+    pub(super) view: SharedView,
+}
+
+/// Where the size of a bound is.
+enum Size {
+    /// Whoever keeps it says it in the metrics.
+    Metric,
+    /// It is kept elsewhere, and this is it.
+    Elsewhere(u64),
+    /// There is one for each stream, search or line, and none of the whole.
+    OfEach,
 }
 
 impl Gauges {
-    /// All bounds as they stand. What is counted elsewhere is entered among the bounds that were met.
-    pub(super) fn read(&self) -> Vec<Bound> {
-        let mut bounds = self.effects();
-        bounds.extend(self.queues());
-        bounds.extend(self.xds());
-        bounds.sort_by_key(|bound| bound.name);
-        bounds
-    }
-
-    fn queues(&self) -> [Bound; 6] {
-        let waiting = self.events.upgrade();
-        let waiting = waiting.map(|sender| sender.max_capacity() - sender.capacity());
-        let alerts = ["firing", "resolved"].map(|state| {
-            let gauge = self.metrics.alerts.get_or_create(&AlertLabel { state });
-            gauge.get()
-        });
-        let places = usize::try_from(self.metrics.http_connections.get()).ok();
-        let dropped = self.metrics.audit_lines_dropped.get();
-        self.enter("audit_lines", dropped);
-        self.enter("log_lines", limit::left_out());
-        let most_lines = usize::try_from(limit::MOST_LINES).unwrap_or(usize::MAX);
-        let of = |name, unit, size, limit, answer| self.bound(name, unit, size, limit, answer);
-        [
-            of(
-                "events",
-                "events",
-                waiting,
-                super::run::QUEUE,
-                "watches and directory wait",
-            ),
-            of(
-                "alerts",
-                "alerts",
-                sum(alerts),
-                alert::MOST_ALERTS,
-                "a new one is not sent, and logged",
-            ),
-            of(
-                "audit_lines",
-                "lines waiting",
-                None,
-                audit::MOST_LINES,
-                "the line is dropped; a line with action Lost says how many",
-            ),
-            of(
-                "log_lines",
-                "lines of one place in 10 s",
-                None,
-                most_lines,
-                "left out; told every 10 s how many",
-            ),
-            of(
-                "http_connections",
-                "connections",
-                places,
-                server::MAX_CONNECTIONS,
-                "new ones wait in the backlog",
-            ),
-            of(
-                "directory_files",
-                "files",
-                None,
-                dir::MOST_FILES,
-                "new ones are passed over, and named",
-            ),
-        ]
-    }
-
-    fn effects(&self) -> Vec<Bound> {
-        let kinds = [
-            ("effects_status", EffectKind::Status, status::LIMITS.bound),
-            ("effects_note", EffectKind::Note, note::LIMITS.bound),
-            ("effects_record", EffectKind::Record, revision::LIMITS.bound),
-            (
-                "effects_rollback",
-                EffectKind::Rollback,
-                rollback::LIMITS.bound,
-            ),
-            (
-                "effects_remove_override",
-                EffectKind::RemoveOverride,
-                removal::LIMITS.bound,
-            ),
-        ];
-        let bound = |(name, kind, limit)| {
-            let depth = self
-                .metrics
-                .effect_queue_depth
-                .get_or_create(&KindLabel { kind })
-                .get();
-            let result = EffectResult::Overflowed;
-            let refused = EffectLabel { kind, result };
-            let met = self.metrics.effects.get_or_create(&refused).get();
-            self.enter(name, met);
-            let answer = "a new one is dropped, counted and logged";
-            self.bound(
-                name,
-                "objects waiting",
-                usize::try_from(depth).ok(),
-                limit,
-                answer,
-            )
+    /// All bounds as they stand. What is kept elsewhere is entered among the metrics.
+    pub(super) fn read(&self) -> Vec<Standing> {
+        xds::meter(&self.metrics, &self.server);
+        let config = Config {
+            max_streams: self.max_streams,
+            ..publish::config()
         };
-        kinds.map(bound).into()
+        let counts = self.server.counts();
+        let standing = |bound: &Bound| Standing {
+            name: bound.name(),
+            unit: bound.unit(),
+            size: self.size(*bound, &counts),
+            limit: self.limit(*bound, &config),
+            met: self.met(*bound, &counts),
+            answer: bound.answer(),
+        };
+        Bound::ALL.iter().map(standing).collect()
     }
 
-    fn xds(&self) -> [Bound; 6] {
-        super::xds::meter(&self.metrics, &self.server);
-        let Config {
-            limits,
-            max_connections,
-            max_request_bytes,
-            ..
-        } = publish::config();
-        let streams = Some(self.server.proxies().len());
-        let (ended, each) = ("the stream ends with that limit", None);
-        let of = |name, unit, size, limit, answer| self.bound(name, unit, size, limit, answer);
-        [
-            of(
-                "xds_connections",
-                "connections",
-                None,
-                max_connections,
-                "new ones wait in the backlog",
-            ),
-            of(
-                "xds_streams",
-                "streams",
-                streams,
-                self.max_streams,
-                "new ones are told to come back",
-            ),
-            of("xds_names", "names of a stream", each, limits.names, ended),
-            of("xds_types", "types of a stream", each, limits.types, ended),
-            of(
-                "xds_name_bytes",
-                "bytes of a name",
-                each,
-                limits.name_bytes,
-                ended,
-            ),
-            of(
-                "xds_request_bytes",
-                "bytes of a request",
-                each,
-                max_request_bytes,
-                ended,
-            ),
-        ]
+    /// How much of a bound is taken, if there is a size of the whole. It is entered among the metrics.
+    fn size(&self, bound: Bound, counts: &Counts) -> Option<u64> {
+        let size = match self.place(bound, counts) {
+            Size::OfEach => return None,
+            Size::Metric => count(&self.metrics.bound_size(bound)),
+            Size::Elsewhere(size) => size,
+        };
+        let gauge = i64::try_from(size).unwrap_or(i64::MAX);
+        self.metrics.bound_size(bound).set(gauge);
+        Some(size)
     }
 
-    /// Enters a count that is kept elsewhere.
-    fn enter(&self, bound: &'static str, met: u64) {
-        let counter = self.metrics.bound(bound);
-        counter.inner().store(met, Ordering::Relaxed);
+    fn place(&self, bound: Bound, counts: &Counts) -> Size {
+        let size = match bound {
+            Bound::Alerts
+            | Bound::AuditLines
+            | Bound::DirectoryDocuments
+            | Bound::DirectoryFiles
+            | Bound::Recording => return Size::Metric,
+            Bound::Circuits => {
+                let view = self.view.load();
+                wide(
+                    view.policies
+                        .values()
+                        .map(|policy| policy.circuits.len())
+                        .sum(),
+                )
+            }
+            Bound::Objects => wide(self.view.load().objects),
+            Bound::EffectsNote => self.depth(EffectKind::Note),
+            Bound::EffectsRecord => self.depth(EffectKind::Record),
+            Bound::EffectsRemoveOverride => self.depth(EffectKind::RemoveOverride),
+            Bound::EffectsRollback => self.depth(EffectKind::Rollback),
+            Bound::EffectsStatus => self.depth(EffectKind::Status),
+            Bound::Events => {
+                let sender = self.events.upgrade();
+                let waiting = sender.map(|sender| sender.max_capacity() - sender.capacity());
+                waiting.map_or(0, wide)
+            }
+            Bound::HttpConnections => count(&self.metrics.http_connections),
+            Bound::LogLines => limit::busiest(),
+            Bound::XdsConnections => counts.connections.saturating_sub(counts.connections_ended),
+            Bound::XdsStreams => wide(self.server.proxies().len()),
+            Bound::ObjectsOfNamespace
+            | Bound::XdsAdmissionWait
+            | Bound::XdsBisect
+            | Bound::XdsFirstRequest
+            | Bound::XdsNameBytes
+            | Bound::XdsNames
+            | Bound::XdsRequestBytes
+            | Bound::XdsResponseBytes
+            | Bound::XdsTypes => return Size::OfEach,
+        };
+        Size::Elsewhere(size)
     }
 
-    fn bound(
-        &self,
-        name: &'static str,
-        unit: &'static str,
-        size: Option<usize>,
-        limit: usize,
-        answer: &'static str,
-    ) -> Bound {
-        let label = BoundLabel { bound: name };
-        Bound {
-            name,
-            unit,
-            size: size.map(wide),
-            limit: wide(limit),
-            met: self.metrics.bounds_met.get_or_create(&label).get(),
-            answer,
+    fn limit(&self, bound: Bound, config: &Config) -> u64 {
+        let limits = &config.limits;
+        match bound {
+            Bound::Alerts => wide(alert::MOST_ALERTS),
+            Bound::AuditLines => wide(audit::MOST_LINES),
+            Bound::Circuits => wide(room::MOST_CIRCUITS),
+            Bound::Objects => wide(room::MOST_OBJECTS),
+            Bound::ObjectsOfNamespace => wide(room::MOST_OBJECTS_OF_NAMESPACE),
+            Bound::DirectoryDocuments => wide(dir::MOST_ENTRIES),
+            Bound::DirectoryFiles => wide(dir::MOST_FILES),
+            Bound::EffectsNote => wide(note::LIMITS.bound),
+            Bound::EffectsRecord => wide(revision::LIMITS.bound),
+            Bound::EffectsRemoveOverride => wide(removal::LIMITS.bound),
+            Bound::EffectsRollback => wide(rollback::LIMITS.bound),
+            Bound::EffectsStatus => wide(status::LIMITS.bound),
+            Bound::Events => wide(super::run::QUEUE),
+            Bound::HttpConnections => wide(server::MAX_CONNECTIONS),
+            Bound::LogLines => u64::from(limit::MOST_LINES),
+            Bound::Recording => self.record_limit,
+            Bound::XdsAdmissionWait => config.admission_wait.as_secs(),
+            Bound::XdsBisect => u64::from(config.bisect.offers),
+            Bound::XdsConnections => wide(config.max_connections),
+            Bound::XdsFirstRequest => config.first_request.as_secs(),
+            Bound::XdsNameBytes => wide(limits.name_bytes),
+            Bound::XdsNames => wide(limits.names),
+            Bound::XdsRequestBytes => wide(config.max_request_bytes),
+            Bound::XdsResponseBytes => wide(config.max_response_bytes),
+            Bound::XdsStreams => wide(config.max_streams),
+            Bound::XdsTypes => wide(limits.types),
         }
     }
+
+    /// How often a bound was met. What is counted elsewhere is entered among the metrics.
+    fn met(&self, bound: Bound, counts: &Counts) -> u64 {
+        let counter = self.metrics.bound(bound);
+        let elsewhere = match bound {
+            Bound::Alerts
+            | Bound::Circuits
+            | Bound::DirectoryDocuments
+            | Bound::DirectoryFiles
+            | Bound::Objects
+            | Bound::ObjectsOfNamespace
+            // The sources wait, and nobody can say how often.
+            | Bound::Events
+            | Bound::HttpConnections
+            | Bound::Recording => return counter.get(),
+            Bound::AuditLines => self.metrics.audit_lines_dropped.get(),
+            Bound::EffectsNote => self.overflowed(EffectKind::Note),
+            Bound::EffectsRecord => self.overflowed(EffectKind::Record),
+            Bound::EffectsRemoveOverride => self.overflowed(EffectKind::RemoveOverride),
+            Bound::EffectsRollback => self.overflowed(EffectKind::Rollback),
+            Bound::EffectsStatus => self.overflowed(EffectKind::Status),
+            Bound::LogLines => limit::left_out(),
+            Bound::XdsAdmissionWait
+            | Bound::XdsBisect
+            | Bound::XdsConnections
+            | Bound::XdsFirstRequest
+            | Bound::XdsNameBytes
+            | Bound::XdsNames
+            | Bound::XdsRequestBytes
+            | Bound::XdsResponseBytes
+            | Bound::XdsStreams
+            | Bound::XdsTypes => {
+                let mut met = xds::bounds(counts).into_iter();
+                met.find(|(of, _)| *of == bound).map_or(0, |(_, met)| met)
+            }
+        };
+        counter.inner().store(elsewhere, Ordering::Relaxed);
+        elsewhere
+    }
+
+    fn depth(&self, kind: EffectKind) -> u64 {
+        let depths = &self.metrics.effect_queue_depth;
+        count(&depths.get_or_create(&KindLabel { kind }))
+    }
+
+    fn overflowed(&self, kind: EffectKind) -> u64 {
+        let result = EffectResult::Overflowed;
+        let label = EffectLabel { kind, result };
+        self.metrics.effects.get_or_create(&label).get()
+    }
+}
+
+fn count(gauge: &Gauge) -> u64 {
+    u64::try_from(gauge.get()).unwrap_or_default()
 }
 
 fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn sum(counts: [i64; 2]) -> Option<usize> {
-    usize::try_from(counts.iter().sum::<i64>()).ok()
 }

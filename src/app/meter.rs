@@ -4,8 +4,11 @@ use fusegate_xds::{Store, TypeUrl};
 
 use crate::breaker::circuit::StateName;
 use crate::engine::output::Counts;
+use crate::engine::room::{Full, Refused};
 use crate::engine::words::state;
-use crate::runtime::metrics::{CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel};
+use crate::runtime::metrics::{
+    Bound, CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel,
+};
 use crate::serve::view::View;
 use crate::source::event::{Event, Feed};
 
@@ -44,6 +47,22 @@ pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
     }
     for code in &counts.problems {
         metrics.problems.get_or_create(&CodeLabel { code }).inc();
+    }
+    for refused in &counts.refused {
+        let bound = bound_of(&refused.full);
+        metrics.bound(bound).inc_by(refused.count);
+        let Refused {
+            full,
+            limit,
+            first,
+            count,
+        } = refused;
+        tracing::warn!(limit, %first, count, "there are as many {full} as there may be; new ones are refused until others go");
+    }
+    for full in &counts.roomy {
+        tracing::info!(
+            "there is room again for {full}; those that were refused are taken with their next report"
+        );
     }
     for moved in &counts.moves {
         metrics
@@ -84,6 +103,14 @@ pub(super) fn view(metrics: &Metrics, view: &View, store: &Store) {
         .feeds_unconfirmed
         .get_or_create(&unconfirmed)
         .set(as_i64(view.unconfirmed.len()));
+}
+
+fn bound_of(full: &Full) -> Bound {
+    match full {
+        Full::Objects => Bound::Objects,
+        Full::Namespace(..) => Bound::ObjectsOfNamespace,
+        Full::Circuits => Bound::Circuits,
+    }
 }
 
 fn feed_of(event: &Event) -> FeedKind {

@@ -25,6 +25,7 @@ use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher};
+use crate::engine::room::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
@@ -224,7 +225,7 @@ impl Parts {
         let Some(path) = &options.record else {
             return Ok(None);
         };
-        let Settings { cluster, link } = settings(options);
+        let Settings { cluster, link, .. } = settings(options);
         let config = recorder::Config {
             path: path.clone(),
             limit: options.record_limit.saturating_mul(1 << 20),
@@ -282,7 +283,9 @@ impl Parts {
             metrics: self.metrics.clone(),
             server,
             max_streams: options.xds.max_streams.get(),
+            record_limit: options.record_limit.saturating_mul(1 << 20),
             events: self.sender.downgrade(),
+            view: view.clone(),
         });
         let state = ServeState {
             view: view.clone(),
@@ -325,6 +328,7 @@ fn settings(options: &Run) -> Settings {
     Settings {
         cluster: options.cluster.as_str().into(),
         link: options.link.trim_end_matches('/').into(),
+        room: Room::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use fusegate_xds::{Assignment, Config, Peer, Scope, Server, Store, TypeUrl};
 use crate::app::publish;
 use crate::cli::run::xds::{Layers, Xds};
 use crate::policy::audience::Audience;
-use crate::runtime::metrics::{BoundLabel, EventLabel, Metrics};
+use crate::runtime::metrics::{Bound, EventLabel, Metrics};
 
 /// What people are told of a layer that a certificate does not name.
 const REMEDY: &str = "its certificate must name the layer's namespace, as spiffe://DOMAIN/ns/NAMESPACE/… or NAMESPACE.layers.fusegate.io";
@@ -59,18 +59,12 @@ pub(super) fn meter(metrics: &Metrics, server: &Server) {
             .inner()
             .store(count, std::sync::atomic::Ordering::Relaxed);
     }
-    for (bound, count) in bounds(&counts) {
-        let label = BoundLabel { bound };
-        let counter = metrics.bounds_met.get_or_create(&label);
-        counter
-            .inner()
-            .store(count, std::sync::atomic::Ordering::Relaxed);
-    }
 }
 
-fn events(counts: &Counts) -> [(&'static str, u64); 13] {
+fn events(counts: &Counts) -> [(&'static str, u64); 14] {
     [
         ("connection", counts.connections),
+        ("connection_ended", counts.connections_ended),
         ("connection_failed", counts.connections_failed),
         ("connection_aged", counts.connections_aged),
         ("stream", counts.streams),
@@ -86,19 +80,20 @@ fn events(counts: &Counts) -> [(&'static str, u64); 13] {
     ]
 }
 
-fn bounds(counts: &Counts) -> [(&'static str, u64); 10] {
+/// How often each bound of the server was met.
+pub(super) fn bounds(counts: &Counts) -> [(Bound, u64); 10] {
     let silent = counts.connections_silent + counts.streams_silent;
     [
-        ("xds_connections", counts.connections_full),
-        ("xds_streams", counts.streams_full),
-        ("xds_admission_wait", counts.streams_overdue),
-        ("xds_first_request", silent),
-        ("xds_names", counts.names_exceeded),
-        ("xds_types", counts.types_exceeded),
-        ("xds_name_bytes", counts.name_bytes_exceeded),
-        ("xds_request_bytes", counts.requests_too_large),
-        ("xds_response_bytes", counts.responses_too_large),
-        ("xds_bisect", counts.unresolved),
+        (Bound::XdsConnections, counts.connections_full),
+        (Bound::XdsStreams, counts.streams_full),
+        (Bound::XdsAdmissionWait, counts.streams_overdue),
+        (Bound::XdsFirstRequest, silent),
+        (Bound::XdsNames, counts.names_exceeded),
+        (Bound::XdsTypes, counts.types_exceeded),
+        (Bound::XdsNameBytes, counts.name_bytes_exceeded),
+        (Bound::XdsRequestBytes, counts.requests_too_large),
+        (Bound::XdsResponseBytes, counts.responses_too_large),
+        (Bound::XdsBisect, counts.unresolved),
     ]
 }
 

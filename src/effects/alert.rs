@@ -20,7 +20,7 @@ use crate::effects::alert::send::Receiver;
 use crate::effects::effect::Alert;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailbox;
-use crate::runtime::metrics::{AlertLabel, EffectKind, EffectResult, Metrics};
+use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
 
 pub(crate) use crate::effects::alert::book::BOUND as MOST_ALERTS;
 pub use crate::effects::alert::send::{Address, Alerting};
@@ -167,6 +167,8 @@ impl Keeper {
                 .get_or_create(&AlertLabel { state })
                 .set(count);
         }
+        let held = i64::try_from(firing + resolved).unwrap_or(i64::MAX);
+        self.metrics.bound_size(Bound::Alerts).set(held);
         let waiting = self.queues.iter().map(|queue| queue.len()).max();
         self.metrics
             .queue_depth(EffectKind::Alert, waiting.unwrap_or(0));
@@ -175,7 +177,7 @@ impl Keeper {
 
 fn refuse(metrics: &Metrics) {
     metrics.effect(EffectKind::Alert, EffectResult::Overflowed);
-    metrics.bound_met("alerts");
+    metrics.bound_met(Bound::Alerts);
     tracing::error!(
         bound = MOST_ALERTS,
         "too many alerts; a new one is not sent"

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,7 +23,7 @@ use crate::effects::audit::sink::Sink;
 use crate::effects::effect::Line;
 use crate::runtime::clock::Clock;
 use crate::runtime::insist::insist;
-use crate::runtime::metrics::Metrics;
+use crate::runtime::metrics::{Bound, Metrics};
 
 /// The most lines that wait.
 pub const MOST_LINES: usize = 65_536;
@@ -64,6 +65,7 @@ pub enum Audit {
 pub struct Log {
     sender: SyncSender<Box<Line>>,
     shared: Arc<Shared>,
+    waiting: Gauge,
     metrics: Metrics,
     finished: oneshot::Receiver<()>,
     thread: JoinHandle<()>,
@@ -104,6 +106,7 @@ impl Log {
             sink,
             writer: Writer::default(),
             shared: Arc::clone(&shared),
+            waiting: metrics.bound_size(Bound::AuditLines),
             clock,
             metrics: metrics.clone(),
         };
@@ -118,6 +121,7 @@ impl Log {
         Ok(Self {
             sender,
             shared,
+            waiting: metrics.bound_size(Bound::AuditLines),
             metrics,
             finished,
             thread,
@@ -129,7 +133,9 @@ impl Log {
         let size = size(&line);
         let waiting = self.shared.bytes.fetch_add(size, Ordering::Relaxed);
         let fits = waiting.saturating_add(size) <= MOST_BYTES;
+        self.waiting.inc();
         if !fits || self.sender.try_send(line).is_err() {
+            self.waiting.dec();
             self.shared.bytes.fetch_sub(size, Ordering::Relaxed);
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
             self.metrics.audit_lines_dropped.inc();
@@ -164,6 +170,7 @@ struct Scribe {
     sink: Sink,
     writer: Writer,
     shared: Arc<Shared>,
+    waiting: Gauge,
     clock: Clock,
     metrics: Metrics,
 }
@@ -198,6 +205,7 @@ impl Scribe {
 
     fn add(&mut self, line: &Line, batch: &mut Vec<u8>) {
         self.shared.bytes.fetch_sub(size(line), Ordering::Relaxed);
+        self.waiting.dec();
         self.writer.line(line, batch);
     }
 

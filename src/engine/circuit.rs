@@ -41,6 +41,13 @@ impl Engine {
         let told = policy.heard.as_ref().filter(|_| !self.leads);
         let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
         let record = policy.resume.remove(uid).or_else(|| told.cloned());
+        // What was written down of a circuit is never lost for want of room, and is bounded by itself.
+        if record.is_none() && !self.has_room_for_circuit(key, object) {
+            return;
+        }
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
         let mut entry =
             CircuitEntry::new(object.clone(), kind, Circuit::new(identity.clone()), now);
         if let Some(record) = &record {
@@ -51,6 +58,7 @@ impl Engine {
         let resumed = entry.resumed;
         policy.recount(uid, Standing::NONE, entry.standing());
         policy.circuits.insert(uid.clone(), Box::new(entry));
+        self.count_circuit();
         self.apply_overrides_to(now, key, uid, &Word::new());
         self.reschedule(now, key, uid);
         if resumed {
@@ -91,6 +99,7 @@ impl Engine {
                     .resume
                     .extend(record.map(|record| (uid.clone(), record)));
             }
+            self.discount_circuit();
             self.schedule.set(entry.wake, None, key, uid);
             if let Some(stale) = self.stale_views.get_mut(key) {
                 stale.remove(uid);

@@ -116,6 +116,9 @@ impl Engine {
         if let Some(replaced) = named.filter(|named| **named != identity.uid).cloned() {
             self.delete_object(now, kind, &replaced);
         }
+        if !self.has_room(now, kind, &identity, &object.meta.resource_version) {
+            return;
+        }
         let status = object.status.as_deref();
         let status = status.map(serde_json::value::RawValue::get);
         let report = extract::extract(&compiled.contract, status);

@@ -60,6 +60,11 @@ impl Objects {
         uids
     }
 
+    /// How many objects a namespace has.
+    pub(crate) fn count_in(&self, namespace: &str) -> usize {
+        self.by_name.get(namespace).map_or(0, BTreeMap::len)
+    }
+
     /// The uid of the object of this name.
     pub(crate) fn named(&self, namespace: &str, name: &str) -> Option<&Arc<str>> {
         self.by_name.get(namespace)?.get(name)

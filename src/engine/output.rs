@@ -4,6 +4,7 @@ use fusegate_xds::resource::Resource;
 
 use crate::breaker::circuit::StateName;
 use crate::effects::effect::Effect;
+use crate::engine::room::{Full, Refused};
 use crate::policy::layer::LayerName;
 use crate::serve::view::View;
 
@@ -55,4 +56,8 @@ pub struct Counts {
     pub moves: Vec<StateName>,
     /// Samples stepped.
     pub steps: u64,
+    /// What found no room.
+    pub refused: Vec<Refused>,
+    /// What was full and has room again.
+    pub roomy: Vec<Full>,
 }

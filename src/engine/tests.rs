@@ -8,6 +8,7 @@ mod races;
 mod recovery;
 mod replay;
 mod restart;
+mod room;
 mod tape;
 mod trip;
 mod world;

@@ -24,7 +24,7 @@ use crate::recording::aside;
 use crate::recording::line::{End, Gap, Header, Line, Why};
 use crate::recording::tally::Tally;
 use crate::runtime::insist::insist;
-use crate::runtime::metrics::Metrics;
+use crate::runtime::metrics::{Bound, Metrics};
 use crate::source::event::Event;
 
 /// The most turns that wait.
@@ -227,7 +227,7 @@ impl Recorder {
         if self.unfit {
             self.lose();
         } else if size > self.left {
-            self.metrics.bound_met("recording");
+            self.metrics.bound_met(Bound::Recording);
             self.metrics.recording.whole.set(0);
             tracing::warn!(
                 "the recording has reached its limit and ends here; a restart of fusegate begins a new one"
@@ -242,6 +242,8 @@ impl Recorder {
             turn.shrink_to_fit();
             if self.push(turn) {
                 self.left -= size;
+                let recorded = i64::try_from(size).unwrap_or(i64::MAX);
+                self.metrics.bound_size(Bound::Recording).inc_by(recorded);
                 self.lost = 0;
                 self.metrics.recording.turns.inc();
             } else {

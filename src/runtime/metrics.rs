@@ -3,6 +3,7 @@
 //! A label's values are a closed set that the code names; an object's name is never one, since
 //! people make those without bound. Names follow the `OpenMetrics` conventions: counters get `_total`.
 
+mod bound;
 mod recording;
 mod xds;
 
@@ -19,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::runtime::metrics::recording::Recording;
+pub use bound::Bound;
 pub use xds::{EventLabel, Reload, ReloadLabel, Xds};
 
 /// All metrics; clones share them.
@@ -47,6 +49,8 @@ pub struct Families {
     pub problems: Family<CodeLabel, Counter>,
     /// Bounds that were met, by what they bound.
     pub bounds_met: Family<BoundLabel, Counter>,
+    /// How much of a bound is taken.
+    pub bounds_size: Family<BoundLabel, Gauge>,
     /// Circuits, by state.
     pub circuits: Family<StateLabel, Gauge>,
     /// Changes of state, by the state entered.
@@ -155,8 +159,8 @@ label_sets! {
     VerdictLabel { verdict: &'static str }
     /// By problem code.
     CodeLabel { code: &'static str }
-    /// By the name of a bound.
-    BoundLabel { bound: &'static str }
+    /// By bound.
+    BoundLabel { bound: Bound }
     /// By state of a circuit.
     StateLabel { state: &'static str }
     /// By kind of effect.
@@ -208,17 +212,6 @@ impl Metrics {
             .get_or_create(&KindLabel { kind })
             .set(depth);
     }
-
-    /// The counter of a bound being met, for those who count where no lock may be taken.
-    #[must_use]
-    pub fn bound(&self, bound: &'static str) -> Counter {
-        self.bounds_met.get_or_create(&BoundLabel { bound }).clone()
-    }
-
-    /// Counts that a bound was met.
-    pub fn bound_met(&self, bound: &'static str) {
-        self.bounds_met.get_or_create(&BoundLabel { bound }).inc();
-    }
 }
 
 impl Default for Metrics {
@@ -255,6 +248,7 @@ impl Families {
             map_operations: Family::default(),
             problems: Family::default(),
             bounds_met: Family::default(),
+            bounds_size: Family::default(),
             circuits: Family::default(),
             transitions: Family::default(),
             layers: Gauge::default(),
@@ -311,11 +305,7 @@ impl Families {
             "Problems found in conditions, policies and contracts",
             self.problems.clone(),
         );
-        registry.register(
-            "bounds_met",
-            "Bounds that were met",
-            self.bounds_met.clone(),
-        );
+        self.register_bounds(registry);
         registry.register("circuits", "Circuits, by state", self.circuits.clone());
         registry.register(
             "transitions",

@@ -9,11 +9,11 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// All bounds as they stand; called once per request.
-pub type Bounds = Arc<dyn Fn() -> Vec<Bound> + Send + Sync>;
+pub type Bounds = Arc<dyn Fn() -> Vec<Standing> + Send + Sync>;
 
 /// One bound as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bound {
+pub struct Standing {
     /// As in `fusegate_bounds_met_total`.
     pub name: &'static str,
     /// What is counted.
@@ -30,7 +30,7 @@ pub struct Bound {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Document {
-    items: Vec<Bound>,
+    items: Vec<Standing>,
 }
 
 pub(super) async fn list(State(state): State<ServeState>) -> Json<Document> {

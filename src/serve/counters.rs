@@ -8,7 +8,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::runtime::metrics::{GateLabel, Metrics};
+use crate::runtime::metrics::{Bound, GateLabel, Metrics};
 use crate::serve::verdict::GateState;
 
 /// The form in which a gate is asked.
@@ -57,7 +57,7 @@ impl Counters {
             flagger: Answers::new(metrics, "flagger"),
             argo: Answers::new(metrics, "argo"),
             connections: metrics.http_connections.clone(),
-            connections_full: metrics.bound("http_connections"),
+            connections_full: metrics.bound(Bound::HttpConnections),
         }))
     }
 

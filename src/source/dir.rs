@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::runtime::metrics::Metrics;
 use crate::source::event::Event;
-pub(crate) use catalog::MOST_FILES;
+pub(crate) use catalog::{MOST_ENTRIES, MOST_FILES};
 use layout::Layout;
 use lock::Lock;
 pub use lock::Unopened;

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -132,6 +132,10 @@ impl Server {
             .await
         {
             let conversation = converse(Arc::clone(&self.shared), stream, shutdown.clone());
+            let place = Place {
+                shared: Arc::clone(&self.shared),
+                _permit: place,
+            };
             connections.spawn(async move {
                 conversation.await;
                 drop(place);
@@ -154,6 +158,18 @@ impl Server {
                 streams: streams(),
                 grace,
             })
+    }
+}
+
+/// A connection's place, free again when its conversation has ended, however that was.
+struct Place {
+    shared: Arc<Shared>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.counters.connections_ended.inc();
     }
 }
 

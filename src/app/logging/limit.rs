@@ -25,11 +25,12 @@ const SLOTS: usize = 256;
 /// Lines that were left out, since the start. There is one log, and so one count.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
+/// By place: the window in the upper half, the lines of it in the lower.
+static PLACES: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
+
 /// A layer that leaves out what is too much.
 pub(super) struct Limit {
     clock: Clock,
-    /// By place: the window in the upper half, the lines of it in the lower.
-    slots: [AtomicU64; SLOTS],
 }
 
 /// How many lines were left out since the start.
@@ -37,20 +38,27 @@ pub(crate) fn left_out() -> u64 {
     LEFT_OUT.load(Ordering::Relaxed)
 }
 
+/// The most lines that came from one place, in the newest window in which any came.
+pub(crate) fn busiest() -> u64 {
+    most(PLACES.iter().map(|place| place.load(Ordering::Relaxed)))
+}
+
 impl Limit {
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            slots: [const { AtomicU64::new(0) }; SLOTS],
-        }
+        Self { clock }
     }
 
-    fn admits(&self, metadata: &Metadata<'_>, now: Mono) -> bool {
+    fn admits(metadata: &Metadata<'_>, now: Mono) -> bool {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let hash = hasher.hash_one(metadata.callsite());
         let slot = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
-        self.slots.get(slot).is_none_or(|slot| take(slot, now))
+        PLACES.get(slot).is_none_or(|slot| take(slot, now))
     }
+}
+
+/// Of places as they are kept, the most lines in the newest window: those of an older one compare as less.
+fn most(places: impl Iterator<Item = u64>) -> u64 {
+    places.max().unwrap_or_default() & u64::from(u32::MAX)
 }
 
 /// Takes one of the lines of this moment's window, if any is left.
@@ -71,7 +79,7 @@ fn take(slot: &AtomicU64, now: Mono) -> bool {
 
 impl<S: Subscriber> Layer<S> for Limit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        let admitted = self.admits(event.metadata(), self.clock.now().mono);
+        let admitted = Self::admits(event.metadata(), self.clock.now().mono);
         if !admitted {
             LEFT_OUT.fetch_add(1, Ordering::Relaxed);
         }
@@ -91,5 +99,15 @@ mod tests {
             let taken = (0..1_000).filter(|_| take(&slot, now)).count();
             assert_eq!(taken, MOST_LINES as usize);
         }
+    }
+
+    #[test]
+    fn the_busiest_place_is_that_of_the_newest_window() {
+        let place = |window: u64, lines: u64| window << 32 | lines;
+        assert_eq!(most([].into_iter()), 0);
+        assert_eq!(
+            most([place(3, 90), place(4, 2), place(4, 7)].into_iter()),
+            7
+        );
     }
 }

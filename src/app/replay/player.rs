@@ -9,6 +9,7 @@ use crate::app::publish;
 use crate::app::replay::moment;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::effects::effect::Effect;
+use crate::engine::room::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::digest::Digest;
 use crate::recording::line::{Header, Turn};
@@ -42,6 +43,7 @@ impl Player {
         let settings = Settings {
             cluster: header.cluster.as_str().into(),
             link: header.link.as_str().into(),
+            room: Room::default(),
         };
         Self {
             engine: Engine::new(settings),

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::tape::Tape;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::effects::effect::{Action, Alert, Effect, Line, Rollback};
-use crate::engine::output::Publication;
+use crate::engine::output::{Counts, Publication};
+use crate::engine::room::Room;
 use crate::engine::{Engine, Settings};
 use crate::source::event::{
     Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, Revision, SeenBy,
@@ -23,6 +24,7 @@ pub(super) struct World {
     pub(super) now: Now,
     pub(super) effects: Vec<Effect>,
     pub(super) publications: Vec<Publication>,
+    pub(super) counts: Vec<Counts>,
     pub(super) layers: BTreeMap<String, Option<u64>>,
     version: u64,
     tape: Tape,
@@ -61,9 +63,14 @@ mesh:
 impl World {
     /// Nothing seen yet.
     pub(super) fn empty() -> Self {
+        Self::empty_with(Room::default())
+    }
+
+    fn empty_with(room: Room) -> Self {
         let settings = Settings {
             cluster: "test".into(),
             link: "http://fusegate".into(),
+            room,
         };
         let now = Now {
             mono: Mono(1_000_000_000),
@@ -75,6 +82,7 @@ impl World {
             now,
             effects: Vec::new(),
             publications: Vec::new(),
+            counts: Vec::new(),
             layers: BTreeMap::new(),
             version: 0,
         };
@@ -90,6 +98,17 @@ impl World {
         world.policy("checkout", policy, None);
         world.list();
         world.latency("checkout", "100ms");
+        world.list_objects();
+        world
+    }
+
+    /// A contract, its CRD and one policy, all listed, with room for so much.
+    pub(super) fn with_room(policy: &str, room: Room) -> Self {
+        let mut world = Self::empty_with(room);
+        world.contract(CONTRACT);
+        world.crd(50);
+        world.policy("checkout", policy, None);
+        world.list();
         world.list_objects();
         world
     }
@@ -123,6 +142,7 @@ impl World {
             self.layers.insert(name.to_string(), None);
         }
         self.publications.push(output.publication);
+        self.counts.push(output.counts);
     }
 
     /// Lets time pass in one step, with the watch confirmed all along.
@@ -257,6 +277,16 @@ impl World {
             seen_by: SeenBy::Watch,
         };
         self.send(Event::Object(kind(), Change::Applied(object)));
+    }
+
+    /// Deletes an object.
+    pub(super) fn delete(&mut self, name: &str) {
+        let object = Object {
+            meta: meta("shop", name, &format!("{name}-1"), 1),
+            status: None,
+            seen_by: SeenBy::Watch,
+        };
+        self.send(Event::Object(kind(), Change::Deleted(object)));
     }
 
     /// Reports three latencies above the limit, each a value of its own.

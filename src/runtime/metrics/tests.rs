@@ -8,7 +8,7 @@ fn what_is_counted_is_in_the_text_with_its_labels() {
     metrics.clone().publishes.inc();
     metrics.effect(EffectKind::Rollback, EffectResult::Done);
     metrics.queue_depth(EffectKind::Status, 3);
-    metrics.bound_met("alerts");
+    metrics.bound_met(Bound::Alerts);
     let text = metrics.encode();
     for line in [
         "fusegate_publishes_total 1",

@@ -12,7 +12,7 @@ use crate::source::event::Feed;
 pub(crate) const MOST_FILES: usize = 10_000;
 
 /// Most documents of all files together, at about half a kilobyte each.
-pub(super) const MOST_ENTRIES: usize = 200_000;
+pub(crate) const MOST_ENTRIES: usize = 200_000;
 
 /// Files and what is in them.
 #[derive(Debug, Default)]
@@ -66,6 +66,11 @@ impl Catalog {
             .get(path)
             .map_or(0, |record| record.entries.len());
         self.entries.saturating_sub(present).saturating_add(entries) <= MOST_ENTRIES
+    }
+
+    /// How many entries all files hold together.
+    pub(super) fn entries(&self) -> usize {
+        self.entries
     }
 
     /// Leaves out the files that there is no room for, known ones last; returns how many.

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::runtime::metrics::Metrics;
+use crate::runtime::metrics::{Bound, Metrics};
 use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place, Refused};
 use crate::source::dir::entry::{Entry, Key};
 use crate::source::dir::index::Index;
@@ -101,6 +101,7 @@ impl Pass {
         if *cause == Cause::Heartbeat {
             self.teller.confirm()?;
         }
+        self.measure();
         self.index.update(&self.catalog, &sights, &self.layout);
         Ok(Outcome {
             restless: self.looks.any(),
@@ -134,11 +135,22 @@ impl Pass {
         Ok(sights)
     }
 
+    /// Says how much of the bounds is taken.
+    fn measure(&self) {
+        for (bound, size) in [
+            (Bound::DirectoryFiles, self.catalog.paths().count()),
+            (Bound::DirectoryDocuments, self.catalog.entries()),
+        ] {
+            let size = i64::try_from(size).unwrap_or(i64::MAX);
+            self.metrics.bound_size(bound).set(size);
+        }
+    }
+
     /// Leaves out what there is no room for, and says so when that begins.
     fn crop(&mut self, sights: &mut Sights) -> Result<(), Closed> {
         let cropped = self.catalog.crop(sights);
         if cropped > 0 && !self.crowded {
-            self.metrics.bound_met("directory_files");
+            self.metrics.bound_met(Bound::DirectoryFiles);
             let message = format!(
                 "it holds {cropped} files more than {MOST_FILES}, which is the limit; those are passed over; split the directory"
             );
@@ -216,6 +228,7 @@ impl Pass {
             return Some("it is empty, as after a crash of whoever wrote it; what was in it stays as it was; delete the file if it should go".to_owned());
         }
         (!self.catalog.has_room(path, entries.len())).then(|| {
+            self.metrics.bound_met(Bound::DirectoryDocuments);
             format!("with it the directory would hold more than {MOST_ENTRIES} objects, which is the limit; the file is passed over; split the directory")
         })
     }

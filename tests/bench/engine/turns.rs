@@ -9,6 +9,7 @@ use fusegate::breaker::time::{Mono, Now, Wall};
 use fusegate::effects::audit::json::Writer;
 use fusegate::effects::effect::Effect;
 use fusegate::engine::output::Output;
+use fusegate::engine::room::Room;
 use fusegate::engine::{Engine, Settings};
 use fusegate::serve::view::View;
 use fusegate::source::event::{Event, Feed};
@@ -43,6 +44,7 @@ impl Turns {
         let settings = Settings {
             cluster: "bench".into(),
             link: "http://fusegate".into(),
+            room: Room::default(),
         };
         Self {
             engine: Engine::new(settings),

@@ -4,7 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+
+use crate::harness::support::wait::pace;
 
 /// Linux tells processor time in hundredths of a second on every architecture that fusegate runs on.
 const TICKS: f64 = 100.0;
@@ -58,7 +60,7 @@ impl Footprint {
         let began = Instant::now();
         let (mut least, mut since) = (self.resident()?, began);
         while since.elapsed() < QUIET && began.elapsed() < PATIENCE {
-            sleep(Duration::from_millis(500)).await;
+            pace(Duration::from_millis(500)).await;
             let now = self.resident()?;
             if now + NOISE < least {
                 (least, since) = (now, Instant::now());

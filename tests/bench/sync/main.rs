@@ -219,7 +219,7 @@ fn report(objects: usize, floor: u64, peer: &peer::Took, runs: &[Run]) {
             each(run.settled, floor)
         );
     }
-    println!("  {FLOOD} of them written anew");
+    println!("  {} of them written anew", FLOOD.min(objects));
     for run in runs {
         println!(
             "  {:<33} {:>8.1} {:>8.1} {:>10.1} {:>12.1} {:>12}",

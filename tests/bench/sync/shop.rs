@@ -230,7 +230,7 @@ fn policy(namespace: &str) -> Value {
             "mode": "Enforce",
             "trip": {"when": [
                 {"condition": "network-latency", "above": "250ms"},
-                {"condition": "error-rate", "above": 0.5},
+                {"condition": "error-rate", "above": "0.5"},
             ]},
             "onTrip": ["RejectUpdates"],
             "mesh": {"shed": [{"cluster": "{namespace}-{name}", "percent": 100}]},

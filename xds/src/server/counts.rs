@@ -32,6 +32,8 @@ counts! {
     connections_full
     /// Connections that failed the TLS handshake, or took too long over it.
     connections_failed
+    /// Connections that have ended, for whatever reason.
+    connections_ended
     /// Connections ended because nothing was asked for in time (`first_request`).
     connections_silent
     /// Connections ended because of their age (`max_connection_age`).

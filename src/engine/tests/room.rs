@@ -1,0 +1,112 @@
+//! The room for objects and circuits, and what is said when all of it is taken.
+
+use super::world::*;
+use crate::effects::effect::Action;
+use crate::engine::output::Counts;
+use crate::engine::room::{Full, Room};
+
+const POLICY: &str = "
+contract: storefronts.shop.example.com
+selector: {}
+mode: Enforce
+trip: {when: [{condition: network-latency, above: 250ms}]}
+";
+
+const ALL: Room = Room {
+    objects: 2,
+    objects_of_namespace: 100,
+    circuits: 100,
+};
+
+/// What was refused, as limit, first and count.
+fn refused(world: &World) -> Vec<(usize, &str, u64)> {
+    let refused = world.counts.iter().flat_map(|counts| &counts.refused);
+    refused
+        .map(|refused| (refused.limit, &*refused.first, refused.count))
+        .collect()
+}
+
+fn roomy(world: &World) -> Vec<Full> {
+    let counts = world.counts.iter();
+    counts
+        .flat_map(|counts: &Counts| counts.roomy.clone())
+        .collect()
+}
+
+#[test]
+fn an_object_too_many_is_refused_by_name_and_those_that_are_there_stay() {
+    let mut world = World::with_room(POLICY, ALL);
+    for name in ["checkout", "cart", "search"] {
+        world.latency(name, "100ms");
+    }
+    assert_eq!(
+        refused(&world),
+        [(2, "Storefront.shop.example.com/shop/search", 1)]
+    );
+    let lines = world.lines(Action::Map);
+    let line = lines.last().unwrap();
+    assert_eq!(&*line.resource, "Storefront.shop.example.com/shop/search");
+    assert_eq!(line.verdict, "Rejected");
+    assert!(line.reason.contains("2 objects of all contracted kinds"));
+    assert_eq!(world.engine.view.objects, 2);
+    assert!(world.circuit("search").is_none());
+    world.break_latency("cart");
+    assert_eq!(world.state("cart"), "Open");
+}
+
+#[test]
+fn room_that_a_deletion_makes_is_told_and_taken_with_the_next_report() {
+    let mut world = World::with_room(POLICY, ALL);
+    for name in ["checkout", "cart", "search"] {
+        world.latency(name, "100ms");
+    }
+    assert_eq!(roomy(&world), []);
+    world.delete("cart");
+    assert_eq!(roomy(&world), [Full::Objects]);
+    world.latency("search", "110ms");
+    assert!(world.circuit("search").is_some());
+    assert_eq!(refused(&world).len(), 1);
+}
+
+#[test]
+fn one_namespace_does_not_take_the_room_of_the_others() {
+    let room = Room {
+        objects: 100,
+        objects_of_namespace: 1,
+        ..ALL
+    };
+    let mut world = World::with_room(POLICY, room);
+    world.latency("checkout", "100ms");
+    world.latency("cart", "100ms");
+    let full = Full::Namespace(kind(), "shop".into());
+    let counts = world.counts.iter();
+    let met: Vec<_> = counts.flat_map(|counts| &counts.refused).collect();
+    assert_eq!(met.len(), 1);
+    assert_eq!(met[0].full, full);
+    assert_eq!(
+        full.to_string(),
+        "objects of Storefront.shop.example.com in namespace shop"
+    );
+}
+
+#[test]
+fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
+    let room = Room {
+        circuits: 1,
+        objects: 100,
+        ..ALL
+    };
+    let mut world = World::with_room(POLICY, room);
+    world.latency("checkout", "100ms");
+    world.latency("cart", "100ms");
+    assert_eq!(
+        refused(&world),
+        [(1, "policy shop/checkout, object cart", 1)]
+    );
+    assert_eq!(world.engine.view.objects, 2);
+    assert!(world.circuit("cart").is_none());
+    world.delete("checkout");
+    assert_eq!(roomy(&world), [Full::Circuits]);
+    world.latency("cart", "110ms");
+    assert!(world.circuit("cart").is_some());
+}

@@ -1,0 +1,122 @@
+//! A bound: what can grow by what comes from outside, as one closed set, so that whoever meets a bound,
+//! the metrics and `GET /v1/bounds` mean the same ones, and none can be left out.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::runtime::metrics::{BoundLabel, Families, Metrics};
+
+macro_rules! bounds {
+    ($($bound:ident: $name:literal, $unit:literal, $answer:literal;)+) => {
+        /// What can grow by what comes from outside.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "the units say what is counted")]
+        pub enum Bound { $($bound),+ }
+
+        impl Bound {
+            /// All of them, by name.
+            pub const ALL: &[Self] = &[$(Self::$bound),+];
+
+            /// Its name in metrics and answers.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$bound => $name),+ }
+            }
+
+            /// What is counted.
+            pub const fn unit(self) -> &'static str {
+                match self { $(Self::$bound => $unit),+ }
+            }
+
+            /// What happens at the limit.
+            pub const fn answer(self) -> &'static str {
+                match self { $(Self::$bound => $answer),+ }
+            }
+        }
+    };
+}
+
+bounds! {
+    Alerts: "alerts", "alerts", "a new one is not sent, and logged";
+    AuditLines: "audit_lines", "lines waiting", "the line is dropped; a line with action Lost says how many";
+    Circuits: "circuits", "circuits of all policies", "a new one is refused and logged; its object is taken with its next report once there is room";
+    DirectoryDocuments: "directory_documents", "documents", "a file with more is refused, and named";
+    DirectoryFiles: "directory_files", "files", "new ones are passed over, and named";
+    EffectsNote: "effects_note", "objects waiting", "a new one is dropped, counted and logged";
+    EffectsRecord: "effects_record", "objects waiting", "a new one is dropped, counted and logged";
+    EffectsRemoveOverride: "effects_remove_override", "objects waiting", "a new one is dropped, counted and logged";
+    EffectsRollback: "effects_rollback", "objects waiting", "a new one is dropped, counted and logged";
+    EffectsStatus: "effects_status", "objects waiting", "a new one is dropped, counted and logged";
+    Events: "events", "events", "watches and directory wait";
+    HttpConnections: "http_connections", "connections", "new ones wait in the backlog";
+    LogLines: "log_lines", "lines of one place in 10 s", "left out; told every 10 s how many";
+    Objects: "objects", "objects of all contracted kinds", "a new one is refused, logged and audited, and taken with its next report once there is room";
+    ObjectsOfNamespace: "objects_of_namespace", "objects of a kind in a namespace", "a new one is refused, logged and audited, and taken with its next report once there is room";
+    Recording: "recording", "bytes", "the recording ends with a line that says so";
+    XdsAdmissionWait: "xds_admission_wait", "seconds of a stream's wait", "the stream is told to come back";
+    XdsBisect: "xds_bisect", "offers of a search", "what is still open stays parked together on that proxy, and is logged";
+    XdsConnections: "xds_connections", "connections", "new ones wait in the backlog";
+    XdsFirstRequest: "xds_first_request", "seconds without a request", "the connection or stream ends";
+    XdsNameBytes: "xds_name_bytes", "bytes of a name", "the stream ends with that limit";
+    XdsNames: "xds_names", "names of a stream", "the stream ends with that limit";
+    XdsRequestBytes: "xds_request_bytes", "bytes of a request", "the stream ends with that limit";
+    XdsResponseBytes: "xds_response_bytes", "bytes of a response", "parked as if the proxy had refused it, and logged";
+    XdsStreams: "xds_streams", "streams", "new ones are told to come back";
+    XdsTypes: "xds_types", "types of a stream", "the stream ends with that limit";
+}
+
+impl EncodeLabelValue for Bound {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
+impl Metrics {
+    /// The counter of a bound being met, for those who count where no lock may be taken.
+    #[must_use]
+    pub fn bound(&self, bound: Bound) -> Counter {
+        self.bounds_met.get_or_create(&BoundLabel { bound }).clone()
+    }
+
+    /// How much of a bound is taken, for those who keep it.
+    #[must_use]
+    pub fn bound_size(&self, bound: Bound) -> Gauge {
+        self.bounds_size
+            .get_or_create(&BoundLabel { bound })
+            .clone()
+    }
+
+    /// Counts that a bound was met.
+    pub fn bound_met(&self, bound: Bound) {
+        self.bounds_met.get_or_create(&BoundLabel { bound }).inc();
+    }
+}
+
+impl Families {
+    pub(super) fn register_bounds(&self, registry: &mut Registry) {
+        registry.register(
+            "bounds_met",
+            "Bounds that were met",
+            self.bounds_met.clone(),
+        );
+        registry.register(
+            "bounds_size",
+            "How much of a bound is taken, where that is of the whole",
+            self.bounds_size.clone(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_listed_by_name_and_no_name_stands_for_two() {
+        let names: Vec<_> = Bound::ALL.iter().map(|bound| bound.name()).collect();
+        assert!(names.is_sorted_by(|one, next| one < next), "{names:?}");
+    }
+}
