@@ -12,6 +12,7 @@ use crate::protocol::{
 use crate::resource::Resource;
 use crate::snapshot::{Answer, Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
+use crate::version::Version;
 
 const WILDCARD: &str = "*";
 
@@ -156,6 +157,11 @@ impl Subscription {
         let mut selection = self.ledger.select(demand(ask, usize::MAX));
         // A heartbeat of a complete type is the complete response: what a client makes of a part of it is not said.
         let beat = ask.ttl && !self.ledger.beat(ask.view(), ask.now).is_empty();
+        let idle = selection.is_empty() && !self.full_due;
+        if beat && idle && self.ledger.is_parked() && !ask.bisect.covers(ask.type_url) {
+            // What it refused would go along with what is published, and be refused again (rule 9).
+            return self.ledger.last_complete().map(|last| Answered::again(last));
+        }
         self.full_due |= beat || !selection.is_empty();
         let mut probe = false;
         if !self.full_due {
@@ -177,6 +183,7 @@ impl Subscription {
             },
             changed,
             probe,
+            version: None,
         })
     }
 
@@ -230,6 +237,7 @@ impl Subscription {
             },
             changed: Vec::new(),
             probe: false,
+            version: None,
         })
     }
 
@@ -259,9 +267,23 @@ struct Answered {
     selection: Selection,
     changed: Vec<Resource>,
     probe: bool,
+    /// The version of the type; that of what is published if `None`.
+    version: Option<Version>,
 }
 
 impl Answered {
+    /// The same as this response.
+    fn again(response: &Response) -> Self {
+        let selection = Selection {
+            resources: response.resources.clone(),
+            ..Selection::default()
+        };
+        Self {
+            version: Some(response.version),
+            ..Self::part(selection, false)
+        }
+    }
+
     /// Of a type whose responses need not be complete.
     fn part(selection: Selection, probe: bool) -> Self {
         let changed = Due::with_references(&selection.resources);
@@ -269,6 +291,7 @@ impl Answered {
             selection,
             changed,
             probe,
+            version: None,
         }
     }
 }
@@ -294,7 +317,8 @@ impl protocol::Subscription for Subscription {
         answered.selection.removed.clear();
         let mut response = ask.response(answered.selection);
         response.probe = answered.probe;
-        response.version = self.ledger.disguise(response.version);
+        let version = answered.version;
+        response.version = version.unwrap_or_else(|| self.ledger.disguise(response.version));
         let response = Arc::new(response);
         self.before = self.last.replace(response.nonce);
         let all = self.has_sent_all(ask.collection);

@@ -101,6 +101,11 @@ impl Ledger {
         self.heartbeats.next(now)
     }
 
+    /// Whether the client refused something that it was not sent otherwise since.
+    pub(crate) fn is_parked(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
     /// Whether removals wait.
     pub(crate) fn holds_back(&self) -> bool {
         !self.held_back.is_empty()

@@ -24,6 +24,10 @@ impl Heartbeats {
         };
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_empty()
+    }
+
     pub(super) fn stop(&mut self, key: &str) {
         self.next.remove(key);
     }

@@ -80,12 +80,15 @@ impl Ledger {
         complete: bool,
     ) {
         self.accept(keys);
-        if !bisect.covers(&response.type_url) {
+        let bisected = bisect.covers(&response.type_url);
+        if complete {
+            let kept = bisected || !self.heartbeats.is_empty();
+            self.trials.complete = kept.then(|| Arc::clone(response));
+        }
+        if !bisected {
             return;
         }
-        if complete {
-            self.trials.complete = Some(Arc::clone(response));
-        } else {
+        if !complete {
             let cuts = bisect.cut(&response.type_url).is_some();
             for key in keys {
                 let kept = response.resource(key);
@@ -96,6 +99,11 @@ impl Ledger {
             }
         }
         self.learn(response.nonce, None, bisect);
+    }
+
+    /// What keeps alive what the client has of a type that must be complete, where something newer is parked that it refused: what it took last.
+    pub(crate) fn last_complete(&self) -> Option<&Arc<Response>> {
+        self.trials.complete.as_ref()
     }
 
     /// The client refused `response`, which answered `keys`; of a `complete` one, what is left out is gone.

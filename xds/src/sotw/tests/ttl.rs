@@ -75,3 +75,23 @@ fn rule_9_what_was_refused_is_not_sent_again_by_its_heartbeat() {
     assert_eq!(client.next(), some("a=3"));
     assert_eq!(beat(&mut client, 6), some("ClusterLoadAssignment a"));
 }
+
+#[test]
+fn rule_9_what_was_refused_of_a_complete_type_is_not_sent_again_by_the_heartbeat_of_another() {
+    let mut client = client(TypeUrl::CLUSTER);
+    let taken = client.last.clone().unwrap();
+    client.publish("b=2");
+    assert_eq!(client.take(), some("a=1 b=2"));
+    client.nack();
+    assert_eq!(beat(&mut client, 2), None);
+    client.now = Duration::from_secs(3);
+    assert_eq!(client.next(), some("a=1 b=1"), "what it took last");
+    let again = client.last.clone().unwrap();
+    assert_eq!(again.version, taken.version);
+    client.now = Duration::from_secs(6);
+    assert_eq!(client.next(), some("a=1 b=1"));
+    client.publish("b=3");
+    assert_eq!(client.next(), some("a=1 b=3"));
+    client.now = Duration::from_secs(9);
+    assert_eq!(client.next(), some("a=1 b=3"));
+}
