@@ -160,7 +160,10 @@ impl Subscription {
         let idle = selection.is_empty() && !self.full_due;
         if beat && idle && self.ledger.is_parked() && !ask.bisect.covers(ask.type_url) {
             // What it refused would go along with what is published, and be refused again (rule 9).
-            return self.ledger.last_complete().map(|last| Answered::again(last));
+            return self
+                .ledger
+                .last_complete()
+                .map(|last| Answered::again(last));
         }
         self.full_due |= beat || !selection.is_empty();
         let mut probe = false;

@@ -118,6 +118,24 @@ fn rule_9_newer_content_goes_at_once_after_a_refusal() {
 }
 
 #[test]
+fn rule_9_what_was_refused_together_with_something_that_has_changed_since_goes_again() {
+    let mut client = Client::new("a=bad b=1");
+    client.ask("a b");
+    client.take();
+    let refused = client.nonce();
+    client.publish("a=good");
+    assert_eq!(client.next(), some("a=good"));
+    let request = Request {
+        nonce: refused,
+        rejection: Some(rejection()),
+        ..client.change("")
+    };
+    client.request(&request).unwrap();
+    assert_eq!(client.next(), some("b=1"));
+    assert_eq!(client.take(), None);
+}
+
+#[test]
 fn rule_9_a_refused_removal_goes_again_with_its_group() {
     let mut client = Client::new("a=1 b=1");
     client.ask("");

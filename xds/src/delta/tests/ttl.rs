@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{Client, some};
 use crate::bisect::Bisect;
-use crate::protocol::testing::{brief, resource};
+use crate::delta::Request;
+use crate::protocol::Event;
+use crate::protocol::testing::{brief, rejection, resource};
 use crate::type_url::TypeUrl;
 
 const TTL: Duration = Duration::from_secs(9);
@@ -110,4 +112,43 @@ fn what_replaced_something_refused_is_confirmed() {
     client.last = newest;
     client.ack();
     assert_eq!(beat(&mut client, 3), some("ClusterLoadAssignment ~a"));
+}
+
+#[test]
+fn rule_9_a_late_refusal_of_something_older_brings_nothing_back_that_was_refused() {
+    let mut client = Client::new("");
+    let bisect = Bisect::nothing().resources(client.type_url.clone());
+    client.core.bisect(Arc::new(bisect));
+    client.core.support_ttl();
+    let mortal = |content| resource(&TypeUrl::ENDPOINT, "a", content).with_ttl(TTL);
+    client.put(mortal("good"));
+    client.ask("a");
+    assert_eq!(client.next(), some("a=good"));
+    client.put(mortal("bad"));
+    assert_eq!(client.take(), some("a=bad"));
+    let older = client.nonce();
+    client.put(mortal("worse"));
+    assert_eq!(client.take(), some("a=worse"));
+    client.nack();
+    let late = Request {
+        nonce: older,
+        rejection: Some(rejection()),
+        ..client.change("")
+    };
+    client.request(&late).unwrap();
+    let isolated = |event: &Event| match event {
+        Event::Isolated(found) => found.version,
+        _ => None,
+    };
+    let found: Vec<_> = client.core.take_news().iter().map(isolated).collect();
+    assert_eq!(
+        found,
+        [Some(mortal("worse").version())],
+        "the newer one alone"
+    );
+    assert_eq!(client.take(), None);
+    client.now = TTL;
+    client.next();
+    let beats = client.last.as_ref().unwrap().heartbeats.clone();
+    assert_eq!(beats, [mortal("good")]);
 }

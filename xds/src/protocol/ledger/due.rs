@@ -272,7 +272,7 @@ impl Ledger {
         name.len()
     }
 
-    fn known(&self, name: &str) -> Known {
+    pub(super) fn known(&self, name: &str) -> Known {
         if let Some(entry) = self.entries.get(name) {
             return entry.known;
         }
@@ -336,7 +336,7 @@ impl Ledger {
     }
 
     /// Makes due what was parked.
-    fn revive(&mut self, parked: Vec<Arc<str>>) {
+    pub(super) fn revive(&mut self, parked: Vec<Arc<str>>) {
         for name in parked {
             if self.is_subscribed(&name) || self.covers(&name) {
                 self.overlay.forget(&name);

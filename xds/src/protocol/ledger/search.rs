@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::overlay::Substitute;
 use super::trial::{Element, Matter, Trial, pick};
-use super::{Demand, Ledger};
-use crate::bisect::Bisect;
+use super::{Demand, Known, Ledger};
+use crate::bisect::{Bisect, Bisection};
 use crate::protocol::response::{Event, Isolated, Nonce, Rejection, Response};
 use crate::protocol::scope::View;
 use crate::resource::Resource;
@@ -121,16 +121,28 @@ impl Ledger {
         if self.learn(response.nonce, Some(rejection), bisect) {
             return;
         }
-        let elements = Element::of(response, keys, complete);
+        let (superseded, current): (Vec<_>, Vec<_>) = keys
+            .iter()
+            .cloned()
+            .partition(|key| self.is_superseded(response, key));
+        let elements = Element::of(response, &current, complete);
         if !bisect.covers(&response.type_url) || elements.is_empty() {
-            self.reject(response, keys);
+            self.reject(response, &current);
+            // One of what was refused together has changed already, which may have been the bad one.
+            if !superseded.is_empty() {
+                self.revive(current);
+            }
             return;
         }
         for element in &elements {
             self.hide(element, complete);
         }
         let proven = !complete || self.trials.complete.is_some();
+        let count = elements.len();
         let mut trial = Trial::among(elements, response, rejection, complete, proven);
+        if !superseded.is_empty() {
+            trial.search = Bisection::anew(count);
+        }
         self.convict(&mut trial, 0, bisect);
         if trial.search.is_over() {
             return;
@@ -141,6 +153,12 @@ impl Ledger {
         } else {
             self.trials.waiting.push_back(trial);
         }
+    }
+
+    /// Whether the client has been sent something else under `key` since `response`.
+    fn is_superseded(&self, response: &Response, key: &str) -> bool {
+        let sent = response.resource(key).map(Resource::version);
+        matches!(self.known(key), Known::Has(Some(version)) if Some(version) != sent)
     }
 
     /// Makes the next offer due, where nothing else is; says whether there is one.
