@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use request::Request;
 
 use crate::bisect::Bisect;
-use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope};
+use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope, Standing};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
 use subscription::Subscription;
@@ -90,11 +90,11 @@ impl Delta {
         self.mux.next(snapshot, now)
     }
 
-    /// Up to which publication the client was sent all there is of each type, and has answered, be it with a refusal.
+    /// How far the client is with each type.
     ///
     /// `snapshot` is the one that [`next`](Self::next) was asked with last; types of which nothing is known yet are left out.
-    pub fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
-        self.mux.caught_up(snapshot)
+    pub fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
+        self.mux.standing(snapshot)
     }
 
     /// When to ask for the next response even if nothing happens until then; `None` if never.

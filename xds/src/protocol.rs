@@ -15,5 +15,6 @@ pub use response::{Event, Isolated, Nonce, Rejection, Response};
 pub use scope::Scope;
 
 pub(crate) use ledger::{Demand, Ledger, Selection};
+pub use mux::Standing;
 pub(crate) use mux::{Ask, Due, Mux, Subscription};
 pub(crate) use scope::View;

@@ -19,7 +19,7 @@ pub use status::{Delivered, MAX_ISOLATED, NameStatus, Refused, TypeStatus};
 
 use crate::node::Node;
 use crate::peer::Peer;
-use crate::protocol::{Event, Scope};
+use crate::protocol::{Event, Scope, Standing};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -48,8 +48,8 @@ pub struct Proxy {
     /// Since when.
     pub connected: Instant,
     types: ArcSwap<Vec<Arc<TypeStatus>>>,
-    /// Up to which publication it was sent all there is of a type, and has answered.
-    caught_up: ArcSwap<Vec<(TypeUrl, u64)>>,
+    /// How far it is, by type.
+    standing: ArcSwap<Vec<Standing>>,
     /// Its stream is ending, and may have left what it was interested in.
     gone: AtomicBool,
     changes: Arc<AtomicU64>,
@@ -114,7 +114,7 @@ impl Proxies {
             scope: client.scope,
             connected: client.connected,
             types: ArcSwap::default(),
-            caught_up: ArcSwap::default(),
+            standing: ArcSwap::default(),
             gone: AtomicBool::new(false),
             changes: Arc::clone(&self.changes),
         })
@@ -147,26 +147,40 @@ impl Proxy {
             .cloned()
     }
 
+    /// How far it is with the type; `None` if that is not known.
+    pub fn standing(&self, type_url: &TypeUrl) -> Option<Standing> {
+        let all = self.standing.load();
+        let of_type = all.iter().find(|one| one.type_url == *type_url);
+        of_type.cloned()
+    }
+
     /// Up to which publication it was sent all there is of the type, and has answered; 0 if that is not known.
     ///
     /// What it refused of it was answered, too.
     pub fn caught_up(&self, type_url: &TypeUrl) -> u64 {
-        let marks = self.caught_up.load();
-        let mark = marks.iter().find(|(marked, _)| marked == type_url);
-        mark.map_or(0, |(_, sequence)| *sequence)
+        let all = self.standing.load();
+        let of_type = all.iter().find(|one| one.type_url == *type_url);
+        of_type.map_or(0, |one| one.caught_up)
     }
 
-    /// Notes up to which publication it has caught up with these types, and says whether that is news.
-    pub(crate) fn catch_up(&self, types: &[(TypeUrl, u64)]) -> bool {
-        let is_news = |(type_url, sequence): &&(TypeUrl, u64)| self.caught_up(type_url) < *sequence;
-        let news: Vec<_> = types.iter().filter(is_news).cloned().collect();
+    /// Notes how far it is, and says whether that is news.
+    pub(crate) fn catch_up(&self, standing: &[Standing]) -> bool {
+        let all = self.standing.load();
+        let is_news = |new: &&Standing| {
+            let known = all.iter().find(|known| known.type_url == new.type_url);
+            known.is_none_or(|known| {
+                known.caught_up < new.caught_up
+                    || (known.caught_up == new.caught_up && known.refusing != new.refusing)
+            })
+        };
+        let news: Vec<Standing> = standing.iter().filter(is_news).cloned().collect();
         if news.is_empty() {
             return false;
         }
-        let mut marks = Vec::clone(&self.caught_up.load());
-        marks.retain(|(marked, _)| news.iter().all(|(type_url, _)| type_url != marked));
-        marks.extend(news);
-        self.caught_up.store(Arc::new(marks));
+        let mut next = Vec::clone(&all);
+        next.retain(|known| news.iter().all(|new| new.type_url != known.type_url));
+        next.extend(news);
+        self.standing.store(Arc::new(next));
         true
     }
 
@@ -176,9 +190,9 @@ impl Proxy {
             if let Event::Subscribed(type_url) = event
                 && self.caught_up(type_url) > 0
             {
-                let mut marks = Vec::clone(&self.caught_up.load());
-                marks.retain(|(marked, _)| marked != type_url);
-                self.caught_up.store(Arc::new(marks));
+                let mut next = Vec::clone(&self.standing.load());
+                next.retain(|known| known.type_url != *type_url);
+                self.standing.store(Arc::new(next));
             }
         }
     }

@@ -5,6 +5,8 @@
 
 mod standing;
 
+pub use standing::Standing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

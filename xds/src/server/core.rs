@@ -13,7 +13,7 @@ use crate::delta::{self, Delta};
 use crate::encode;
 use crate::name::canonical;
 use crate::node::Node;
-use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope};
+use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope, Standing};
 use crate::snapshot::{InterestChange, Snapshot, Topic};
 use crate::sotw::{self, Sotw};
 use crate::type_url::TypeUrl;
@@ -40,8 +40,8 @@ pub(super) trait Core: Send + Unpin + 'static {
     /// The response that was due last can't be sent.
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
-    /// Up to which publication all there is of each type has been sent and answered.
-    fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)>;
+    /// How far the client is with each type.
+    fn standing(&self, snapshot: &Snapshot) -> Vec<Standing>;
     fn interest(&mut self) -> Vec<InterestChange>;
     fn types(&self) -> Vec<TypeUrl>;
     fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>);
@@ -111,8 +111,8 @@ impl Core for Sotw {
         self.wake_at()
     }
 
-    fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
-        self.caught_up(snapshot)
+    fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
+        self.standing(snapshot)
     }
 
     fn interest(&mut self) -> Vec<InterestChange> {
@@ -185,8 +185,8 @@ impl Core for Delta {
         self.wake_at()
     }
 
-    fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
-        self.caught_up(snapshot)
+    fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
+        self.standing(snapshot)
     }
 
     fn interest(&mut self) -> Vec<InterestChange> {

@@ -290,7 +290,7 @@ impl<C: Core> DiscoveryStream<C> {
     /// Notes how far the client is, even if there is always more to be sent to it.
     fn note_standing(&mut self, proxy: &Proxy, snapshot: &Snapshot) {
         self.answered = false;
-        if proxy.catch_up(&Core::caught_up(&self.core, snapshot)) {
+        if proxy.catch_up(&Core::standing(&self.core, snapshot)) {
             self.shared.observer.caught_up(proxy);
         }
     }

@@ -6,9 +6,9 @@ use crate::protocol::Limits;
 
 impl Client {
     fn standing(&self) -> Option<u64> {
-        let standing = self.core.caught_up(&self.store.snapshot());
-        let of_type = standing.iter().find(|(of, _)| *of == self.type_url);
-        of_type.map(|(_, publication)| *publication)
+        let standing = self.core.standing(&self.store.snapshot());
+        let of_type = standing.iter().find(|one| one.type_url == self.type_url);
+        of_type.map(|one| one.caught_up)
     }
 
     fn answer(&mut self, nonce: &str) {
@@ -68,4 +68,27 @@ fn what_goes_in_several_responses_is_answered_with_the_last_of_them() {
     assert_eq!(client.standing(), None);
     assert!(client.next().is_some());
     assert_eq!(client.standing(), Some(1));
+}
+
+#[test]
+fn a_client_that_is_not_sent_again_what_it_refused_is_known_to_refuse_it() {
+    let mut client = Client::new("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    client.publish("a=2");
+    client.take();
+    client.nack();
+    client.publish("a=1");
+    client.publish("a=2");
+    assert_eq!(client.take(), None, "for the client nothing has changed");
+    let standing = client.core.standing(&client.store.snapshot()).remove(0);
+    assert_eq!(
+        (standing.caught_up, standing.refusing),
+        (4, vec!["a".into()])
+    );
+    client.publish("a=3");
+    client.next();
+    client.take();
+    let standing = client.core.standing(&client.store.snapshot()).remove(0);
+    assert_eq!((standing.caught_up, standing.refusing), (5, vec![]));
 }

@@ -44,6 +44,11 @@ impl Rejected {
         members
     }
 
+    /// What is parked.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.groups.values().flatten()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }

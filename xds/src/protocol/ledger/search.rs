@@ -155,6 +155,16 @@ impl Ledger {
         }
     }
 
+    /// The names of which the client refused what there is, and is not sent it again as long as nothing changes.
+    pub(crate) fn refusing(&self) -> Vec<Arc<str>> {
+        let trials = self.trials.current.iter().chain(&self.trials.waiting);
+        let open = trials.flat_map(Trial::open_keys);
+        let mut refusing: Vec<Arc<str>> = self.rejected.keys().cloned().chain(open).collect();
+        refusing.sort();
+        refusing.dedup();
+        refusing
+    }
+
     /// Whether the client has been sent something else under `key` since `response`.
     fn is_superseded(&self, response: &Response, key: &str) -> bool {
         let sent = response.resource(key).map(Resource::version);

@@ -180,6 +180,17 @@ impl Trial {
             .collect()
     }
 
+    /// The subscribed names of which it is not known yet whether they are bad.
+    pub(super) fn open_keys(&self) -> Vec<Arc<str>> {
+        match &self.matter {
+            Matter::Among(elements) => pick(elements, &self.search.open())
+                .into_iter()
+                .map(|element| element.key)
+                .collect(),
+            Matter::Within(within) => vec![Arc::clone(&within.element.key)],
+        }
+    }
+
     /// Goes on without the elements of these keys; false if nothing is left.
     pub(super) fn without(&mut self, keys: &BTreeSet<Arc<str>>) -> bool {
         self.keep(|element| !keys.contains(&element.key));

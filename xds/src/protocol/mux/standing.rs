@@ -1,27 +1,39 @@
-//! The standing of a stream: up to which publication its client has answered for all there is of each type.
+//! The standing of a stream: how far its client is with each type.
+
+use std::sync::Arc;
 
 use super::{Mux, Subscription};
 use crate::snapshot::{Collection, Snapshot};
 use crate::type_url::TypeUrl;
 
+/// How far the client of a stream is with one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The type.
+    pub type_url: TypeUrl,
+    /// The publication up to which the client was sent all there is, and has answered, be it with a refusal.
+    pub caught_up: u64,
+    /// The names of which it refused what there is, alone or together with others, and is not sent it again.
+    pub refusing: Vec<Arc<str>>,
+}
+
 impl<S: Subscription> Mux<S> {
-    /// Up to which publication the client was sent all there is of each type, and has answered, be it with a refusal.
-    ///
-    /// Types of which that is not known are left out.
-    pub(crate) fn caught_up(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, u64)> {
+    /// How far the client is with each type; types of which that is not known are left out.
+    pub(crate) fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
         let nothing = Collection::default();
-        let caught_up = self.subscriptions.iter().map(|(type_url, subscription)| {
+        let standing = self.subscriptions.iter().map(|(type_url, subscription)| {
             let collection = snapshot.collection(type_url).unwrap_or(&nothing);
             let rests = !subscription.awaits_answer() && subscription.has_sent_all(collection);
-            let publication = if rests {
-                snapshot.sequence()
-            } else {
-                subscription.answered()
-            };
-            (type_url.clone(), publication)
+            Standing {
+                type_url: type_url.clone(),
+                caught_up: if rests {
+                    snapshot.sequence()
+                } else {
+                    subscription.answered()
+                },
+                refusing: subscription.ledger().refusing(),
+            }
         });
-        caught_up
-            .filter(|(_, publication)| *publication > 0)
-            .collect()
+        standing.filter(|one| one.caught_up > 0).collect()
     }
 }

@@ -71,6 +71,9 @@ impl Ballot {
 
     /// Notes that a node refused; that is final.
     pub(super) fn refuse(&self, node: &str, words: &str) {
+        if self.refused.load().contains_key(node) {
+            return;
+        }
         let (node, words): (Arc<str>, Arc<str>) = (node.into(), words.into());
         self.refused.rcu(|refused| {
             let quoted = refused.values().flatten().count() < MAX_QUOTED;

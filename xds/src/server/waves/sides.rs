@@ -88,12 +88,42 @@ impl Sides {
 
     fn enter(&self, ballot: &Ballot, proxy: &Proxy) {
         for (type_url, names) in &ballot.touched {
+            if self.refuses(ballot, type_url, names, proxy) {
+                let status = proxy.of_type(type_url);
+                let nacked = status.and_then(|status| status.nacked.clone());
+                let words = nacked.map(|nacked| nacked.rejection.message);
+                ballot.refuse(&proxy.node.id, &words.unwrap_or_default());
+            }
             ballot.enter(&proxy.node.id, type_url, proxy.stream, |before| {
                 let standing = self.standing(&ballot.tried, type_url, names, proxy);
                 // One that is ending leaves what it was interested in first: what was noted before holds.
                 if proxy.is_gone() { before } else { standing }
             });
         }
+    }
+
+    /// Whether one stream refused what is tried before, so that it was not sent it again.
+    fn refuses(&self, ballot: &Ballot, type_url: &TypeUrl, names: &Names, proxy: &Proxy) -> bool {
+        let tried = &ballot.tried;
+        let standing = proxy.standing(type_url);
+        let standing = standing.filter(|one| one.caught_up >= tried.sequence());
+        let refusing = standing.map(|one| one.refusing).unwrap_or_default();
+        let taken = || ballot.has_taken(&proxy.node.id, type_url, proxy.stream);
+        if refusing.is_empty() || taken() {
+            return false;
+        }
+        let (now, before) = (self.canaries.snapshot(), self.others.snapshot());
+        let nothing = Collection::default();
+        let [tried, now, before] = [tried, &*now, &*before]
+            .map(|snapshot| snapshot.collection(type_url).unwrap_or(&nothing));
+        refusing.iter().any(|name| {
+            let touched = match names {
+                Names::All => tried.published(name) != before.published(name),
+                Names::Some(names) => names.contains(name),
+            };
+            // An urgent change may have come over it since.
+            touched && now.published(name) == tried.published(name)
+        })
     }
 
     /// Whether one stream has caught up with a wave on one type; `None` if it does not concern it.

@@ -6,17 +6,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::queue::{Order, Publisher};
-use super::{Conductor, Ordered, Waves, oneshot};
+use super::{Conductor, Ended, Ordered, Waves, oneshot};
 use crate::node::Node;
 use crate::peer::Peer;
-use crate::protocol::Scope;
 use crate::protocol::testing::resource;
+use crate::protocol::{Scope, Standing};
 use crate::proxies::{Client, Proxies, Proxy, Transport};
 use crate::snapshot::{InterestChange, Topic};
 use crate::store::{Update, Wake};
 use crate::sync::AtomicWaker;
 use crate::type_url::TypeUrl;
-use crate::wave::{Canaries, WavePlan};
+use crate::wave::{Canaries, Cause, WavePlan};
 
 struct Stage {
     conductor: Conductor,
@@ -64,8 +64,8 @@ impl Stage {
         }
     }
 
-    fn begin(&mut self) {
-        let (ended, _) = oneshot::channel();
+    fn begin(&mut self) -> oneshot::Receiver<Ended> {
+        let (ended, end) = oneshot::channel();
         let publisher = Publisher {
             ended,
             _place: None,
@@ -77,6 +77,7 @@ impl Stage {
             urgent: false,
         });
         assert!(self.conductor.begin(&self.proxies));
+        end
     }
 
     /// The canary goes, step by step as a stream does.
@@ -85,6 +86,17 @@ impl Stage {
         let interest = self.conductor.sides.canaries.interest();
         interest.note(&self.wake, &[InterestChange::Leave(topic())]);
         self.proxies.remove(self.wake.stream);
+    }
+
+    /// The canary has answered, and refuses these.
+    fn answer(&self, refusing: &[&str]) {
+        let refusing = refusing.iter().copied().map(Arc::from).collect();
+        assert!(self.canary.catch_up(&[Standing {
+            type_url: TypeUrl::ENDPOINT,
+            caught_up: 1,
+            refusing,
+        }]));
+        self.conductor.sides.note(&self.canary);
     }
 
     /// Whether the wave waits on.
@@ -97,7 +109,7 @@ impl Stage {
 #[test]
 fn a_canary_that_is_gone_as_soon_as_it_is_sent_a_change_is_waited_for() {
     let mut stage = Stage::new();
-    stage.begin();
+    let _end = stage.begin();
     stage.leave();
     assert!(stage.waits());
 }
@@ -106,17 +118,34 @@ fn a_canary_that_is_gone_as_soon_as_it_is_sent_a_change_is_waited_for() {
 fn a_canary_that_left_before_is_not() {
     let mut stage = Stage::new();
     stage.leave();
-    stage.begin();
+    let _end = stage.begin();
     assert!(!stage.waits());
 }
 
 #[test]
 fn a_canary_that_has_taken_it_and_goes_has_taken_it() {
     let mut stage = Stage::new();
-    stage.begin();
+    let _end = stage.begin();
     assert!(stage.waits());
-    assert!(stage.canary.catch_up(&[(TypeUrl::ENDPOINT, 1)]));
-    stage.conductor.sides.note(&stage.canary);
+    stage.answer(&[]);
     stage.leave();
     assert!(!stage.waits());
+}
+
+#[test]
+fn a_canary_that_refused_it_before_and_is_not_sent_it_again_refuses_it() {
+    let mut stage = Stage::new();
+    let mut end = stage.begin();
+    stage.answer(&["a"]);
+    assert!(!stage.waits());
+    assert_eq!(end.try_recv().unwrap().cause, Cause::Refused);
+}
+
+#[test]
+fn a_canary_that_refuses_something_else_takes_it() {
+    let mut stage = Stage::new();
+    let mut end = stage.begin();
+    stage.answer(&["b"]);
+    assert!(!stage.waits());
+    assert_eq!(end.try_recv().unwrap().cause, Cause::Quorum);
 }

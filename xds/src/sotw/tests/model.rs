@@ -138,7 +138,9 @@ impl Run {
             return;
         };
         let standing = (self.type_url.clone(), snapshot.sequence());
-        assert_eq!(self.core.caught_up(&snapshot), [standing]);
+        let known = self.core.standing(&snapshot).into_iter();
+        let known: Vec<_> = known.map(|one| (one.type_url, one.caught_up)).collect();
+        assert_eq!(known, [standing]);
         let mut expected = BTreeMap::new();
         if self.model.wildcard() {
             expected.extend(

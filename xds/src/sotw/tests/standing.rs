@@ -7,9 +7,9 @@ use crate::type_url::TypeUrl;
 
 impl Client {
     fn standing(&self) -> Option<u64> {
-        let standing = self.core.caught_up(&self.store.snapshot());
-        let of_type = standing.iter().find(|(of, _)| *of == self.type_url);
-        of_type.map(|(_, publication)| *publication)
+        let standing = self.core.standing(&self.store.snapshot());
+        let of_type = standing.iter().find(|one| one.type_url == self.type_url);
+        of_type.map(|one| one.caught_up)
     }
 }
 
@@ -45,4 +45,27 @@ fn a_client_that_is_always_sent_more_has_caught_up_with_what_it_answered() {
     }
     client.ask("a b");
     assert_eq!(client.standing(), None, "it asks for more");
+}
+
+#[test]
+fn a_client_that_is_not_sent_again_what_it_refused_is_known_to_refuse_it() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    client.publish("a=2");
+    client.take();
+    client.nack();
+    client.publish("a=1");
+    client.publish("a=2");
+    assert_eq!(client.take(), None, "for the client nothing has changed");
+    let standing = client.core.standing(&client.store.snapshot()).remove(0);
+    assert_eq!(
+        (standing.caught_up, standing.refusing),
+        (4, vec!["a".into()])
+    );
+    client.publish("a=3");
+    client.next();
+    client.take();
+    let standing = client.core.standing(&client.store.snapshot()).remove(0);
+    assert_eq!((standing.caught_up, standing.refusing), (5, vec![]));
 }
