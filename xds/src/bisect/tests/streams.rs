@@ -267,3 +267,23 @@ fn what_a_client_refused_many_times_is_searched_once_it_has_answered_everything(
     let expected = layer(&[("a", "100"), ("c", "100")]);
     assert_eq!(client.held, after(expected));
 }
+
+#[test]
+fn what_is_hidden_and_published_again_as_it_was_stays_hidden_while_something_else_is_refused() {
+    let (type_url, store) = (TypeUrl::CLUSTER, Store::new());
+    let mut client = Client::new(type_url.clone(), false, no_bad);
+    publish_many(&store, &type_url, 4, "bad");
+    client.step(&store);
+    let changes = [(2, "bad, too"), (3, "bad, too"), (2, "bad 2")];
+    for (one, content) in changes {
+        publish(&store, &type_url, [(one, content.to_owned())]);
+    }
+    client.step(&store);
+    publish(&store, &type_url, [(0, "good".to_owned())]);
+    client.rest(&store);
+    assert_eq!(
+        client.held.get("name-000").map(String::as_str),
+        Some("good")
+    );
+    assert_eq!(client.isolated.len(), 3);
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::trial::Element;
 use super::{Demand, Ledger};
 use crate::bisect::Parts;
 use crate::protocol::response::{Event, Isolated, Rejection};
@@ -161,6 +162,12 @@ impl Ledger {
             }
         });
         published.chain(self.overlay.kept(view).cloned())
+    }
+
+    /// Whether `element` only says once more what the client has, in the place of what it refused: that is nothing to be refused.
+    pub(super) fn is_stand_in(&self, element: &Element) -> bool {
+        let had = self.trials.good(&element.key).map(Resource::version);
+        self.overlay.is_covered(&element.key) && element.version() == had
     }
 
     /// Voids the cover of `key` if something else is published now.

@@ -125,7 +125,8 @@ impl Ledger {
             .iter()
             .cloned()
             .partition(|key| self.is_superseded(response, key));
-        let elements = Element::of(response, &current, complete);
+        let mut elements = Element::of(response, &current, complete);
+        elements.retain(|element| !self.is_stand_in(element));
         if !bisect.covers(&response.type_url) || elements.is_empty() {
             self.reject(response, &current);
             // One of what was refused together has changed already, which may have been the bad one.
