@@ -35,7 +35,7 @@ pub(crate) mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::breaker::time::Now;
+use crate::breaker::time::{Mono, Now};
 use crate::effects::effect::Effect;
 use crate::engine::contract::ContractEntry;
 use crate::engine::kind::KindEntry;
@@ -79,6 +79,8 @@ pub struct Engine {
     crowd: Crowd,
     effects: Vec<Effect>,
     counts: Counts,
+    /// When the next status may be written that waits for its pace.
+    next_status: Option<Mono>,
 }
 
 impl Engine {
@@ -99,6 +101,7 @@ impl Engine {
             crowd: Crowd::default(),
             effects: Vec::new(),
             counts: Counts::default(),
+            next_status: None,
         }
     }
 
@@ -180,10 +183,10 @@ impl Engine {
 }
 
 impl Engine {
-    /// The next moment at which [`Engine::tick`] could do something, if any.
+    /// The next moment at which [`Engine::tick`] or [`Engine::flush`] could do something, if any.
     #[must_use]
-    pub fn next_wake(&self) -> Option<crate::breaker::time::Mono> {
-        [self.schedule.next(), self.next_expiry()]
+    pub fn next_wake(&self) -> Option<Mono> {
+        [self.schedule.next(), self.next_expiry(), self.next_status]
             .into_iter()
             .flatten()
             .min()

@@ -10,3 +10,4 @@ pub mod layer;
 pub mod layers;
 pub mod plan;
 pub mod template;
+mod wishes;

@@ -129,10 +129,17 @@ impl Engine {
         }
     }
 
-    /// A timer of a circuit is due.
+    /// A circuit's place in the schedule has come: its timer is due, or has moved back meanwhile.
     pub(crate) fn tick_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
-        if let Some(entry) = self.circuit_mut(key, uid) {
-            entry.wake = None;
+        let Some(entry) = self.circuit_mut(key, uid) else {
+            return;
+        };
+        entry.wake = None;
+        if entry.due.is_none_or(|due| due > now.mono) {
+            let due = entry.due;
+            entry.wake = due;
+            self.schedule.set(None, due, key, uid);
+            return;
         }
         self.step_and_freeze(now, key, uid, &Input::Tick, Cue::Timer);
         self.drop_unselected(now, key, uid);
@@ -196,6 +203,10 @@ impl Engine {
     pub(crate) fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
         let last_step = self.last_step(key);
         for effect in said {
+            let moves = matches!(
+                effect,
+                Said::Changed(_) | Said::Latched | Said::ProbeTimedOut
+            );
             match effect {
                 Said::Changed(change) => {
                     if let Some(entry) = self.circuit_mut(key, uid) {
@@ -218,7 +229,8 @@ impl Engine {
                 Said::Armed | Said::Disarmed | Said::ProbeTimedOut | Said::Persist => {}
             }
             if let Some(policy) = self.policies.get_mut(key) {
-                policy.dirty = true;
+                policy.dirty |= moves;
+                policy.drifted = true;
             }
         }
         self.follow_alerts(now, key, uid);
@@ -276,8 +288,14 @@ impl Engine {
             .and_then(|kind| kind.confirmed_since);
         let wake = step::next_wake(&entry.breaker, &lowered.config, confirmed);
         let wake = wake.map(|moment| moment.max(now.mono + RECHECK));
-        self.schedule.set(entry.wake, wake, key, uid);
-        entry.wake = wake;
+        entry.due = wake;
+        let moved_back = entry
+            .wake
+            .is_some_and(|set| wake.is_none_or(|wake| wake >= set));
+        if !moved_back {
+            self.schedule.set(entry.wake, wake, key, uid);
+            entry.wake = wake;
+        }
     }
 
     pub(crate) fn reschedule_kind(&mut self, now: Now, kind: &GroupKind) {

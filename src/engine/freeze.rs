@@ -50,6 +50,9 @@ impl Engine {
         };
         if changed {
             for key in keys {
+                if let Some(entry) = self.circuit_mut(key, uid) {
+                    entry.noted = None;
+                }
                 self.contribute(key, uid);
             }
         }
@@ -61,16 +64,20 @@ impl Engine {
 
     fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
         let entry = self.circuit_mut(key, uid)?;
+        let restored = entry.restored.take()?;
         entry.noted = None;
-        entry.restored.take()
+        Some(restored)
     }
 
     /// Whether what was kept published of an object was not written down; asked once.
     fn take_unfrozen(&mut self, key: &Key, uid: &Arc<str>) -> bool {
-        self.circuit_mut(key, uid).is_some_and(|entry| {
-            entry.noted = None;
-            std::mem::take(&mut entry.unfrozen)
-        })
+        let entry = self.circuit_mut(key, uid).filter(|entry| entry.unfrozen);
+        let Some(entry) = entry else {
+            return false;
+        };
+        entry.unfrozen = false;
+        entry.noted = None;
+        true
     }
 
     /// Freezes or thaws what is published now, after something other than a report has moved a circuit.

@@ -9,7 +9,7 @@ use fusegate_crds::{
 
 use crate::breaker::circuit::StateName;
 use crate::breaker::step::Input;
-use crate::breaker::time::Now;
+use crate::breaker::time::{Mono, Now};
 use crate::engine::circuit::{CircuitEntry, Cue, Standing};
 use crate::engine::contract::Compiled;
 use crate::engine::programmed::Refused;
@@ -43,7 +43,12 @@ pub(crate) struct PolicyEntry {
     pub(crate) written: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) seen: bool,
+    /// Its status is to be written at once.
     pub(crate) dirty: bool,
+    /// Its circuits stand otherwise than was written, and its status is to be written when its pace allows.
+    pub(crate) drifted: bool,
+    /// Until then a drift waits.
+    pub(crate) paced_until: Mono,
 }
 
 /// Why a policy is not accepted.
@@ -327,6 +332,8 @@ impl PolicyEntry {
             heard: None,
             seen: true,
             dirty: true,
+            drifted: false,
+            paced_until: Mono(0),
         }
     }
 
@@ -361,6 +368,11 @@ impl PolicyEntry {
     pub(crate) fn notable(&self) -> impl Iterator<Item = (&Arc<str>, &CircuitEntry)> {
         let known = self.notable.iter();
         known.filter_map(|uid| Some((uid, &**self.circuits.get(uid)?)))
+    }
+
+    /// How many circuits a status has something to say of, those without an object included.
+    pub(crate) fn recorded(&self) -> usize {
+        self.notable.len() + self.resume.len()
     }
 
     /// Keeps count, since every step asks how many are open, and every status which are notable.

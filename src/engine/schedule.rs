@@ -1,4 +1,4 @@
-//! The schedule: when each circuit wants to be looked at again.
+//! The schedule: when each circuit is looked at again, at the latest when it wants to be.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

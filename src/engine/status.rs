@@ -2,6 +2,7 @@
 
 mod contract;
 mod noted;
+mod pace;
 mod policy;
 
 use std::sync::Arc;
@@ -34,12 +35,10 @@ impl Engine {
     /// Writes the status of every policy and contract that has changed since it was last written.
     pub(crate) fn write_statuses(&mut self, now: Now) {
         if !self.is_listed() {
+            self.next_status = None;
             return;
         }
-        let policies = self.policies.iter().filter(|(_, policy)| policy.dirty);
-        for key in policies.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-            self.write_policy_status(now, &key);
-        }
+        self.write_policy_statuses(now);
         let contracts = self.contracts.iter().filter(|(_, contract)| contract.dirty);
         for name in contracts.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.write_contract_status(now, &name);
@@ -55,7 +54,6 @@ impl Engine {
         let Some(policy) = self.policies.get_mut(key) else {
             return;
         };
-        policy.dirty = false;
         policy.conditions.clone_from(&status.conditions);
         if policy.written.as_deref() == Some(&status) {
             return;

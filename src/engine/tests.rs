@@ -4,6 +4,7 @@
 mod crash;
 mod lifecycle;
 mod overrides;
+mod pace;
 mod races;
 mod recovery;
 mod replay;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::policy::contribution::{Contribution, Rank, Wish};
 use crate::policy::layer::{LayerName, RuntimeValue};
+use crate::policy::wishes::Wishes;
 
 /// The most keys in one layer. Envoy rebuilds a whole layer for each change, on every
 /// worker; at this size that is still a matter of milliseconds.
@@ -17,9 +18,6 @@ pub const MAX_LAYER_KEYS: usize = 10_000;
 /// or not; only its identity and order matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Contributor(pub Arc<str>);
-
-/// What each contributor wishes for one key.
-type Wishes = BTreeMap<Contributor, (Rank, RuntimeValue)>;
 
 /// Everything wished for.
 #[derive(Clone, Debug, Default)]
@@ -114,15 +112,15 @@ impl Layers {
             return layer;
         };
         let floor = floor(wishes);
-        let above = |wishes: &Wishes| winner(wishes).is_some_and(|(rank, _)| rank > floor);
+        let above = |wishes: &Wishes| wishes.winner().is_some_and(|(rank, _)| rank > floor);
         let (first, rest): (Vec<_>, Vec<_>) = wishes.iter().partition(|(_, wishes)| above(wishes));
         let mut omitted: BTreeMap<&Contributor, usize> = BTreeMap::new();
         for (key, wishes) in first.into_iter().chain(rest) {
-            let Some((rank, value)) = winner(wishes) else {
+            let Some((rank, value)) = wishes.winner() else {
                 continue;
             };
             if rank < floor || layer.keys.len() == MAX_LAYER_KEYS {
-                for contributor in wishes.keys() {
+                for (contributor, _) in wishes.iter() {
                     *omitted.entry(contributor).or_default() += 1;
                 }
                 continue;
@@ -153,7 +151,8 @@ impl Layers {
             .get(name)
             .and_then(|wishes| wishes.get(key))
             .into_iter()
-            .flat_map(BTreeMap::keys)
+            .flat_map(Wishes::iter)
+            .map(|(contributor, _)| contributor)
     }
 
     fn add(&mut self, contributor: &Contributor, wish: &Wish) {
@@ -161,12 +160,14 @@ impl Layers {
             let layers = self.shedders.entry(wish.key.clone()).or_default();
             *layers.entry(wish.layer.clone()).or_default() += 1;
         }
-        self.wishes
-            .entry(wish.layer.clone())
-            .or_default()
-            .entry(wish.key.clone())
-            .or_default()
-            .insert(contributor.clone(), (wish.rank, wish.value.clone()));
+        let layer = self.wishes.entry(wish.layer.clone()).or_default();
+        let (contributor, wished) = (contributor.clone(), (wish.rank, wish.value.clone()));
+        match layer.get_mut(&wish.key) {
+            Some(others) => others.insert(contributor, wished),
+            None => {
+                layer.insert(wish.key.clone(), Wishes::new(contributor, wished));
+            }
+        }
     }
 
     fn take(&mut self, contributor: &Contributor, wish: &Wish) {
@@ -176,11 +177,10 @@ impl Layers {
         let Some(wishes) = self.wishes.get_mut(&wish.layer) else {
             return;
         };
-        if let Some(contributors) = wishes.get_mut(&wish.key) {
-            contributors.remove(contributor);
-            if contributors.is_empty() {
-                wishes.remove(&wish.key);
-            }
+        if let Some(contributors) = wishes.get_mut(&wish.key)
+            && contributors.remove(contributor)
+        {
+            wishes.remove(&wish.key);
         }
         if wishes.is_empty() {
             self.wishes.remove(&wish.layer);
@@ -214,7 +214,7 @@ impl Layers {
             .shedders
             .get(key)
             .and_then(|layers| layers.keys().find(|layer| *layer != name));
-        for (contributor, (rank, wished)) in contributors {
+        for (contributor, (rank, wished)) in contributors.iter() {
             let conflict = wished != value && !matches!(rank, Rank::Shed(_));
             if conflict {
                 warnings.push((contributor.clone(), Warning::Conflict { key: key.clone() }));
@@ -227,17 +227,6 @@ impl Layers {
     }
 }
 
-/// The most severe wish; among equals the smallest contributor's.
-fn winner(contributors: &Wishes) -> Option<(Rank, &RuntimeValue)> {
-    let mut best: Option<(Rank, &RuntimeValue)> = None;
-    for (rank, value) in contributors.values() {
-        if best.is_none_or(|(current, _)| *rank > current) {
-            best = Some((*rank, value));
-        }
-    }
-    best
-}
-
 /// The least rank that still fits: all keys of greater rank do.
 fn floor(wishes: &BTreeMap<Arc<str>, Wishes>) -> Rank {
     if wishes.len() <= MAX_LAYER_KEYS {
@@ -245,7 +234,7 @@ fn floor(wishes: &BTreeMap<Arc<str>, Wishes>) -> Rank {
     }
     let mut counts: BTreeMap<Rank, usize> = BTreeMap::new();
     for contributors in wishes.values() {
-        if let Some((rank, _)) = winner(contributors) {
+        if let Some((rank, _)) = contributors.winner() {
             *counts.entry(rank).or_default() += 1;
         }
     }

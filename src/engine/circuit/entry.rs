@@ -20,7 +20,11 @@ pub(crate) struct CircuitEntry {
     pub(crate) object: Arc<str>,
     pub(crate) kind: GroupKind,
     pub(crate) breaker: Circuit,
+    /// Where it stands in the schedule: at its next wake or before, since a wake that moves back, as each
+    /// report of a streak moves it, is followed up only when the earlier one comes.
     pub(crate) wake: Option<Mono>,
+    /// When time could next change it.
+    pub(crate) due: Option<Mono>,
     pub(crate) since: Wall,
     pub(crate) alerts: Vec<Alert>,
     /// What its alerts were last made of.
@@ -85,6 +89,7 @@ impl CircuitEntry {
             kind,
             breaker,
             wake: None,
+            due: None,
             since: now.wall,
             alerts: Vec::new(),
             alerted: None,

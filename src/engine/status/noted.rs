@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
 
 use crate::breaker::circuit::StateName;
-use crate::breaker::time::Now;
+use crate::breaker::time::{Mono, Now, Span};
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, record, words};
 
@@ -23,9 +23,14 @@ const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
 /// The bytes that say that frozen values were left out.
 const OMITTED: usize = r#","frozenOmitted":true"#.len();
 
+/// A record that is older than this is written anew with the next status: what a report changes of a
+/// circuit without a word (which observation was the newest, when it was) is then not far behind.
+const FRESH: Span = Span::from_secs(10);
+
 /// A record, and the bytes of its JSON.
 #[derive(Debug)]
 pub(crate) struct Noted {
+    at: Mono,
     record: CircuitRecord,
     bytes: usize,
     /// Of these, the bytes of the values that it kept published.
@@ -33,13 +38,14 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
-    fn new(record: CircuitRecord) -> Self {
+    fn new(record: CircuitRecord, now: Mono) -> Self {
         let frozen = if record.frozen.is_empty() {
             0
         } else {
             json_bytes(&record.frozen)
         };
         Self {
+            at: now,
             bytes: json_bytes(&record),
             frozen,
             record,
@@ -68,7 +74,10 @@ impl Engine {
         let Some(lowered) = policy.lowered.clone() else {
             return;
         };
-        let stale = policy.notable().filter(|(_, entry)| entry.noted.is_none());
+        let is_fresh = |noted: &Arc<Noted>| now.mono.since(noted.at) < FRESH;
+        let stale = policy
+            .notable()
+            .filter(|(_, entry)| !entry.noted.as_ref().is_some_and(is_fresh));
         for uid in stale.map(|(uid, _)| uid.clone()).collect::<Vec<_>>() {
             let Some(entry) = policy.circuits.get_mut(&uid) else {
                 continue;
@@ -80,7 +89,7 @@ impl Engine {
             let trip = entry.breaker.state.trip();
             let reason = trip.map(|trip| words::trip(&lowered, trip));
             let record = record::write(&uid, entry, &lowered.config, frozen, reason, now);
-            entry.noted = Some(Arc::new(Noted::new(record)));
+            entry.noted = Some(Arc::new(Noted::new(record, now.mono)));
         }
     }
 }
@@ -88,9 +97,9 @@ impl Engine {
 /// Circuits that a restart must not forget: first those that are not Closed, then the armed
 /// ones, then those with a past, whose next trip id depends on the number of their last one.
 /// Records of objects that have no circuit now are carried on as they are.
-pub(super) fn records(policy: &PolicyEntry) -> (Vec<CircuitRecord>, usize) {
+pub(super) fn records(policy: &PolicyEntry, now: Mono) -> (Vec<CircuitRecord>, usize) {
     let resting = policy.resume.values();
-    let resting = resting.map(|record| Arc::new(Noted::new(record.clone())));
+    let resting = resting.map(|record| Arc::new(Noted::new(record.clone(), now)));
     let mut circuits: Vec<_> = policy.notable().collect();
     if policy.lowered.is_none() {
         circuits.clear();

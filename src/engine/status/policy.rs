@@ -25,7 +25,7 @@ impl Engine {
         key: &Key,
         policy: &PolicyEntry,
     ) -> CircuitPolicyStatus {
-        let (circuits, omitted) = records(policy);
+        let (circuits, omitted) = records(policy, now.mono);
         let said = self.policy_conditions(key, policy, &circuits);
         let count = |wanted: fn(&&CircuitEntry) -> bool| {
             as_i64(
