@@ -1,13 +1,14 @@
 //! The proxies: every connected client, with what it subscribes to, was sent, took and refused.
 //!
-//! Each stream writes its own entry and readers take what is there; nobody waits for anybody.
+//! Each stream writes its own entry. Who looks takes pointers to what is there, so that a stream never waits for longer than that takes.
 
 mod lag;
 mod programmed;
 mod status;
 
-use std::sync::Arc;
+use std::ops::DerefMut;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -47,9 +48,11 @@ pub struct Proxy {
     pub scope: Scope,
     /// Since when.
     pub connected: Instant,
-    types: ArcSwap<Vec<Arc<TypeStatus>>>,
-    /// How far it is, by type.
-    standing: ArcSwap<Vec<Standing>>,
+    #[expect(
+        clippy::disallowed_types,
+        reason = "its stream writes in it with every message, and a copy each time would cost what it subscribes to; nobody holds it for longer than a few assignments take"
+    )]
+    book: std::sync::Mutex<Book>,
     /// Its stream is ending, and may have left what it was interested in.
     gone: AtomicBool,
     changes: Arc<AtomicU64>,
@@ -63,6 +66,8 @@ pub(crate) struct Client {
     pub(crate) transport: Transport,
     pub(crate) scope: Scope,
     pub(crate) connected: Instant,
+    /// How many names are followed of each type.
+    pub(crate) track_names: usize,
 }
 
 /// Which of the four variants of the protocol a stream speaks.
@@ -113,8 +118,7 @@ impl Proxies {
             transport: client.transport,
             scope: client.scope,
             connected: client.connected,
-            types: ArcSwap::default(),
-            standing: ArcSwap::default(),
+            book: Book::new(client.track_names).into(),
             gone: AtomicBool::new(false),
             changes: Arc::clone(&self.changes),
         })
@@ -134,65 +138,38 @@ impl Proxies {
 
 impl Proxy {
     /// What it subscribes to and has, by type.
-    pub fn types(&self) -> Arc<Vec<Arc<TypeStatus>>> {
-        self.types.load_full()
+    pub fn types(&self) -> Vec<Arc<TypeStatus>> {
+        self.book().types()
     }
 
     /// The same for one type; `None` if it does not subscribe to it.
     pub fn of_type(&self, type_url: &TypeUrl) -> Option<Arc<TypeStatus>> {
-        let types = self.types.load();
-        types
-            .iter()
-            .find(|status| status.type_url == *type_url)
-            .cloned()
+        self.book().of_type(type_url)
     }
 
     /// How far it is with the type; `None` if that is not known.
     pub fn standing(&self, type_url: &TypeUrl) -> Option<Standing> {
-        let all = self.standing.load();
-        let of_type = all.iter().find(|one| one.type_url == *type_url);
-        of_type.cloned()
+        self.book().standing(type_url).cloned()
     }
 
     /// Up to which publication it was sent all there is of the type, and has answered; 0 if that is not known.
     ///
     /// What it refused of it was answered, too.
     pub fn caught_up(&self, type_url: &TypeUrl) -> u64 {
-        let all = self.standing.load();
-        let of_type = all.iter().find(|one| one.type_url == *type_url);
-        of_type.map_or(0, |one| one.caught_up)
+        let book = self.book();
+        book.standing(type_url).map_or(0, |one| one.caught_up)
     }
 
     /// Notes how far it is, and says whether that is news.
-    pub(crate) fn catch_up(&self, standing: &[Standing]) -> bool {
-        let all = self.standing.load();
-        let is_news = |new: &&Standing| {
-            let known = all.iter().find(|known| known.type_url == new.type_url);
-            known.is_none_or(|known| {
-                known.caught_up < new.caught_up
-                    || (known.caught_up == new.caught_up && known.refusing != new.refusing)
-            })
-        };
-        let news: Vec<Standing> = standing.iter().filter(is_news).cloned().collect();
-        if news.is_empty() {
-            return false;
-        }
-        let mut next = Vec::clone(&all);
-        next.retain(|known| news.iter().all(|new| new.type_url != known.type_url));
-        next.extend(news);
-        self.standing.store(Arc::new(next));
-        true
+    pub(crate) fn catch_up(&self, standing: Vec<Standing>) -> bool {
+        self.book().catch_up(standing)
     }
 
     /// Notes that it is owed something, where these events change what it subscribes to; to be called before anybody can see that.
     pub(crate) fn fall_behind(&self, events: &[Event]) {
         for event in events {
-            if let Event::Subscribed(type_url) = event
-                && self.caught_up(type_url) > 0
-            {
-                let mut next = Vec::clone(&self.standing.load());
-                next.retain(|known| known.type_url != *type_url);
-                self.standing.store(Arc::new(next));
+            if let Event::Subscribed(type_url) = event {
+                self.book().fall_behind(type_url);
             }
         }
     }
@@ -207,9 +184,15 @@ impl Proxy {
         self.gone.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn set_types(&self, types: Vec<Arc<TypeStatus>>) {
-        self.types.store(Arc::new(types));
+    /// Notes something.
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Book)) {
+        note(&mut self.book());
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A panic can't leave it half written in a way that matters: it is shown to people, and its stream ends with the panic.
+    fn book(&self) -> impl DerefMut<Target = Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

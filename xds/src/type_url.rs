@@ -36,6 +36,15 @@ static KNOWN: [&str; 11] = [
     "type.googleapis.com/ratelimit.config.ratelimit.v3.RateLimitConfig",
 ];
 
+/// The types that say where a request goes.
+const ROUTING: [TypeUrl; 5] = [
+    TypeUrl::LISTENER,
+    TypeUrl::SCOPED_ROUTE,
+    TypeUrl::ROUTE,
+    TypeUrl::VIRTUAL_HOST,
+    TypeUrl::EXTENSION_CONFIG,
+];
+
 impl TypeUrl {
     /// RTDS: runtime layers.
     pub const RUNTIME: Self = Self(Repr::Known(0));
@@ -94,20 +103,18 @@ impl TypeUrl {
         *self == Self::EXTENSION_CONFIG
     }
 
+    /// Whether resources of this type can refer to others at all.
+    pub(crate) fn may_refer(&self) -> bool {
+        *self == Self::CLUSTER || ROUTING.contains(self)
+    }
+
     /// Whether resources of this type can refer to those of `other`, which are therefore removed after them (rule 32).
     pub fn may_refer_to(&self, other: &Self) -> bool {
-        let routing = [
-            Self::LISTENER,
-            Self::SCOPED_ROUTE,
-            Self::ROUTE,
-            Self::VIRTUAL_HOST,
-            Self::EXTENSION_CONFIG,
-        ];
         let by_listeners = [Self::ROUTE, Self::SCOPED_ROUTE, Self::EXTENSION_CONFIG];
-        let by_routing = [Self::CLUSTER, Self::ENDPOINT, Self::SECRET].contains(other);
-        let by_clusters = [Self::ENDPOINT, Self::SECRET].contains(other);
-        (routing.contains(self) && by_routing)
-            || (*self == Self::CLUSTER && by_clusters)
+        let by_routing = [Self::CLUSTER, Self::ENDPOINT, Self::SECRET];
+        let by_clusters = [Self::ENDPOINT, Self::SECRET];
+        (ROUTING.contains(self) && by_routing.contains(other))
+            || (*self == Self::CLUSTER && by_clusters.contains(other))
             || (*self == Self::LISTENER && by_listeners.contains(other))
     }
 

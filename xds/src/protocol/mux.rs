@@ -373,11 +373,12 @@ impl<S: Subscription> Mux<S> {
         held.into_iter().chain(beat).min()
     }
 
-    /// The types of which the client has not taken yet what is published.
+    /// The types of which the client has not taken yet what is published, among those that may refer to others.
     fn behind(&self, snapshot: &Snapshot) -> Vec<TypeUrl> {
         let behind = self
             .subscriptions
             .iter()
+            .filter(|(type_url, _)| type_url.may_refer())
             .filter(|(type_url, subscription)| {
                 let unsettled = |collection| !subscription.ledger().is_settled(collection);
                 subscription.awaits_answer() || snapshot.collection(type_url).is_some_and(unsettled)

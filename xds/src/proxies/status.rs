@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::name;
-use crate::protocol::{Event, Isolated, Rejection, Response};
+use crate::protocol::{Event, Isolated, Rejection, Response, Standing};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -133,6 +133,7 @@ impl Delivered {
 #[derive(Debug)]
 pub(crate) struct Book {
     types: BTreeMap<TypeUrl, Arc<TypeStatus>>,
+    standing: Vec<Standing>,
     track_names: usize,
 }
 
@@ -140,13 +141,42 @@ impl Book {
     pub(crate) fn new(track_names: usize) -> Self {
         Self {
             types: BTreeMap::new(),
+            standing: Vec::new(),
             track_names,
         }
     }
 
-    /// As it is to be shown to others.
+    /// As it is to be shown to others; what they keep of it is copied before it changes.
     pub(crate) fn types(&self) -> Vec<Arc<TypeStatus>> {
         self.types.values().cloned().collect()
+    }
+
+    pub(crate) fn of_type(&self, type_url: &TypeUrl) -> Option<Arc<TypeStatus>> {
+        self.types.get(type_url).cloned()
+    }
+
+    pub(crate) fn standing(&self, type_url: &TypeUrl) -> Option<&Standing> {
+        self.standing.iter().find(|one| one.type_url == *type_url)
+    }
+
+    /// Notes how far the client is, and says whether that is news.
+    pub(crate) fn catch_up(&mut self, standing: Vec<Standing>) -> bool {
+        let mut news = false;
+        for new in standing {
+            let mut all = self.standing.iter_mut();
+            match all.find(|known| known.type_url == new.type_url) {
+                Some(known) if new.is_news_after(known) => *known = new,
+                Some(_) => continue,
+                None => self.standing.push(new),
+            }
+            news = true;
+        }
+        news
+    }
+
+    /// Notes that the client is owed something of the type.
+    pub(crate) fn fall_behind(&mut self, type_url: &TypeUrl) {
+        self.standing.retain(|known| known.type_url != *type_url);
     }
 
     pub(crate) fn subscribed(&mut self, type_url: &TypeUrl, wildcard: bool, names: &[Arc<str>]) {

@@ -24,7 +24,7 @@ use super::{Shared, status};
 use crate::encode;
 use crate::node::Node;
 use crate::protocol::{Event, Refusal, Rejection, Response};
-use crate::proxies::{Book, Client, Proxy};
+use crate::proxies::{Client, Proxy};
 use crate::snapshot::{InterestChange, Snapshot, Topic};
 use crate::store::{Store, Wake};
 use crate::sync::AtomicWaker;
@@ -44,7 +44,6 @@ pub(super) struct DiscoveryStream<C: Core> {
     wake: Arc<Wake>,
     /// Who it is and where its resources are, once it has said so.
     identity: Option<Identity>,
-    book: Book,
     opened: Instant,
     pace: Pace,
     /// A subscription has changed, and is answered without regard to the pace.
@@ -88,7 +87,6 @@ impl<C: Core> DiscoveryStream<C> {
             requests,
             wake: Arc::new(wake),
             identity: None,
-            book: Book::new(shared.config.track_names),
             opened: Instant::now(),
             pace: Pace::new(shared.config.debounce),
             urgent: false,
@@ -143,8 +141,7 @@ impl<C: Core> DiscoveryStream<C> {
             .any(|event| matches!(event, Event::Acked(_) | Event::Nacked(..)));
         self.report(&proxy, &events);
         if let Some((type_url, held)) = held {
-            self.book.held(&type_url, &held);
-            proxy.set_types(self.book.types());
+            proxy.note(|book| book.held(&type_url, &held));
         }
         Ok(())
     }
@@ -184,6 +181,7 @@ impl<C: Core> DiscoveryStream<C> {
             transport,
             scope,
             connected: self.opened.into_std(),
+            track_names: self.shared.config.track_names,
         });
         self.shared.proxies.insert(&proxy);
         self.shared.observer.connected(&proxy);
@@ -211,14 +209,15 @@ impl<C: Core> DiscoveryStream<C> {
             return;
         }
         let now = Instant::now().into_std();
-        for event in events {
-            if let Event::Subscribed(type_url) = event {
-                let (wildcard, names) = Core::subscription(&self.core, type_url);
-                self.book.subscribed(type_url, wildcard, &names);
+        proxy.note(|book| {
+            for event in events {
+                if let Event::Subscribed(type_url) = event {
+                    let (wildcard, names) = Core::subscription(&self.core, type_url);
+                    book.subscribed(type_url, wildcard, &names);
+                }
+                book.answered(event, now);
             }
-            self.book.answered(event, now);
-        }
-        proxy.set_types(self.book.types());
+        });
         let observer = &self.shared.observer;
         for event in events {
             match event {
@@ -265,12 +264,11 @@ impl<C: Core> DiscoveryStream<C> {
         }
         self.pace.look(snapshot.sequence());
         while let Some(response) = self.core.due(&snapshot, now) {
-            self.book.sent(&response, (self.opened + now).into_std());
+            proxy.note(|book| book.sent(&response, (self.opened + now).into_std()));
             if encode::size_hint(&response) > self.shared.config.max_response_bytes {
                 self.withdraw(&proxy, &response);
                 continue;
             }
-            proxy.set_types(self.book.types());
             let news = self.core.news();
             self.report(&proxy, &news);
             self.pace.sent(now);
@@ -290,7 +288,7 @@ impl<C: Core> DiscoveryStream<C> {
     /// Notes how far the client is, even if there is always more to be sent to it.
     fn note_standing(&mut self, proxy: &Proxy, snapshot: &Snapshot) {
         self.answered = false;
-        if proxy.catch_up(&Core::standing(&self.core, snapshot)) {
+        if proxy.catch_up(Core::standing(&self.core, snapshot)) {
             self.shared.observer.caught_up(proxy);
         }
     }

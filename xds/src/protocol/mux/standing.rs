@@ -17,6 +17,14 @@ pub struct Standing {
     pub refusing: Vec<Arc<str>>,
 }
 
+impl Standing {
+    /// Whether it says more than `known`, which was so before.
+    pub(crate) fn is_news_after(&self, known: &Self) -> bool {
+        known.caught_up < self.caught_up
+            || (known.caught_up == self.caught_up && known.refusing != self.refusing)
+    }
+}
+
 impl<S: Subscription> Mux<S> {
     /// How far the client is with each type; types of which that is not known are left out.
     pub(crate) fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {

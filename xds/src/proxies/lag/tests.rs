@@ -7,7 +7,7 @@ use crate::delta::{Delta, Request};
 use crate::peer::Peer;
 use crate::protocol::testing::{line, only_own, publish, rejection, resource};
 use crate::protocol::{Event, Limits, Scope};
-use crate::proxies::{Book, Client, Proxies, Proxy, Transport};
+use crate::proxies::{Client, Proxies, Proxy, Transport};
 use crate::store::Store;
 use crate::type_url::TypeUrl;
 
@@ -15,7 +15,6 @@ use crate::type_url::TypeUrl;
 struct World {
     store: Store,
     core: Delta,
-    book: Book,
     proxies: Proxies,
     proxy: std::sync::Arc<Proxy>,
     now: Instant,
@@ -39,6 +38,7 @@ impl World {
             },
             scope,
             connected: now,
+            track_names: 8,
         });
         proxies.insert(&proxy);
         let subscribe = names.iter().map(|name| (*name).into()).collect();
@@ -49,14 +49,15 @@ impl World {
         let mut world = Self {
             store: Store::new(),
             core,
-            book: Book::new(8),
             proxies,
             proxy,
             now,
         };
         world.core.request(&request).unwrap();
         let (wildcard, names) = world.core.subscription(&TypeUrl::ENDPOINT);
-        world.book.subscribed(&TypeUrl::ENDPOINT, wildcard, &names);
+        world
+            .proxy
+            .note(|book| book.subscribed(&TypeUrl::ENDPOINT, wildcard, &names));
         world
     }
 
@@ -69,7 +70,7 @@ impl World {
     fn send(&mut self, take: bool) -> String {
         let response = self.core.next(&self.store.snapshot(), Duration::ZERO);
         let response = response.expect("something is due");
-        self.book.sent(&response, self.now);
+        self.proxy.note(|book| book.sent(&response, self.now));
         let request = Request {
             nonce: response.nonce.to_string(),
             rejection: (!take).then(rejection),
@@ -77,13 +78,12 @@ impl World {
         };
         for event in self.core.request(&request).unwrap() {
             assert!(!matches!(event, Event::Subscribed(_)));
-            self.book.answered(&event, self.now);
+            self.proxy.note(|book| book.answered(&event, self.now));
         }
         line(&response)
     }
 
     fn lag(&self) -> Lag {
-        self.proxy.set_types(self.book.types());
         let status = self.proxy.of_type(&TypeUrl::ENDPOINT).unwrap();
         self.proxy.lag(&status, &self.store.snapshot())
     }

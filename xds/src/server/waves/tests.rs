@@ -52,6 +52,7 @@ impl Stage {
             },
             scope: Scope::everything(),
             connected: Instant::now().into_std(),
+            track_names: 8,
         });
         let interest = conductor.sides.canaries.interest();
         interest.note(&wake, &[InterestChange::Join(topic())]);
@@ -91,7 +92,7 @@ impl Stage {
     /// The canary has answered, and refuses these.
     fn answer(&self, refusing: &[&str]) {
         let refusing = refusing.iter().copied().map(Arc::from).collect();
-        assert!(self.canary.catch_up(&[Standing {
+        assert!(self.canary.catch_up(vec![Standing {
             type_url: TypeUrl::ENDPOINT,
             caught_up: 1,
             refusing,
