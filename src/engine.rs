@@ -48,6 +48,8 @@ use crate::engine::schedule::Schedule;
 use crate::serve::view::View;
 use crate::source::event::{Change, Event, Feed, GroupKind};
 
+pub use labels::MAX_LABEL_BYTES;
+
 /// Namespace and name of a policy or an override.
 pub type Key = (Arc<str>, Arc<str>);
 

@@ -4,4 +4,5 @@ mod contracts;
 pub mod dir;
 pub mod event;
 pub mod kube;
+pub mod queue;
 mod spec;

@@ -10,10 +10,9 @@ use fusegate::{
         effect::{Alert, Effect},
     },
     runtime::{clock::Clock, metrics::Metrics},
-    source::dir::layout::Layout,
+    source::{dir::layout::Layout, queue},
 };
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use crate::support::{
     servers::alertmanager::{Alertmanager, AlertmanagerConfig},
@@ -25,7 +24,11 @@ const SOON: Duration = Duration::from_mins(1);
 /// A leading dispatcher that sends to these Alertmanagers.
 fn dispatcher(to: &[&Alertmanager]) -> Result<Dispatcher> {
     let urls = to.iter().map(|each| each.url().parse());
-    let (reports, _) = mpsc::channel(1);
+    let limits = queue::Limits {
+        events: 1,
+        bytes: 1 << 20,
+    };
+    let (reports, _) = queue::open(limits, Metrics::new());
     let dispatcher = Dispatcher::start(Config {
         backend: Backend::Dir(Layout::new("/nowhere")),
         audit: None,

@@ -12,7 +12,10 @@ use fusegate::{
     },
     revision::{self, hash},
     runtime::{clock::Clock, leader, metrics::Metrics},
-    source::event::{Event, Outcome, Revision, RollbackEnd},
+    source::{
+        event::{Event, Outcome, Revision, RollbackEnd},
+        queue,
+    },
 };
 use fusegate_crds::{
     CircuitOverride, CircuitPolicy, CircuitPolicyStatus, ConditionContract,
@@ -27,7 +30,7 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
@@ -43,7 +46,7 @@ struct World {
     namespace: String,
     group: String,
     dispatcher: Dispatcher,
-    ends: mpsc::Receiver<Event>,
+    ends: queue::Receiver,
 }
 
 impl World {
@@ -205,8 +208,12 @@ impl World {
     }
 }
 
-fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, mpsc::Receiver<Event>)> {
-    let (reports, ends) = mpsc::channel(8);
+fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, queue::Receiver)> {
+    let limits = queue::Limits {
+        events: 8,
+        bytes: 1 << 20,
+    };
+    let (reports, ends) = queue::open(limits, Metrics::new());
     let dispatcher = Dispatcher::start(Config {
         backend: Backend::Kube {
             cluster: Cluster {
@@ -225,7 +232,7 @@ fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, mpsc::Rece
     Ok((dispatcher, ends))
 }
 
-async fn end(ends: &mut mpsc::Receiver<Event>) -> Result<RollbackEnd> {
+async fn end(ends: &mut queue::Receiver) -> Result<RollbackEnd> {
     let event = tokio::time::timeout(SOON, ends.recv()).await?;
     match event.context("the executor has ended")? {
         Event::Outcome(Outcome { end, .. }) => Ok(end),

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fusegate::runtime::metrics::Metrics;
 use fusegate::source::{
     event::{Change, Event, Feed, GroupKind},
     kube::{KubeSource, Stopped, revision},
+    queue,
 };
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
@@ -18,7 +20,6 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    sync::mpsc,
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
@@ -29,14 +30,18 @@ use crate::support::servers::apiserver::{ApiServer, unique};
 const SOON: Duration = Duration::from_mins(1);
 /// A running source and what it sends.
 struct Running {
-    events: mpsc::Receiver<Event>,
+    events: queue::Receiver,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), Stopped>>,
 }
 
 impl Running {
     fn start(client: Client, namespace: &str) -> Self {
-        let (sender, events) = mpsc::channel(64);
+        let limits = queue::Limits {
+            events: 64,
+            bytes: 1 << 20,
+        };
+        let (sender, events) = queue::open(limits, Metrics::new());
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(KubeSource::new(client, namespace).run(sender, shutdown.clone()));
         Self {

@@ -5,18 +5,17 @@ use std::sync::atomic::Ordering;
 use fusegate_xds::server::Counts;
 use fusegate_xds::{Config, Server};
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::mpsc::WeakSender;
 
 use crate::app::logging::limit;
 use crate::app::{publish, xds};
 use crate::effects::{alert, audit, note, removal, revision, rollback, status};
-use crate::engine::room;
+use crate::engine::{MAX_LABEL_BYTES, room};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::Standing;
 use crate::serve::server;
 use crate::serve::view::SharedView;
 use crate::source::dir;
-use crate::source::event::Event;
+use crate::source::queue;
 
 /// Where the sizes are.
 pub(super) struct Gauges {
@@ -24,7 +23,7 @@ pub(super) struct Gauges {
     pub(super) server: Server,
     pub(super) max_streams: usize,
     pub(super) record_limit: u64,
-    pub(super) events: WeakSender<Event>,
+    pub(super) events: queue::Gauge,
     pub(super) view: SharedView,
 }
 
@@ -92,16 +91,14 @@ impl Gauges {
             Bound::EffectsRemoveOverride => self.depth(EffectKind::RemoveOverride),
             Bound::EffectsRollback => self.depth(EffectKind::Rollback),
             Bound::EffectsStatus => self.depth(EffectKind::Status),
-            Bound::Events => {
-                let sender = self.events.upgrade();
-                let waiting = sender.map(|sender| sender.max_capacity() - sender.capacity());
-                waiting.map_or(0, wide)
-            }
+            Bound::EventBytes => wide(self.events.bytes()),
+            Bound::Events => wide(self.events.events()),
             Bound::HttpConnections => count(&self.metrics.http_connections),
             Bound::LogLines => limit::busiest(),
             Bound::XdsConnections => counts.connections.saturating_sub(counts.connections_ended),
             Bound::XdsStreams => wide(self.server.proxies().len()),
-            Bound::ObjectsOfNamespace
+            Bound::LabelBytes
+            | Bound::ObjectsOfNamespace
             | Bound::XdsAdmissionWait
             | Bound::XdsBisect
             | Bound::XdsFirstRequest
@@ -129,8 +126,10 @@ impl Gauges {
             Bound::EffectsRemoveOverride => wide(removal::LIMITS.bound),
             Bound::EffectsRollback => wide(rollback::LIMITS.bound),
             Bound::EffectsStatus => wide(status::LIMITS.bound),
-            Bound::Events => wide(super::run::QUEUE),
+            Bound::EventBytes => u64::from(super::run::QUEUE.bytes),
+            Bound::Events => wide(super::run::QUEUE.events),
             Bound::HttpConnections => wide(server::MAX_CONNECTIONS),
+            Bound::LabelBytes => wide(MAX_LABEL_BYTES),
             Bound::LogLines => u64::from(limit::MOST_LINES),
             Bound::Recording => self.record_limit,
             Bound::XdsAdmissionWait => config.admission_wait.as_secs(),
@@ -154,11 +153,12 @@ impl Gauges {
             | Bound::Circuits
             | Bound::DirectoryDocuments
             | Bound::DirectoryFiles
-            | Bound::Objects
-            | Bound::ObjectsOfNamespace
-            // The sources wait, and nobody can say how often.
+            | Bound::EventBytes
             | Bound::Events
             | Bound::HttpConnections
+            | Bound::LabelBytes
+            | Bound::Objects
+            | Bound::ObjectsOfNamespace
             | Bound::Recording => return counter.get(),
             Bound::AuditLines => self.metrics.audit_lines_dropped.get(),
             Bound::EffectsNote => self.overflowed(EffectKind::Note),

@@ -64,6 +64,9 @@ pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
             "there is room again for {full}; those that were refused are taken with their next report"
         );
     }
+    metrics
+        .bound(Bound::LabelBytes)
+        .inc_by(counts.labels_omitted);
     for moved in &counts.moves {
         metrics
             .transitions

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusegate_xds::{Proxies, Store, TypeUrl};
-use tokio::sync::mpsc::Sender;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::source::event::{Event, Programmed, RefusedKey};
+use crate::source::queue::Sender;
 
 /// How often it is looked; a status need not be fresher, and a fleet of thousands ACKs within moments.
 const EVERY: Duration = Duration::from_millis(500);
@@ -21,7 +21,7 @@ const MOST_WORDS: usize = 512;
 pub(super) async fn report(
     store: Arc<Store>,
     proxies: Proxies,
-    sender: Sender<Event>,
+    sender: Sender,
     shutdown: CancellationToken,
 ) {
     let mut watch = Watch::default();

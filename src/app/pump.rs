@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusegate_xds::Store;
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +22,7 @@ use crate::runtime::metrics::Metrics;
 use crate::serve::state::Heartbeat;
 use crate::serve::view::SharedView;
 use crate::source::event::Event;
+use crate::source::queue::{Queued, Receiver};
 
 /// The most events taken in one turn: enough to make a burst one publication, few enough
 /// that a flood delays no timer by more than moments.
@@ -49,7 +49,7 @@ impl Pump {
     /// Runs until shutdown or until nobody sends events any more; gives back what is to be drained.
     pub(super) async fn run(
         mut self,
-        mut events: Receiver<Event>,
+        mut events: Receiver,
         shutdown: CancellationToken,
     ) -> (Dispatcher, Option<Recorder>) {
         let mut burst = Vec::with_capacity(BURST);
@@ -66,13 +66,13 @@ impl Pump {
         (self.dispatcher, self.recorder)
     }
 
-    fn turn(&mut self, burst: &mut Vec<Event>) {
+    fn turn(&mut self, burst: &mut Vec<Queued>) {
         let taken = self.clock.elapsed();
         let now = self.clock.now();
         if let Some(recorder) = &mut self.recorder {
             recorder.begin(now);
         }
-        for event in burst.drain(..) {
+        for Queued { event, .. } in burst.drain(..) {
             if let Event::Leading(leads) = &event {
                 self.dispatcher.set_leading(*leads);
             }

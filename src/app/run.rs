@@ -11,7 +11,6 @@ use fusegate_xds::server::Tls;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config as KubeConfig};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -40,10 +39,15 @@ use crate::serve::view::{SharedView, View};
 use crate::source::dir::DirSource;
 use crate::source::event::Event;
 use crate::source::kube::KubeSource;
+use crate::source::queue::{self, Limits, Sender};
 
-/// Events that wait for the engine at most. While it is full the sources wait, and with
-/// them the watches: that is the back pressure.
-pub(super) const QUEUE: usize = 4_096;
+/// What waits for the engine at most. An object's event takes about two kilobytes, so that it is a flood
+/// of large ones that meets the bound in bytes; with what is recorded it is less than the 32 MiB
+/// that a hostile writer may cost (DESIGN, Targets).
+pub(super) const QUEUE: Limits = Limits {
+    events: 4_096,
+    bytes: 8 << 20,
+};
 
 /// Connections that wait to be accepted at most, as far as the system lets them: a whole fleet may reconnect at once.
 const BACKLOG: u32 = 4_096;
@@ -60,10 +64,11 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let certificates = Certificates::read(&options.xds)?;
     let xds = listen(options.xds.listen, "--xds-listen")?;
     let web = listen(options.http_listen, "--http-listen")?;
-    let (sender, events) = mpsc::channel(QUEUE);
+    let metrics = Metrics::new();
+    let (sender, events) = queue::open(QUEUE, metrics.clone());
     let parts = Parts {
         clock: Clock::start(),
-        metrics: Metrics::new(),
+        metrics,
         token: CancellationToken::new(),
         sender,
     };
@@ -118,7 +123,7 @@ struct Parts {
     clock: Clock,
     metrics: Metrics,
     token: CancellationToken,
-    sender: Sender<Event>,
+    sender: Sender,
 }
 
 /// The ports, listening.
@@ -284,7 +289,7 @@ impl Parts {
             server,
             max_streams: options.xds.max_streams.get(),
             record_limit: options.record_limit.saturating_mul(1 << 20),
-            events: self.sender.downgrade(),
+            events: self.sender.gauge(),
             view: view.clone(),
         });
         let state = ServeState {

@@ -3,7 +3,7 @@
 //! Audit lines are every replica's own. Everything else is the lease holder's: other replicas drop
 //! it, and the engine orders it anew when the lease comes to them.
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::breaker::time::Span;
 use crate::effects::alert::{Address, Alerting, Alerts};
@@ -20,7 +20,7 @@ use crate::effects::status::{self, Statement, Statuses, Subject};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
-use crate::source::event::Event;
+use crate::source::queue;
 
 /// What effects need.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Config {
     /// Every Alertmanager.
     pub alertmanagers: Vec<Address>,
     /// How rollbacks report their ends to the engine.
-    pub reports: mpsc::Sender<Event>,
+    pub reports: queue::Sender,
     /// The clock.
     pub clock: Clock,
     /// The metrics.

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use fusegate_crds::Time;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use crate::effects::cluster::{Answer, Cluster, cut};
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
@@ -28,6 +27,7 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::EffectKind;
 use crate::source::event::{Event, Outcome, RollbackEnd};
+use crate::source::queue;
 
 /// The limits of rollbacks: about five minutes of trying, then a person is told.
 pub(crate) const LIMITS: Limits = Limits {
@@ -47,7 +47,7 @@ pub(crate) struct Rollbacks {
     /// Where.
     pub(crate) place: Place,
     /// Where outcomes go.
-    pub(crate) reports: mpsc::Sender<Event>,
+    pub(crate) reports: queue::Sender,
     /// For the moment at which an incident was settled.
     pub(crate) clock: Clock,
 }

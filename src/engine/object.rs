@@ -124,7 +124,7 @@ impl Engine {
         let report = extract::extract(&compiled.contract, status);
         let keys = self.judges(kind, &identity.namespace);
         let uid = identity.uid.clone();
-        let (before, operation) = self.keep_object(kind, identity, object, &report, compiled);
+        let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);
         let cause = self.effects.len();
         for key in &keys {
             self.match_object(now, key, kind, &uid);
@@ -143,6 +143,7 @@ impl Engine {
     /// Keeps the report; answers what was kept before, and the map operation if the map differs from then.
     fn keep_object(
         &mut self,
+        now: Now,
         kind: &GroupKind,
         identity: Identity,
         object: Object,
@@ -159,13 +160,15 @@ impl Engine {
             diff,
             seen_by: object.seen_by,
         });
+        let (labels, omitted) = Labels::of(&object.meta.labels);
+        let relabeled = before.is_none_or(|before| before.labels != labels);
         let kept = ObjectEntry {
             namespace: identity.namespace,
             name: identity.name,
             resource_version: object.meta.resource_version,
             epoch: entry.epoch,
             outdated: false,
-            labels: Labels::of(&object.meta.labels),
+            labels,
             kept: Kept::of(&compiled.contract, report),
             compiled,
             held: Held::new(
@@ -175,7 +178,11 @@ impl Engine {
                 before.and_then(ObjectEntry::frozen).cloned(),
             ),
         };
-        (entry.objects.put(&identity.uid, kept), operation)
+        let before = entry.objects.put(&identity.uid, kept);
+        if let Some(omitted) = omitted.filter(|_| relabeled) {
+            self.tell_labels(now, kind, &identity.uid, object.seen_by, &omitted);
+        }
+        (before, operation)
     }
 
     pub(crate) fn delete_object(&mut self, now: Now, kind: &GroupKind, uid: &str) {
@@ -264,7 +271,7 @@ impl Engine {
         let line = Line {
             at: now.wall.0,
             action: Action::Map,
-            source: operation.source(),
+            source: source(operation.seen_by),
             resource: words::resource(kind, &object.namespace, &object.name).into(),
             uid: (&**uid).into(),
             resource_version: object.resource_version.clone(),
@@ -286,19 +293,18 @@ impl Engine {
     }
 }
 
+/// What saw an object, in the audit's words.
+pub(super) fn source(seen_by: SeenBy) -> &'static str {
+    match seen_by {
+        SeenBy::Watch => "watch",
+        SeenBy::Directory => "directory",
+    }
+}
+
 struct MapOperation {
     first: bool,
     diff: Diff,
     seen_by: SeenBy,
-}
-
-impl MapOperation {
-    fn source(&self) -> &'static str {
-        match self.seen_by {
-            SeenBy::Watch => "watch",
-            SeenBy::Directory => "directory",
-        }
-    }
 }
 
 fn reading(entry: &KeptEntry) -> Reading {

@@ -60,4 +60,6 @@ pub struct Counts {
     pub refused: Vec<Refused>,
     /// What was full and has room again.
     pub roomy: Vec<Full>,
+    /// Objects that came with more labels than are kept.
+    pub labels_omitted: u64,
 }

@@ -10,10 +10,12 @@ use crate::breaker::time::{Now, Wall};
 use crate::effects::effect::{Action, Effect, Line, Note, Regarding, Target};
 use crate::engine::alert::cause_name;
 use crate::engine::circuit::{CircuitEntry, Cue};
+use crate::engine::labels::{MAX_LABEL_BYTES, Omitted};
+use crate::engine::object::source as source_of;
 use crate::engine::overrides::Word;
 use crate::engine::words::{resource, state};
 use crate::engine::{Engine, Key, words};
-use crate::source::event::Unreadable;
+use crate::source::event::{GroupKind, SeenBy, Unreadable};
 use crate::spec::policy::Policy;
 
 impl Engine {
@@ -183,6 +185,38 @@ impl Engine {
             operation: "Read".into(),
             verdict: "Rejected",
             reason: unreadable.message.clone(),
+            ..Line::default()
+        })));
+    }
+
+    /// An object has more labels than are kept: selectors see those that are.
+    pub(crate) fn tell_labels(
+        &mut self,
+        now: Now,
+        kind: &GroupKind,
+        uid: &str,
+        seen_by: SeenBy,
+        omitted: &Omitted,
+    ) {
+        let kind_entry = self.kinds.get(kind);
+        let Some(object) = kind_entry.and_then(|entry| entry.objects.get(uid)) else {
+            return;
+        };
+        self.counts.labels_omitted += 1;
+        let Omitted { key, count, bytes } = omitted;
+        self.effects.push(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::Map,
+            source: source_of(seen_by),
+            resource: resource(kind, &object.namespace, &object.name).into(),
+            uid: uid.into(),
+            resource_version: object.resource_version.clone(),
+            operation: "Labels".into(),
+            verdict: "Rejected",
+            reason: format!(
+                "has {bytes} bytes of labels, and {MAX_LABEL_BYTES} are kept: {count} labels from \"{key}\" on are seen by no selector; remove some"
+            )
+            .into(),
             ..Line::default()
         })));
     }

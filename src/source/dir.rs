@@ -24,13 +24,12 @@ pub(crate) mod yaml;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
 use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::metrics::Metrics;
-use crate::source::event::Event;
+use crate::source::queue;
 pub(crate) use catalog::{MOST_ENTRIES, MOST_FILES};
 use layout::Layout;
 use lock::Lock;
@@ -107,7 +106,7 @@ impl DirSource {
     /// When one of its tasks panics; a directory that is gone is an event, not an error.
     pub async fn run(
         self,
-        sender: Sender<Event>,
+        sender: queue::Sender,
         shutdown: CancellationToken,
     ) -> Result<(), Stopped> {
         let mut signals = Signals::watch(self.layout.root());

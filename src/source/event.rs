@@ -5,6 +5,7 @@
 //! missed (a relist is how they are noticed), and the same object may come twice.
 
 mod verbatim;
+mod weight;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

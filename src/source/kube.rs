@@ -2,7 +2,7 @@
 //!
 //! Our own three kinds, stored revisions and CRDs are always watched; the objects of a
 //! kind as long as it is contracted and served. Every feed says for itself whether it
-//! is live, and recovers by itself. Events wait in the bounded channel they are sent
+//! is live, and recovers by itself. Events wait in the bounded queue they are sent
 //! to: while the engine is behind, the watches are not read.
 
 mod backoff;
@@ -26,6 +26,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::source::event::{Change, Event, Feed};
+use crate::source::queue;
 use endpoint::Endpoint;
 use kinds::{Kinds, Notice};
 use objects::Objects;
@@ -78,7 +79,7 @@ impl KubeSource {
     /// When one of its tasks panics; outages are events, not errors.
     pub async fn run(
         self,
-        sender: mpsc::Sender<Event>,
+        sender: queue::Sender,
         shutdown: CancellationToken,
     ) -> Result<(), Stopped> {
         let running = Running {
@@ -95,7 +96,7 @@ impl KubeSource {
 struct Running {
     client: Client,
     lists: Arc<Semaphore>,
-    sender: mpsc::Sender<Event>,
+    sender: queue::Sender,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
 }

@@ -16,7 +16,11 @@ async fn only_the_lease_holder_writes_and_everyone_audits() {
     let layout = Layout::new(folder.path());
     let log = folder.path().join("audit.jsonl");
     let metrics = Metrics::new();
-    let (reports, _ends) = mpsc::channel(1);
+    let limits = queue::Limits {
+        events: 1,
+        bytes: 1 << 20,
+    };
+    let (reports, _ends) = queue::open(limits, Metrics::new());
     let dispatcher = Dispatcher::start(Config {
         backend: Backend::Dir(layout.clone()),
         audit: Some(audit::Destination::new(&log)),

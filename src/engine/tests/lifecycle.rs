@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
+use crate::effects::effect::Action;
 use crate::policy::layer::RuntimeValue;
 use crate::source::event::{Change, Document, Event, Object, SeenBy};
 
@@ -315,5 +316,40 @@ fn a_contract_that_asks_for_admission_is_told_that_it_is_not_there_yet() {
         told.message.contains("spec.admission.mode Deny"),
         "{}",
         told.message
+    );
+}
+
+#[test]
+fn more_labels_than_are_kept_are_told_once_and_selected_by_as_far_as_they_are_kept() {
+    let mut world = World::with(POLICY);
+    let mut labels = json!({"tier": "gold"});
+    for index in 0..200 {
+        labels[format!("a-{index:03}")] = json!("x".repeat(95));
+    }
+    let report = |world: &mut World, value: &str| {
+        world.object(
+            "checkout",
+            "checkout-1",
+            &labels,
+            &json!({"network-latency": value}),
+        );
+    };
+    report(&mut world, "100ms");
+    report(&mut world, "101ms");
+    assert_eq!(
+        world.state("checkout"),
+        "none",
+        "its label tier lies behind the bound"
+    );
+    let told = world.lines(Action::Map);
+    let told: Vec<_> = told
+        .iter()
+        .filter(|line| &*line.operation == "Labels")
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].reason.contains("8192") && told[0].reason.contains("a-081"),
+        "{}",
+        told[0].reason
     );
 }

@@ -50,8 +50,10 @@ bounds! {
     EffectsRemoveOverride: "effects_remove_override", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRollback: "effects_rollback", "objects waiting", "a new one is dropped, counted and logged";
     EffectsStatus: "effects_status", "objects waiting", "a new one is dropped, counted and logged";
+    EventBytes: "event_bytes", "bytes of events", "watches and directory wait";
     Events: "events", "events", "watches and directory wait";
     HttpConnections: "http_connections", "connections", "new ones wait in the backlog";
+    LabelBytes: "label_bytes", "bytes of labels of an object", "labels behind, in the order of keys, are seen by no selector, and audited";
     LogLines: "log_lines", "lines of one place in 10 s", "left out; told every 10 s how many";
     Objects: "objects", "objects of all contracted kinds", "a new one is refused, logged and audited, and taken with its next report once there is room";
     ObjectsOfNamespace: "objects_of_namespace", "objects of a kind in a namespace", "a new one is refused, logged and audited, and taken with its next report once there is room";

@@ -1,10 +1,10 @@
 //! An outlet: events out of blocking code, waiting while the engine is busy.
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::event::{Event, Unreadable};
+use crate::source::queue::Sender;
 
 /// Nobody listens any more, or shutdown has begun.
 #[derive(Debug)]
@@ -13,14 +13,14 @@ pub(super) struct Closed;
 /// Where events go.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
-    sender: Sender<Event>,
+    sender: Sender,
     shutdown: CancellationToken,
     runtime: Handle,
 }
 
 impl Outlet {
     /// To be made within a runtime, and used outside of its async code.
-    pub(super) fn new(sender: Sender<Event>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(sender: Sender, shutdown: CancellationToken) -> Self {
         Self {
             sender,
             shutdown,

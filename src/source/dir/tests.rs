@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::*;
 use crate::source::dir::layout::{StoredRevision, write_atomic};
-use crate::source::event::{Change, Feed, GroupKind, Object, Revision};
+use crate::source::event::{Change, Event, Feed, GroupKind, Object, Revision};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -73,7 +72,7 @@ struct Shop {
 }
 
 struct Running {
-    events: mpsc::Receiver<Event>,
+    events: queue::Receiver,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), Stopped>>,
 }
@@ -109,7 +108,11 @@ impl Shop {
     }
 
     fn start(&self) -> Running {
-        let (sender, events) = mpsc::channel(4);
+        let limits = queue::Limits {
+            events: 4,
+            bytes: 1 << 20,
+        };
+        let (sender, events) = queue::open(limits, Metrics::new());
         let shutdown = CancellationToken::new();
         let source = DirSource::open(self.root()).unwrap();
         let task = tokio::spawn(source.run(sender, shutdown.clone()));

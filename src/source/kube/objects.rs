@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use kube::Client;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::source::event::{Event, Feed, GroupKind};
@@ -15,6 +15,7 @@ use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::pump::{event, pump};
 use crate::source::kube::slim::SlimObject;
 use crate::source::kube::watch::Watch;
+use crate::source::queue;
 
 /// Most objects in one page of a list; large ones come fewer at a time.
 const LARGEST_PAGE: u32 = 500;
@@ -33,7 +34,7 @@ pub(super) struct Desired {
 pub(super) struct Objects {
     pub(super) client: Client,
     pub(super) lists: Arc<Semaphore>,
-    pub(super) sender: mpsc::Sender<Event>,
+    pub(super) sender: queue::Sender,
 }
 
 impl Objects {

@@ -3,17 +3,37 @@
 //! Sending waits while the engine is busy, and no next turn is read meanwhile: the
 //! watch itself is held back, and nothing is queued without bound.
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::event::{Change, Event, Feed};
+use crate::source::kube::kinds::Notice;
 use crate::source::kube::slim::Item;
 use crate::source::kube::watch::{Turn, Watch};
+use crate::source::queue;
+
+/// Where turns go; it waits for room.
+pub(super) trait Outlet<T>: Send + Sync {
+    /// Leaves one; whether anybody listens still.
+    fn leave(&self, item: T) -> impl Future<Output = bool> + Send;
+}
+
+impl Outlet<Event> for queue::Sender {
+    async fn leave(&self, event: Event) -> bool {
+        self.send(event).await.is_ok()
+    }
+}
+
+impl Outlet<Notice> for mpsc::Sender<Notice> {
+    async fn leave(&self, notice: Notice) -> bool {
+        self.send(notice).await.is_ok()
+    }
+}
 
 /// Sends a watch's turns until shutdown, or until nobody listens.
 pub(super) async fn pump<K, T>(
     mut watch: Watch<K>,
-    sender: Sender<T>,
+    outlet: impl Outlet<T>,
     shutdown: CancellationToken,
     convert: impl Fn(Turn<K>) -> T + Send,
 ) where
@@ -23,7 +43,7 @@ pub(super) async fn pump<K, T>(
     let forever = async {
         loop {
             let turn = watch.next().await;
-            if sender.send(convert(turn)).await.is_err() {
+            if !outlet.leave(convert(turn)).await {
                 return;
             }
         }

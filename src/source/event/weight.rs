@@ -1,0 +1,78 @@
+//! Weight: about how much memory an event takes while it waits.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::source::event::{Change, Event, Meta};
+
+/// What every event takes, and what it is made of beside its texts.
+const EVENT: usize = 512;
+
+/// What a label takes beside its texts.
+const LABEL: usize = 64;
+
+/// How much more memory a document takes than its JSON has bytes, about: every value of it has a place
+/// of its own.
+const PARSED: usize = 4;
+
+impl Event {
+    /// About how many bytes it takes.
+    ///
+    /// Of an object, whose status is kept as it came, that is said at once; of the others, which are few,
+    /// the JSON is counted.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let more = match self {
+            Self::Object(_, Change::Applied(object) | Change::Deleted(object)) => {
+                let status = object.status.as_deref();
+                texts(&object.meta) + status.map_or(0, |status| status.get().len())
+            }
+            Self::Contract(_)
+            | Self::Policy(_)
+            | Self::Override(_)
+            | Self::Crd(_)
+            | Self::Revision(_)
+            | Self::Unreadable(_)
+            | Self::Programmed(_) => PARSED * json(self),
+            Self::Interrupted(_, why) => why.len(),
+            Self::Listing(_)
+            | Self::Listed(_)
+            | Self::Confirmed(_)
+            | Self::Leading(_)
+            | Self::Outcome(_) => 0,
+        };
+        EVENT + more
+    }
+}
+
+fn texts(meta: &Meta) -> usize {
+    let of = |map: &BTreeMap<String, String>| -> usize {
+        map.iter()
+            .map(|(key, value)| LABEL + key.len() + value.len())
+            .sum()
+    };
+    of(&meta.labels) + of(&meta.annotations)
+}
+
+/// The bytes of something's JSON.
+fn json(value: &impl Serialize) -> usize {
+    let mut count = Count(0);
+    // Counting can't fail, and what can't be written takes what was counted until then.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
