@@ -10,6 +10,7 @@ use fusegate::cli::{Cli, Command};
 
 /// Lists of tens of thousands of objects come in bursts, and the default allocator keeps them.
 /// A thread of its own gives back what a burst has left, or nobody would once all is quiet (decision 10).
+/// Cargo's configuration says how soon (decision 12).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -88,7 +88,8 @@ fn text(path: &Path, seen: Fingerprint) -> Result<String, Reading> {
         )),
     };
     let mut file = open(path).map_err(refused)?;
-    let mut bytes = Vec::new();
+    // As much as the file has and no more: it may be large, and a buffer that grows leaves its former sizes behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(seen.length).unwrap_or_default());
     file.by_ref()
         .take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)
