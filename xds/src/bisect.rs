@@ -86,13 +86,13 @@ impl Bisection {
     }
 
     /// A search among `count` changes of which it is not known whether the client refuses any.
-    pub fn anew(count: usize) -> Self {
+    ///
+    /// Those in `suspects` are offered last, after all others at once.
+    pub fn anew(count: usize, suspects: &[usize]) -> Self {
         Self {
             bad: None,
-            culprits: Vec::new(),
-            order: (0..count).collect(),
-            hopeless: count == 0,
-            ..Self::over()
+            proven: true,
+            ..Self::new(count, suspects, false)
         }
     }
 
@@ -109,7 +109,7 @@ impl Bisection {
                 .hint
                 .take()
                 .unwrap_or_else(|| self.good + (bad - self.good) / 2),
-            None => self.order.len(),
+            None => self.hint.take().unwrap_or(self.order.len()),
         };
         let offer = Offer {
             changes: self.range(0..until),

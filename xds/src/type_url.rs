@@ -96,6 +96,13 @@ impl TypeUrl {
         [Self::LISTENER, Self::CLUSTER, Self::SCOPED_ROUTE].contains(self)
     }
 
+    /// Whether a client keeps a resource of this type that it refused, and refuses all others of the type until that one is replaced.
+    ///
+    /// Envoy loads all its runtime layers together, and stores each of them before it knows whether that succeeds.
+    pub fn shares_fate(&self) -> bool {
+        *self == Self::RUNTIME
+    }
+
     /// Whether a client needs a resource of this type for as long as it subscribes to it, whatever was published since.
     ///
     /// A listener of Envoy that drains still runs its filters, and without its configuration such a filter fails every request.

@@ -1,6 +1,7 @@
 //! The search, for any set of bad changes.
 
 mod client;
+mod fate;
 mod streams;
 
 use std::collections::BTreeSet;

@@ -104,12 +104,19 @@ impl Subscription {
 
     /// What is due; where that is nothing and no answer is awaited, what is to be offered of what was refused.
     fn select(&mut self, ask: &Ask<'_>) -> (Selection, bool) {
+        let demand = ask.demand(usize::MAX);
+        if let Some(back) = self.ledger.restore(demand, ask.nonce) {
+            return (back, true);
+        }
+        if self.ledger.is_restoring() {
+            return (Selection::default(), false);
+        }
         let selection = self.ledger.select(ask.demand(ask.limits.response_bytes));
         if !selection.is_empty() || !self.unanswered.is_empty() {
             return (selection, false);
         }
-        while self.ledger.offer(ask.demand(usize::MAX), ask.nonce) {
-            let offer = self.ledger.select(ask.demand(usize::MAX));
+        while self.ledger.offer(demand, ask.nonce) {
+            let offer = self.ledger.select(demand);
             if !offer.is_empty() {
                 return (offer, true);
             }
@@ -184,6 +191,9 @@ impl protocol::Subscription for Subscription {
         let (selection, probe) = self.select(ask);
         let keys = selection.keys.clone();
         let due = if selection.is_empty() {
+            if self.ledger.is_restoring() {
+                return None;
+            }
             let beats = self.ledger.beat(ask.view(), ask.now);
             Due::heartbeat(ask, beats)?
         } else {

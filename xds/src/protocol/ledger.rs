@@ -7,9 +7,11 @@ mod globs;
 mod heartbeats;
 mod overlay;
 mod rejected;
+mod restoration;
 mod search;
 mod selection;
 mod trial;
+mod trials;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +28,8 @@ use globs::Globs;
 use heartbeats::Heartbeats;
 use overlay::Overlay;
 use rejected::Rejected;
-use search::Trials;
+use restoration::Restoration;
+use trials::Trials;
 
 /// What one client is subscribed to of one type, what it has, and what it is due.
 // The flags are independent of each other: no two of them make one state.
@@ -58,6 +61,8 @@ pub(crate) struct Ledger {
     overlay: Overlay,
     /// The searches for what it refuses.
     trials: Trials,
+    /// What it is given back, where it keeps what it refused.
+    restoration: Restoration,
     /// What is selected next is an offer, and nothing else may go with it.
     offering: bool,
     /// What was released from parking by an offer, and goes after it.
@@ -163,6 +168,7 @@ impl Ledger {
         }
         self.overlay.clear();
         self.trials.clear();
+        self.restoration.clear();
         self.wildcard = true;
         self.sweep = true;
         self.owed = true;
@@ -237,5 +243,6 @@ impl Ledger {
         self.rejected.clear(name);
         self.overlay.forget(name);
         self.trials.forget(name);
+        self.restoration.forget(name);
     }
 }

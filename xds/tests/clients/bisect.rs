@@ -16,7 +16,7 @@ use crate::wait::until;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-async fn plane() -> Plane {
+pub(crate) async fn plane() -> Plane {
     let bisect = Bisect::nothing()
         .resources(TypeUrl::CLUSTER)
         .parts(TypeUrl::RUNTIME, runtime::keys());
@@ -28,7 +28,7 @@ async fn plane() -> Plane {
 }
 
 /// What the one client that is connected was found to refuse.
-fn isolated(plane: &Plane, type_url: &TypeUrl) -> Vec<Isolated> {
+pub(crate) fn isolated(plane: &Plane, type_url: &TypeUrl) -> Vec<Isolated> {
     let proxies = plane.server.proxies().list();
     let found = proxies
         .iter()

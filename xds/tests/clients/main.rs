@@ -12,6 +12,7 @@ mod authority;
 mod bisect;
 mod broken;
 mod example;
+mod fate;
 mod front;
 mod grpc;
 mod http;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::bisect::Bisect;
 use crate::delta::{self, Delta};
 use crate::protocol::{Event, Limits, Rejection, Response};
+use crate::resource::Resource;
 use crate::runtime;
 use crate::sotw::{self, Sotw};
 use crate::store::Store;
@@ -23,6 +24,20 @@ enum Core {
     Sotw(Sotw),
 }
 
+/// What a client has of its own, from nobody.
+const SPOILED: &str = "spoiled";
+
+/// What a client does with what it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// It forgets it.
+    Nothing,
+    /// It keeps all of the response, and judges it together with all that it keeps.
+    Everything,
+    /// The same, resource by resource, as Envoy does with runtime layers: it reads nothing after the first that it refuses.
+    OneByOne,
+}
+
 /// A client that takes what its judge says, and keeps what it took.
 pub(super) struct Client {
     core: Core,
@@ -31,6 +46,9 @@ pub(super) struct Client {
     judge: Judge,
     /// It goes on with what is good of a response that it refuses, as Envoy does with clusters.
     pub(super) piecemeal: bool,
+    pub(super) keeps: Keeps,
+    /// What it has been sent, if it keeps what it refuses.
+    kept: Held,
     pub(super) responses: usize,
     probes: usize,
     pub(super) isolated: BTreeMap<String, Vec<String>>,
@@ -59,6 +77,8 @@ impl Client {
             held: Held::new(),
             judge,
             piecemeal: false,
+            keeps: Keeps::Nothing,
+            kept: Held::new(),
             responses: 0,
             probes: 0,
             isolated: BTreeMap::new(),
@@ -128,15 +148,70 @@ impl Client {
         };
         self.responses += 1;
         self.probes += usize::from(response.probe);
-        let next = self.with(&response);
-        let rejection = (self.judge)(&next).map(|message| Rejection { code: 3, message });
-        if rejection.is_none() {
+        self.answer(&response);
+        true
+    }
+
+    /// Takes or refuses `response`.
+    pub(super) fn answer(&mut self, response: &Response) {
+        let refusal = match self.keeps {
+            Keeps::Nothing => self.consider(response),
+            Keeps::Everything => self.load(&response.resources, &response.removed),
+            Keeps::OneByOne => self.load_one_by_one(response),
+        };
+        let rejection = refusal.map(|message| Rejection { code: 3, message });
+        self.send(&response.nonce.to_string(), rejection);
+    }
+
+    /// From now on it refuses everything, or does so no more.
+    pub(super) fn spoil(&mut self, spoiled: bool) {
+        if spoiled {
+            self.kept.insert(SPOILED.to_owned(), "bad".to_owned());
+        } else {
+            self.kept.remove(SPOILED);
+        }
+    }
+
+    /// Takes all of `response`, or says why not.
+    fn consider(&mut self, response: &Response) -> Option<String> {
+        let next = self.with(response);
+        let refusal = (self.judge)(&next);
+        if refusal.is_none() {
             self.held = next;
         } else if self.piecemeal {
-            self.take_good(&response, &next);
+            self.take_good(response, &next);
         }
-        self.send(&response.nonce.to_string(), rejection);
-        true
+        refusal
+    }
+
+    /// Keeps all of this, and has it if all that it keeps is good.
+    fn load(&mut self, resources: &[Resource], removed: &[Arc<str>]) -> Option<String> {
+        for resource in resources {
+            self.kept
+                .insert(resource.name().to_string(), text(resource));
+        }
+        for name in removed {
+            self.kept.remove(&**name);
+        }
+        let refusal = (self.judge)(&self.kept);
+        if refusal.is_none() {
+            self.held = self.kept.clone();
+        }
+        refusal
+    }
+
+    fn load_one_by_one(&mut self, response: &Response) -> Option<String> {
+        let mut resources = response.resources.iter();
+        let refusal = resources.find_map(|one| self.load(std::slice::from_ref(one), &[]));
+        let mut removed = response.removed.iter();
+        refusal.or_else(|| removed.find_map(|one| self.load(&[], std::slice::from_ref(one))))
+    }
+
+    /// Comes back on a new stream.
+    pub(super) fn reconnect(&mut self) {
+        let delta = matches!(self.core, Core::Delta(_));
+        let anew = Self::new(self.type_url.clone(), delta, self.judge);
+        self.core = anew.core;
     }
 
     /// The next response, without an answer.
@@ -180,6 +255,6 @@ impl Client {
 }
 
 /// The content of a resource of the tests.
-pub(super) fn text(resource: &crate::Resource) -> String {
+pub(super) fn text(resource: &Resource) -> String {
     String::from_utf8_lossy(resource.body()).into_owned()
 }

@@ -15,6 +15,9 @@ use crate::snapshot::{Answer, Collection};
 /// Up to this many names, comparing all of them is cheaper than reading the change log.
 const FEW_NAMES: usize = 16;
 
+/// A budget of bytes that is spent with the first resource.
+const ONE: usize = 1;
+
 impl Ledger {
     /// Notes what was published since this was last called.
     pub(crate) fn catch_up(&mut self, collection: &Collection) {
@@ -52,8 +55,13 @@ impl Ledger {
         }
         let mut selection = Selection::default();
         let mut spent = 0;
-        while spent < demand.budget
-            && let Some(name) = self.due.pop_first()
+        let budget = if self.restoration.is_refusing() {
+            ONE
+        } else {
+            demand.budget
+        };
+        while spent < budget
+            && let Some(name) = self.pop_due()
         {
             spent += self.answer(&name, demand, &mut selection);
         }
@@ -68,6 +76,16 @@ impl Ledger {
         self.offering = false;
         selection.tidy();
         selection
+    }
+
+    /// What is due first: of a client that may refuse everything, what it refused, for that may be mended now.
+    fn pop_due(&mut self) -> Option<Arc<str>> {
+        if self.restoration.is_refusing()
+            && let Some(mended) = self.rejected.keys().find(|key| self.due.contains(*key))
+        {
+            return self.due.take(mended);
+        }
+        self.due.pop_first()
     }
 
     /// What the client has and is to hear of again; it is current, or it would be due.
@@ -122,6 +140,7 @@ impl Ledger {
             || self.sweep
             || self.owed
             || self.trials.is_active()
+            || self.restoration.is_active()
             || !self.postponed.is_empty()
             || !self.due.is_empty()
     }

@@ -2,7 +2,6 @@
 //!
 //! While a trial lasts, what is on trial is covered, so that all else goes its usual way; an offer uncovers some of it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::overlay::Substitute;
@@ -13,58 +12,6 @@ use crate::protocol::response::{Event, Isolated, Nonce, Rejection, Response};
 use crate::protocol::scope::View;
 use crate::resource::Resource;
 use crate::snapshot::Answer;
-
-/// How many trials may wait, each with what was sent of it; past this, what was refused stays parked together.
-///
-/// Trials wait for their turn and until the client has answered everything; one that answers has a few.
-const WAITING: usize = 64;
-
-/// The trials of one client and type.
-#[derive(Debug, Default)]
-pub(super) struct Trials {
-    current: Option<Trial>,
-    waiting: VecDeque<Trial>,
-    /// What the client took last, where that is needed to offer it part of a change.
-    good: BTreeMap<Arc<str>, Resource>,
-    /// The last complete response that it took.
-    complete: Option<Arc<Response>>,
-}
-
-impl Trials {
-    pub(super) fn is_active(&self) -> bool {
-        self.current.is_some() || !self.waiting.is_empty()
-    }
-
-    /// Ends all of them.
-    pub(super) fn clear(&mut self) {
-        self.current = None;
-        self.waiting.clear();
-    }
-
-    pub(super) fn forget(&mut self, key: &str) {
-        self.good.remove(key);
-    }
-
-    /// Voids what waits of the keys of `trial`: the client has refused something newer since.
-    fn supersede(&mut self, trial: &Trial) {
-        let keys = trial.keys();
-        self.waiting
-            .retain_mut(|waiting| waiting.nonce > trial.nonce || waiting.without(&keys));
-    }
-
-    /// Whether no more trials may wait.
-    fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING
-    }
-
-    /// What the client took last under `key`.
-    pub(super) fn good(&self, key: &str) -> Option<&Resource> {
-        let complete = self.complete.as_ref();
-        self.good
-            .get(key)
-            .or_else(|| complete.and_then(|response| response.resource(key)))
-    }
-}
 
 impl Ledger {
     pub(crate) fn take_news(&mut self) -> Vec<Event> {
@@ -79,7 +26,12 @@ impl Ledger {
         bisect: &Bisect,
         complete: bool,
     ) {
-        self.accept(keys);
+        if !self.is_given_back(response) {
+            self.accept(keys);
+        }
+        if response.type_url.shares_fate() {
+            self.note_taken(response, keys);
+        }
         let bisected = bisect.covers(&response.type_url);
         if complete {
             let kept = bisected || !self.heartbeats.is_empty();
@@ -89,10 +41,11 @@ impl Ledger {
             return;
         }
         if !complete {
-            let cuts = bisect.cut(&response.type_url).is_some();
+            let needed =
+                bisect.cut(&response.type_url).is_some() || response.type_url.shares_fate();
             for key in keys {
                 let kept = response.resource(key);
-                match kept.filter(|resource| cuts || resource.ttl().is_some()) {
+                match kept.filter(|resource| needed || resource.ttl().is_some()) {
                     Some(kept) => self.trials.good.insert(Arc::clone(key), kept.clone()),
                     None => self.trials.good.remove(key),
                 };
@@ -118,9 +71,12 @@ impl Ledger {
         bisect: &Bisect,
         complete: bool,
     ) {
-        if self.learn(response.nonce, Some(rejection), bisect) {
+        if self.learn(response.nonce, Some(rejection), bisect)
+            || self.note_refused(response.nonce, bisect)
+        {
             return;
         }
+        let shares_fate = response.type_url.shares_fate();
         let (superseded, current): (Vec<_>, Vec<_>) = keys
             .iter()
             .cloned()
@@ -129,6 +85,9 @@ impl Ledger {
         elements.retain(|element| !self.is_stand_in(element));
         if !bisect.covers(&response.type_url) || elements.is_empty() {
             self.reject(response, &current);
+            if shares_fate {
+                self.note_parked(&current);
+            }
             // One of what was refused together has changed already, which may have been the bad one.
             if !superseded.is_empty() {
                 self.revive(current);
@@ -140,19 +99,26 @@ impl Ledger {
         }
         let proven = !complete || self.trials.complete.is_some();
         let count = elements.len();
-        let mut trial = Trial::among(elements, response, rejection, complete, proven);
-        if !superseded.is_empty() {
-            trial.search = Bisection::anew(count);
+        let mut trial = Trial::among(elements.clone(), response, rejection, complete, proven);
+        if shares_fate {
+            let suspects = self.suspects(&elements, &trial, bisect);
+            trial.search = Bisection::anew(count, &suspects);
+        } else if !superseded.is_empty() {
+            trial.search = Bisection::anew(count, &[]);
         }
         self.convict(&mut trial, 0, bisect);
         if trial.search.is_over() {
             return;
         }
         self.trials.supersede(&trial);
+        let restored = !shares_fate || self.set_back(&elements, &trial, bisect);
         if self.trials.is_full() {
             self.close(trial, bisect);
         } else {
             self.trials.waiting.push_back(trial);
+        }
+        if !restored {
+            self.give_up(bisect);
         }
     }
 
@@ -263,6 +229,7 @@ impl Ledger {
             return false;
         };
         let found = trial.search.culprits().len();
+        let mut lost = false;
         trial.search.answer(refused.is_none());
         if let Some(rejection) = refused {
             trial.rejection = rejection.clone();
@@ -274,12 +241,16 @@ impl Ledger {
             for element in &refused {
                 self.hide(element, trial.complete);
             }
+            lost = trial.type_url.shares_fate() && !self.set_back(&refused, &trial, bisect);
         }
         self.convict(&mut trial, found, bisect);
         if trial.search.is_over() {
             self.close(trial, bisect);
         } else {
             self.trials.current = Some(trial);
+        }
+        if lost {
+            self.give_up(bisect);
         }
         true
     }
@@ -353,7 +324,7 @@ impl Ledger {
     }
 
     /// Leaves the client with what it took; what is still open stays parked together.
-    fn close(&mut self, trial: Trial, bisect: &Bisect) {
+    pub(super) fn close(&mut self, trial: Trial, bisect: &Bisect) {
         self.sweep |= self.wildcard;
         match &trial.matter {
             Matter::Among(elements) => {

@@ -74,6 +74,16 @@ impl Element {
         self.sent.as_ref().map(Resource::version)
     }
 
+    /// The parts in which it differs from `good`; `None` if it can't be cut, or differs in none.
+    pub(super) fn changed_parts(
+        &self,
+        good: Option<&Resource>,
+        cut: &dyn Cut,
+    ) -> Option<Vec<Arc<str>>> {
+        let within = Within::new(self.clone(), good, cut)?;
+        Some(within.changes.into_iter().map(|(part, _)| part).collect())
+    }
+
     /// The name that the client knows.
     pub(super) fn name(&self) -> Arc<str> {
         let name = self.sent.as_ref().map(Resource::name);
@@ -208,13 +218,13 @@ impl Trial {
                 let count = open.len();
                 let kept: Vec<Element> = open.into_iter().filter(stands).collect();
                 if kept.len() < count {
-                    self.search = Bisection::anew(kept.len());
+                    self.search = Bisection::anew(kept.len(), &[]);
                     *elements = kept;
                 }
             }
             Matter::Within(within) => {
                 if !stands(&within.element) {
-                    self.search = Bisection::anew(0);
+                    self.search = Bisection::anew(0, &[]);
                     within.changes.clear();
                 }
             }

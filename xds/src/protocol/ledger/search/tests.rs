@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Event, Ledger, Nonce, Response, WAITING};
+use super::{Event, Ledger, Nonce, Response};
 use crate::bisect::Bisect;
+use crate::protocol::ledger::trials::WAITING;
 use crate::protocol::testing::{rejection, resource};
 use crate::resource::Resource;
 use crate::runtime::{self, RuntimeValue};
@@ -75,6 +76,6 @@ fn at_the_bound_what_is_refused_stays_parked_and_is_told_of() {
     assert_eq!(news.len(), 4);
     let open = |event: &Event| matches!(event, Event::Unresolved(_, open, _) if open.len() == 2);
     assert!(news[..3].iter().all(open), "{news:?}");
-    let whole = |event: &Event| matches!(event, Event::Isolated(found) if found.part.is_none());
-    assert!(whole(&news[3]), "{news:?}");
+    let parked = |event: &Event| matches!(event, Event::Unresolved(_, open, _) if open.len() == 1);
+    assert!(parked(&news[3]), "{news:?}");
 }
