@@ -35,7 +35,7 @@ pub(crate) mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::breaker::time::{Mono, Now};
+use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::effect::Effect;
 use crate::engine::contract::ContractEntry;
 use crate::engine::kind::KindEntry;
@@ -83,7 +83,26 @@ pub struct Engine {
     counts: Counts,
     /// When the next status may be written that waits for its pace.
     next_status: Option<Mono>,
+    orders: Orders,
 }
+
+/// Whether everything that people order is known.
+#[derive(Clone, Copy, Debug)]
+enum Orders {
+    /// Nothing is.
+    Unheard,
+    /// Some is, since.
+    Heard(Mono),
+    /// All is, or what is missing has been waited for long enough.
+    Known,
+}
+
+/// How long contracts, policies and overrides are waited for once the first of these is known.
+///
+/// Before they are, a layer or an alert could say what an override or another circuit on the same cluster contradicts
+/// a moment later. But where one of them can't be listed, for want of a right or of a readable file, those that can be
+/// are obeyed all the same.
+const ORDERS_WITHIN: Span = Span::from_secs(10);
 
 impl Engine {
     /// An engine that has seen nothing.
@@ -104,6 +123,7 @@ impl Engine {
             effects: Vec::new(),
             counts: Counts::default(),
             next_status: None,
+            orders: Orders::Unheard,
         }
     }
 
@@ -144,6 +164,7 @@ impl Engine {
 
     /// Lets time pass: every timer that is due is stepped.
     pub fn tick(&mut self, now: Now) {
+        self.await_orders(now);
         self.expire_overrides(now);
         self.expire_confirmations(now);
         for (key, uid) in self.schedule.take_due(now.mono) {
@@ -165,11 +186,27 @@ impl Engine {
         }
     }
 
-    /// Whether everything that people order is known. Before that a layer, or an alert, could say what an override
-    /// or another circuit on the same cluster contradicts a moment later.
     fn knows_orders(&self) -> bool {
+        matches!(self.orders, Orders::Known)
+    }
+
+    /// Looks whether everything that people order is known by now.
+    fn await_orders(&mut self, now: Now) {
         let needed = [Feed::Contracts, Feed::Policies, Feed::Overrides];
-        needed.iter().all(|feed| self.listed.contains(feed))
+        let is_listed = |feed: &Feed| self.listed.contains(feed);
+        if self.knows_orders() || !needed.iter().any(is_listed) {
+            return;
+        }
+        let since = match self.orders {
+            Orders::Heard(since) => since,
+            _ => now.mono,
+        };
+        if needed.iter().all(is_listed) || now.mono.since(since) >= ORDERS_WITHIN {
+            self.orders = Orders::Known;
+            self.sync_all_alerts(now);
+        } else {
+            self.orders = Orders::Heard(since);
+        }
     }
 
     fn is_listed(&self) -> bool {
@@ -188,7 +225,12 @@ impl Engine {
     /// The next moment at which [`Engine::tick`] or [`Engine::flush`] could do something, if any.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
-        [self.schedule.next(), self.next_expiry(), self.next_status]
+        let orders = match self.orders {
+            Orders::Heard(since) => Some(since + ORDERS_WITHIN),
+            Orders::Unheard | Orders::Known => None,
+        };
+        let next = self.schedule.next();
+        [next, self.next_expiry(), self.next_status, orders]
             .into_iter()
             .flatten()
             .min()

@@ -138,13 +138,10 @@ impl Engine {
             Feed::Crds | Feed::Revisions => {}
         }
         let contracts = feed == Feed::Contracts;
-        let knew = self.knows_orders();
         if self.listed.insert(feed) && contracts {
             self.retry_contracts(now);
         }
-        if !knew && self.knows_orders() {
-            self.sync_all_alerts(now);
-        }
+        self.await_orders(now);
         self.publisher.recheck();
         if self.is_listed() && !self.view.synced {
             self.finish_listing(now);

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use crate::breaker::time::Now;
 use crate::effects::effect::{Action, Effect, Line};
 use crate::engine::objects::Identity;
+use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, words};
 use crate::source::event::GroupKind;
 
-/// Most objects of all kinds: about a gigabyte, and as far as the engine's pauses are measured (`make bench-engine`).
+/// Most objects of all kinds: one to five gigabytes, and as far as the engine's pauses are measured (`make bench-engine`).
 pub const MOST_OBJECTS: usize = 1_000_000;
 
 /// Most objects of one kind in one namespace: a tenth of all, so that no tenant takes the room of all others.
@@ -128,7 +129,20 @@ impl Engine {
     }
 
     /// What keeps an object from being taken, if anything does.
+    ///
+    /// What was written down of its circuits is never lost for want of room: it is bounded by itself, and after a
+    /// restart objects come in another order than that in which they found room.
     fn full_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Full> {
+        let full = self.taken_for(kind, identity)?;
+        let policies = self.judges(kind, &identity.namespace);
+        let mut policies = policies.iter().filter_map(|key| self.policies.get(key));
+        let leads = self.leads;
+        let has_past = policies.any(|policy| policy.has_past(&identity.uid, leads));
+        (!has_past).then_some(full)
+    }
+
+    /// What of which all is taken a new object would need.
+    fn taken_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Full> {
         let objects = self.kinds.get(kind).map(|entry| &entry.objects);
         if objects.is_some_and(|objects| objects.contains(&identity.uid)) {
             return None;
@@ -210,5 +224,16 @@ impl Engine {
 
     fn count_objects(&self) -> usize {
         self.kinds.values().map(|entry| entry.objects.len()).sum()
+    }
+}
+
+impl PolicyEntry {
+    /// Whether the object has a circuit, or had one by what is written down; a replica that does not lead goes by
+    /// what the leader last said.
+    fn has_past(&self, uid: &Arc<str>, leads: bool) -> bool {
+        let heard = self.heard.as_ref().filter(|_| !leads);
+        self.circuits.contains_key(uid)
+            || self.resume.contains_key(uid)
+            || heard.is_some_and(|status| status.circuits.iter().any(|told| told.uid == **uid))
     }
 }

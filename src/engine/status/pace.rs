@@ -5,14 +5,20 @@
 //! policy has been quiet, and else with all the others of its policy when its pace allows: so a flood
 //! takes a bounded share of the engine's time, however many policies it hits, and delays no quiet one.
 
+use fusegate_crds::CircuitPolicyStatus;
+
 use crate::breaker::time::{Mono, Now, Span};
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key};
 
-/// How many records drifts may have written in a millisecond, over all policies. A record takes the
-/// engine ten to twenty microseconds, so this is a few percent of its time; and a policy of a hundred
-/// armed circuits is still written twenty times a second.
+/// How many records drifts may have written in a millisecond, over all policies that drift. A record takes
+/// the engine ten to twenty microseconds, so this is a few percent of its time; and where one policy of a
+/// hundred circuits drifts, it is still written twenty times a second.
 const RECORDS_PER_MS: usize = 2;
+
+/// The longest that a drift waits: a circuit that trips is written at once, but what a crash in that very
+/// moment may lose is that it was armed.
+const LONGEST: Span = Span::from_secs(1);
 
 impl Engine {
     /// Writes the statuses of policies that are due.
@@ -35,15 +41,35 @@ impl Engine {
         self.next_status = drifted.map(|policy| policy.paced_until).min();
     }
 
-    /// How long a policy's drift waits after its last status: as long as all records would take.
+    /// How long a policy's drift waits after its last status: as long as the records of all that drift would take.
     fn pace(&self) -> Span {
-        let records: usize = self.policies.values().map(PolicyEntry::recorded).sum();
-        Span((records / RECORDS_PER_MS) as u64)
+        let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
+        let drifting = self.policies.values();
+        let drifting = drifting.filter(|policy| policy.dirty || policy.drifted);
+        let records: usize = drifting.map(|policy| policy.recorded().min(most)).sum();
+        wait(records)
     }
+}
+
+/// How long writing so many records takes at the pace.
+fn wait(records: usize) -> Span {
+    LONGEST.min(Span((records / RECORDS_PER_MS) as u64))
 }
 
 impl PolicyEntry {
     fn is_due(&self, now: Mono) -> bool {
         self.dirty || (self.drifted && now >= self.paced_until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drift_waits_as_long_as_all_records_take_and_for_no_more_than_a_second() {
+        assert_eq!(wait(1), Span(0));
+        assert_eq!(wait(100), Span(50));
+        assert_eq!(wait(1_000_000), Span(1_000));
     }
 }

@@ -6,8 +6,9 @@ use fusegate_crds::{CircuitPolicyStatus, Time};
 use rstest::rstest;
 
 use super::world::{CONTRACT, POLICY, World, meta, yaml};
+use crate::breaker::time::Span;
 use crate::effects::effect::{Action, Effect};
-use crate::source::event::{Change, Document, Event};
+use crate::source::event::{Change, Document, Event, Feed};
 
 /// `POLICY`, of which the first wait is over soon.
 fn short() -> String {
@@ -88,6 +89,28 @@ fn of_two_resumed_circuits_on_a_cluster_none_is_published_without_the_other() {
     assert!(after.layers.is_empty(), "{:?}", after.layers);
     after.list();
     assert_eq!(after.layers["shop"], world.layers["shop"]);
+}
+
+#[test]
+fn overrides_that_can_not_be_listed_keep_trips_from_envoy_and_the_pager_for_ten_seconds_only() {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let mut after = restart(&world, &[("checkout", POLICY)]);
+    assert_eq!(after.engine.next_wake(), None, "nothing is listed yet");
+    after.send(Event::Listed(Feed::Contracts));
+    after.send(Event::Listed(Feed::Policies));
+    after.send(Event::Interrupted(Feed::Overrides, "forbidden".into()));
+    let wake = after.engine.next_wake().unwrap();
+    assert_eq!(wake.since(after.now.mono), Span::from_secs(10));
+    after.pass(9_999);
+    assert!(after.layers.is_empty(), "{:?}", after.layers);
+    assert_eq!(after.alerts(), []);
+    after.pass(1);
+    assert_eq!(after.layers["shop"], world.layers["shop"]);
+    assert_eq!(after.alerts()[0].labels, world.alerts()[0].labels);
+    // They are obeyed as soon as they come.
+    order(&mut after, "ForcedClosed", 60);
+    assert_eq!(after.shed("shop-checkout"), None);
 }
 
 #[test]

@@ -86,3 +86,22 @@ fn a_flood_of_one_policy_delays_no_status_of_a_quiet_one() {
     });
     assert_eq!(told.collect::<Vec<_>>(), [("quiet", 1)]);
 }
+
+#[test]
+fn what_other_policies_have_written_down_delays_no_drift_of_one() {
+    let mut world = armed();
+    let quiet = POLICY.replace("tier: gold", "tier: silver");
+    world.policy("quiet", &quiet, None);
+    world.pass(1_000);
+    world.effects.clear();
+    let labels = serde_json::json!({"tier": "silver"});
+    for value in ["300ms", "301ms", "100ms"] {
+        let conditions = serde_json::json!({"network-latency": value});
+        world.object("quiet", "quiet-1", &labels, &conditions);
+    }
+    assert_eq!(
+        written(&world),
+        2,
+        "its own record counts, not those of the others"
+    );
+}

@@ -110,3 +110,27 @@ fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
     world.latency("cart", "110ms");
     assert!(world.circuit("cart").is_some());
 }
+
+#[test]
+fn after_a_restart_at_the_bound_a_trip_stands_though_its_object_comes_last() {
+    let mut world = World::with_room(POLICY, ALL);
+    world.break_latency("checkout");
+    world.latency("cart", "100ms");
+    let status = world.status();
+    let trip = world.circuit("checkout").unwrap().trip.clone();
+    let mut after = World::empty_with(ALL);
+    after.now = world.now;
+    after.contract(CONTRACT);
+    after.crd(50);
+    after.policy("checkout", POLICY, Some(status));
+    after.list();
+    for name in ["cart", "search", "checkout"] {
+        after.latency(name, "300ms");
+    }
+    after.list_objects();
+    assert_eq!(after.state("checkout"), "Open");
+    assert_eq!(after.circuit("checkout").unwrap().trip, trip);
+    assert!(after.circuit("search").is_some(), "there was room for two");
+    after.latency("home", "100ms");
+    assert!(after.circuit("home").is_none(), "and for no more");
+}

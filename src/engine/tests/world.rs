@@ -66,7 +66,8 @@ impl World {
         Self::empty_with(Room::default())
     }
 
-    fn empty_with(room: Room) -> Self {
+    /// Nothing seen yet, with room for so much.
+    pub(super) fn empty_with(room: Room) -> Self {
         let settings = Settings {
             cluster: "test".into(),
             link: "http://fusegate".into(),
