@@ -117,7 +117,7 @@ fn after_a_restart_at_the_bound_a_trip_stands_though_its_object_comes_last() {
     world.break_latency("checkout");
     world.latency("cart", "100ms");
     let status = world.status();
-    let trip = world.circuit("checkout").unwrap().trip.clone();
+    let trip = world.circuit("checkout").unwrap().trip;
     let mut after = World::empty_with(ALL);
     after.now = world.now;
     after.contract(CONTRACT);
