@@ -239,7 +239,15 @@ impl Kinds {
         let (Some(desired), Some(why)) = (self.wanted.get(kind), self.served.absence(kind)) else {
             return;
         };
-        desire(desired, Some(Err(why)));
+        desired.send_if_modified(|known| {
+            let absent = Some(Err(why));
+            if known.served == absent {
+                return false;
+            }
+            known.gone = known.served.is_some();
+            known.served = absent;
+            true
+        });
     }
 
     async fn send(&self, event: Event) -> Result<(), Closed> {
@@ -251,6 +259,7 @@ impl Kinds {
 fn desire(desired: &watch::Sender<Desired>, served: Option<Served>) {
     desired.send_if_modified(|known| {
         let before = std::mem::replace(&mut known.served, served);
+        known.gone = false;
         before != known.served
     });
 }

@@ -25,6 +25,8 @@ const LARGEST_PAGE: u32 = 500;
 pub(super) struct Desired {
     /// Where the kind is to be watched; `None` while that isn't known yet.
     pub(super) served: Option<Served>,
+    /// Its CRD was there and has gone, and all its objects with it.
+    pub(super) gone: bool,
     /// How often its contract has been rewritten: objects are read by it, and nobody keeps them raw.
     pub(super) rewrites: u64,
 }
@@ -48,7 +50,7 @@ impl Objects {
         loop {
             let now = desired.borrow_and_update().clone();
             let current = shutdown.child_token();
-            let following = self.follow(&kind, now.served, current);
+            let following = self.follow(&kind, now, current);
             tokio::select! {
                 changed = desired.changed() => if changed.is_err() { return },
                 () = following => return,
@@ -57,9 +59,15 @@ impl Objects {
     }
 
     /// Returns at shutdown only.
-    async fn follow(&self, kind: &GroupKind, served: Option<Served>, shutdown: CancellationToken) {
+    async fn follow(&self, kind: &GroupKind, desired: Desired, shutdown: CancellationToken) {
         let feed = Feed::Objects(kind.clone());
-        match served {
+        if desired.gone {
+            // Their deletions may have been missed: a watch that expires as its kind goes never lists again.
+            for event in [Event::Listing(feed.clone()), Event::Listed(feed.clone())] {
+                let _ = self.sender.send(event).await;
+            }
+        }
+        match desired.served {
             Some(Ok(endpoint)) => self.pump(kind.clone(), feed, endpoint, shutdown).await,
             Some(Err(why)) => {
                 // Nobody listens at shutdown only.
