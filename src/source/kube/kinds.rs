@@ -203,8 +203,7 @@ impl Kinds {
             return Ok(());
         };
         self.unfetched.remove(crd.target());
-        let served = Some(crd.served());
-        desire(desired, served);
+        desire(desired, crd.served(), false);
         self.send_crd(crd, Change::Applied).await
     }
 
@@ -239,15 +238,7 @@ impl Kinds {
         let (Some(desired), Some(why)) = (self.wanted.get(kind), self.served.absence(kind)) else {
             return;
         };
-        desired.send_if_modified(|known| {
-            let absent = Some(Err(why));
-            if known.served == absent {
-                return false;
-            }
-            known.gone = known.served.is_some();
-            known.served = absent;
-            true
-        });
+        desire(desired, Err(why), true);
     }
 
     async fn send(&self, event: Event) -> Result<(), Closed> {
@@ -255,12 +246,16 @@ impl Kinds {
     }
 }
 
-/// Says where a kind is to be watched, if that is news.
-fn desire(desired: &watch::Sender<Desired>, served: Option<Served>) {
+/// Says where a kind is to be watched, or that its CRD is absent, if that is news.
+fn desire(desired: &watch::Sender<Desired>, served: Served, absent: bool) {
     desired.send_if_modified(|known| {
-        let before = std::mem::replace(&mut known.served, served);
-        known.gone = false;
-        before != known.served
+        let served = Some(served);
+        if known.served == served {
+            return false;
+        }
+        known.gone = absent && known.served.is_some();
+        known.served = served;
+        true
     });
 }
 
