@@ -110,24 +110,8 @@ fn meta(namespace: &str, name: &str) -> Meta {
 }
 
 fn contract() -> Event {
-    let spec: ConditionContractSpec = serde_json::from_value(json!({
-        "target": {"group": "shop.example.com", "kind": "Storefront"},
-        "conditions": [
-            {"key": "network-latency", "type": "Duration", "minimum": "0s", "maximum": "60s"},
-            {"key": "error-rate", "type": "Number", "minimum": 0, "maximum": 1},
-            {"key": "queue-depth", "type": "Integer", "minimum": 0},
-            {"key": "cpu-load", "type": "Percent"},
-            {"key": "build", "type": "String"},
-            {"key": "disk-latency", "type": "Duration", "staleAfter": "1h"},
-            {"key": "memory-free", "type": "Quantity"},
-            {"key": "saturation", "type": "Number", "minimum": 0, "maximum": 1},
-            {"key": "ready", "type": "Boolean"},
-            {"key": "tier", "type": "Enum", "values": ["gold", "silver"]},
-        ],
-        "mesh": {"clusters": ["{namespace}-*"]},
-        "rollback": {"mode": "Off"},
-    }))
-    .expect("a contract");
+    let spec: ConditionContractSpec =
+        serde_json::from_str(include_str!("../contract.json")).expect("a contract");
     Event::Contract(Change::Applied(Document {
         meta: meta("", "storefronts.shop.example.com"),
         spec: Ok(Arc::new(spec)),

@@ -110,24 +110,7 @@ pub(crate) fn cluster(trip: usize) -> String {
 }
 
 fn crd() -> serde_json::Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "storefronts.shop.example.com"},
-        "spec": {
-            "group": "shop.example.com",
-            "scope": "Namespaced",
-            "names": {"kind": "Storefront", "plural": "storefronts", "singular": "storefront", "listKind": "StorefrontList"},
-            "versions": [{
-                "name": "v1", "served": true, "storage": true,
-                "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
-                    "spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
-                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-                }}},
-            }],
-        },
-    })
+    serde_json::from_str(include_str!("../crd.json")).expect("a CRD")
 }
 
 fn contract() -> serde_json::Value {

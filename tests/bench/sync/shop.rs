@@ -174,48 +174,16 @@ pub(crate) fn status(turn: usize, at: Timestamp) -> Value {
 }
 
 fn crd() -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": STOREFRONTS},
-        "spec": {
-            "group": "shop.example.com",
-            "scope": "Namespaced",
-            "names": {"kind": "Storefront", "plural": "storefronts", "singular": "storefront", "listKind": "StorefrontList"},
-            "versions": [{
-                "name": "v1", "served": true, "storage": true,
-                "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
-                    "spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
-                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-                }}},
-            }],
-        },
-    })
+    serde_json::from_str(include_str!("../crd.json")).expect("a CRD")
 }
 
 fn contract() -> Value {
+    let spec: Value = serde_json::from_str(include_str!("../contract.json")).expect("a contract");
     json!({
         "apiVersion": "fusegate.io/v1alpha1",
         "kind": "ConditionContract",
         "metadata": {"name": STOREFRONTS},
-        "spec": {
-            "target": {"group": "shop.example.com", "kind": "Storefront"},
-            "conditions": [
-                {"key": "network-latency", "type": "Duration", "minimum": "0s", "maximum": "60s"},
-                {"key": "error-rate", "type": "Number", "minimum": 0, "maximum": 1},
-                {"key": "queue-depth", "type": "Integer", "minimum": 0},
-                {"key": "cpu-load", "type": "Percent"},
-                {"key": "build", "type": "String"},
-                {"key": "disk-latency", "type": "Duration", "staleAfter": "1h"},
-                {"key": "memory-free", "type": "Quantity"},
-                {"key": "saturation", "type": "Number", "minimum": 0, "maximum": 1},
-                {"key": "ready", "type": "Boolean"},
-                {"key": "tier", "type": "Enum", "values": ["gold", "silver"]},
-            ],
-            "mesh": {"clusters": ["{namespace}-*"]},
-            "rollback": {"mode": "Off"},
-        },
+        "spec": spec,
     })
 }
 
