@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::source::dir::layout::write_atomic;
+use crate::source::dir::atomic::write_atomic;
 
 /// How deep folders are searched.
 const DEEPEST: usize = 8;

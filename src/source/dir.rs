@@ -4,6 +4,7 @@
 //! what fusegate itself knows. What can't be read is a problem with a name, and never
 //! a deletion.
 
+pub(crate) mod atomic;
 mod catalog;
 pub(crate) mod entry;
 mod index;

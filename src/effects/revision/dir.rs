@@ -7,7 +7,8 @@ use crate::effects::courier::Failure;
 use crate::effects::effect::Record;
 use crate::effects::folder::Folder;
 use crate::effects::revision::{Kept, free_number, surplus};
-use crate::source::dir::layout::{Layout, StoredRevision, read_json, write_atomic};
+use crate::source::dir::atomic::write_atomic;
+use crate::source::dir::layout::{Layout, StoredRevision, read_json};
 use crate::source::event::Revision;
 
 /// Stores a schema, or says when it was last live, and drops what is beyond the limit.

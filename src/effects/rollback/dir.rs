@@ -11,7 +11,8 @@ use crate::effects::folder::{Folder, read_only};
 use crate::effects::revision::mark_bad_in_dir;
 use crate::effects::rollback::incident::{self, Claim, Settled};
 use crate::effects::rollback::{Ground, Stop, judge, put_spec};
-use crate::source::dir::layout::{Layout, write_atomic};
+use crate::source::dir::atomic::write_atomic;
+use crate::source::dir::layout::Layout;
 
 const CONTRACT: &str = "ConditionContract";
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::effects::courier::{Delivered, Failure};
 use crate::effects::folder::Folder;
 use crate::effects::status::{Kind, Subject};
-use crate::source::dir::layout::{self, Layout};
+use crate::source::dir::atomic::write_atomic;
+use crate::source::dir::layout::Layout;
 
 /// Writes a status, keeping the `incidents` that a contract's already has.
 pub(super) async fn write(
@@ -35,5 +36,5 @@ fn replace(layout: &Layout, subject: &Subject, mut status: Value) -> io::Result<
         }
     }
     let path = layout.status_path(kind, &subject.namespace, &subject.name);
-    layout::write_atomic(&path, &serde_json::to_vec_pretty(&status)?)
+    write_atomic(&path, &serde_json::to_vec_pretty(&status)?)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::source::dir::layout::{self, Layout};
+use crate::source::dir::atomic::write_atomic;
+use crate::source::dir::layout::Layout;
 
 #[tokio::test]
 async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
@@ -14,7 +15,7 @@ async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
     let path = layout.status_path("ConditionContract", "", "shops");
     let incident = json!({"id": "i1", "state": "Claimed", "ofTomorrow": 1});
     let old = json!({"crd": "old", "incidents": [incident]});
-    layout::write_atomic(&path, old.to_string().as_bytes()).unwrap();
+    write_atomic(&path, old.to_string().as_bytes()).unwrap();
     let statuses = Statuses::Dir(Folder::new(layout.clone()));
     let (subject, statement) = contract(StatusWrite {
         target: target("", "shops"),

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::catalog::Catalog;
-use crate::source::dir::layout::{Layout, read_json, write_atomic};
+use crate::source::dir::layout::{Layout, read_json};
 use crate::source::dir::walk::Sights;
 use crate::source::event::Feed;
 

@@ -4,12 +4,10 @@
 //! paths and shapes. Names come from people's YAML: whatever is not a plain
 //! Kubernetes name is hashed, so that no name can lead out of the folder.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -167,77 +165,6 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Stored> 
     })
 }
 
-/// Writes a file so that a reader, or the next process after a crash, sees either all
-/// of the old or all of the new: a temporary file beside it, synced, then renamed.
-/// Folders below `.fusegate` are made as needed, the watched directory itself never: one
-/// that is gone must not come back empty. On failure the old file stays as it was.
-///
-/// # Errors
-///
-/// What the file system says: a full disk, a read-only directory.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    create_below_state(folder)?;
-    let temporary = temporary_beside(path);
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first failure is the one to tell; what is left behind starts with a dot and is never read.
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    sync_folder(folder);
-    Ok(())
-}
-
-/// Makes a folder, and those above it up to `.fusegate`. Each is made by itself, so that
-/// a directory that goes in the middle of it is not made anew.
-pub(super) fn create_below_state(folder: &Path) -> io::Result<()> {
-    let depth = folder
-        .ancestors()
-        .position(|above| above.file_name() == Some(OsStr::new(STATE_FOLDER)));
-    let Some(depth) = depth else {
-        return Ok(());
-    };
-    let mut folders: Vec<&Path> = folder.ancestors().take(depth + 1).collect();
-    while let Some(next) = folders.pop() {
-        match fs::create_dir(next) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Makes the rename itself durable. Some file systems can't sync a folder; the rename
-/// is atomic there all the same.
-fn sync_folder(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
-/// How the names of files that are not finished yet begin; those that start with a dot are never read.
-const TEMPORARY: &str = ".fusegate-tmp-";
-
-/// Whether a file of this name was to be renamed when it is whole.
-pub(super) fn is_temporary(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
-}
-
-fn temporary_beside(path: &Path) -> PathBuf {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(format!("{TEMPORARY}{}-{unique}-", std::process::id()));
-    name.push(path.file_name().unwrap_or_default());
-    path.with_file_name(name)
-}
-
 /// A part of a file name: itself where it is a plain name, else a hash of it.
 fn file_part(part: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
@@ -281,6 +208,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::source::dir::atomic::write_atomic;
 
     fn revision() -> Revision {
         Revision {
@@ -349,46 +277,6 @@ mod tests {
         let read: StoredRevision = read_json(&path).unwrap().unwrap();
         assert_eq!(Revision::from(read), revision());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_litter() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("taken");
-        fs::create_dir_all(path.join("by a folder")).unwrap();
-        assert!(write_atomic(&path, b"new").is_err());
-        assert!(path.join("by a folder").is_dir());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_directory_that_is_gone_is_not_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(folder.path().join("gone"));
-        assert!(write_atomic(&layout.status_path("CircuitPolicy", "a", "b"), b"{}").is_err());
-        assert!(!layout.root().exists());
-    }
-
-    #[test]
-    fn a_directory_that_goes_in_the_middle_of_writes_is_not_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(folder.path().join("watched"));
-        let away = folder.path().join("away");
-        fs::create_dir(layout.root()).unwrap();
-        std::thread::scope(|scope| {
-            let writer = scope.spawn(|| {
-                for name in 0..4_000 {
-                    let path = layout.status_path(&name.to_string(), "a", "b");
-                    let _ = create_below_state(path.parent().unwrap());
-                }
-            });
-            while !writer.is_finished() {
-                fs::rename(layout.root(), &away).unwrap();
-                std::thread::yield_now();
-                assert!(!layout.root().exists());
-                fs::rename(&away, layout.root()).unwrap();
-            }
-        });
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::source::dir::layout::{Layout, create_below_state};
+use crate::source::dir::atomic::create_below_state;
+use crate::source::dir::layout::Layout;
 
 /// A held lock; dropping it gives it up.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::source::dir::layout::is_temporary;
+use crate::source::dir::atomic::is_temporary;
 
 /// Removes every temporary file below a directory. What can't be read or removed does no harm, and is left.
 pub(super) fn sweep(root: &Path) {

@@ -1,0 +1,126 @@
+//! Atomic writes: a file is there whole or not at all, and a watched directory that is gone is never made anew.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::source::dir::layout::STATE_FOLDER;
+
+/// Writes a file so that a reader, or the next process after a crash, sees either all
+/// of the old or all of the new: a temporary file beside it, synced, then renamed.
+/// Folders below `.fusegate` are made as needed, the watched directory itself never: one
+/// that is gone must not come back empty. On failure the old file stays as it was.
+///
+/// # Errors
+///
+/// What the file system says: a full disk, a read-only directory.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_below_state(folder)?;
+    let temporary = temporary_beside(path);
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first failure is the one to tell; what is left behind starts with a dot and is never read.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    sync_folder(folder);
+    Ok(())
+}
+
+/// Makes a folder, and those above it up to `.fusegate`. Each is made by itself, so that
+/// a directory that goes in the middle of it is not made anew.
+pub(super) fn create_below_state(folder: &Path) -> io::Result<()> {
+    let depth = folder
+        .ancestors()
+        .position(|above| above.file_name() == Some(OsStr::new(STATE_FOLDER)));
+    let Some(depth) = depth else {
+        return Ok(());
+    };
+    let mut folders: Vec<&Path> = folder.ancestors().take(depth + 1).collect();
+    while let Some(next) = folders.pop() {
+        match fs::create_dir(next) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the rename itself durable. Some file systems can't sync a folder; the rename
+/// is atomic there all the same.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// How the names of files that are not finished yet begin; those that start with a dot are never read.
+const TEMPORARY: &str = ".fusegate-tmp-";
+
+/// Whether a file of this name was to be renamed when it is whole.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let mut name = OsString::from(format!("{TEMPORARY}{}-{unique}-", std::process::id()));
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::dir::layout::Layout;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir_all(path.join("by a folder")).unwrap();
+        assert!(write_atomic(&path, b"new").is_err());
+        assert!(path.join("by a folder").is_dir());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("gone"));
+        assert!(write_atomic(&layout.status_path("CircuitPolicy", "a", "b"), b"{}").is_err());
+        assert!(!layout.root().exists());
+    }
+
+    #[test]
+    fn a_directory_that_goes_in_the_middle_of_writes_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("watched"));
+        let away = folder.path().join("away");
+        fs::create_dir(layout.root()).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for name in 0..4_000 {
+                    let path = layout.status_path(&name.to_string(), "a", "b");
+                    let _ = create_below_state(path.parent().unwrap());
+                }
+            });
+            while !writer.is_finished() {
+                fs::rename(layout.root(), &away).unwrap();
+                std::thread::yield_now();
+                assert!(!layout.root().exists());
+                fs::rename(&away, layout.root()).unwrap();
+            }
+        });
+    }
+}
