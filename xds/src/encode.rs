@@ -16,7 +16,7 @@ const WRAPPER: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
 
 /// Writes a `DiscoveryResponse`.
 pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
-    wire::put_bytes(buffer, 1, response.version.to_string().as_bytes());
+    wire::put_bytes(buffer, 1, &response.version.digits());
     for resource in &response.resources {
         if response.ttl && resource.ttl().is_some() {
             put_wrapped(&Envelope::full(resource, response.ttl), buffer);
@@ -34,7 +34,7 @@ pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
 
 /// Writes a `DeltaDiscoveryResponse`.
 pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
-    wire::put_bytes(buffer, 1, response.version.to_string().as_bytes());
+    wire::put_bytes(buffer, 1, &response.version.digits());
     let full = response
         .resources
         .iter()
@@ -97,7 +97,7 @@ fn put_wrapped(envelope: &Envelope<'_>, buffer: &mut impl BufMut) {
 /// A `Resource`, the message that wraps a resource.
 struct Envelope<'a> {
     resource: &'a Resource,
-    version: String,
+    version: [u8; 32],
     /// Left out of a heartbeat (rule 36).
     any: Option<&'a [u8]>,
     ttl: Option<Duration>,
@@ -107,7 +107,7 @@ impl<'a> Envelope<'a> {
     fn full(resource: &'a Resource, ttl: bool) -> Self {
         Self {
             resource,
-            version: resource.version().to_string(),
+            version: resource.version().digits(),
             any: Some(resource.any()),
             ttl: resource.ttl().filter(|_| ttl),
         }
@@ -121,7 +121,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn put(&self, buffer: &mut impl BufMut) {
-        wire::put_bytes(buffer, 1, self.version.as_bytes());
+        wire::put_bytes(buffer, 1, &self.version);
         if let Some(any) = self.any {
             wire::put_head(buffer, 2, any.len());
             buffer.put_slice(any);
@@ -148,7 +148,7 @@ impl<'a> Envelope<'a> {
         let ttl = self
             .ttl
             .map_or(0, |ttl| wire::field_len(6, duration_len(ttl)));
-        wire::bytes_len(1, self.version.as_bytes())
+        wire::bytes_len(1, &self.version)
             + any
             + wire::bytes_len(3, self.resource.name().as_bytes())
             + aliases.sum::<usize>()

@@ -5,9 +5,10 @@
 mod lag;
 mod programmed;
 mod status;
+mod stir;
 
 use std::ops::DerefMut;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -25,12 +26,13 @@ use crate::type_url::TypeUrl;
 use crate::version::Version;
 
 pub(crate) use status::Book;
+use stir::Stir;
 
 /// Every connected client. A clone sees the same ones.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     streams: Arc<ArcSwap<OrdMap<u64, Arc<Proxy>>>>,
-    changes: Arc<AtomicU64>,
+    changes: Arc<Stir>,
 }
 
 /// One connected client; one that opens several streams is several of these.
@@ -55,7 +57,7 @@ pub struct Proxy {
     book: std::sync::Mutex<Book>,
     /// Its stream is ending, and may have left what it was interested in.
     gone: AtomicBool,
-    changes: Arc<AtomicU64>,
+    changes: Arc<Stir>,
 }
 
 /// What is known of a client from the start.
@@ -95,9 +97,9 @@ impl Proxies {
         self.len() == 0
     }
 
-    /// How often anything here has changed; as long as it stays the same, so does everything that can be read here.
+    /// A number that is another one once anything here has changed; as long as it stays the same, so does everything that can be read here.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes.read()
     }
 
     /// How far `version` of a resource has come: how many subscribe to `name`, took it, or refused it.
@@ -127,12 +129,12 @@ impl Proxies {
     pub(crate) fn insert(&self, proxy: &Arc<Proxy>) {
         self.streams
             .rcu(|streams| streams.update(proxy.stream, Arc::clone(proxy)));
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changes.note();
     }
 
     pub(crate) fn remove(&self, stream: u64) {
         self.streams.rcu(|streams| streams.without(&stream));
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changes.note();
     }
 }
 
@@ -187,7 +189,7 @@ impl Proxy {
     /// Notes something.
     pub(crate) fn note(&self, note: impl FnOnce(&mut Book)) {
         note(&mut self.book());
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changes.note();
     }
 
     /// A panic can't leave it half written in a way that matters: it is shown to people, and its stream ends with the panic.

@@ -11,6 +11,7 @@ mod core;
 mod counts;
 mod incoming;
 mod pace;
+mod rarely;
 mod rate;
 mod routes;
 mod service;
@@ -131,14 +132,14 @@ impl Server {
             .run_until_cancelled(accept(&listener, &places, counters))
             .await
         {
-            let conversation = converse(Arc::clone(&self.shared), stream, shutdown.clone());
-            let place = Place {
-                shared: Arc::clone(&self.shared),
-                _permit: place,
-            };
+            let shared = Arc::clone(&self.shared);
+            let shutdown = shutdown.clone();
             connections.spawn(async move {
-                conversation.await;
-                drop(place);
+                let _place = Place {
+                    shared: Arc::clone(&shared),
+                    _permit: place,
+                };
+                converse(shared, stream, shutdown).await;
             });
             while let Some(ended) = connections.try_join_next() {
                 report(ended);

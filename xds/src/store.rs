@@ -5,6 +5,7 @@
 mod interest;
 mod update;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub use update::{Published, Update};
@@ -41,6 +42,11 @@ impl Store {
     /// The current snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The same for who is done with it at once: no count is kept of who looks, which all streams would have to write to.
+    pub(crate) fn look(&self) -> impl Deref<Target = Arc<Snapshot>> {
+        self.current.load()
     }
 
     /// Applies a batch: subscribers see all of it or nothing.

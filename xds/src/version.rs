@@ -25,6 +25,15 @@ impl Version {
         Some(Self(value.to_be_bytes()))
     }
 
+    /// What `Display` writes, for those who write it with every message.
+    pub(crate) fn digits(self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        }
+        digits
+    }
+
     /// Adds a member to the version of a set; the order of additions does not matter.
     pub(crate) fn include(self, member: Self) -> Self {
         Self(self.value().wrapping_add(member.value()).to_be_bytes())
@@ -38,6 +47,11 @@ impl Version {
     pub(crate) fn value(self) -> u128 {
         u128::from_be_bytes(self.0)
     }
+}
+
+/// The digit of a number below 16.
+fn digit(number: u8) -> u8 {
+    number + if number < 10 { b'0' } else { b'a' - 10 }
 }
 
 impl Display for Version {
@@ -60,6 +74,7 @@ mod tests {
     fn a_version_survives_the_wire() {
         let version = Version::of(b"content");
         assert_eq!(Version::parse(&version.to_string()), Some(version));
+        assert_eq!(version.digits(), *version.to_string().as_bytes());
         assert_eq!(Version::parse("v1"), None);
         assert_eq!(Version::parse(&"x".repeat(32)), None);
     }

@@ -35,6 +35,11 @@ pub(crate) trait Subscription: Default {
         self.ledger().is_caught_up(collection)
     }
 
+    /// Whether it has nothing to say, and will not have before something is asked or published.
+    fn is_idle(&self, collection: &Collection) -> bool {
+        self.ledger().is_idle(collection)
+    }
+
     /// Up to which publication all there is was sent and answered, whatever is under way since; 0 if that is not known.
     fn answered(&self) -> u64;
 
@@ -145,7 +150,8 @@ impl Due {
 /// All subscriptions of one stream.
 #[derive(Debug)]
 pub(crate) struct Mux<S> {
-    subscriptions: BTreeMap<TypeUrl, S>,
+    /// Boxed, as a map has room for more than the few that a stream has.
+    subscriptions: BTreeMap<TypeUrl, Box<S>>,
     quota: Quota,
     scope: Scope,
     bisect: Arc<Bisect>,
@@ -204,7 +210,7 @@ impl<S: Subscription> Mux<S> {
 
     /// The subscription to `type_url`, if there is one.
     pub(crate) fn find(&mut self, type_url: &TypeUrl) -> Option<&mut S> {
-        self.subscriptions.get_mut(type_url)
+        self.subscriptions.get_mut(type_url).map(Box::as_mut)
     }
 
     /// The subscription to `type_url`, and whether it is new.
@@ -254,7 +260,7 @@ impl<S: Subscription> Mux<S> {
     /// Whether to everything, and the names asked for one by one.
     pub(crate) fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>) {
         let subscription = self.subscriptions.get(type_url);
-        let ledger = subscription.map(S::ledger);
+        let ledger = subscription.map(|subscription| subscription.ledger());
         ledger.map_or_else(Default::default, |ledger| {
             (ledger.is_wildcard(), ledger.names().cloned().collect())
         })
@@ -263,6 +269,9 @@ impl<S: Subscription> Mux<S> {
     /// The next response, in push order.
     pub(crate) fn next(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Arc<Response>> {
         self.asked = now;
+        if self.is_idle(snapshot) {
+            return None;
+        }
         let due = loop {
             let behind = self.behind(snapshot);
             let (due, held) = self.pass(snapshot, now, &behind);
@@ -279,6 +288,16 @@ impl<S: Subscription> Mux<S> {
         self.nonce = self.nonce.next();
         self.refresh(&due.changed);
         Some(due.response)
+    }
+
+    /// Whether no type has anything to say, nor waits for its turn: so it is most times that this is asked.
+    fn is_idle(&self, snapshot: &Snapshot) -> bool {
+        let nothing = Collection::default();
+        let mut all = self.subscriptions.iter();
+        self.held_since.is_none()
+            && all.all(|(type_url, subscription)| {
+                subscription.is_idle(snapshot.collection(type_url).unwrap_or(&nothing))
+            })
     }
 
     /// Asks each type in turn: what is due first, and whether anything was held.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::incoming::handshake;
+use super::rarely::Rarely;
 use super::service::Discovery;
 use crate::peer::Peer;
 
@@ -42,8 +43,9 @@ enum End {
 /// Serves one connection.
 pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: CancellationToken) {
     let config = &shared.config;
-    let shaken = shutdown.run_until_cancelled(handshake(stream, config.tls.as_ref()));
-    let (io, peer) = match shaken.await {
+    // In a box, as are the other waits that are long over or rare while the connection is served: there are thousands of these.
+    let handshake = Box::pin(handshake(stream, config.tls.as_ref()));
+    let (io, peer) = match shutdown.run_until_cancelled(handshake).await {
         Some(Some(ready)) => ready,
         Some(None) => return shared.counters.connections_failed.inc(),
         None => return,
@@ -64,10 +66,12 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
         .max_concurrent_streams(config.streams_per_connection);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let random = RandomState::new().hash_one(link.peer.address);
+    let age = age(config.max_connection_age, random);
+    let end = Rarely::new(ended(&link, config.first_request, age));
     let end = tokio::select! {
         // A client that hangs up without a word does no harm; what its streams did is on record.
         _ = connection.as_mut() => return,
-        end = ended(&link, config.first_request, age(config.max_connection_age, random)) => end,
+        end = end => end,
     };
     link.retire.cancel();
     connection.as_mut().graceful_shutdown();

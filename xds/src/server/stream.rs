@@ -19,6 +19,7 @@ use super::assign::Assignment;
 use super::connection::Link;
 use super::core::Core;
 use super::pace::Pace;
+use super::rarely::Rarely;
 use super::routes::Route;
 use super::{Shared, status};
 use crate::encode;
@@ -37,19 +38,21 @@ const REQUESTS_PER_POLL: usize = 64;
 pub(super) struct DiscoveryStream<C: Core> {
     shared: Arc<Shared>,
     link: Arc<Link>,
-    retire: Pin<Box<WaitForCancellationFutureOwned>>,
+    retire: Rarely<WaitForCancellationFutureOwned>,
     route: Route,
     core: C,
     requests: Streaming<C::Message>,
     wake: Arc<Wake>,
     /// Who it is and where its resources are, once it has said so.
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     opened: Instant,
     pace: Pace,
     /// A subscription has changed, and is answered without regard to the pace.
     urgent: bool,
     /// Until when changes are merged, once that has been counted.
     merging: Option<Duration>,
+    /// Set while nothing is due.
+    rest: Option<Rest>,
     /// Set while something is due at a certain time.
     alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
@@ -60,8 +63,15 @@ pub(super) struct DiscoveryStream<C: Core> {
     _place: Place,
 }
 
+/// Nothing is due of what is published, and nothing was asked since that was found.
+struct Rest {
+    /// The publication.
+    sequence: u64,
+    /// When something is due even if nothing happens.
+    until: Option<Duration>,
+}
+
 /// The client of a stream, and what it is served from.
-#[derive(Clone)]
 struct Identity {
     proxy: Arc<Proxy>,
     store: Arc<Store>,
@@ -81,7 +91,7 @@ impl<C: Core> DiscoveryStream<C> {
             waker: AtomicWaker::new(),
         };
         Self {
-            retire: Box::pin(link.retire.clone().cancelled_owned()),
+            retire: Rarely::new(link.retire.clone().cancelled_owned()),
             route,
             core,
             requests,
@@ -91,6 +101,7 @@ impl<C: Core> DiscoveryStream<C> {
             pace: Pace::new(shared.config.debounce),
             urgent: false,
             merging: None,
+            rest: None,
             alarm: None,
             ended: false,
             answered: false,
@@ -125,21 +136,23 @@ impl<C: Core> DiscoveryStream<C> {
 
     fn accept(&mut self, mut message: C::Message) -> Result<(), Refusal> {
         let node = C::take_node(&mut message);
-        let Identity { proxy, store } = self.identify(node)?;
+        let identity = self.identify(node)?;
+        let Identity { proxy, store } = &*identity;
         self.route.check_type(C::type_url(&mut message))?;
         let held = C::held(&message);
         let held = (!held.is_empty()).then(|| (TypeUrl::new(C::type_url(&mut message)), held));
+        self.rest = None;
         let mut events = self.core.accept(message)?;
         events.extend(self.core.news());
         let interest = self.core.interest();
         proxy.fall_behind(&events);
         store.interest().note(&self.wake, &interest);
-        self.note_denied(&proxy, &interest);
+        self.note_denied(proxy, &interest);
         self.urgent |= !interest.is_empty();
         self.answered |= events
             .iter()
             .any(|event| matches!(event, Event::Acked(_) | Event::Nacked(..)));
-        self.report(&proxy, &events);
+        self.report(proxy, &events);
         if let Some((type_url, held)) = held {
             proxy.note(|book| book.held(&type_url, &held));
         }
@@ -147,9 +160,9 @@ impl<C: Core> DiscoveryStream<C> {
     }
 
     /// Rule 1: only the first request must say who it is from.
-    fn identify(&mut self, node: Option<WireNode>) -> Result<Identity, Refusal> {
+    fn identify(&mut self, node: Option<WireNode>) -> Result<Arc<Identity>, Refusal> {
         if let Some(identity) = &self.identity {
-            return Ok(identity.clone());
+            return Ok(Arc::clone(identity));
         }
         let node = Node::identify(node)?;
         let peer = &self.link.peer;
@@ -185,8 +198,8 @@ impl<C: Core> DiscoveryStream<C> {
         });
         self.shared.proxies.insert(&proxy);
         self.shared.observer.connected(&proxy);
-        let identity = Identity { proxy, store };
-        self.identity = Some(identity.clone());
+        let identity = Arc::new(Identity { proxy, store });
+        self.identity = Some(Arc::clone(&identity));
         Ok(identity)
     }
 
@@ -252,10 +265,14 @@ impl<C: Core> DiscoveryStream<C> {
 
     /// What is due, as long as the pace allows it; else until when it has to wait.
     fn due(&mut self) -> Result<Option<Arc<Response>>, Duration> {
-        let Some(Identity { proxy, store }) = self.identity.clone() else {
+        let Some(identity) = self.identity.clone() else {
             return Ok(None);
         };
-        let snapshot = store.snapshot();
+        let Identity { proxy, store } = &*identity;
+        let snapshot = store.look();
+        if self.is_at_rest(&snapshot) {
+            return Ok(None);
+        }
         let now = self.opened.elapsed();
         if !self.urgent
             && let Some(until) = self.pace.wait(snapshot.sequence(), now)
@@ -266,23 +283,35 @@ impl<C: Core> DiscoveryStream<C> {
         while let Some(response) = self.core.due(&snapshot, now) {
             proxy.note(|book| book.sent(&response, (self.opened + now).into_std()));
             if encode::size_hint(&response) > self.shared.config.max_response_bytes {
-                self.withdraw(&proxy, &response);
+                self.withdraw(proxy, &response);
                 continue;
             }
             let news = self.core.news();
-            self.report(&proxy, &news);
+            self.report(proxy, &news);
             self.pace.sent(now);
             self.shared.counters.responses.inc();
             if self.answered {
-                self.note_standing(&proxy, &snapshot);
+                self.note_standing(proxy, &snapshot);
             }
             return Ok(Some(response));
         }
         self.urgent = false;
         let news = self.core.news();
-        self.report(&proxy, &news);
-        self.note_standing(&proxy, &snapshot);
+        self.report(proxy, &news);
+        self.note_standing(proxy, &snapshot);
+        self.rest = Some(Rest {
+            sequence: snapshot.sequence(),
+            until: Core::wake_at(&self.core),
+        });
         Ok(None)
+    }
+
+    /// Whether it is known that nothing is due: a stream is polled for more reasons than what it says itself.
+    fn is_at_rest(&self, snapshot: &Snapshot) -> bool {
+        self.rest.as_ref().is_some_and(|rest| {
+            rest.sequence == snapshot.sequence()
+                && rest.until.is_none_or(|until| self.opened.elapsed() < until)
+        })
     }
 
     /// Notes how far the client is, even if there is always more to be sent to it.
@@ -315,7 +344,7 @@ impl<C: Core> DiscoveryStream<C> {
             let wake_at = match self.due() {
                 Ok(Some(response)) => return Poll::Ready(Ok(response)),
                 Ok(None) if self.identity.is_none() => Some(self.shared.config.first_request),
-                Ok(None) => Core::wake_at(&self.core),
+                Ok(None) => self.rest.as_ref().and_then(|rest| rest.until),
                 Err(until) => {
                     if self.merging.replace(until) != Some(until) {
                         self.shared.counters.debounced.inc();
@@ -323,10 +352,15 @@ impl<C: Core> DiscoveryStream<C> {
                     Some(until)
                 }
             };
-            self.alarm = wake_at.map(|wake_at| Box::pin(sleep_until(self.opened + wake_at)));
-            let Some(alarm) = &mut self.alarm else {
+            let Some(wake_at) = wake_at.map(|wake_at| self.opened + wake_at) else {
+                self.alarm = None;
                 return Poll::Pending;
             };
+            let alarm = self.alarm.take();
+            let alarm = alarm.filter(|alarm| alarm.deadline() == wake_at);
+            let alarm = self
+                .alarm
+                .insert(alarm.unwrap_or_else(|| Box::pin(sleep_until(wake_at))));
             if alarm.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
@@ -338,7 +372,7 @@ impl<C: Core> DiscoveryStream<C> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<Response>, Status>>> {
-        if self.retire.as_mut().poll(context).is_ready() {
+        if Pin::new(&mut self.retire).poll(context).is_ready() {
             self.ended = true;
             // One whose connection has reached its age ends well: there is nothing wrong with it.
             let down = self.link.shutdown.is_cancelled();
@@ -373,13 +407,14 @@ impl<C: Core> Stream for DiscoveryStream<C> {
 
 impl<C: Core> Drop for DiscoveryStream<C> {
     fn drop(&mut self) {
-        let Some(Identity { proxy, store }) = self.identity.take() else {
+        let Some(identity) = self.identity.take() else {
             return;
         };
+        let Identity { proxy, store } = &*identity;
         proxy.leave();
         store.interest().note(&self.wake, &self.core.leave());
         self.shared.proxies.remove(self.wake.stream);
-        self.shared.observer.disconnected(&proxy);
+        self.shared.observer.disconnected(proxy);
         tracing::info!(
             node = proxy.node.id,
             stream = self.wake.stream,

@@ -345,6 +345,10 @@ impl protocol::Subscription for Subscription {
         !self.full_due && self.ledger.is_caught_up(collection)
     }
 
+    fn is_idle(&self, collection: &Collection) -> bool {
+        !self.full_due && self.ledger.is_idle(collection)
+    }
+
     fn answered(&self) -> u64 {
         self.answered
     }

@@ -145,6 +145,11 @@ impl Ledger {
             || !self.due.is_empty()
     }
 
+    /// Whether nothing is due, nothing waits, and no time brings anything.
+    pub(crate) fn is_idle(&self, collection: &Collection) -> bool {
+        !self.is_due(collection) && !self.holds_back() && self.heartbeats.is_empty()
+    }
+
     /// Whether the client was sent all there is that it may be told; it may have refused some of it.
     pub(crate) fn is_caught_up(&self, collection: &Collection) -> bool {
         let owed = self.owed && !collection.is_withheld();

@@ -124,7 +124,10 @@ impl Ledger {
 
     /// The names of which the client refused what there is, and is not sent it again as long as nothing changes.
     pub(crate) fn refusing(&self) -> Vec<Arc<str>> {
-        let trials = self.trials.current.iter().chain(&self.trials.waiting);
+        if self.rejected.is_empty() && !self.trials.is_active() {
+            return Vec::new();
+        }
+        let trials = self.trials.iter();
         let open = trials.flat_map(Trial::open_keys);
         let mut refusing: Vec<Arc<str>> = self.rejected.keys().cloned().chain(open).collect();
         refusing.sort();
@@ -152,7 +155,7 @@ impl Ledger {
                 trial.offers >= bisect.offers || demand.now.saturating_sub(begun) > bisect.time;
             let offer = if spent { None } else { trial.search.next() };
             let Some(offer) = offer else {
-                self.close(trial, bisect);
+                self.close(*trial, bisect);
                 continue;
             };
             trial.offers += 1;
@@ -165,9 +168,9 @@ impl Ledger {
         false
     }
 
-    fn next_trial(&mut self) -> Option<Trial> {
+    fn next_trial(&mut self) -> Option<Box<Trial>> {
         let current = self.trials.current.take();
-        current.or_else(|| self.trials.waiting.pop_front())
+        current.or_else(|| self.trials.waiting.pop_front().map(Box::new))
     }
 
     /// Whether what was sent is still what is published and asked for, and covered.
@@ -245,7 +248,7 @@ impl Ledger {
         }
         self.convict(&mut trial, found, bisect);
         if trial.search.is_over() {
-            self.close(trial, bisect);
+            self.close(*trial, bisect);
         } else {
             self.trials.current = Some(trial);
         }

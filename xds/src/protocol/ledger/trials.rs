@@ -15,7 +15,7 @@ pub(super) const WAITING: usize = 64;
 /// The trials of one client and type.
 #[derive(Debug, Default)]
 pub(super) struct Trials {
-    pub(super) current: Option<Trial>,
+    pub(super) current: Option<Box<Trial>>,
     pub(super) waiting: VecDeque<Trial>,
     /// What the client took last, where that is needed to offer it part of a change.
     pub(super) good: BTreeMap<Arc<str>, Resource>,
@@ -28,6 +28,10 @@ impl Trials {
         self.current.is_some() || !self.waiting.is_empty()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Trial> {
+        self.current.as_deref().into_iter().chain(&self.waiting)
+    }
+
     /// Ends all of them.
     pub(super) fn clear(&mut self) {
         self.current = None;
@@ -37,7 +41,7 @@ impl Trials {
     /// Ends all of them, and says which there were.
     pub(super) fn drain(&mut self) -> Vec<Trial> {
         let current = self.current.take();
-        current.into_iter().chain(self.waiting.drain(..)).collect()
+        current.map(|trial| *trial).into_iter().chain(self.waiting.drain(..)).collect()
     }
 
     pub(super) fn forget(&mut self, key: &str) {
