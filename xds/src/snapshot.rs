@@ -8,6 +8,8 @@ mod collection;
 mod failure;
 mod topic;
 
+use std::sync::LazyLock;
+
 use imbl::OrdMap;
 
 pub use absent::{Absent, Answer};
@@ -35,6 +37,12 @@ impl Snapshot {
     /// What is published of one type; `None` if nothing ever was.
     pub fn collection(&self, type_url: &TypeUrl) -> Option<&Collection> {
         self.collections.get(type_url)
+    }
+
+    /// The same, empty if nothing ever was.
+    pub(crate) fn contents(&self, type_url: &TypeUrl) -> &Collection {
+        static EMPTY: LazyLock<Collection> = LazyLock::new(Collection::default);
+        self.collection(type_url).unwrap_or(&EMPTY)
     }
 
     /// The types of which anything was ever published, in push order.

@@ -202,10 +202,11 @@ impl<S: Subscription> Mux<S> {
 
     /// What was found out since this was last called.
     pub(crate) fn take_news(&mut self) -> Vec<Event> {
-        let subscriptions = self.subscriptions.values_mut();
-        subscriptions
-            .flat_map(|subscription| subscription.ledger_mut().take_news())
-            .collect()
+        let mut all = Vec::new();
+        for subscription in self.subscriptions.values_mut() {
+            all.append(subscription.ledger_mut().news());
+        }
+        all
     }
 
     /// The subscription to `type_url`, if there is one.
@@ -292,12 +293,9 @@ impl<S: Subscription> Mux<S> {
 
     /// Whether no type has anything to say, nor waits for its turn: so it is most times that this is asked.
     fn is_idle(&self, snapshot: &Snapshot) -> bool {
-        let nothing = Collection::default();
         let mut all = self.subscriptions.iter();
         self.held_since.is_none()
-            && all.all(|(type_url, subscription)| {
-                subscription.is_idle(snapshot.collection(type_url).unwrap_or(&nothing))
-            })
+            && all.all(|(type_url, subscription)| subscription.is_idle(snapshot.contents(type_url)))
     }
 
     /// Asks each type in turn: what is due first, and whether anything was held.
@@ -307,7 +305,6 @@ impl<S: Subscription> Mux<S> {
         now: Duration,
         behind: &[TypeUrl],
     ) -> (Option<Due>, bool) {
-        let nothing = Collection::default();
         let patient = self.is_patient(now);
         if !patient {
             self.stop_warming();
@@ -316,7 +313,7 @@ impl<S: Subscription> Mux<S> {
         let limits = self.quota.limits();
         let mut held = false;
         for (type_url, subscription) in &mut self.subscriptions {
-            let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+            let collection = snapshot.contents(type_url);
             if !clusters_are_ready && type_url.may_refer_to(&TypeUrl::CLUSTER) {
                 held |= subscription.ledger().is_due(collection);
                 continue;

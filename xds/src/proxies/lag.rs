@@ -33,8 +33,7 @@ impl Proxy {
     ///
     /// Names that it may not have don't count, nor do those that it has no answer to yet.
     pub fn lag(&self, status: &TypeStatus, snapshot: &Snapshot) -> Lag {
-        let nothing = Collection::default();
-        let collection = snapshot.collection(&status.type_url).unwrap_or(&nothing);
+        let collection = snapshot.contents(&status.type_url);
         let taken = status.acked.map_or(0, |acked| acked.sequence);
         let mut behind: HashMap<&str, usize> = HashMap::new();
         for (name, known) in &status.names {

@@ -103,10 +103,9 @@ impl Update {
 
     /// What makes the names that `touched` lists the same as in `snapshot`.
     pub(crate) fn copying(snapshot: &Snapshot, touched: &Changes) -> Self {
-        let nothing = Collection::default();
         let mut update = Self::new();
         for (type_url, names) in touched {
-            let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+            let collection = snapshot.contents(type_url);
             update = match names {
                 Names::Some(names) => names.iter().fold(update, |update, name| {
                     update.copy(type_url, collection, name)

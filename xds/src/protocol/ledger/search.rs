@@ -14,8 +14,9 @@ use crate::resource::Resource;
 use crate::snapshot::Answer;
 
 impl Ledger {
-    pub(crate) fn take_news(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.news)
+    /// What was found out and not told yet.
+    pub(crate) fn news(&mut self) -> &mut Vec<Event> {
+        &mut self.news
     }
 
     /// The client took `response`, which answered `keys`; of a `complete` one, what is left out is gone.

@@ -41,7 +41,11 @@ impl Trials {
     /// Ends all of them, and says which there were.
     pub(super) fn drain(&mut self) -> Vec<Trial> {
         let current = self.current.take();
-        current.map(|trial| *trial).into_iter().chain(self.waiting.drain(..)).collect()
+        current
+            .map(|trial| *trial)
+            .into_iter()
+            .chain(self.waiting.drain(..))
+            .collect()
     }
 
     pub(super) fn forget(&mut self, key: &str) {

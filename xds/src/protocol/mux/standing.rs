@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Mux, Subscription};
-use crate::snapshot::{Collection, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::type_url::TypeUrl;
 
 /// How far the client of a stream is with one type.
@@ -28,9 +28,8 @@ impl Standing {
 impl<S: Subscription> Mux<S> {
     /// How far the client is with each type; types of which that is not known are left out.
     pub(crate) fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
-        let nothing = Collection::default();
         let standing = self.subscriptions.iter().map(|(type_url, subscription)| {
-            let collection = snapshot.collection(type_url).unwrap_or(&nothing);
+            let collection = snapshot.contents(type_url);
             let rests = !subscription.awaits_answer() && subscription.has_sent_all(collection);
             Standing {
                 type_url: type_url.clone(),

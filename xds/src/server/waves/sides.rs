@@ -62,8 +62,7 @@ impl Sides {
         if untried || response.probe || ballot.has_taken(node, type_url, proxy.stream) {
             return;
         }
-        let nothing = Collection::default();
-        let collection = ballot.tried.collection(type_url).unwrap_or(&nothing);
+        let collection = ballot.tried.contents(type_url);
         let concerned = match ballot.touched.get(type_url) {
             None => false,
             Some(Names::All) => true,
@@ -113,9 +112,8 @@ impl Sides {
             return false;
         }
         let (now, before) = (self.canaries.snapshot(), self.others.snapshot());
-        let nothing = Collection::default();
-        let [tried, now, before] = [tried, &*now, &*before]
-            .map(|snapshot| snapshot.collection(type_url).unwrap_or(&nothing));
+        let [tried, now, before] =
+            [tried, &*now, &*before].map(|snapshot| snapshot.contents(type_url));
         refusing.iter().any(|name| {
             let touched = match names {
                 Names::All => tried.published(name) != before.published(name),
@@ -149,8 +147,7 @@ impl Sides {
             let concerned = !caught_up || sent.is_some_and(|sent| sent.sequence >= since);
             return concerned.then_some(caught_up);
         };
-        let nothing = Collection::default();
-        let collection = tried.collection(type_url).unwrap_or(&nothing);
+        let collection = tried.contents(type_url);
         let wildcard = wants(Topic::Wildcard(type_url.clone()));
         let concerned = names.iter().any(|name| {
             let by_name = wants(Topic::Name(type_url.clone(), Arc::clone(name)));

@@ -46,7 +46,7 @@ fn what_is_refused_again_before_its_turn_waits_once() {
     }
     assert_eq!(ledger.trials.waiting.len(), 1);
     assert_eq!(ledger.trials.waiting[0].nonce, nonce);
-    assert!(ledger.take_news().is_empty());
+    assert!(ledger.news().is_empty());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn at_the_bound_what_is_refused_stays_parked_and_is_told_of() {
     }
     refuse(&mut ledger, nonce.next(), vec![layer("shop", 1)]);
     assert_eq!(ledger.trials.waiting.len(), WAITING);
-    let news = ledger.take_news();
+    let news = ledger.news();
     assert_eq!(news.len(), 4);
     let open = |event: &Event| matches!(event, Event::Unresolved(_, open, _) if open.len() == 2);
     assert!(news[..3].iter().all(open), "{news:?}");
