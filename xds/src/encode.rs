@@ -26,7 +26,7 @@ pub(crate) fn sotw(response: &Response, buffer: &mut impl BufMut) {
         }
     }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
-    wire::put_bytes(buffer, 5, response.nonce.to_string().as_bytes());
+    wire::put_bytes(buffer, 5, response.nonce.digits().as_bytes());
     for (name, failure) in &response.failed {
         put_error(7, name, failure, buffer);
     }
@@ -44,7 +44,7 @@ pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
         envelope.put(buffer);
     }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
-    wire::put_bytes(buffer, 5, response.nonce.to_string().as_bytes());
+    wire::put_bytes(buffer, 5, response.nonce.digits().as_bytes());
     for name in &response.removed {
         wire::put_head(buffer, 6, name.len());
         buffer.put_slice(name.as_bytes());

@@ -163,7 +163,7 @@ impl Proxy {
     }
 
     /// Notes how far it is, and says whether that is news.
-    pub(crate) fn catch_up(&self, standing: Vec<Standing>) -> bool {
+    pub(crate) fn catch_up(&self, standing: impl Iterator<Item = Standing>) -> bool {
         self.book().catch_up(standing)
     }
 

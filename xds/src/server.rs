@@ -4,6 +4,7 @@
 
 mod admission;
 mod assign;
+mod bell;
 mod codec;
 mod config;
 mod connection;

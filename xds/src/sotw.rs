@@ -101,7 +101,7 @@ impl Sotw {
     /// How far the client is with each type.
     ///
     /// `snapshot` is the one that [`next`](Self::next) was asked with last; types of which nothing is known yet are left out.
-    pub fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
+    pub fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.mux.standing(snapshot)
     }
 

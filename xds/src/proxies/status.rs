@@ -160,7 +160,7 @@ impl Book {
     }
 
     /// Notes how far the client is, and says whether that is news.
-    pub(crate) fn catch_up(&mut self, standing: Vec<Standing>) -> bool {
+    pub(crate) fn catch_up(&mut self, standing: impl Iterator<Item = Standing>) -> bool {
         let mut news = false;
         for new in standing {
             let mut all = self.standing.iter_mut();

@@ -41,7 +41,7 @@ pub(super) trait Core: Send + Unpin + 'static {
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
     /// How far the client is with each type.
-    fn standing(&self, snapshot: &Snapshot) -> Vec<Standing>;
+    fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing>;
     fn interest(&mut self) -> Vec<InterestChange>;
     fn types(&self) -> Vec<TypeUrl>;
     fn subscription(&self, type_url: &TypeUrl) -> (bool, Vec<Arc<str>>);
@@ -111,7 +111,7 @@ impl Core for Sotw {
         self.wake_at()
     }
 
-    fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
+    fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.standing(snapshot)
     }
 
@@ -185,7 +185,7 @@ impl Core for Delta {
         self.wake_at()
     }
 
-    fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
+    fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.standing(snapshot)
     }
 

@@ -5,7 +5,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
@@ -16,10 +16,10 @@ use tonic::{Code, Status, Streaming};
 
 use super::admission::{Place, Turn};
 use super::assign::Assignment;
+use super::bell::{Bell, Part};
 use super::connection::Link;
 use super::core::Core;
 use super::pace::Pace;
-use super::rarely::Rarely;
 use super::routes::Route;
 use super::{Shared, status};
 use crate::encode;
@@ -38,11 +38,14 @@ const REQUESTS_PER_POLL: usize = 64;
 pub(super) struct DiscoveryStream<C: Core> {
     shared: Arc<Shared>,
     link: Arc<Link>,
-    retire: Rarely<WaitForCancellationFutureOwned>,
+    retire: Pin<Box<WaitForCancellationFutureOwned>>,
     route: Route,
     core: C,
     requests: Streaming<C::Message>,
     wake: Arc<Wake>,
+    /// Which of its parts have woken it.
+    bell: Arc<Bell>,
+    for_requests: Waker,
     /// Who it is and where its resources are, once it has said so.
     identity: Option<Arc<Identity>>,
     opened: Instant,
@@ -86,16 +89,19 @@ impl<C: Core> DiscoveryStream<C> {
         requests: Streaming<C::Message>,
         (place, turn): (Place, Turn),
     ) -> Self {
-        let wake = Wake {
+        let wake = Arc::new(Wake {
             stream: shared.next_stream.fetch_add(1, Ordering::Relaxed),
             waker: AtomicWaker::new(),
-        };
+        });
+        let bell = Bell::new(Arc::clone(&wake));
         Self {
-            retire: Rarely::new(link.retire.clone().cancelled_owned()),
+            retire: Box::pin(link.retire.clone().cancelled_owned()),
             route,
             core,
             requests,
-            wake: Arc::new(wake),
+            wake,
+            for_requests: bell.waker(Part::Requests),
+            bell,
             identity: None,
             opened: Instant::now(),
             pace: Pace::new(shared.config.debounce),
@@ -113,9 +119,11 @@ impl<C: Core> DiscoveryStream<C> {
     }
 
     /// Reads the requests that have come; ready when the stream is to end.
-    fn poll_requests(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
+    fn poll_requests(&mut self) -> Poll<Result<(), Status>> {
+        let waker = self.for_requests.clone();
+        let mut context = Context::from_waker(&waker);
         for _ in 0..REQUESTS_PER_POLL {
-            match Pin::new(&mut self.requests).poll_next(context) {
+            match Pin::new(&mut self.requests).poll_next(&mut context) {
                 Poll::Ready(Some(Ok(message))) => {
                     let accepted = self.accept(message);
                     let counters = &self.shared.counters;
@@ -130,8 +138,15 @@ impl<C: Core> DiscoveryStream<C> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        context.waker().wake_by_ref();
+        self.bell.ring(Part::Requests);
         Poll::Pending
+    }
+
+    /// Whether the connection is to end.
+    fn is_retired(&mut self) -> bool {
+        let waker = self.bell.waker(Part::Retire);
+        let mut context = Context::from_waker(&waker);
+        self.retire.as_mut().poll(&mut context).is_ready()
     }
 
     fn accept(&mut self, mut message: C::Message) -> Result<(), Refusal> {
@@ -372,15 +387,18 @@ impl<C: Core> DiscoveryStream<C> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<Response>, Status>>> {
-        if Pin::new(&mut self.retire).poll(context).is_ready() {
+        // First the waker, then what it tells of, and the snapshot: what comes in between wakes this stream again.
+        self.wake.waker.register(context.waker());
+        let rung = self.bell.take();
+        if rung.includes(Part::Retire) && self.is_retired() {
             self.ended = true;
             // One whose connection has reached its age ends well: there is nothing wrong with it.
             let down = self.link.shutdown.is_cancelled();
             return Poll::Ready(down.then(|| Err(status::shutting_down())));
         }
-        // First the waker, then the snapshot: what is published in between wakes this stream again.
-        self.wake.waker.register(context.waker());
-        if let Poll::Ready(end) = self.poll_requests(context) {
+        if rung.includes(Part::Requests)
+            && let Poll::Ready(end) = self.poll_requests()
+        {
             self.ended = true;
             return Poll::Ready(end.err().map(Err));
         }

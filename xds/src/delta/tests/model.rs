@@ -161,7 +161,7 @@ impl Run {
             return;
         };
         let standing = (TypeUrl::ENDPOINT, snapshot.sequence());
-        let known = self.core.standing(&snapshot).into_iter();
+        let known = self.core.standing(&snapshot);
         let known: Vec<_> = known.map(|one| (one.type_url, one.caught_up)).collect();
         let standing = self.model.started.then_some(standing);
         assert_eq!(known, Vec::from_iter(standing));

@@ -27,20 +27,23 @@ impl Standing {
 
 impl<S: Subscription> Mux<S> {
     /// How far the client is with each type; types of which that is not known are left out.
-    pub(crate) fn standing(&self, snapshot: &Snapshot) -> Vec<Standing> {
-        let standing = self.subscriptions.iter().map(|(type_url, subscription)| {
-            let collection = snapshot.contents(type_url);
-            let rests = !subscription.awaits_answer() && subscription.has_sent_all(collection);
-            Standing {
-                type_url: type_url.clone(),
-                caught_up: if rests {
-                    snapshot.sequence()
-                } else {
-                    subscription.answered()
-                },
-                refusing: subscription.ledger().refusing(),
-            }
-        });
-        standing.filter(|one| one.caught_up > 0).collect()
+    pub(crate) fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
+        let standing = self
+            .subscriptions
+            .iter()
+            .map(move |(type_url, subscription)| {
+                let collection = snapshot.contents(type_url);
+                let rests = !subscription.awaits_answer() && subscription.has_sent_all(collection);
+                Standing {
+                    type_url: type_url.clone(),
+                    caught_up: if rests {
+                        snapshot.sequence()
+                    } else {
+                        subscription.answered()
+                    },
+                    refusing: subscription.ledger().refusing(),
+                }
+            });
+        standing.filter(|one| one.caught_up > 0)
     }
 }

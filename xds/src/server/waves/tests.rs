@@ -92,11 +92,11 @@ impl Stage {
     /// The canary has answered, and refuses these.
     fn answer(&self, refusing: &[&str]) {
         let refusing = refusing.iter().copied().map(Arc::from).collect();
-        assert!(self.canary.catch_up(vec![Standing {
+        assert!(self.canary.catch_up(std::iter::once(Standing {
             type_url: TypeUrl::ENDPOINT,
             caught_up: 1,
             refusing,
-        }]));
+        })));
         self.conductor.sides.note(&self.canary);
     }
 

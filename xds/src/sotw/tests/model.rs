@@ -138,7 +138,7 @@ impl Run {
             return;
         };
         let standing = (self.type_url.clone(), snapshot.sequence());
-        let known = self.core.standing(&snapshot).into_iter();
+        let known = self.core.standing(&snapshot);
         let known: Vec<_> = known.map(|one| (one.type_url, one.caught_up)).collect();
         assert_eq!(known, [standing]);
         let mut expected = BTreeMap::new();
