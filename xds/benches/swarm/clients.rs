@@ -17,10 +17,13 @@ use futures::future::{Either, select};
 use h2::client::SendRequest;
 use http::{HeaderValue, Request};
 use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
+
+use crate::bare;
 
 /// What stands before each message: a flag, and four bytes of its length.
 const PREFIX: usize = 5;
@@ -55,6 +58,8 @@ enum Kind {
     Sotw,
     Delta,
     Stalled,
+    /// No protocol.
+    Bare,
 }
 
 pub(crate) async fn run(arguments: &[String]) {
@@ -67,6 +72,7 @@ pub(crate) async fn run(arguments: &[String]) {
     let kind = match kind {
         "sotw" => Kind::Sotw,
         "delta" => Kind::Delta,
+        "bare" => Kind::Bare,
         _ => Kind::Stalled,
     };
     let swarm = Arc::new(Swarm {
@@ -143,6 +149,9 @@ async fn converse(
     let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(&swarm.address));
     let socket = connecting.await??;
     socket.set_nodelay(true)?;
+    if swarm.kind == Kind::Bare {
+        return bare(swarm, socket, permit).await;
+    }
     let mut builder = h2::client::Builder::new();
     if swarm.kind == Kind::Stalled {
         builder
@@ -154,6 +163,21 @@ async fn converse(
     match select(stream, connection).await {
         Either::Left((ended, _)) => ended,
         Either::Right((ended, _)) => Err(ended.map_or_else(Failure::from, |()| Failure::Ended)),
+    }
+}
+
+/// Takes and answers without any protocol.
+async fn bare(
+    swarm: &Swarm,
+    mut socket: TcpStream,
+    permit: &mut Option<OwnedSemaphorePermit>,
+) -> Result<Infallible, Failure> {
+    let mut response = [0; bare::RESPONSE];
+    loop {
+        socket.write_all(&[0; bare::ANSWER]).await?;
+        socket.read_exact(&mut response).await?;
+        permit.take();
+        swarm.arrived();
     }
 }
 
@@ -219,7 +243,7 @@ impl Swarm {
     fn head(&self) -> Request<()> {
         let method = match self.kind {
             Kind::Sotw => "StreamAggregatedResources",
-            Kind::Delta | Kind::Stalled => "DeltaAggregatedResources",
+            Kind::Delta | Kind::Stalled | Kind::Bare => "DeltaAggregatedResources",
         };
         let service = "envoy.service.discovery.v3.AggregatedDiscoveryService";
         Request::post(format!("http://{}/{service}/{method}", self.address))
@@ -243,7 +267,7 @@ impl Swarm {
                 resource_names: names,
                 ..DiscoveryRequest::default()
             }),
-            Kind::Delta | Kind::Stalled => framed(&DeltaDiscoveryRequest {
+            Kind::Delta | Kind::Stalled | Kind::Bare => framed(&DeltaDiscoveryRequest {
                 node,
                 type_url,
                 resource_names_subscribe: names,
@@ -262,7 +286,7 @@ impl Swarm {
                 resource_names: vec!["shop".into()],
                 ..DiscoveryRequest::default()
             }),
-            Kind::Delta | Kind::Stalled => framed(&DeltaDiscoveryRequest {
+            Kind::Delta | Kind::Stalled | Kind::Bare => framed(&DeltaDiscoveryRequest {
                 type_url,
                 response_nonce: answer.nonce,
                 ..DeltaDiscoveryRequest::default()

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// How much is measured.
 pub(crate) struct Size {
-    fan_out: [usize; 2],
+    pub(crate) fan_out: [usize; 2],
     pub(crate) rounds: usize,
     pub(crate) storm: usize,
     /// Resources that nobody subscribes to, and how many of them are changed at most, one by one.
@@ -113,16 +113,19 @@ pub(crate) async fn fan_out(program: &Program, variant: &str, streams: usize, ti
     let (floor, begin) = (usage::resident_bytes(server.id()), Instant::now());
     let (mut clients, told) = swarm(&format!("{variant} few"), &address, streams).await;
     let connected = begin.elapsed();
-    let memory = usage::resident_bytes(server.id()).saturating_sub(floor) / streams;
+    let memory =
+        |server: &Process| usage::resident_bytes(server.id()).saturating_sub(floor) / streams;
+    let at_first = memory(&server);
     let cpu = usage::cpu_time(server.id());
     let (arrivals, publishes) = rounds(&mut server, &mut clients, times).await;
     let messages = u32::try_from(times * streams).unwrap();
     let cpu = (usage::cpu_time(server.id()) - cpu) / messages;
     println!(
-        "{variant}, {streams} streams: publish to last arrival {}; the call itself {}; CPU {cpu:.1?} per message; {:.1} KiB per stream; connected in {connected:.1?} ({told})",
+        "{variant}, {streams} streams: publish to last arrival {}; the call itself {}; CPU {cpu:.1?} per message; {:.1} KiB per stream, {:.1} after that; connected in {connected:.1?} ({told})",
         percentiles(arrivals),
         percentiles(publishes),
-        kib(memory),
+        kib(at_first),
+        kib(memory(&server)),
     );
     clients.stop().await;
     server.stop().await;

@@ -16,6 +16,7 @@
     clippy::unwrap_used
 )]
 
+mod bare;
 mod clients;
 mod figures;
 mod process;
@@ -39,6 +40,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("clients") => runtime.block_on(clients::run(&arguments)),
         Some("server") => runtime.block_on(server::run()),
+        Some("bare") => runtime.block_on(bare::run()),
         _ => runtime.block_on(measure(&arguments)),
     }
 }
@@ -60,6 +62,13 @@ async fn measure(arguments: &[String]) {
     }
     usage::check_open_files(size.storm);
     let wanted = |figure: &str| only.is_none_or(|only| only == figure);
+    if wanted("fan-out") {
+        let bare = Program::bare();
+        println!("== {}", bare.name);
+        for streams in size.fan_out {
+            figures::fan_out(&bare, "bare", streams, size.rounds).await;
+        }
+    }
     for program in &programs {
         println!("== {}", program.name);
         if wanted("fan-out") {

@@ -21,6 +21,15 @@ impl Program {
         }
     }
 
+    /// The bare wire, to compare with.
+    pub(crate) fn bare() -> Self {
+        let own = env::current_exe().unwrap().display().to_string();
+        Self {
+            name: "the bare wire: the same bytes and no protocol".into(),
+            command: vec![own, "bare".into()],
+        }
+    }
+
     /// A program with its arguments, separated by spaces.
     pub(crate) fn peer(line: &str) -> Self {
         let command: Vec<String> = line.split(' ').map(str::to_owned).collect();

@@ -37,7 +37,7 @@ pub(crate) async fn run() {
 }
 
 /// A listener with as long a queue as the kernel allows: past it, clients that come at once are reset.
-fn listen() -> TcpListener {
+pub(crate) fn listen() -> TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     socket.listen(QUEUE).unwrap()
