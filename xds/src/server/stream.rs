@@ -1,6 +1,8 @@
 //! The stream: the one loop that drives both protocol variants.
 //!
-//! It has no task and no queue of its own: the transport polls it when it can carry a response, so a slow client is owed the newest state and nothing else.
+//! It has no task and no queue of its own: the transport polls it until it has a response, and again when it has handed that on.
+//! So a stream without a window is polled too, and ended where it says nothing,
+//! while a slow client is owed what the transport holds for it, a response or two, and the newest state.
 
 use std::pin::Pin;
 use std::sync::Arc;

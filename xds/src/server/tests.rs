@@ -1,5 +1,6 @@
 //! The server, over real sockets, with clients that speak the generated gRPC stubs.
 
+mod closed;
 mod encrypted;
 mod flow;
 mod rest;

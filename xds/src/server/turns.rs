@@ -1,7 +1,7 @@
 //! The turns: how many streams may be on the way to their first response at once, first come first served.
 //!
 //! A turn is lent: where a stream asks for nothing in time, the next one has it.
-//! This does not depend on the stream, which its transport may not even poll, for a client with no window open.
+//! This does not depend on the stream, which is not polled for as long as its client says nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
