@@ -46,8 +46,9 @@ impl Subscription {
             }
             Some(rejection) => {
                 let (response, keys) = (&sent.response, &sent.keys);
+                let doubtful = self.ledger.doubts(response, keys);
                 self.ledger.refuse(response, keys, rejection, bisect, false);
-                Some(Event::Nacked(sent.response, rejection.clone()))
+                Some(Event::refused(sent.response, rejection.clone(), doubtful))
             }
         }
     }

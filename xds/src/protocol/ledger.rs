@@ -2,6 +2,7 @@
 //!
 //! Both protocol variants keep their books here; they differ in how a subscription is written and in when a response may go.
 
+mod doubt;
 mod due;
 mod globs;
 mod heartbeats;
@@ -24,6 +25,7 @@ use super::response::Event;
 use crate::name;
 use crate::resource::Resource;
 use crate::version::Version;
+use doubt::Doubt;
 use globs::Globs;
 use heartbeats::Heartbeats;
 use overlay::Overlay;
@@ -63,6 +65,7 @@ pub(crate) struct Ledger {
     trials: Trials,
     /// What it is given back, where it keeps what it refused.
     restoration: Restoration,
+    doubt: Doubt,
     /// What is selected next is an offer, and nothing else may go with it.
     offering: bool,
     /// What was released from parking by an offer, and goes after it.
@@ -169,6 +172,7 @@ impl Ledger {
         self.overlay.clear();
         self.trials.clear();
         self.restoration.clear();
+        self.doubt.clear();
         self.wildcard = true;
         self.sweep = true;
         self.owed = true;
@@ -244,5 +248,6 @@ impl Ledger {
         self.overlay.forget(name);
         self.trials.forget(name);
         self.restoration.forget(name);
+        self.doubt.forget(name);
     }
 }

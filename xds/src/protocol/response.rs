@@ -113,10 +113,27 @@ pub enum Event {
     Acked(Arc<Response>),
     /// The client refused the response, or part of it (rule 8).
     Nacked(Arc<Response>, Rejection),
+    /// The same, but this says nothing of what is in the response: the client has something of the type that it refused before,
+    /// and refuses whatever it is sent as long as that is not replaced ([`TypeUrl::shares_fate`]).
+    ///
+    /// Once it takes anything it is asked again, unless something else was published under the same names meanwhile.
+    Doubted(Arc<Response>, Rejection),
     /// It was found what the client refuses; the good is delivered, and this stays parked.
     Isolated(Isolated),
     /// The search for what the client refuses met its bounds, or led nowhere: these names stay parked together.
     Unresolved(TypeUrl, Vec<Arc<str>>, Rejection),
+}
+
+impl Event {
+    /// The client refused `response`; if that is `doubtful`, it says nothing of what is in it.
+    pub(crate) fn refused(response: Arc<Response>, rejection: Rejection, doubtful: bool) -> Self {
+        let event = if doubtful {
+            Self::Doubted
+        } else {
+            Self::Nacked
+        };
+        event(response, rejection)
+    }
 }
 
 impl Rejection {

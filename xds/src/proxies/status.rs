@@ -243,7 +243,7 @@ impl Book {
                     status.unsettled = None;
                 }
             }
-            Event::Nacked(response, rejection) => {
+            Event::Nacked(response, rejection) | Event::Doubted(response, rejection) => {
                 let status = self.status(&response.type_url);
                 status.unanswered = status.unanswered.saturating_sub(1);
                 status.nacked = Some(Refused {

@@ -166,9 +166,12 @@ impl<C: Core> DiscoveryStream<C> {
         store.interest().note(&self.wake, &interest);
         self.note_denied(proxy, &interest);
         self.urgent |= !interest.is_empty();
-        self.answered |= events
-            .iter()
-            .any(|event| matches!(event, Event::Acked(_) | Event::Nacked(..)));
+        self.answered |= events.iter().any(|event| {
+            matches!(
+                event,
+                Event::Acked(_) | Event::Nacked(..) | Event::Doubted(..)
+            )
+        });
         self.report(proxy, &events);
         if let Some((type_url, held)) = held {
             proxy.note(|book| book.held(&type_url, &held));
@@ -261,6 +264,12 @@ impl<C: Core> DiscoveryStream<C> {
                     let (node, version) = (&proxy.node.id, response.version);
                     tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused");
                     observer.nacked(proxy, response, rejection);
+                }
+                Event::Doubted(response, rejection) => {
+                    self.shared.counters.nacks.inc();
+                    let (node, version) = (&proxy.node.id, response.version);
+                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused for what was refused before");
+                    observer.doubted(proxy, response, rejection);
                 }
                 Event::Isolated(isolated) => {
                     self.shared.counters.isolated.inc();

@@ -39,6 +39,7 @@ const QUEUE: usize = 1_024;
 /// A canary has taken a change when it has answered for all that it was sent, and a refusal counts where what it refused
 /// was in the response as it is tried; what it refuses together with other changes it refuses, unless it has taken it before,
 /// and offers of a [bisecting](crate::bisect) search don't count.
+/// Where it refuses what is tried for something else that it keeps ([`Observer::doubted`]), it is waited for until it was asked again.
 /// What a canary refused before and is not sent again, because for it nothing has changed, it refuses still.
 /// Canaries are counted by the ids of their nodes: one that goes without having answered is waited for until it is back,
 /// so that a change which kills its canaries does not pass. Two clients of one id are one canary, and may cover for each other.

@@ -82,9 +82,10 @@ impl Subscription {
     fn refuse(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
         let (response, keys) = self.take_outstanding()?;
         let complete = response.type_url.is_full_state();
+        let doubtful = self.ledger.doubts(&response, &keys);
         self.ledger
             .refuse(&response, &keys, &rejection, bisect, complete);
-        Some(Event::Nacked(response, rejection))
+        Some(Event::refused(response, rejection, doubtful))
     }
 
     /// Makes the request's names what is subscribed to (rule 13), and says how the stream's interest changed by it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::bisect::Bisect;
 use crate::delta::{self, Delta};
-use crate::protocol::{Event, Limits, Rejection, Response};
+use crate::protocol::{Event, Limits, Rejection, Response, Standing};
 use crate::resource::Resource;
 use crate::runtime;
 use crate::sotw::{self, Sotw};
@@ -53,6 +53,8 @@ pub(super) struct Client {
     probes: usize,
     pub(super) isolated: BTreeMap<String, Vec<String>>,
     pub(super) unresolved: Vec<Arc<str>>,
+    /// What it is known to have refused for what was in it.
+    pub(super) condemned: Vec<Arc<Response>>,
     pub(super) now: Duration,
 }
 
@@ -83,6 +85,7 @@ impl Client {
             probes: 0,
             isolated: BTreeMap::new(),
             unresolved: Vec::new(),
+            condemned: Vec::new(),
             now: Duration::ZERO,
         };
         client.plan(plan());
@@ -111,7 +114,11 @@ impl Client {
                 ..sotw::Request::new(type_url, Vec::new())
             }),
         };
-        events.unwrap();
+        for event in events.unwrap() {
+            if let Event::Nacked(response, _) = event {
+                self.condemned.push(response);
+            }
+        }
         self.listen();
     }
 
@@ -223,6 +230,16 @@ impl Client {
         };
         self.listen();
         response
+    }
+
+    /// What it refused for something else, as far as the server can tell, and has not answered for since.
+    pub(super) fn doubtful(&self, store: &Store) -> Vec<Arc<str>> {
+        let snapshot = store.snapshot();
+        let standing: Vec<Standing> = match &self.core {
+            Core::Delta(core) => core.standing(&snapshot).collect(),
+            Core::Sotw(core) => core.standing(&snapshot).collect(),
+        };
+        standing.into_iter().flat_map(|one| one.doubtful).collect()
     }
 
     /// What the client would have with all of `response`.

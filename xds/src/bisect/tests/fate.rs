@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use rstest::rstest;
 
-use super::client::{Client, Held, Keeps};
+use super::client::{Client, Held, Keeps, text};
 use super::streams::{no_bad, published};
 use crate::bisect::Bisect;
 use crate::runtime::{self, RuntimeValue};
@@ -132,6 +132,25 @@ fn what_is_sent_before_the_refusal_is_heard_of_is_not_blamed() {
     assert_eq!(client.held["c"], after(&all)["c"]);
 }
 
+#[test]
+fn what_replaces_the_bad_one_behind_another_is_refused_unread() {
+    let store = Store::new();
+    let mut client = client(true, Keeps::OneByOne, false);
+    publish(&store, &layers("1", None));
+    client.rest(&store);
+    let mut bad = layers("2", Some("b"));
+    bad.remove("a");
+    publish(&store, &bad);
+    let first = client.read(&store).unwrap();
+    publish(&store, &layers("3", None));
+    let second = client.read(&store).unwrap();
+    client.answer(&first);
+    client.answer(&second);
+    assert_eq!(client.condemned, [first]);
+    client.rest(&store);
+    assert_eq!(client.held, published(&store, &TypeUrl::RUNTIME));
+}
+
 #[rstest]
 fn a_client_that_comes_back_with_what_it_refused_is_mended(
     #[values(true, false)] delta: bool,
@@ -214,13 +233,14 @@ proptest! {
     fn whatever_is_published_no_good_key_is_blamed_and_all_that_is_good_arrives(
         (delta, words) in (proptest::bool::ANY, proptest::bool::ANY),
         keeps in prop_oneof![Just(Keeps::Nothing), Just(Keeps::Everything), Just(Keeps::OneByOne)],
-        publications in vec((vec((0..3_usize, value(), value()), 1..4), 0..6_usize), 1..10),
+        publications in vec((vec((0..3_usize, value(), value()), 1..4), 0..6_usize, proptest::bool::ANY), 1..10),
     ) {
         let store = Store::new();
         let mut client = client(delta, keeps, words);
         let mut bad = BTreeSet::new();
         let mut all = layers("first", None);
-        for (round, (changes, steps)) in publications.into_iter().enumerate() {
+        let mut unanswered = Vec::new();
+        for (round, (changes, steps, late)) in publications.into_iter().enumerate() {
             for (place, x, y) in changes {
                 let name = LAYERS[place];
                 let keys = [("x", x), ("y", y)].map(|(key, what)| {
@@ -232,12 +252,23 @@ proptest! {
                 all.insert(name, keys.into());
             }
             publish(&store, &all);
+            if late {
+                unanswered.extend(client.read(&store));
+                continue;
+            }
+            unanswered.drain(..).for_each(|response| client.answer(&response));
             (0..steps).for_each(|_| {
                 client.step(&store);
             });
         }
+        unanswered.drain(..).for_each(|response| client.answer(&response));
         client.rest(&store);
         prop_assert!(client.unresolved.is_empty(), "{:?}", client.unresolved);
+        prop_assert!(client.doubtful(&store).is_empty(), "{:?}", client.doubtful(&store));
+        for response in &client.condemned {
+            let is_bad = response.resources.iter().any(|resource| text(resource).contains("bad"));
+            prop_assert!(is_bad, "good, and not in doubt: {response:?}");
+        }
         for (name, parts) in &client.isolated {
             for part in parts {
                 prop_assert!(bad.contains(&(name.clone(), part.clone())), "{} of {} is good", part, name);

@@ -141,6 +141,9 @@ impl Ledger {
         if self.restoration.sent == Some(response.nonce) {
             self.restoration.sent = None;
             self.restoration.waiting.clear();
+            self.doubt.take([]);
+        } else {
+            self.doubt.take(keys);
         }
         for key in keys {
             let taken = response.resource(key).map(Resource::version);

@@ -283,6 +283,7 @@ impl Ledger {
                     let Some(element) = elements.get(place).cloned() else {
                         continue;
                     };
+                    self.doubt.settle(&element.key);
                     let kin: Vec<Arc<str>> = pick(elements, &trial.search.taken())
                         .into_iter()
                         .map(|kin| kin.key)

@@ -15,13 +15,23 @@ pub struct Standing {
     pub caught_up: u64,
     /// The names of which it refused what there is, alone or together with others, and is not sent it again.
     pub refusing: Vec<Arc<str>>,
+    /// The names that it refused for something else, as far as can be told ([`Event::Doubted`](crate::protocol::Event::Doubted)),
+    /// and has not answered for since.
+    pub doubtful: Vec<Arc<str>>,
 }
 
 impl Standing {
+    /// The names that it refuses for what there is of them, as far as can be told.
+    pub(crate) fn condemned(&self) -> impl Iterator<Item = &Arc<str>> {
+        let certain = |name: &&Arc<str>| !self.doubtful.contains(name);
+        self.refusing.iter().filter(certain)
+    }
+
     /// Whether it says more than `known`, which was so before.
     pub(crate) fn is_news_after(&self, known: &Self) -> bool {
         known.caught_up < self.caught_up
-            || (known.caught_up == self.caught_up && known.refusing != self.refusing)
+            || (known.caught_up == self.caught_up
+                && (known.refusing != self.refusing || known.doubtful != self.doubtful))
     }
 }
 
@@ -42,6 +52,7 @@ impl<S: Subscription> Mux<S> {
                         subscription.answered()
                     },
                     refusing: subscription.ledger().refusing(),
+                    doubtful: subscription.ledger().doubtful(),
                 }
             });
         standing.filter(|one| one.caught_up > 0)

@@ -1,5 +1,6 @@
 //! Waves, with clients that answer when they are told to.
 
+mod doubt;
 mod order;
 mod standing;
 mod verdicts;

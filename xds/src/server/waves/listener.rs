@@ -33,6 +33,11 @@ impl Observer for Listener {
         self.sides.refused(proxy, response, rejection);
     }
 
+    /// It decides nothing: what was tried stays open until the client is asked again.
+    fn doubted(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
+        self.inner.doubted(proxy, response, rejection);
+    }
+
     fn caught_up(&self, proxy: &Proxy) {
         self.inner.caught_up(proxy);
         self.sides.note(proxy);

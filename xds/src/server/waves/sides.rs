@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use super::ballot::Ballot;
-use crate::protocol::{Rejection, Response};
+use crate::protocol::{Rejection, Response, Standing};
 use crate::proxies::{Proxies, Proxy};
 use crate::snapshot::{Answer, Collection, Names, Snapshot, Topic};
 use crate::store::Store;
@@ -106,7 +106,7 @@ impl Sides {
         let tried = &ballot.tried;
         let standing = proxy.standing(type_url);
         let standing = standing.filter(|one| one.caught_up >= tried.sequence());
-        let refusing = standing.map(|one| one.refusing).unwrap_or_default();
+        let refusing: Vec<_> = standing.iter().flat_map(Standing::condemned).collect();
         let taken = || ballot.has_taken(&proxy.node.id, type_url, proxy.stream);
         if refusing.is_empty() || taken() {
             return false;
@@ -135,7 +135,10 @@ impl Sides {
         let interest = self.canaries.interest();
         let wants = |topic: Topic| interest.includes(&topic, proxy.stream);
         let since = tried.sequence();
-        let caught_up = || proxy.caught_up(type_url) >= since;
+        let caught_up = || {
+            let standing = proxy.standing(type_url);
+            standing.is_some_and(|one| one.caught_up >= since && !is_doubtful(&one, names))
+        };
         let Names::Some(names) = names else {
             if !wants(Topic::Type(type_url.clone())) {
                 return None;
@@ -156,6 +159,15 @@ impl Sides {
                 && is_told(proxy, type_url, collection, name, by_name)
         });
         concerned.then(caught_up)
+    }
+}
+
+/// Whether it is open what a client makes of some of `names`, which it refused for something else.
+fn is_doubtful(standing: &Standing, names: &Names) -> bool {
+    let mut doubtful = standing.doubtful.iter();
+    match names {
+        Names::All => doubtful.next().is_some(),
+        Names::Some(names) => doubtful.any(|name| names.contains(name)),
     }
 }
 

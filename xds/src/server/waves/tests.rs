@@ -96,6 +96,7 @@ impl Stage {
             type_url: TypeUrl::ENDPOINT,
             caught_up: 1,
             refusing,
+            doubtful: Vec::new(),
         })));
         self.conductor.sides.note(&self.canary);
     }

@@ -2,7 +2,8 @@
 
 use rstest::rstest;
 
-use super::Client;
+use super::{Client, some};
+use crate::protocol::Event;
 use crate::type_url::TypeUrl;
 
 impl Client {
@@ -77,4 +78,36 @@ fn a_client_that_is_not_sent_again_what_it_refused_is_known_to_refuse_it() {
         .next()
         .unwrap();
     assert_eq!((standing.caught_up, standing.refusing), (5, vec![]));
+}
+
+#[test]
+fn what_a_client_refuses_for_a_layer_that_it_keeps_is_in_doubt_until_it_has_answered_for_it() {
+    let mut client = Client::new(TypeUrl::RUNTIME, "a=1 b=1");
+    client.ask("a b");
+    client.next();
+    let doubtful = |client: &Client| {
+        let snapshot = client.store.snapshot();
+        let mut standing = client.core.standing(&snapshot);
+        standing.next().unwrap().doubtful
+    };
+    client.publish("a=bad");
+    client.take();
+    assert!(matches!(client.nack()[..], [Event::Nacked(..)]));
+    assert!(doubtful(&client).is_empty());
+    client.publish("b=2");
+    client.take();
+    assert!(matches!(client.nack()[..], [Event::Doubted(..)]));
+    assert_eq!(doubtful(&client), ["b".into()]);
+    client.publish("a=worse");
+    client.take();
+    assert!(
+        matches!(client.nack()[..], [Event::Doubted(..)]),
+        "b=2 may be bad as well"
+    );
+    client.publish("a=3");
+    assert_eq!(client.next(), some("a=3"));
+    assert_eq!(client.take(), some("b=2"));
+    assert_eq!(doubtful(&client), ["b".into()]);
+    assert!(matches!(client.nack()[..], [Event::Nacked(..)]));
+    assert!(doubtful(&client).is_empty());
 }
