@@ -41,6 +41,8 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A client has answered for all there was of some type; [`Proxy::caught_up`] says up to which publication.
+    ///
+    /// It is also called when something else changed that [`Proxy::standing`] says.
     fn caught_up(&self, proxy: &Proxy) {
         let _ = proxy;
     }

@@ -43,6 +43,11 @@ pub(crate) trait Subscription: Default {
     /// Up to which publication all there is was sent and answered, whatever is under way since; 0 if that is not known.
     fn answered(&self) -> u64;
 
+    /// Whether something is owed that may not go, because it would have to be complete and part of it is withheld.
+    fn is_withheld(&self) -> bool {
+        false
+    }
+
     /// Whether a response that answers the subscribed name `key` awaits its answer.
     fn awaits_answer_for(&self, key: &str) -> bool;
 

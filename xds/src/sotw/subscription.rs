@@ -17,6 +17,8 @@ use crate::version::Version;
 const WILDCARD: &str = "*";
 
 /// The subscription of one SotW stream to one type.
+// The flags are independent of each other: no two of them make one state.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Default)]
 pub(super) struct Subscription {
     ledger: Ledger,
@@ -32,6 +34,8 @@ pub(super) struct Subscription {
     named: bool,
     /// A complete response must go even if the client has all of it: a name was added to the subscription.
     full_due: bool,
+    /// A complete response was due when that was last asked, and part of it is withheld.
+    withheld: bool,
     started: bool,
 }
 
@@ -155,7 +159,8 @@ impl Subscription {
 
     /// Everything, if anything of it changed (rule 16).
     fn complete(&mut self, ask: &Ask<'_>) -> Option<Answered> {
-        if !self.ledger.may_be_complete(ask.collection) {
+        self.withheld = !self.ledger.may_be_complete(ask.collection);
+        if self.withheld {
             return None;
         }
         let mut selection = self.ledger.select(demand(ask, usize::MAX));
@@ -180,7 +185,9 @@ impl Subscription {
             }
             selection = self.ledger.select(demand(ask, usize::MAX));
         }
-        let resources = self.everything(ask.view())?;
+        let resources = self.everything(ask.view());
+        self.withheld = resources.is_none();
+        let resources = resources?;
         self.full_due = false;
         let changed = Due::with_references(&selection.resources);
         Some(Answered {
@@ -352,6 +359,10 @@ impl protocol::Subscription for Subscription {
 
     fn answered(&self) -> u64 {
         self.answered
+    }
+
+    fn is_withheld(&self) -> bool {
+        self.withheld && self.outstanding.is_none()
     }
 
     fn awaits_answer_for(&self, key: &str) -> bool {

@@ -18,6 +18,9 @@ pub struct Standing {
     /// The names that it refused for something else, as far as can be told ([`Event::Doubted`](crate::protocol::Event::Doubted)),
     /// and has not answered for since.
     pub doubtful: Vec<Arc<str>>,
+    /// The publication up to which it is not sent what is owed to it, because that would have to be complete and part of it is withheld;
+    /// 0 if nothing is in the way.
+    pub withheld: u64,
 }
 
 impl Standing {
@@ -31,7 +34,8 @@ impl Standing {
     pub(crate) fn is_news_after(&self, known: &Self) -> bool {
         known.caught_up < self.caught_up
             || (known.caught_up == self.caught_up
-                && (known.refusing != self.refusing || known.doubtful != self.doubtful))
+                && (&known.refusing, &known.doubtful, known.withheld)
+                    != (&self.refusing, &self.doubtful, self.withheld))
     }
 }
 
@@ -43,6 +47,7 @@ impl<S: Subscription> Mux<S> {
             .iter()
             .map(move |(type_url, subscription)| {
                 let collection = snapshot.contents(type_url);
+                let withheld = subscription.is_withheld().then(|| snapshot.sequence());
                 let rests = !subscription.awaits_answer() && subscription.has_sent_all(collection);
                 Standing {
                     type_url: type_url.clone(),
@@ -53,8 +58,9 @@ impl<S: Subscription> Mux<S> {
                     },
                     refusing: subscription.ledger().refusing(),
                     doubtful: subscription.ledger().doubtful(),
+                    withheld: withheld.unwrap_or(0),
                 }
             });
-        standing.filter(|one| one.caught_up > 0)
+        standing.filter(|one| one.caught_up.max(one.withheld) > 0)
     }
 }

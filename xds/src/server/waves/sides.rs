@@ -135,16 +135,19 @@ impl Sides {
         let interest = self.canaries.interest();
         let wants = |topic: Topic| interest.includes(&topic, proxy.stream);
         let since = tried.sequence();
-        let caught_up = || {
-            let standing = proxy.standing(type_url);
-            standing.is_some_and(|one| one.caught_up >= since && !is_doubtful(&one, names))
-        };
+        let standing = proxy.standing(type_url);
+        let standing = standing.as_ref();
+        let caught_up =
+            standing.is_some_and(|one| one.caught_up >= since && !is_doubtful(one, names));
+        // It is sent nothing of what is tried before the rest may go as well.
+        if !caught_up && standing.is_some_and(|one| one.withheld >= since) {
+            return None;
+        }
         let Names::Some(names) = names else {
             if !wants(Topic::Type(type_url.clone())) {
                 return None;
             }
             // Whom an absent rule concerns shows in who is sent something.
-            let caught_up = caught_up();
             let status = proxy.of_type(type_url);
             let sent = status.and_then(|status| status.sent);
             let concerned = !caught_up || sent.is_some_and(|sent| sent.sequence >= since);
@@ -158,7 +161,7 @@ impl Sides {
                 && proxy.scope.permits(type_url, name)
                 && is_told(proxy, type_url, collection, name, by_name)
         });
-        concerned.then(caught_up)
+        concerned.then_some(caught_up)
     }
 }
 

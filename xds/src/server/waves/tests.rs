@@ -97,6 +97,7 @@ impl Stage {
             caught_up: 1,
             refusing,
             doubtful: Vec::new(),
+            withheld: 0,
         })));
         self.conductor.sides.note(&self.canary);
     }

@@ -176,3 +176,49 @@ async fn what_comes_to_a_change_after_it_was_taken_is_refused_alone() {
         (Cause::Quorum, 2, 2)
     );
 }
+
+/// The canary asks for the clusters `a` and `b` by name.
+fn pair_of_clusters() -> DiscoveryRequest {
+    DiscoveryRequest {
+        resource_names: vec!["a".into(), "b".into()],
+        ..clusters()
+    }
+}
+
+#[tokio::test]
+async fn a_canary_that_gets_no_complete_response_is_not_waited_for() {
+    let fleet = Fleet::start(halves(LONG)).await;
+    let withheld = Update::new().withhold(TypeUrl::CLUSTER, "b");
+    fleet.urgently(cluster("a", "1").then(withheld)).await;
+    let canary = Sotw::connect(&fleet, fleet.node(true), pair_of_clusters()).await;
+    let proxies = fleet.running.server.proxies();
+    fleet.running.eventually(|_| !proxies.is_empty()).await;
+    let ended = end(fleet.publish(cluster("a", "2"))).await;
+    assert_eq!((ended.cause, ended.asked), (Cause::Alone, 0));
+    drop(canary);
+}
+
+#[tokio::test]
+async fn nor_is_one_that_gets_none_any_more_until_it_does() {
+    let fleet = Fleet::start(halves(LONG)).await;
+    fleet
+        .urgently(cluster("a", "1").then(cluster("b", "1")))
+        .await;
+    let mut canary = Sotw::connect(&fleet, fleet.node(true), pair_of_clusters()).await;
+    canary.next().await;
+    canary.take().await;
+    let withheld = Update::new()
+        .remove(TypeUrl::CLUSTER, "b")
+        .withhold(TypeUrl::CLUSTER, "b");
+    fleet.urgently(withheld).await;
+    let ended = end(fleet.publish(cluster("a", "2"))).await;
+    assert_eq!((ended.cause, ended.asked), (Cause::Alone, 0));
+    fleet.urgently(cluster("b", "2")).await;
+    assert_eq!(canary.next().await.resources.len(), 2);
+    canary.take().await;
+    let wave = fleet.publish(cluster("a", "3"));
+    canary.next().await;
+    assert!(!wave.is_finished());
+    canary.take().await;
+    assert_eq!(end(wave).await.cause, Cause::Quorum);
+}
