@@ -287,6 +287,8 @@ async fn certificates_are_replaced(
         proxy(fusegate, node, "its return", holds_all_but(&["bank"])).await?;
     }
     ensure!(fusegate.metric("fusegate_xds_tls_stale").await? < 1.0);
+    let expiration = "fusegate_xds_tls_expiration_timestamp_seconds";
+    ensure!(fusegate.metric(expiration).await? > 0.0);
     Ok(())
 }
 

@@ -66,6 +66,7 @@ impl Certificates {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         metrics.xds.tls_stale.set(0);
+        metrics.xds.expires(self.tls.expires());
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
             let files = self.files.clone();
             let read = tokio::task::spawn_blocking(move || files.read());
@@ -88,6 +89,7 @@ impl Certificates {
                 replaced.with_context(|| format!("using {}", self.files))?;
                 self.used = read;
                 metrics.xds.reloaded(Reload::Loaded);
+                metrics.xds.expires(self.tls.expires());
                 tracing::info!(files = %self.files, "the certificates of the xDS port were replaced");
             }
             Ok(())
@@ -138,4 +140,48 @@ impl std::fmt::Display for Files {
 
 fn read(path: &Path, flag: &str) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading {flag} {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::{Certificates, Files, Tls};
+    use crate::runtime::metrics::Metrics;
+
+    /// Writes a certificate that is valid until the third of February of `year`, and its key.
+    fn write(files: &Files, year: i32) {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(year, 2, 3);
+        let certificate = parameters.self_signed(&key).unwrap();
+        fs::write(&files.cert, certificate.pem()).unwrap();
+        fs::write(&files.key, key.serialize_pem()).unwrap();
+    }
+
+    #[test]
+    fn the_expiration_of_the_certificate_in_use_is_a_metric() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files {
+            cert: folder.path().join("tls.crt"),
+            key: folder.path().join("tls.key"),
+            client_ca: None,
+        };
+        write(&files, 2031);
+        let used = files.read().unwrap();
+        let mut certificates = Certificates {
+            tls: Tls::new(&used).unwrap(),
+            files,
+            used,
+            doubted: None,
+            told: None,
+        };
+        let metrics = Metrics::new();
+        write(&certificates.files, 2061);
+        certificates.take(certificates.files.read(), &metrics);
+        let line = "fusegate_xds_tls_expiration_timestamp_seconds 2874614400\n";
+        assert!(metrics.encode().contains(line), "{}", metrics.encode());
+    }
 }

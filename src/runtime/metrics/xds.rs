@@ -1,5 +1,7 @@
 //! The metrics of the xDS port.
 
+use std::time::SystemTime;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,6 +19,8 @@ pub struct Xds {
     pub tls_reloads: Family<ReloadLabel, Counter>,
     /// Whether the certificate files hold something that can't be used, so that what was read before is.
     pub tls_stale: Gauge,
+    /// When the certificate in use expires, in seconds since 1970; 0 where there is none.
+    pub tls_expiration: Gauge,
 }
 
 /// How reading changed certificates ended.
@@ -51,6 +55,14 @@ impl Xds {
         self.tls_stale.set(i64::from(result == Reload::Failed));
     }
 
+    /// Sets when the certificate in use expires.
+    pub fn expires(&self, at: Option<SystemTime>) {
+        let since = at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let seconds = since.map_or(0, |since| since.as_secs());
+        self.tls_expiration
+            .set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("xds_streams", "xDS streams open", self.streams.clone());
         registry.register(
@@ -67,6 +79,11 @@ impl Xds {
             "xds_tls_stale",
             "Whether the certificate files of the xDS port can't be used, and older ones are",
             self.tls_stale.clone(),
+        );
+        registry.register(
+            "xds_tls_expiration_timestamp_seconds",
+            "When the certificate of the xDS port that is in use expires, since 1970; 0 without one",
+            self.tls_expiration.clone(),
         );
     }
 }

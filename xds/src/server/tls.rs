@@ -2,21 +2,29 @@
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use webpki::{EndEntityCert, KeyUsage};
 
 /// How the server proves who it is, and what clients must prove.
 ///
 /// A clone is the same one: replacing the material of any is replacing it for all connections from then on.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: Arc<ArcSwap<ServerConfig>>,
+    used: Arc<ArcSwap<Used>>,
+}
+
+/// What is in use.
+struct Used {
+    config: Arc<ServerConfig>,
+    expires: Option<SystemTime>,
 }
 
 /// Keys and certificates, as PEM.
@@ -56,9 +64,9 @@ pub enum TlsFailure {
 impl Tls {
     /// TLS 1.2 and 1.3 with this material.
     pub fn new(material: &TlsMaterial) -> Result<Self, TlsFailure> {
-        let config = Arc::new(config(material)?);
+        let used = Arc::new(Used::of(material)?);
         Ok(Self {
-            acceptor: Arc::new(ArcSwap::new(config)),
+            used: Arc::new(ArcSwap::new(used)),
         })
     }
 
@@ -66,13 +74,29 @@ impl Tls {
     ///
     /// Material that can't be used changes nothing.
     pub fn replace(&self, material: &TlsMaterial) -> Result<(), TlsFailure> {
-        self.acceptor.store(Arc::new(config(material)?));
+        self.used.store(Arc::new(Used::of(material)?));
         Ok(())
+    }
+
+    /// When the server's certificate expires that is in use; `None` if that can't be read of it.
+    ///
+    /// Past this clients turn the server away. Those between it and its authority are not looked at.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.used.load().expires
     }
 
     /// For one connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.acceptor.load_full())
+        TlsAcceptor::from(Arc::clone(&self.used.load().config))
+    }
+}
+
+impl Used {
+    fn of(material: &TlsMaterial) -> Result<Self, TlsFailure> {
+        let chain = certificates(&material.certificates).map_err(TlsFailure::ReadCertificates)?;
+        let expires = chain.first().and_then(expiry);
+        let config = Arc::new(config(material, chain)?);
+        Ok(Self { config, expires })
     }
 }
 
@@ -88,7 +112,26 @@ impl Debug for TlsMaterial {
     }
 }
 
-fn config(material: &TlsMaterial) -> Result<ServerConfig, TlsFailure> {
+/// The end of a certificate's validity (RFC 5280, 4.1.2.5).
+///
+/// It is what webpki says to it at the end of all time: the validity is the first thing that it looks at.
+fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let never = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    let usage = KeyUsage::server_auth();
+    let verified = certificate.verify_for_usage(&[], &[], &[], never, usage, None, None);
+    match verified.err()? {
+        webpki::Error::CertExpired { not_after, .. } => {
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(not_after.as_secs()))
+        }
+        _ => None,
+    }
+}
+
+fn config(
+    material: &TlsMaterial,
+    chain: Vec<CertificateDer<'static>>,
+) -> Result<ServerConfig, TlsFailure> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder
@@ -102,7 +145,6 @@ fn config(material: &TlsMaterial) -> Result<ServerConfig, TlsFailure> {
             builder.with_client_cert_verifier(verifier.map_err(TlsFailure::TrustAuthorities)?)
         }
     };
-    let chain = certificates(&material.certificates).map_err(TlsFailure::ReadCertificates)?;
     let key = PrivateKeyDer::from_pem_slice(&material.key).map_err(TlsFailure::ReadKey)?;
     let mut config = builder
         .with_single_cert(chain, key)

@@ -1,6 +1,7 @@
 //! TLS, with certificates made for the occasion.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
@@ -109,6 +110,38 @@ async fn clients_must_trust_the_server_and_need_not_reconnect_when_it_changes_it
     assert!(!is_served(&mut running, old.trusted()).await);
     standing.send(delta_request(&["shop"])).await;
     assert!(standing.receive().await.is_ok());
+}
+
+#[test]
+fn it_is_known_when_the_certificate_in_use_expires() {
+    let authority = Authority::new();
+    let until = |year| {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(year, 2, 3);
+        let certificate = parameters.signed_by(&key, &authority.issuer).unwrap();
+        let chain = [certificate.pem(), authority.certificate.clone()].concat();
+        TlsMaterial {
+            certificates: chain.into(),
+            key: key.serialize_pem().into(),
+            client_authorities: None,
+        }
+    };
+    let expires = |tls: &Tls| {
+        let since = tls.expires()?.duration_since(SystemTime::UNIX_EPOCH);
+        Some(since.unwrap().as_secs())
+    };
+    // 2031 is written as UTCTime, and 2061 as GeneralizedTime.
+    let tls = Tls::new(&until(2031)).unwrap();
+    assert_eq!(expires(&tls), Some(1_927_843_200));
+    let bad = TlsMaterial {
+        key: "no key".into(),
+        ..until(2045)
+    };
+    assert!(tls.replace(&bad).is_err());
+    assert_eq!(expires(&tls), Some(1_927_843_200));
+    tls.replace(&until(2061)).unwrap();
+    assert_eq!(expires(&tls), Some(2_874_614_400));
 }
 
 #[tokio::test]
