@@ -8,7 +8,7 @@ use crate::condition::{
     fields::{Fields, TIMES},
     json::Json,
     judgment::Judgment,
-    problem::{Code, Problem, Problems, Quoted},
+    problem::{Code, Problem, Problems},
     report::Entry,
     value::Reading,
 };
@@ -271,12 +271,9 @@ impl<'a> Reader<'a> {
     /// Notes what is wrong: the field behind the entry's path, and words whose subject is the key.
     fn fault(&mut self, code: Code, field: &str, words: &str) {
         self.legal = false;
-        let key = Quoted(&self.condition.key);
-        self.problems.add(Problem {
-            code,
-            field: format!("{}[{key}]{field}", self.contract.path()).into(),
-            message: format!("key {key} {words}").into(),
-        });
+        let (path, key) = (self.contract.path(), &self.condition.key);
+        self.problems
+            .add(Problem::of_entry(path, key, field, code, words));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::condition::{
     fields::Fields,
     json::{self, Json},
     name,
-    problem::{Code, Escaped, Problem, Problems, Quoted},
+    problem::{Code, Escaped, Problem, Problems},
     report::{Entry, MAX_UNDECLARED, Report},
 };
 
@@ -211,9 +211,10 @@ impl<'a> Extraction<'a> {
         let bit = 1_u64 << (index % 64);
         if self.seen & bit != 0 {
             entry.legal = false;
-            self.problems.add(problem_of_key(
-                self.contract,
+            self.problems.add(Problem::of_entry(
+                self.contract.path(),
                 &condition.key,
+                "",
                 Code::DuplicateKey,
                 "is there more than once; write it once",
             ));
@@ -300,16 +301,7 @@ fn unknown_key(contract: &Contract, key: &str) -> Problem {
     } else {
         (Code::KeyMalformed, name::ADVICE.to_owned())
     };
-    problem_of_key(contract, key, code, &words)
-}
-
-fn problem_of_key(contract: &Contract, key: &str, code: Code, words: &str) -> Problem {
-    let key = Quoted(key);
-    Problem {
-        code,
-        field: format!("{}[{key}]", contract.path()).into(),
-        message: format!("key {key} {words}").into(),
-    }
+    Problem::of_entry(contract.path(), key, "", code, &words)
 }
 
 /// A key's text; as written where it is none, because half of a surrogate pair stands alone in it.

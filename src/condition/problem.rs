@@ -2,7 +2,7 @@
 //!
 //! A report of a hostile writer may have a problem per key, so they are kept up to [`MAX_PROBLEMS`] and counted beyond.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The most problems that one report names; the rest is counted.
 ///
@@ -22,6 +22,36 @@ pub struct Problem {
     /// A clause for people: the key, what was found, the limit, and what to do. Foreign text in it is cut and escaped.
     pub message: Box<str>,
 }
+
+impl Problem {
+    /// A problem of the entry `key` of what stands at `path`: `field` is the rest of the way to it, and the key is the subject of `words`.
+    pub(super) fn of_entry(path: &str, key: &str, field: &str, code: Code, words: &str) -> Self {
+        let length = path.len() + key.len() + field.len();
+        let shown = Quoted(key);
+        Self {
+            code,
+            field: boxed(
+                length + r#"[""]"#.len(),
+                format_args!("{path}[{shown}]{field}"),
+            ),
+            message: boxed(
+                key.len() + words.len() + r#"key "" "#.len(),
+                format_args!("key {shown} {words}"),
+            ),
+        }
+    }
+}
+
+/// Text that nearly always has so many bytes: a flood of problems is mostly made of asking for memory.
+fn boxed(bytes: usize, text: fmt::Arguments<'_>) -> Box<str> {
+    let mut written = String::with_capacity(bytes.min(MOST_RESERVED));
+    // Writing into a String can't fail.
+    let _ = written.write_fmt(text);
+    written.into()
+}
+
+/// Foreign text is cut, so that it may be longer than what is written of it.
+const MOST_RESERVED: usize = 1024;
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,17 +203,17 @@ fn write_cut(
     text: &str,
     escapes: impl Fn(char) -> bool,
 ) -> fmt::Result {
-    let is_plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'\'');
-    if text.len() <= MAX_SHOWN && text.bytes().all(is_plain) {
+    let is_plain = |char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | '\'');
+    if text.len() <= MAX_SHOWN && text.chars().all(is_plain) {
         // Nearly every key and value.
         return f.write_str(text);
     }
     let mut characters = text.chars();
     for character in characters.by_ref().take(MAX_SHOWN) {
-        if escapes(character) {
+        if !is_plain(character) && escapes(character) {
             write!(f, "{}", character.escape_debug())?;
         } else {
-            write!(f, "{character}")?;
+            f.write_char(character)?;
         }
     }
     if characters.next().is_some() {

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::effects::audit::json::Writer;
 use crate::effects::audit::sink::Sink;
-use crate::effects::effect::Line;
+use crate::effects::effect::{KeyDiff, Line};
 use crate::runtime::clock::Clock;
 use crate::runtime::insist::insist;
 use crate::runtime::metrics::{Bound, Metrics};
@@ -242,9 +242,13 @@ impl Scribe {
 
 /// About what a line costs while it waits.
 fn size(line: &Line) -> usize {
-    let diff: usize = line.diff_keys.iter().map(|key| key.len() + 16).sum();
+    let diff: usize = line
+        .diff_keys
+        .iter()
+        .map(|diff| diff.key.len() + size_of::<KeyDiff>())
+        .sum();
     let texts = [
-        &line.resource,
+        &*line.resource,
         &line.uid,
         &line.resource_version,
         &line.operation,

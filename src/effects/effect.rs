@@ -3,6 +3,7 @@
 //! Effects are at least once. Each is idempotent at its receiver: by trip id, by
 //! incident id, by identity labels, or because the newest simply wins.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -156,17 +157,17 @@ pub struct Line {
     /// The object, as `Kind.group/namespace/name`.
     pub resource: Box<str>,
     /// Its uid.
-    pub uid: Box<str>,
+    pub uid: Arc<str>,
     /// Its resource version.
     pub resource_version: Box<str>,
     /// `Create`, `Update` or `Delete` for maps; the state moved to, or the effect's name, for others.
-    pub operation: Box<str>,
+    pub operation: Cow<'static, str>,
     /// Keys in the map before; map operations only.
     pub keys_before: Option<usize>,
     /// Keys in the map after; map operations only.
     pub keys_after: Option<usize>,
-    /// Keys that differ, bounded: `+key`, `-key`, `~key`.
-    pub diff_keys: Vec<Box<str>>,
+    /// Keys that differ, bounded.
+    pub diff_keys: Vec<KeyDiff>,
     /// How many more keys differ than `diff_keys` holds.
     pub diff_keys_omitted: usize,
     /// `Published`, `Rejected`, `Frozen`, `Unpublished` for maps; `Enforced`, `Observed`
@@ -178,6 +179,15 @@ pub struct Line {
     pub policy: Option<Arc<str>>,
     /// The trip this belongs to.
     pub trip_id: Option<Box<str>>,
+}
+
+/// A key that differs, written as `+key`, `-key` or `~key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDiff {
+    /// Added, removed or changed.
+    pub sign: char,
+    /// The key; an undeclared one is cut and escaped.
+    pub key: Arc<str>,
 }
 
 /// What an audit line records.

@@ -132,7 +132,6 @@ impl Engine {
         let shown_before = || before.map(|object| object.shown());
         self.freeze(kind, &uid, shown_before, &keys);
         let line = operation
-            .as_ref()
             .and_then(|operation| self.audit_map(now, kind, &uid, &report, operation, &keys));
         if let Some(line) = line {
             // What was written comes before what came of it, though its verdict is known only now.
@@ -252,7 +251,7 @@ impl Engine {
         kind: &GroupKind,
         uid: &Arc<str>,
         report: &report::Report,
-        operation: &MapOperation,
+        operation: MapOperation,
         keys: &[Key],
     ) -> Option<Effect> {
         let object = self.kinds.get(kind)?.objects.get(uid)?;
@@ -273,7 +272,7 @@ impl Engine {
             action: Action::Map,
             source: source(operation.seen_by),
             resource: words::resource(kind, &object.namespace, &object.name).into(),
-            uid: (&**uid).into(),
+            uid: Arc::clone(uid),
             resource_version: object.resource_version.clone(),
             operation: if operation.first {
                 "Create".into()
@@ -282,7 +281,7 @@ impl Engine {
             },
             keys_before: Some(operation.diff.keys_before),
             keys_after: Some(operation.diff.keys_after),
-            diff_keys: words::diff_keys(&operation.diff),
+            diff_keys: words::diff_keys(operation.diff.diff_keys),
             diff_keys_omitted: operation.diff.omitted,
             verdict,
             reason: words::problems(report).into(),

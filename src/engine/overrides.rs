@@ -191,7 +191,7 @@ impl OverrideEntry {
         Target {
             namespace: self.meta.namespace.clone(),
             name: self.meta.name.clone(),
-            uid: self.meta.uid.clone(),
+            uid: (&*self.meta.uid).into(),
         }
     }
 
@@ -203,7 +203,7 @@ impl OverrideEntry {
             action: Action::Effect,
             source: "effect",
             resource: format!("CircuitOverride.fusegate.io/{namespace}/{name}").into(),
-            uid: self.meta.uid.clone(),
+            uid: (&*self.meta.uid).into(),
             operation: "RemoveOverride".into(),
             verdict: "Ordered",
             reason: "its time is over".into(),

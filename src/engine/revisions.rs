@@ -35,7 +35,7 @@ impl Engine {
             action: Action::Effect,
             source: "effect",
             resource: format!("CustomResourceDefinition/{}", revision.crd).into(),
-            uid: revision.crd_uid.clone(),
+            uid: (&*revision.crd_uid).into(),
             operation: "RecordRevision".into(),
             verdict: "Ordered",
             reason: format!("the live schema is kept as revision {}", revision.number).into(),

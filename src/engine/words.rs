@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use crate::breaker::circuit::{Cause, StateName, Trip};
 use crate::breaker::config::Test;
 use crate::breaker::sample::Value;
-use crate::condition::diff::{self, Diff};
+use crate::condition::diff::{self, KeyChange};
+use crate::condition::problem::Problem;
 use crate::condition::report::Report;
+use crate::effects::effect::KeyDiff;
 use crate::engine::alert::cause_name;
 use crate::engine::circuit::CircuitEntry;
 use crate::engine::output::Counts;
@@ -16,7 +18,8 @@ use crate::spec::policy::Policy;
 
 /// `Kind.group/namespace/name`.
 pub(crate) fn resource(kind: &GroupKind, namespace: &str, name: &str) -> String {
-    format!("{}.{}/{namespace}/{name}", kind.kind, kind.group)
+    let parts = [&*kind.kind, ".", &kind.group, "/", namespace, "/", name];
+    parts.concat()
 }
 
 pub(crate) fn state(state: StateName) -> &'static str {
@@ -113,26 +116,26 @@ pub(crate) fn description(
     )
 }
 
-/// `+key`, `-key`, `~key`.
-pub(crate) fn diff_keys(diff: &Diff) -> Vec<Box<str>> {
+/// The keys that differ, for the audit line.
+pub(crate) fn diff_keys(changes: Vec<KeyChange>) -> Vec<KeyDiff> {
     let sign = |change| match change {
         diff::Change::Added => '+',
         diff::Change::Removed => '-',
         diff::Change::Changed => '~',
     };
-    let keys = diff.diff_keys.iter();
-    keys.map(|key| {
-        let mut text = String::with_capacity(1 + key.key.len());
-        text.push(sign(key.change));
-        text.push_str(&key.key);
-        text.into()
+    let keys = changes.into_iter();
+    keys.map(|KeyChange { key, change }| KeyDiff {
+        sign: sign(change),
+        key,
     })
     .collect()
 }
 
 /// The problems of a report in one line; empty for a legal one.
 pub(crate) fn problems(report: &Report) -> String {
-    let mut text = String::new();
+    let length = |problem: &Problem| problem.field.len() + problem.message.len() + "; : ".len();
+    let lengths = report.problems.iter().map(length);
+    let mut text = String::with_capacity(lengths.sum());
     for problem in &report.problems {
         let separator = if text.is_empty() { "" } else { "; " };
         // Writing into a String can't fail.

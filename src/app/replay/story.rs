@@ -59,7 +59,7 @@ impl Subject {
         let (_, object) = rest.split_once('/')?;
         Some(Self {
             trip: trip.into(),
-            uid: line.uid.clone(),
+            uid: (&*line.uid).into(),
             namespace: namespace.into(),
             policy: policy.into(),
             object: object.into(),
@@ -68,7 +68,7 @@ impl Subject {
     }
 
     fn is_about(&self, line: &Line) -> bool {
-        line.trip_id.as_deref() == Some(&*self.trip) || line.uid == self.uid
+        line.trip_id.as_deref() == Some(&*self.trip) || *line.uid == *self.uid
     }
 }
 

@@ -114,7 +114,10 @@ fn keys(line: &Line, out: &mut Vec<u8>) {
         if index > 0 {
             out.push(b',');
         }
-        string(each, out);
+        out.push(b'"');
+        escaped(each.sign.encode_utf8(&mut [0; 4]), out);
+        escaped(&each.key, out);
+        out.push(b'"');
     }
     out.push(b']');
     let omitted = Some(line.diff_keys_omitted).filter(|omitted| *omitted > 0);
@@ -130,13 +133,20 @@ fn key(name: &str, out: &mut Vec<u8>) {
 /// A JSON string (RFC 8259, section 7).
 fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        out.extend_from_slice(text.as_bytes());
-    } else {
-        text.chars().for_each(|char| escape(char, out));
-    }
+    escaped(text, out);
     out.push(b'"');
+}
+
+/// What stands between the quotes of a JSON string.
+fn escaped(text: &str, out: &mut Vec<u8>) {
+    let special = |char: char| !matches!(char, ' '..='~') || matches!(char, '"' | '\\');
+    let mut written = 0;
+    for (at, found) in text.match_indices(special) {
+        out.extend_from_slice(text.get(written..at).unwrap_or_default().as_bytes());
+        found.chars().for_each(|char| escape(char, out));
+        written = at + found.len();
+    }
+    out.extend_from_slice(text.get(written..).unwrap_or_default().as_bytes());
 }
 
 fn escape(char: char, out: &mut Vec<u8>) {

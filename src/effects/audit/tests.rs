@@ -9,6 +9,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::effects::effect::Action;
 
+fn differs(sign: char, key: &str) -> KeyDiff {
+    let key = key.into();
+    KeyDiff { sign, key }
+}
+
 #[test]
 fn a_line_has_every_field_under_its_name() {
     let line = Line {
@@ -21,7 +26,7 @@ fn a_line_has_every_field_under_its_name() {
         operation: "Update".into(),
         keys_before: Some(3),
         keys_after: Some(4),
-        diff_keys: vec!["+a".into(), "~b".into()],
+        diff_keys: vec![differs('+', "a"), differs('~', "b")],
         diff_keys_omitted: 2,
         verdict: "Rejected",
         reason: "too many".into(),
@@ -57,7 +62,7 @@ fn no_text_breaks_a_line_or_its_json() {
     for text in [all.as_str(), forged] {
         let line = Line {
             resource: text.into(),
-            diff_keys: vec![text.into()],
+            diff_keys: vec![differs('+', text)],
             ..Line::default()
         };
         let bytes = written(&line);
@@ -66,7 +71,7 @@ fn no_text_breaks_a_line_or_its_json() {
         assert!(!shown.trim_end_matches('\n').contains(breaks));
         assert_eq!(shown.matches('\n').count(), 1);
         assert_eq!(parsed(&line)["resource"], text);
-        assert_eq!(parsed(&line)["diff_keys"][0], text);
+        assert_eq!(parsed(&line)["diff_keys"][0], format!("+{text}"));
     }
 }
 
