@@ -138,15 +138,18 @@ fn string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// What stands between the quotes of a JSON string.
-fn escaped(text: &str, out: &mut Vec<u8>) {
-    let special = |char: char| !matches!(char, ' '..='~') || matches!(char, '"' | '\\');
-    let mut written = 0;
-    for (at, found) in text.match_indices(special) {
-        out.extend_from_slice(text.get(written..at).unwrap_or_default().as_bytes());
-        found.chars().for_each(|char| escape(char, out));
-        written = at + found.len();
+fn escaped(mut text: &str, out: &mut Vec<u8>) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~');
+    loop {
+        // Where it ends, a character begins.
+        let plain = text.bytes().take_while(|byte| is_plain(*byte)).count();
+        let (before, after) = text.split_at_checked(plain).unwrap_or((text, ""));
+        out.extend_from_slice(before.as_bytes());
+        let mut rest = after.chars();
+        let Some(char) = rest.next() else { return };
+        escape(char, out);
+        text = rest.as_str();
     }
-    out.extend_from_slice(text.get(written..).unwrap_or_default().as_bytes());
 }
 
 fn escape(char: char, out: &mut Vec<u8>) {
