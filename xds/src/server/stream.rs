@@ -4,6 +4,8 @@
 //! So a stream without a window is polled too, and ended where it says nothing,
 //! while a slow client is owed what the transport holds for it, a response or two, and the newest state.
 
+mod report;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,7 +30,7 @@ use crate::encode;
 use crate::node::Node;
 use crate::protocol::{Event, Refusal, Rejection, Response};
 use crate::proxies::{Client, Proxy};
-use crate::snapshot::{InterestChange, Snapshot, Topic};
+use crate::snapshot::Snapshot;
 use crate::store::{Store, Wake};
 use crate::sync::AtomicWaker;
 use crate::type_url::TypeUrl;
@@ -221,72 +223,6 @@ impl<C: Core> DiscoveryStream<C> {
         let identity = Arc::new(Identity { proxy, store });
         self.identity = Some(Arc::clone(&identity));
         Ok(identity)
-    }
-
-    /// Tells people that a client asked for what it may not have; the client itself is told by the core.
-    fn note_denied(&self, proxy: &Proxy, interest: &[InterestChange]) {
-        for change in interest {
-            if let InterestChange::Join(Topic::Name(type_url, name)) = change
-                && !proxy.scope.permits(type_url, name)
-            {
-                self.shared.counters.names_denied.inc();
-                let (node, peer) = (&proxy.node.id, &proxy.peer);
-                tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that it may not have");
-            }
-        }
-    }
-
-    /// Keeps the books, shows them, and then tells the observer.
-    fn report(&mut self, proxy: &Proxy, events: &[Event]) {
-        if events.is_empty() {
-            return;
-        }
-        let now = Instant::now().into_std();
-        proxy.note(|book| {
-            for event in events {
-                if let Event::Subscribed(type_url) = event {
-                    let (wildcard, names) = Core::subscription(&self.core, type_url);
-                    book.subscribed(type_url, wildcard, &names);
-                }
-                book.answered(event, now);
-            }
-        });
-        let observer = &self.shared.observer;
-        for event in events {
-            match event {
-                Event::Subscribed(type_url) => observer.subscribed(proxy, type_url),
-                Event::Acked(response) => {
-                    self.shared.counters.acks.inc();
-                    observer.acked(proxy, response);
-                }
-                Event::Nacked(response, rejection) => {
-                    self.shared.counters.nacks.inc();
-                    let (node, version) = (&proxy.node.id, response.version);
-                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused");
-                    observer.nacked(proxy, response, rejection);
-                }
-                Event::Doubted(response, rejection) => {
-                    self.shared.counters.nacks.inc();
-                    let (node, version) = (&proxy.node.id, response.version);
-                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused for what was refused before");
-                    observer.doubted(proxy, response, rejection);
-                }
-                Event::Isolated(isolated) => {
-                    self.shared.counters.isolated.inc();
-                    let (node, type_url) = (&proxy.node.id, &isolated.type_url);
-                    let (name, part) = (&isolated.name, isolated.part.as_deref());
-                    let reason = isolated.rejection.beginning();
-                    tracing::warn!(node, %type_url, name = &**name, part, reason, "xDS client was found to refuse this; the rest is delivered");
-                    observer.isolated(proxy, isolated);
-                }
-                Event::Unresolved(type_url, names, rejection) => {
-                    self.shared.counters.unresolved.inc();
-                    let (node, reason) = (&proxy.node.id, rejection.beginning());
-                    tracing::warn!(node, %type_url, names = names.len(), reason, "it was not found what the xDS client refuses; all of it stays parked");
-                    observer.unresolved(proxy, type_url, names, rejection);
-                }
-            }
-        }
     }
 
     /// What is due, as long as the pace allows it; else until when it has to wait.
