@@ -89,9 +89,16 @@ impl Change {
 
 /// What happened between the report of which something was kept and the next one; `None` when nothing did.
 ///
-/// Of a new object nothing is kept, which is the default; a deleted object's report is [`Report::absent`].
+/// What was kept comes with the contract by which it was read; of a new object nothing is, and a deleted object's report is [`Report::absent`].
 /// After an edit of the contract's keys, keys can't be compared one by one: a difference is then counted, not named.
-pub fn diff(contract: &Contract, before: &Kept, after: &Report) -> Option<Diff> {
+pub fn diff(
+    contract: &Contract,
+    before: Option<(&Contract, &Kept)>,
+    after: &Report,
+) -> Option<Diff> {
+    let nothing = Kept::default();
+    let is_same = before.is_none_or(|(read_by, _)| read_by.shape() == contract.shape());
+    let before = before.map_or(&nothing, |(_, kept)| kept);
     if before.content == after.content && before.keys() == after.keys {
         return None;
     }
@@ -106,8 +113,7 @@ pub fn diff(contract: &Contract, before: &Kept, after: &Report) -> Option<Diff> 
         diff_keys: Vec::new(),
         omitted: 0,
     };
-    let is_comparable = before.keys() == 0 || before.shape == contract.shape();
-    if is_comparable {
+    if is_same || before.keys() == 0 {
         diff.compare_declared(contract, before, after);
         diff.compare_undeclared(before, after);
     } else {

@@ -2,10 +2,10 @@
 //! again by rules that come later, and to publish it.
 //!
 //! There is one for each object that is watched, so every byte of it counts: 40 for each declared
-//! key, and 64. What names a problem isn't kept, nor in which unit a number was written.
+//! key, and 40. What names a problem isn't kept, nor in which unit a number was written.
+//! Nor is by which contract it was read, and whether it was legal: whoever keeps it has room for that.
 
 use crate::condition::{
-    contract::Contract,
     report::{Entry, Report},
     value::{Reading, Value},
 };
@@ -13,14 +13,11 @@ use crate::condition::{
 /// What is kept of a report; by default, that of an object which has never reported.
 #[derive(Debug, Default, PartialEq)]
 pub struct Kept {
-    /// Which keys the entries belong to; a contract may have been edited in between.
-    pub(super) shape: u64,
     /// See [`Report::content`].
     pub content: u64,
     pub(super) undeclared_content: u64,
     keys: u32,
     undeclared_keys: u32,
-    is_illegal: bool,
     /// In the contract's order; empty when none of them is there.
     entries: Box<[KeptEntry]>,
 }
@@ -59,15 +56,13 @@ const NO_TIME: i64 = i64::MIN;
 
 impl Kept {
     /// What to keep of a report.
-    pub fn of(contract: &Contract, report: &Report) -> Self {
+    pub fn of(report: &Report) -> Self {
         let is_empty = report.entries.iter().all(|entry| entry.content == 0);
         Self {
-            shape: contract.shape(),
             content: report.content,
             undeclared_content: report.undeclared_content,
             keys: narrow(report.keys),
             undeclared_keys: narrow(report.undeclared_keys),
-            is_illegal: !report.is_legal(),
             entries: if is_empty {
                 Box::default()
             } else {
@@ -84,11 +79,6 @@ impl Kept {
     /// How many of them were undeclared.
     pub(super) fn undeclared_keys(&self) -> usize {
         self.undeclared_keys as usize
-    }
-
-    /// Whether the report could be published.
-    pub fn is_legal(&self) -> bool {
-        !self.is_illegal
     }
 
     /// What the declared conditions said, in the contract's order; nothing when none was there.
@@ -138,6 +128,6 @@ mod tests {
     #[test]
     fn a_key_is_kept_in_forty_bytes() {
         assert_eq!(size_of::<KeptEntry>(), 40);
-        assert_eq!(size_of::<Kept>(), 56);
+        assert_eq!(size_of::<Kept>(), 40);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct ObjectEntry {
     pub(crate) epoch: u32,
     /// Read by a contract that has been edited since: no evidence until the source tells it again.
     pub(crate) outdated: bool,
+    /// Whether the last report is.
+    legal: bool,
     labels: Labels,
     /// What the last report is read by.
     compiled: Arc<Compiled>,
@@ -78,7 +80,7 @@ impl ObjectEntry {
 
     /// What the last legal report said.
     pub(super) fn legal_values(&self) -> Values {
-        if self.kept.is_legal() {
+        if self.legal {
             publishable(&self.kept, &self.compiled)
         } else {
             let legal = self.held.as_ref().and_then(|held| held.legal.clone());
@@ -95,7 +97,7 @@ impl ObjectEntry {
         Report {
             readings: readings.collect(),
             legality: Legality {
-                legal: self.kept.is_legal(),
+                legal: self.legal,
                 id: ObservationId(self.kept.content),
             },
         }
@@ -151,8 +153,7 @@ impl Engine {
     ) -> (Option<ObjectEntry>, Option<MapOperation>) {
         let entry = self.kinds.entry(kind.clone()).or_default();
         let before = entry.objects.get(&identity.uid);
-        let nothing = Kept::default();
-        let known = before.map_or(&nothing, |before| &before.kept);
+        let known = before.map(|before| (&before.compiled.contract, &before.kept));
         let diff = diff::diff(&compiled.contract, known, report);
         let operation = diff.map(|diff| MapOperation {
             first: before.is_none(),
@@ -168,7 +169,8 @@ impl Engine {
             epoch: entry.epoch,
             outdated: false,
             labels,
-            kept: Kept::of(&compiled.contract, report),
+            legal: report.is_legal(),
+            kept: Kept::of(report),
             compiled,
             held: Held::new(
                 before
@@ -345,5 +347,15 @@ fn published(said: &Said) -> Option<RuntimeValue> {
             .filter(|number| number.is_finite())
             .map(RuntimeValue::Number),
         Said::Missing | Said::NotANumber | Said::Unjudgeable => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ObjectEntry;
+
+    #[test]
+    fn what_is_kept_of_an_object_beside_its_keys_fits_a_size_that_allocators_have() {
+        assert_eq!(size_of::<ObjectEntry>(), 128);
     }
 }
