@@ -64,13 +64,8 @@ impl Delta {
             self.mux.stop_warming();
         }
         let bisect = self.mux.bisect();
-        let refused = Request {
-            nonce: response.nonce.to_string(),
-            rejection: Some(rejection),
-            ..Request::new(response.type_url.clone())
-        };
         let subscription = self.mux.find(&response.type_url)?;
-        subscription.settle(&refused, &bisect)
+        subscription.reject(response.nonce, rejection, &bisect)
     }
 
     /// A stream on which refused changes are bisected as `bisect` says.
@@ -92,7 +87,7 @@ impl Delta {
 
     /// How far the client is with each type.
     ///
-    /// `snapshot` is the one that [`next`](Self::next) was asked with last; types of which nothing is known yet are left out.
+    /// `snapshot` is the one that [`next`](Self::next) was asked with last; where nothing is known of a type yet, the numbers are 0.
     pub fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.mux.standing(snapshot)
     }

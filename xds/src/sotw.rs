@@ -100,7 +100,7 @@ impl Sotw {
 
     /// How far the client is with each type.
     ///
-    /// `snapshot` is the one that [`next`](Self::next) was asked with last; types of which nothing is known yet are left out.
+    /// `snapshot` is the one that [`next`](Self::next) was asked with last; where nothing is known of a type yet, the numbers are 0.
     pub fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.mux.standing(snapshot)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::request::Request;
 use crate::bisect::Bisect;
 use crate::name;
-use crate::protocol::{self, Ask, Due, Event, Ledger, Response, Selection};
+use crate::protocol::{self, Ask, Due, Event, Ledger, Nonce, Rejection, Response, Selection};
 use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
@@ -36,25 +36,37 @@ impl Subscription {
     ///
     /// A stale nonce settles nothing, but the rest of the request holds (rule 11).
     pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
-        let answers = |sent: &Sent| sent.response.nonce.matches(&request.nonce);
-        let position = self.unanswered.iter().position(answers)?;
-        let sent = self.take_unanswered(position)?;
-        match &request.rejection {
-            None => {
-                self.ledger.take(&sent.response, &sent.keys, bisect, false);
-                Some(Event::Acked(sent.response))
-            }
-            Some(rejection) => {
-                let (response, keys) = (&sent.response, &sent.keys);
-                let doubtful = self.ledger.doubts(response, keys);
-                self.ledger.refuse(response, keys, rejection, bisect, false);
-                Some(Event::refused(sent.response, rejection.clone(), doubtful))
-            }
-        }
+        let sent = self.take_unanswered(|nonce| nonce.matches(&request.nonce))?;
+        let Some(rejection) = &request.rejection else {
+            self.ledger.take(&sent.response, &sent.keys, bisect, false);
+            return Some(Event::Acked(sent.response));
+        };
+        let doubtful = self.ledger.doubts(&sent.response, &sent.keys);
+        self.refuse(&sent, rejection, bisect);
+        Some(Event::refused(sent.response, rejection.clone(), doubtful))
     }
 
-    /// The response at this position, which is answered now; all that was sent up to it is answered once those before it are, too.
-    fn take_unanswered(&mut self, position: usize) -> Option<Sent> {
+    /// Settles the response of this nonce as refused because it could not be sent; the client knows nothing of it.
+    pub(super) fn reject(
+        &mut self,
+        nonce: Nonce,
+        rejection: Rejection,
+        bisect: &Bisect,
+    ) -> Option<Event> {
+        let sent = self.take_unanswered(|sent| sent == nonce)?;
+        self.refuse(&sent, &rejection, bisect);
+        Some(Event::Nacked(sent.response, rejection))
+    }
+
+    fn refuse(&mut self, sent: &Sent, rejection: &Rejection, bisect: &Bisect) {
+        self.ledger
+            .refuse(&sent.response, &sent.keys, rejection, bisect, false);
+    }
+
+    /// The response whose nonce is meant, which is answered now; all that was sent up to it is answered once those before it are, too.
+    fn take_unanswered(&mut self, is_meant: impl Fn(Nonce) -> bool) -> Option<Sent> {
+        let mut nonces = self.unanswered.iter().map(|sent| sent.response.nonce);
+        let position = nonces.position(is_meant)?;
         let sent = self.unanswered.remove(position)?;
         let before = position.checked_sub(1);
         match before.and_then(|before| self.unanswered.get_mut(before)) {

@@ -46,7 +46,8 @@ pub(crate) trait Subscription: Default {
     fn answered(&self) -> u64;
 
     /// Whether something is owed that may not go, because it would have to be complete and part of it is withheld.
-    fn is_withheld(&self) -> bool {
+    fn is_withheld(&self, collection: &Collection) -> bool {
+        let _ = collection;
         false
     }
 
@@ -210,7 +211,9 @@ impl<S: Subscription> Mux<S> {
     /// Whether no type has anything to say, nor waits for its turn: so it is most times that this is asked.
     fn is_idle(&self, snapshot: &Snapshot) -> bool {
         let mut all = self.subscriptions.iter();
+        // What is warming is settled in a pass.
         self.held_since.is_none()
+            && self.warming.is_empty()
             && all.all(|(type_url, subscription)| subscription.is_idle(snapshot.contents(type_url)))
     }
 

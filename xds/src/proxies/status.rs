@@ -167,6 +167,7 @@ impl Book {
             match all.find(|known| known.type_url == new.type_url) {
                 Some(known) if new.is_news_after(known) => *known = new,
                 Some(_) => continue,
+                None if new.is_unknown() => continue,
                 None => self.standing.push(new),
             }
             news = true;

@@ -34,8 +34,8 @@ pub(super) struct Subscription {
     named: bool,
     /// A complete response must go even if the client has all of it: a name was added to the subscription.
     full_due: bool,
-    /// A complete response was due when that was last asked, and part of it is withheld.
-    withheld: bool,
+    /// The publication of the type of which a complete response could not be given, because part of it is withheld.
+    withheld: Option<u64>,
     started: bool,
 }
 
@@ -59,7 +59,7 @@ impl Subscription {
     /// Settles the outstanding response (rules 7, 8).
     pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
         if let Some(rejection) = &request.rejection {
-            return self.refuse(rejection.clone(), bisect);
+            return self.refuse(rejection.clone(), bisect, true);
         }
         let (response, keys) = self.take_outstanding()?;
         let complete = response.type_url.is_full_state();
@@ -69,7 +69,7 @@ impl Subscription {
 
     /// Settles the outstanding response as refused because it could not be sent; the client knows nothing of it.
     pub(super) fn reject(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
-        let refused = self.refuse(rejection, bisect);
+        let refused = self.refuse(rejection, bisect, false);
         if refused.is_some() {
             self.last = self.before;
         }
@@ -83,10 +83,11 @@ impl Subscription {
         Some((sent.response, sent.keys))
     }
 
-    fn refuse(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
+    /// Settles the outstanding response as refused, be it by the client or for it.
+    fn refuse(&mut self, rejection: Rejection, bisect: &Bisect, by_client: bool) -> Option<Event> {
         let (response, keys) = self.take_outstanding()?;
         let complete = response.type_url.is_full_state();
-        let doubtful = self.ledger.doubts(&response, &keys);
+        let doubtful = by_client && self.ledger.doubts(&response, &keys);
         self.ledger
             .refuse(&response, &keys, &rejection, bisect, complete);
         Some(Event::refused(response, rejection, doubtful))
@@ -159,8 +160,10 @@ impl Subscription {
 
     /// Everything, if anything of it changed (rule 16).
     fn complete(&mut self, ask: &Ask<'_>) -> Option<Answered> {
-        self.withheld = !self.ledger.may_be_complete(ask.collection);
-        if self.withheld {
+        let sequence = ask.collection.sequence();
+        let withheld = !self.ledger.may_be_complete(ask.collection);
+        self.withheld = withheld.then_some(sequence);
+        if withheld {
             return None;
         }
         let mut selection = self.ledger.select(demand(ask, usize::MAX));
@@ -186,7 +189,7 @@ impl Subscription {
             selection = self.ledger.select(demand(ask, usize::MAX));
         }
         let resources = self.everything(ask.view());
-        self.withheld = resources.is_none();
+        self.withheld = resources.is_none().then_some(sequence);
         let resources = resources?;
         self.full_due = false;
         let changed = Due::with_references(&selection.resources);
@@ -361,8 +364,8 @@ impl protocol::Subscription for Subscription {
         self.answered
     }
 
-    fn is_withheld(&self) -> bool {
-        self.withheld && self.outstanding.is_none()
+    fn is_withheld(&self, collection: &Collection) -> bool {
+        self.outstanding.is_none() && self.withheld == Some(collection.sequence())
     }
 
     fn awaits_answer_for(&self, key: &str) -> bool {

@@ -121,6 +121,20 @@ fn rule_31_a_route_does_not_wait_for_endpoints_of_other_clusters() {
 }
 
 #[test]
+fn rule_31_a_route_does_not_wait_for_endpoints_that_were_taken_and_are_asked_for_no_more() {
+    let mut mesh = Mesh::new();
+    mesh.publish(Update::new().put(cluster("one", "2")));
+    while mesh.next().is_some() {}
+    let request = Request {
+        unsubscribe: vec![Arc::from("one")],
+        ..Request::new(TypeUrl::ENDPOINT)
+    };
+    mesh.core.request(&request).unwrap();
+    mesh.publish(Update::new().put(resource(&TypeUrl::ROUTE, "route", "other")));
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
 fn rule_31_a_route_does_not_wait_for_clusters_that_were_refused() {
     let mut mesh = Mesh::new();
     mesh.move_over();

@@ -30,6 +30,11 @@ impl Standing {
         self.refusing.iter().filter(certain)
     }
 
+    /// Whether nothing is known yet: the client was not sent all there is, nor is anything in the way of that.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.caught_up.max(self.withheld) == 0
+    }
+
     /// Whether it says more than `known`, which was so before.
     pub(crate) fn is_news_after(&self, known: &Self) -> bool {
         known.caught_up < self.caught_up
@@ -40,14 +45,15 @@ impl Standing {
 }
 
 impl<S: Subscription> Mux<S> {
-    /// How far the client is with each type; types of which that is not known are left out.
+    /// How far the client is with each type.
     pub(crate) fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
-        let standing = self
-            .subscriptions
+        self.subscriptions
             .iter()
             .map(move |(type_url, subscription)| {
                 let collection = snapshot.contents(type_url);
-                let withheld = subscription.is_withheld().then(|| snapshot.sequence());
+                let withheld = subscription
+                    .is_withheld(collection)
+                    .then(|| snapshot.sequence());
                 let rests = !subscription.awaits_answer() && subscription.has_sent_all(collection);
                 Standing {
                     type_url: type_url.clone(),
@@ -60,7 +66,6 @@ impl<S: Subscription> Mux<S> {
                     doubtful: subscription.ledger().doubtful(),
                     withheld: withheld.unwrap_or(0),
                 }
-            });
-        standing.filter(|one| one.caught_up.max(one.withheld) > 0)
+            })
     }
 }

@@ -94,7 +94,8 @@ impl Sides {
                 ballot.refuse(&proxy.node.id, &words.unwrap_or_default());
             }
             ballot.enter(&proxy.node.id, type_url, proxy.stream, |before| {
-                let standing = self.standing(&ballot.tried, type_url, names, proxy);
+                let taken = before == Some(true);
+                let standing = self.standing(&ballot.tried, type_url, names, proxy, taken);
                 // One that is ending leaves what it was interested in first: what was noted before holds.
                 if proxy.is_gone() { before } else { standing }
             });
@@ -125,20 +126,23 @@ impl Sides {
     }
 
     /// Whether one stream has caught up with a wave on one type; `None` if it does not concern it.
+    ///
+    /// What it has `taken` is in no doubt for what came over it since.
     fn standing(
         &self,
         tried: &Snapshot,
         type_url: &TypeUrl,
         names: &Names,
         proxy: &Proxy,
+        taken: bool,
     ) -> Option<bool> {
         let interest = self.canaries.interest();
         let wants = |topic: Topic| interest.includes(&topic, proxy.stream);
         let since = tried.sequence();
         let standing = proxy.standing(type_url);
         let standing = standing.as_ref();
-        let caught_up =
-            standing.is_some_and(|one| one.caught_up >= since && !is_doubtful(one, names));
+        let caught_up = standing
+            .is_some_and(|one| one.caught_up >= since && (taken || !is_doubtful(one, names)));
         // It is sent nothing of what is tried before the rest may go as well.
         if !caught_up && standing.is_some_and(|one| one.withheld >= since) {
             return None;

@@ -11,7 +11,7 @@ impl Client {
         let snapshot = self.store.snapshot();
         let mut standing = self.core.standing(&snapshot);
         let of_type = standing.find(|one| one.type_url == self.type_url);
-        of_type.map(|one| one.caught_up)
+        of_type.map(|one| one.caught_up).filter(|at| *at > 0)
     }
 }
 

@@ -6,7 +6,7 @@ use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
 
 use super::{Fleet, Stream, delta_request, end, halves, layer, named, refused, sotw_request};
-use crate::protocol::testing::resource;
+use crate::protocol::testing::{self, resource};
 use crate::store::Update;
 use crate::type_url::TypeUrl;
 use crate::wave::{Canaries, Cause, WavePlan};
@@ -221,4 +221,80 @@ async fn nor_is_one_that_gets_none_any_more_until_it_does() {
     assert!(!wave.is_finished());
     canary.take().await;
     assert_eq!(end(wave).await.cause, Cause::Quorum);
+}
+
+/// The first request for a type.
+fn asking(type_url: &TypeUrl, names: &[&str]) -> DiscoveryRequest {
+    DiscoveryRequest {
+        type_url: type_url.as_str().into(),
+        ..sotw_request(names)
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_about_to_get_it_is_waited_for_whatever_was_withheld_before() {
+    let fleet = Fleet::start(halves(LONG)).await;
+    let withheld = Update::new().withhold(TypeUrl::LISTENER, "l");
+    fleet.urgently(cluster("a", "1").then(withheld)).await;
+    let mut canary = Sotw::connect(&fleet, fleet.node(true), clusters()).await;
+    canary.next().await;
+    canary.take().await;
+    canary.stream.send(asking(&TypeUrl::LISTENER, &[])).await;
+    let proxies = fleet.running.server.proxies();
+    let withheld = || {
+        let standing = proxies.list().first()?.standing(&TypeUrl::LISTENER)?;
+        Some(standing.withheld)
+    };
+    fleet.running.eventually(|_| withheld() > Some(0)).await;
+    let tried = Update::new()
+        .put(resource(&TypeUrl::LISTENER, "l", "1"))
+        .put(testing::cluster("b", "1"))
+        .put(resource(&TypeUrl::ENDPOINT, "b", "1"));
+    let wave = fleet.publish(tried);
+    canary.next().await;
+    canary.take().await;
+    let mut endpoints = asking(&TypeUrl::ENDPOINT, &["b"]);
+    canary.stream.send(endpoints.clone()).await;
+    endpoints.response_nonce = canary.next().await.nonce;
+    canary.stream.send(endpoints).await;
+    assert_eq!(canary.next().await.type_url, TypeUrl::LISTENER.as_str());
+    canary.request.type_url = TypeUrl::LISTENER.as_str().into();
+    canary.refuse().await;
+    assert_eq!(end(wave).await.cause, Cause::Refused);
+}
+
+#[tokio::test]
+async fn one_that_has_answered_nothing_is_waited_for_once_nothing_is_withheld_from_it() {
+    let fleet = Fleet::start(pair()).await;
+    let withheld = Update::new().withhold(TypeUrl::CLUSTER, "b");
+    fleet.urgently(cluster("a", "1").then(withheld)).await;
+    let mut one = Sotw::connect(&fleet, named("one"), pair_of_clusters()).await;
+    let request = delta_request(&["shop"]);
+    let mut two = fleet.subscriber(named("two"), request).await;
+    let nothing = two.stream.receive().await.unwrap();
+    two.answer(&nothing, None).await;
+    let proxies = fleet.running.server.proxies();
+    fleet.running.eventually(|_| proxies.len() == 2).await;
+    let wave = fleet.publish(cluster("a", "2").then(layer("shop", 1.0)));
+    let response = two.next("shop", 1.0).await;
+    let withheld = || {
+        let all = proxies.list().into_iter();
+        let standing = all.filter_map(|proxy| proxy.standing(&TypeUrl::CLUSTER));
+        standing.map(|one| one.withheld).max()
+    };
+    fleet.running.eventually(|_| withheld() == Some(2)).await;
+    fleet.urgently(cluster("b", "1")).await;
+    assert_eq!(one.next().await.resources.len(), 2);
+    two.answer(&response, None).await;
+    let taken = || {
+        let mut all = proxies.list().into_iter();
+        all.any(|proxy| proxy.caught_up(&TypeUrl::RUNTIME) >= 2)
+    };
+    fleet.running.eventually(|_| taken()).await;
+    // What comes second is taken up once the wave was judged with the first.
+    for value in [1.0, 2.0] {
+        fleet.urgently(layer("other", value)).await;
+    }
+    one.refuse().await;
+    assert_eq!(end(wave).await.cause, Cause::Refused);
 }
