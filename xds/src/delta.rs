@@ -11,7 +11,9 @@ use std::time::Duration;
 pub use request::Request;
 
 use crate::bisect::Bisect;
-use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope, Standing};
+use crate::protocol::{
+    Event, Floor, Limits, Mux, Refusal, Rejection, Response, Scope, Stance, Standing, Word,
+};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
 use subscription::Subscription;
@@ -90,6 +92,21 @@ impl Delta {
     /// `snapshot` is the one that [`next`](Self::next) was asked with last; where nothing is known of a type yet, the numbers are 0.
     pub fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.mux.standing(snapshot)
+    }
+
+    /// From now on, what shares its fate goes as `floor` permits.
+    pub(crate) fn have(&mut self, floor: Floor) {
+        self.mux.have(floor);
+    }
+
+    /// How the stream is with what shares its fate.
+    pub(crate) fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
+        self.mux.stance(snapshot, now)
+    }
+
+    /// Heeds what was found out on another stream of the client.
+    pub(crate) fn hear(&mut self, word: Word) {
+        self.mux.hear(word);
     }
 
     /// When to ask for the next response even if nothing happens until then; `None` if never.

@@ -1,5 +1,6 @@
 //! What the two protocol variants share: limits, refusals, responses, and what a stream reports.
 
+mod fate;
 mod ledger;
 mod limits;
 mod mux;
@@ -14,6 +15,7 @@ pub use limits::{Limits, Refusal};
 pub use response::{Event, Isolated, Nonce, Rejection, Response};
 pub use scope::Scope;
 
+pub(crate) use fate::{Fate, Floor, Stance, Word};
 pub(crate) use ledger::{Demand, Ledger, Selection};
 pub use mux::Standing;
 pub(crate) use mux::{Ask, Due, Mux, Subscription};

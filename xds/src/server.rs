@@ -5,6 +5,7 @@
 mod admission;
 mod assign;
 mod bell;
+mod bond;
 mod codec;
 mod config;
 mod connection;

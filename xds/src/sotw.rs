@@ -12,7 +12,8 @@ pub use request::Request;
 
 use crate::bisect::Bisect;
 use crate::protocol::{
-    Event, Limits, Mux, Refusal, Rejection, Response, Scope, Standing, Subscription as _,
+    Event, Floor, Limits, Mux, Refusal, Rejection, Response, Scope, Stance, Standing,
+    Subscription as _, Word,
 };
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
@@ -103,6 +104,21 @@ impl Sotw {
     /// `snapshot` is the one that [`next`](Self::next) was asked with last; where nothing is known of a type yet, the numbers are 0.
     pub fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
         self.mux.standing(snapshot)
+    }
+
+    /// From now on, what shares its fate goes as `floor` permits.
+    pub(crate) fn have(&mut self, floor: Floor) {
+        self.mux.have(floor);
+    }
+
+    /// How the stream is with what shares its fate.
+    pub(crate) fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
+        self.mux.stance(snapshot, now)
+    }
+
+    /// Heeds what was found out on another stream of the client.
+    pub(crate) fn hear(&mut self, word: Word) {
+        self.mux.hear(word);
     }
 
     /// When to ask for the next response even if nothing happens until then; `None` if never.

@@ -4,6 +4,7 @@
 //! what is referred to goes first (rule 31), is removed last (rule 32), and follows a change of what refers to it (rule 33).
 
 mod ask;
+mod fate;
 mod standing;
 
 pub(crate) use ask::{Ask, Due};
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fate::Floor;
 use super::ledger::Ledger;
 use super::limits::{Limits, Refusal};
 use super::quota::Quota;
@@ -72,6 +74,7 @@ pub(crate) struct Mux<S> {
     quota: Quota,
     scope: Scope,
     bisect: Arc<Bisect>,
+    floor: Floor,
     nonce: Nonce,
     interest: Vec<InterestChange>,
     ttl: bool,
@@ -90,6 +93,7 @@ impl<S: Subscription> Mux<S> {
             quota: Quota::new(limits),
             scope: Scope::everything(),
             bisect: Arc::default(),
+            floor: Floor::Open,
             nonce: Nonce::default(),
             interest: Vec::new(),
             ttl: false,
@@ -235,6 +239,9 @@ impl<S: Subscription> Mux<S> {
             let collection = snapshot.contents(type_url);
             if !clusters_are_ready && type_url.may_refer_to(&TypeUrl::CLUSTER) {
                 held |= subscription.ledger().is_due(collection);
+                continue;
+            }
+            if !self.floor.permits(subscription.awaits_answer()) && type_url.shares_fate() {
                 continue;
             }
             let referred = behind

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::bond::Fates;
 use super::incoming::handshake;
 use super::rarely::Rarely;
 use super::service::Discovery;
@@ -31,6 +32,8 @@ pub(super) struct Link {
     pub(super) used: AtomicBool,
     /// How many more of its streams may be on the way to their first response.
     pub(super) door: Arc<Semaphore>,
+    /// What its streams are to know of each other.
+    pub(super) fates: Fates,
 }
 
 /// Why a connection is to end before the client ends it.
@@ -56,6 +59,7 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
         shutdown,
         used: AtomicBool::new(false),
         door: Arc::new(Semaphore::new(config.opening_streams_per_connection.max(1))),
+        fates: Fates::default(),
     });
     let service = Discovery::new(Arc::clone(&shared), Arc::clone(&link));
     let mut builder = http2::Builder::new(TokioExecutor::new());

@@ -13,7 +13,9 @@ use crate::delta::{self, Delta};
 use crate::encode;
 use crate::name::canonical;
 use crate::node::Node;
-use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope, Standing};
+use crate::protocol::{
+    Event, Floor, Limits, Refusal, Rejection, Response, Scope, Stance, Standing, Word,
+};
 use crate::snapshot::{InterestChange, Snapshot, Topic};
 use crate::sotw::{self, Sotw};
 use crate::type_url::TypeUrl;
@@ -40,6 +42,12 @@ pub(super) trait Core: Send + Unpin + 'static {
     /// The response that was due last can't be sent.
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
+    /// What shares its fate is to go as `floor` permits.
+    fn have(&mut self, floor: Floor);
+    /// How it is with what shares its fate.
+    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance;
+    /// Something was found out on another stream of the client.
+    fn hear(&mut self, word: Word);
     /// How far the client is with each type.
     fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing>;
     fn interest(&mut self) -> Vec<InterestChange>;
@@ -109,6 +117,18 @@ impl Core for Sotw {
 
     fn wake_at(&self) -> Option<Duration> {
         self.wake_at()
+    }
+
+    fn have(&mut self, floor: Floor) {
+        self.have(floor);
+    }
+
+    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
+        self.stance(snapshot, now)
+    }
+
+    fn hear(&mut self, word: Word) {
+        self.hear(word);
     }
 
     fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
@@ -183,6 +203,18 @@ impl Core for Delta {
 
     fn wake_at(&self) -> Option<Duration> {
         self.wake_at()
+    }
+
+    fn have(&mut self, floor: Floor) {
+        self.have(floor);
+    }
+
+    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
+        self.stance(snapshot, now)
+    }
+
+    fn hear(&mut self, word: Word) {
+        self.hear(word);
     }
 
     fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {

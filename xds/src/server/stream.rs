@@ -4,6 +4,7 @@
 //! So a stream without a window is polled too, and ended where it says nothing,
 //! while a slow client is owed what the transport holds for it, a response or two, and the newest state.
 
+mod fate;
 mod report;
 
 use std::pin::Pin;
@@ -21,6 +22,7 @@ use tonic::{Code, Status, Streaming};
 use super::admission::{Place, Turn};
 use super::assign::Assignment;
 use super::bell::{Bell, Part};
+use super::bond::Bond;
 use super::connection::Link;
 use super::core::Core;
 use super::pace::Pace;
@@ -52,6 +54,8 @@ pub(super) struct DiscoveryStream<C: Core> {
     for_requests: Waker,
     /// Who it is and where its resources are, once it has said so.
     identity: Option<Arc<Identity>>,
+    /// Set once it carries what shares its fate with the client's other streams.
+    bond: Option<Box<Bond>>,
     opened: Instant,
     pace: Pace,
     /// A subscription has changed, and is answered without regard to the pace.
@@ -107,6 +111,7 @@ impl<C: Core> DiscoveryStream<C> {
             for_requests: bell.waker(Part::Requests),
             bell,
             identity: None,
+            bond: None,
             opened: Instant::now(),
             pace: Pace::new(shared.config.debounce),
             urgent: false,
@@ -174,6 +179,7 @@ impl<C: Core> DiscoveryStream<C> {
                 Event::Acked(_) | Event::Nacked(..) | Event::Doubted(..)
             )
         });
+        self.note_fate(proxy, &events);
         self.report(proxy, &events);
         if let Some((type_url, held)) = held {
             proxy.note(|book| book.held(&type_url, &held));
@@ -232,6 +238,7 @@ impl<C: Core> DiscoveryStream<C> {
         };
         let Identity { proxy, store } = &*identity;
         let snapshot = store.look();
+        self.heed(&snapshot);
         if self.is_at_rest(&snapshot) {
             return Ok(None);
         }
@@ -252,6 +259,7 @@ impl<C: Core> DiscoveryStream<C> {
             self.report(proxy, &news);
             self.pace.sent(now);
             self.shared.counters.responses.inc();
+            self.spoke(&snapshot, Some(&response), now);
             if self.answered {
                 self.note_standing(proxy, &snapshot);
             }
@@ -261,9 +269,11 @@ impl<C: Core> DiscoveryStream<C> {
         let news = self.core.news();
         self.report(proxy, &news);
         self.note_standing(proxy, &snapshot);
+        self.spoke(&snapshot, None, now);
+        let wake_at = Core::wake_at(&self.core).into_iter();
         self.rest = Some(Rest {
             sequence: snapshot.sequence(),
-            until: Core::wake_at(&self.core),
+            until: wake_at.chain(self.others_until()).min(),
         });
         Ok(None)
     }
@@ -297,6 +307,7 @@ impl<C: Core> DiscoveryStream<C> {
         let code = Code::ResourceExhausted as i32;
         let mut events = Vec::from_iter(self.core.reject(response, Rejection { code, message }));
         events.extend(self.core.news());
+        self.note_fate(proxy, &events);
         self.report(proxy, &events);
     }
 

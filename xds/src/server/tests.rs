@@ -2,6 +2,7 @@
 
 mod closed;
 mod encrypted;
+mod fate;
 mod flow;
 mod rest;
 mod soak;

@@ -145,6 +145,11 @@ impl Ledger {
             || !self.due.is_empty()
     }
 
+    /// Whether there may be something to say, be it a heartbeat.
+    pub(crate) fn may_say(&self, collection: &Collection, now: Duration) -> bool {
+        self.is_due(collection) || !self.heartbeats.due(now).is_empty()
+    }
+
     /// Whether nothing is due, nothing waits, and no time brings anything.
     pub(crate) fn is_idle(&self, collection: &Collection) -> bool {
         !self.is_due(collection) && !self.holds_back() && self.heartbeats.is_empty()

@@ -21,8 +21,12 @@ pub(super) struct Restoration {
     waiting: VecDeque<(Arc<str>, Resource)>,
     /// The response under way.
     sent: Option<Nonce>,
+    /// All was given back and refused, so that what is bad is not to be found here.
+    helpless: bool,
     /// It has taken nothing since it refused something, and was given back nothing.
     refusing: bool,
+    /// What was refused first, one of which is bad unless that came on another stream.
+    first: BTreeSet<Arc<str>>,
     /// What was refused meanwhile, which says nothing of it.
     doubtful: BTreeSet<Arc<str>>,
 }
@@ -30,7 +34,7 @@ pub(super) struct Restoration {
 impl Restoration {
     /// Whether something is being given back, before which nothing else of the type may go.
     pub(super) fn is_active(&self) -> bool {
-        self.sent.is_some() || !self.waiting.is_empty()
+        self.sent.is_some() || self.helpless || !self.waiting.is_empty()
     }
 
     /// Whether the client may refuse whatever it is sent, until what is bad is mended, so that one resource goes at a time.
@@ -40,6 +44,7 @@ impl Restoration {
 
     pub(super) fn forget(&mut self, key: &str) {
         self.waiting.retain(|(waiting, _)| **waiting != *key);
+        self.first.remove(key);
         self.doubtful.remove(key);
     }
 
@@ -58,6 +63,36 @@ impl Ledger {
     /// Whether something is being given back, before which nothing else of the type may go.
     pub(crate) fn is_restoring(&self) -> bool {
         self.restoration.is_active()
+    }
+
+    /// Whether something waits for being given back.
+    pub(crate) fn has_to_restore(&self) -> bool {
+        !self.restoration.waiting.is_empty()
+    }
+
+    /// Whether anything was refused of which it is not known yet what is bad, or whether the client still refuses everything.
+    pub(crate) fn is_in_question(&self) -> bool {
+        self.restoration.is_active() || self.restoration.refusing || self.trials.is_active()
+    }
+
+    /// The client refuses nothing of what it has any more, as was found on another stream.
+    pub(crate) fn mend(&mut self) {
+        self.restoration.waiting.clear();
+        self.restoration.helpless = false;
+        if self.restoration.is_active() {
+            return;
+        }
+        self.doubt.take([]);
+        let first = std::mem::take(&mut self.restoration.first);
+        self.restoration.doubtful.extend(first);
+        self.ask_again();
+    }
+
+    /// The client refuses even what it took, as was found on another stream; what is left to be given back here may yet help.
+    pub(crate) fn lose(&mut self, bisect: &Bisect) {
+        if self.restoration.helpless || !self.restoration.is_active() {
+            self.give_up(bisect);
+        }
     }
 
     /// What is given back next, in the response `nonce`.
@@ -145,6 +180,7 @@ impl Ledger {
         } else {
             self.doubt.take(keys);
         }
+        self.restoration.helpless = false;
         for key in keys {
             let taken = response.resource(key).map(Resource::version);
             let taken = taken.map_or(Known::Nothing, |version| Known::Has(Some(version)));
@@ -153,33 +189,46 @@ impl Ledger {
             }
         }
         if !self.restoration.is_active() {
-            self.restoration.refusing = false;
-            let doubtful = std::mem::take(&mut self.restoration.doubtful);
-            self.revive(doubtful.into_iter().collect());
+            self.restoration.first.clear();
+            self.ask_again();
         }
     }
 
+    /// The client refuses nothing of what it has: what was refused meanwhile goes again.
+    fn ask_again(&mut self) {
+        self.restoration.refusing = false;
+        let doubtful = std::mem::take(&mut self.restoration.doubtful);
+        self.revive(doubtful.into_iter().collect());
+    }
+
     /// Notes that what was given back in the response `nonce` was refused, too; false if nothing was.
-    pub(super) fn note_refused(&mut self, nonce: Nonce, bisect: &Bisect) -> bool {
+    pub(super) fn note_refused(&mut self, nonce: Nonce) -> bool {
         if self.restoration.sent != Some(nonce) {
             return false;
         }
         self.restoration.sent = None;
-        if self.restoration.waiting.is_empty() {
-            self.give_up(bisect);
-        }
+        self.restoration.helpless = self.restoration.waiting.is_empty();
         true
+    }
+
+    /// Notes that there is nothing to give back instead of what was refused.
+    pub(super) fn note_helpless(&mut self) {
+        self.restoration.helpless = true;
     }
 
     /// Notes that `keys` were refused, and are parked: of those refused first one is bad, and of all others nothing is known.
     pub(super) fn note_parked(&mut self, keys: &[Arc<str>]) {
-        if std::mem::replace(&mut self.restoration.refusing, true) {
-            self.restoration.doubtful.extend(keys.iter().cloned());
-        }
+        let known = if std::mem::replace(&mut self.restoration.refusing, true) {
+            &mut self.restoration.doubtful
+        } else {
+            &mut self.restoration.first
+        };
+        known.extend(keys.iter().cloned());
     }
 
     /// The client refuses even what it took before: nothing can be found out, and all goes again once it takes anything.
     pub(super) fn give_up(&mut self, bisect: &Bisect) {
+        self.restoration.helpless = false;
         self.restoration.refusing = true;
         for trial in self.trials.drain() {
             self.restoration.doubtful.extend(trial.keys());

@@ -72,8 +72,7 @@ impl Ledger {
         bisect: &Bisect,
         complete: bool,
     ) {
-        if self.learn(response.nonce, Some(rejection), bisect)
-            || self.note_refused(response.nonce, bisect)
+        if self.learn(response.nonce, Some(rejection), bisect) || self.note_refused(response.nonce)
         {
             return;
         }
@@ -119,7 +118,7 @@ impl Ledger {
             self.trials.waiting.push_back(trial);
         }
         if !restored {
-            self.give_up(bisect);
+            self.note_helpless();
         }
     }
 
@@ -254,7 +253,7 @@ impl Ledger {
             self.trials.current = Some(trial);
         }
         if lost {
-            self.give_up(bisect);
+            self.note_helpless();
         }
         true
     }

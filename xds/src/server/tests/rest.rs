@@ -22,6 +22,7 @@ use super::{delta_request, node};
 use crate::bisect::Bisect;
 use crate::delta::Delta;
 use crate::protocol::Response;
+use crate::server::bond::Fates;
 use crate::server::codec::SharedCodec;
 use crate::server::connection::Link;
 use crate::server::core::Core;
@@ -77,6 +78,7 @@ impl Alone {
             retire: CancellationToken::new(),
             used: AtomicBool::new(true),
             door: Arc::new(Semaphore::new(1)),
+            fates: Fates::default(),
         });
         let admitted = shared.admission.admit(&link.door, &shared.counters).await;
         let core = Delta::open(shared.config.limits.clone());
