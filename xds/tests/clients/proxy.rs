@@ -46,12 +46,6 @@ impl Variant {
         futures::future::join_all(all).await;
     }
 
-    /// Runs a test in the variants in which all types share a stream, side by side.
-    pub(crate) async fn each_of_ads(test: impl AsyncFn(Self)) {
-        let ads = Self::ALL.into_iter().filter(|variant| variant.ads);
-        futures::future::join_all(ads.map(|variant| test(variant))).await;
-    }
-
     /// Where a resource type comes from.
     pub(crate) fn source(self) -> Value {
         let mut source = json!({"resource_api_version": "V3", "initial_fetch_timeout": "5s"});
