@@ -111,6 +111,11 @@ impl Sotw {
         self.mux.have(floor);
     }
 
+    /// From now on the client may refuse for what came on another stream, or does so no more.
+    pub(crate) fn suspect(&mut self, elsewhere: bool) {
+        self.mux.suspect(elsewhere);
+    }
+
     /// How the stream is with what shares its fate.
     pub(crate) fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
         self.mux.stance(snapshot, now)

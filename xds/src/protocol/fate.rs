@@ -6,44 +6,12 @@
 //! and none before all that went was answered.
 //! What is taken then says that the client refuses nothing of what it has, and what is refused next is bad by itself.
 
+mod stance;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Who may send what shares its fate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Floor {
-    /// Whoever likes: nothing is in question, or there is but one stream.
-    #[default]
-    Open,
-    /// This stream, one response.
-    Ours,
-    /// Not this stream.
-    Taken,
-}
-
-/// How one stream is with what shares its fate.
-// The flags are independent of each other: no two of them make one state.
-#[allow(clippy::struct_excessive_bools)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stance {
-    /// A response awaits its answer.
-    pub(crate) awaits: bool,
-    /// Something that the client refused is to be replaced by what it took.
-    pub(crate) restoring: bool,
-    /// Something was refused, and it is not known yet whether it is bad.
-    pub(crate) unsettled: bool,
-    /// There may be something to send.
-    pub(crate) due: bool,
-}
-
-/// What was found out on another stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
-    /// The client refuses nothing of what it has.
-    Mended,
-    /// The client refuses even what it took, whatever is replaced on any stream.
-    Lost,
-}
+pub(crate) use stance::{Floor, Stance, Word};
 
 /// What the streams of one client share.
 #[derive(Debug)]
@@ -54,6 +22,8 @@ pub(crate) struct Fate {
     /// Something was refused, and not all that follows from it is done.
     in_question: bool,
     health: Health,
+    /// The client may keep something bad that came on a stream which has ended.
+    orphaned: bool,
     floor: Option<Holder>,
     /// Who had the floor last.
     last: u64,
@@ -79,6 +49,8 @@ struct Member {
     /// Since when it is waited for, if it is.
     since: Duration,
     word: Option<Word>,
+    /// Something was refused on it since the client was last known to keep nothing bad.
+    refused: bool,
 }
 
 /// The stream that has the floor.
@@ -89,17 +61,6 @@ struct Holder {
     sent: bool,
 }
 
-impl Floor {
-    /// Whether a stream may send; `awaits` says that a response of it awaits its answer.
-    pub(crate) fn permits(self, awaits: bool) -> bool {
-        match self {
-            Self::Open => true,
-            Self::Ours => !awaits,
-            Self::Taken => false,
-        }
-    }
-}
-
 impl Fate {
     /// That of a client without streams; one that says nothing, or whose client does not answer, is waited for for `patience`.
     pub(crate) fn new(patience: Duration) -> Self {
@@ -108,6 +69,7 @@ impl Fate {
             members: BTreeMap::new(),
             in_question: false,
             health: Health::Well,
+            orphaned: false,
             floor: None,
             last: 0,
             woken: Vec::new(),
@@ -133,6 +95,7 @@ impl Fate {
         if in_doubt {
             self.health = Health::Ill;
         }
+        self.orphaned |= in_doubt || member.refused;
         if let Some(alone) = self.alone() {
             if in_doubt {
                 self.lose(now);
@@ -146,6 +109,9 @@ impl Fate {
     /// The client has refused something on this stream.
     pub(crate) fn refused(&mut self, stream: u64, now: Duration) {
         self.health = Health::Ill;
+        if let Some(member) = self.members.get_mut(&stream) {
+            member.refused = true;
+        }
         if !self.in_question {
             self.in_question = true;
             // It is the first to give something back: that it was heard of first makes it the likeliest one.
@@ -157,7 +123,7 @@ impl Fate {
     /// The client has taken something on this stream; it counts if nothing else is under way, which only the floor makes sure of.
     pub(crate) fn taken(&mut self, stream: u64, now: Duration) {
         if self.floor(stream) != Floor::Taken && self.health != Health::Well {
-            self.health = Health::Well;
+            self.recover();
             // It knows, whatever was found out before.
             self.hear(stream);
             self.tell(Word::Mended, Some(stream), now);
@@ -220,6 +186,13 @@ impl Fate {
         self.members.get_mut(&stream)?.word.take()
     }
 
+    /// Whether the client may refuse what comes on this stream for what came on another.
+    pub(crate) fn is_doubtful(&self, stream: u64) -> bool {
+        let mut members = self.members.iter();
+        let elsewhere = members.any(|(other, member)| member.refused && *other != stream);
+        self.orphaned || elsewhere
+    }
+
     /// Whether streams are to say how they are, and to ask who may send.
     pub(crate) fn is_in_question(&self) -> bool {
         self.in_question
@@ -257,24 +230,28 @@ impl Fate {
     fn note_alone(&mut self, stance: Stance) {
         self.floor = None;
         self.in_question = stance.unsettled;
-        self.health = match stance {
-            Stance {
-                unsettled: false, ..
-            } => Health::Well,
-            Stance {
-                restoring: true, ..
-            } => Health::Ill,
-            _ => Health::Lost,
-        };
+        if !stance.unsettled {
+            self.recover();
+        } else if stance.restoring {
+            self.health = Health::Ill;
+        } else {
+            self.health = Health::Lost;
+        }
+    }
+
+    /// The client keeps nothing bad.
+    fn recover(&mut self) {
+        self.health = Health::Well;
+        self.orphaned = false;
+        for member in self.members.values_mut() {
+            member.refused = false;
+        }
     }
 
     /// Every stream but `stream` is to say how it is; until then nothing is sent.
     fn ask_all(&mut self, stream: u64, now: Duration) {
         for (other, member) in &mut self.members {
-            *member = Member {
-                word: member.word,
-                ..Member::new(now)
-            };
+            member.ask(now);
             if *other != stream {
                 self.woken.push(*other);
             }
@@ -288,10 +265,8 @@ impl Fate {
             if Some(*stream) == but || settled {
                 continue;
             }
-            *member = Member {
-                word: Some(word),
-                ..Member::new(now)
-            };
+            member.word = Some(word);
+            member.ask(now);
             self.woken.push(*stream);
         }
     }
@@ -320,7 +295,7 @@ impl Fate {
             self.give(next, false, now);
         } else if self.members.values().all(Member::is_settled) {
             self.in_question = false;
-            self.health = Health::Well;
+            self.recover();
             self.woken.extend(self.members.keys());
         }
     }
@@ -369,7 +344,14 @@ impl Member {
             stance: None,
             since: now,
             word: None,
+            refused: false,
         }
+    }
+
+    /// It is to say how it is.
+    fn ask(&mut self, now: Duration) {
+        self.stance = None;
+        self.since = now;
     }
 
     /// Whether it is known that nothing of it is under way.

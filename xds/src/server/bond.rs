@@ -36,6 +36,8 @@ pub(super) struct Bond {
     floor: Floor,
     /// What the core was told last.
     told: Floor,
+    /// The core was told to doubt what the client refuses.
+    warned: bool,
     /// Until when another stream is waited for.
     until: Option<Instant>,
 }
@@ -74,6 +76,7 @@ impl Fates {
             stream: wake.stream,
             floor: Floor::Open,
             told: Floor::Open,
+            warned: false,
             until: None,
         }
     }
@@ -102,6 +105,14 @@ impl Fates {
 }
 
 impl Bond {
+    /// Tells `core`, before it hears what the client says, whether that may be for something on another stream.
+    pub(super) fn warn<C: Core>(&mut self, core: &mut C) {
+        if self.warned || self.is_in_question() {
+            self.warned = self.shared.state().fate.is_doubtful(self.stream);
+            core.suspect(self.warned);
+        }
+    }
+
     /// Notes what the client took or refused.
     pub(super) fn note(&mut self, events: &[Event]) {
         for event in events {

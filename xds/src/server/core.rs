@@ -44,6 +44,8 @@ pub(super) trait Core: Send + Unpin + 'static {
     fn wake_at(&self) -> Option<Duration>;
     /// What shares its fate is to go as `floor` permits.
     fn have(&mut self, floor: Floor);
+    /// The client may refuse for what came on another stream, or does so no more.
+    fn suspect(&mut self, elsewhere: bool);
     /// How it is with what shares its fate.
     fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance;
     /// Something was found out on another stream of the client.
@@ -121,6 +123,10 @@ impl Core for Sotw {
 
     fn have(&mut self, floor: Floor) {
         self.have(floor);
+    }
+
+    fn suspect(&mut self, elsewhere: bool) {
+        self.suspect(elsewhere);
     }
 
     fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
@@ -207,6 +213,10 @@ impl Core for Delta {
 
     fn have(&mut self, floor: Floor) {
         self.have(floor);
+    }
+
+    fn suspect(&mut self, elsewhere: bool) {
+        self.suspect(elsewhere);
     }
 
     fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {

@@ -166,6 +166,7 @@ impl<C: Core> DiscoveryStream<C> {
         let held = C::held(&message);
         let held = (!held.is_empty()).then(|| (TypeUrl::new(C::type_url(&mut message)), held));
         self.rest = None;
+        self.warn();
         let mut events = self.core.accept(message)?;
         events.extend(self.core.news());
         let interest = self.core.interest();
@@ -270,10 +271,9 @@ impl<C: Core> DiscoveryStream<C> {
         self.report(proxy, &news);
         self.note_standing(proxy, &snapshot);
         self.spoke(&snapshot, None, now);
-        let wake_at = Core::wake_at(&self.core).into_iter();
         self.rest = Some(Rest {
             sequence: snapshot.sequence(),
-            until: wake_at.chain(self.others_until()).min(),
+            until: self.wake_at(),
         });
         Ok(None)
     }

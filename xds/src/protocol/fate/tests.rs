@@ -157,6 +157,19 @@ fn when_nothing_is_left_to_be_given_back_it_is_lost_until_something_is_taken() {
 }
 
 #[test]
+fn what_is_refused_is_in_doubt_while_anything_is_that_came_on_another_stream() {
+    let mut fate = fate(&[REFUSED, DUE, DUE]);
+    let doubtful = |fate: &Fate| [1, 2, 3].map(|stream| fate.is_doubtful(stream));
+    assert_eq!(doubtful(&fate), [false, true, true]);
+    fate.refused(2, START);
+    assert_eq!(doubtful(&fate), [true; 3]);
+    fate.leave(2, START);
+    assert_eq!(doubtful(&fate), [true; 3], "the client may keep it");
+    converse(&mut fate, 1, true, CALM);
+    assert_eq!(doubtful(&fate), [false; 3]);
+}
+
+#[test]
 fn who_says_nothing_or_is_not_answered_is_waited_for_for_a_time() {
     let mut fate = Fate::new(PATIENCE);
     (1..=4).for_each(|stream| fate.join(stream, START));

@@ -15,6 +15,8 @@ pub(super) struct Doubt {
     refused: BTreeSet<Arc<str>>,
     /// What it refused for something else, as far as can be told, and has not answered for since.
     names: BTreeSet<Arc<str>>,
+    /// It has refused something on another stream, and may keep that.
+    elsewhere: bool,
 }
 
 impl Doubt {
@@ -42,6 +44,11 @@ impl Doubt {
 }
 
 impl Ledger {
+    /// Notes whether the client may refuse for what came on another stream.
+    pub(crate) fn suspect(&mut self, elsewhere: bool) {
+        self.doubt.elsewhere = elsewhere;
+    }
+
     /// Notes that the client refused `response`, which answered `keys`; says whether that tells nothing of what is in it.
     pub(crate) fn doubts(&mut self, response: &Response, keys: &[Arc<str>]) -> bool {
         if !response.type_url.shares_fate() {
@@ -50,7 +57,7 @@ impl Ledger {
         let doubt = &mut self.doubt;
         // Of several it may have read none that replaces what is bad.
         let replaced = keys.len() == 1 && doubt.refused.iter().all(|key| keys.contains(key));
-        let doubtful = !doubt.refused.is_empty() && !replaced;
+        let doubtful = doubt.elsewhere || !(doubt.refused.is_empty() || replaced);
         doubt.refused.extend(keys.iter().cloned());
         if self.is_given_back(response) {
             return true;

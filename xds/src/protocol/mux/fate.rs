@@ -12,6 +12,15 @@ impl<S: Subscription> Mux<S> {
         self.floor = floor;
     }
 
+    /// From now on the client may refuse for what came on another stream, or does so no more.
+    pub(crate) fn suspect(&mut self, elsewhere: bool) {
+        for (type_url, subscription) in &mut self.subscriptions {
+            if type_url.shares_fate() {
+                subscription.ledger_mut().suspect(elsewhere);
+            }
+        }
+    }
+
     /// How it is with what shares its fate.
     pub(crate) fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
         let mut stance = Stance::default();

@@ -93,6 +93,35 @@ fn only_the_bad_key_of_one_stream_is_blamed(
     only_the_bad_key::<Sotw>(streams, bad);
 }
 
+fn doubted<C: Speaks>() {
+    let store = Store::new();
+    let mut client = Client::<C>::new(&APART, true);
+    publish(&store, &layers("1", None));
+    client.rest(&store);
+    publish(&store, &layers("2", Some("b")));
+    client.stir();
+    for stream in [1, 0, 2] {
+        client.send(stream, &store);
+        client.judge(stream);
+    }
+    for stream in [1, 0, 2] {
+        client.listen(stream);
+    }
+    let condemned = client.condemned.iter();
+    let condemned = condemned.flat_map(|response| &response.resources);
+    let condemned: Vec<&str> = condemned.map(|resource| &**resource.name()).collect();
+    assert_eq!(condemned, ["b"]);
+    assert_eq!(client.doubtful(&store).len(), 2);
+    client.rest(&store);
+    assert!(client.doubtful(&store).is_empty());
+}
+
+#[test]
+fn what_is_refused_beside_a_bad_layer_is_in_doubt_until_it_is_taken() {
+    doubted::<Delta>();
+    doubted::<Sotw>();
+}
+
 fn mended<C: Speaks>(keeps: bool, bad: &'static str) {
     let store = Store::new();
     let mut client = Client::<C>::new(&APART, keeps).without_bisecting();
@@ -188,6 +217,11 @@ fn check<C: Speaks>(
     if !breaks {
         prop_assert!(client.unresolved.is_empty(), "{:?}", client.unresolved);
     }
+    prop_assert!(
+        client.doubtful(&store).is_empty(),
+        "{:?}",
+        client.doubtful(&store)
+    );
     for blamed in &client.isolated {
         // A search that ends with a stream leaves what is known by then: the layer is bad.
         let whole = |(layer, _): &(String, String)| breaks && *layer == blamed.0;

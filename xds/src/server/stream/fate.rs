@@ -9,6 +9,13 @@ use crate::server::core::Core;
 use crate::snapshot::Snapshot;
 
 impl<C: Core> DiscoveryStream<C> {
+    /// Heeds whether what the client says now may be for something on another stream.
+    pub(super) fn warn(&mut self) {
+        if let Some(bond) = &mut self.bond {
+            bond.warn(&mut self.core);
+        }
+    }
+
     /// Notes what the client's other streams are to know.
     pub(super) fn note_fate(&mut self, proxy: &Proxy, events: &[Event]) {
         let shares_fate =
@@ -44,9 +51,10 @@ impl<C: Core> DiscoveryStream<C> {
         }
     }
 
-    /// Until when the client's other streams are waited for.
-    pub(super) fn others_until(&self) -> Option<Duration> {
-        let until = self.bond.as_ref()?.until()?;
-        Some(until.saturating_duration_since(self.opened))
+    /// When something may be due even if nothing happens: by itself, or because the client's other streams are waited for no longer.
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        let until = self.bond.as_ref().and_then(|bond| bond.until());
+        let until = until.map(|until| until.saturating_duration_since(self.opened));
+        Core::wake_at(&self.core).into_iter().chain(until).min()
     }
 }

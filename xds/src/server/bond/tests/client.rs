@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::bisect::Bisect;
 use crate::delta::Delta;
 use crate::node::Node;
-use crate::protocol::{Event, Floor, Limits, Response};
+use crate::protocol::{Event, Floor, Limits, Response, Standing};
 use crate::resource::Resource;
 use crate::runtime;
 use crate::server::bond::{Bond, Fates};
@@ -104,6 +104,8 @@ pub(super) struct Client<C: Core> {
     /// Layers, and keys of them.
     pub(super) isolated: BTreeSet<(String, String)>,
     pub(super) unresolved: Vec<Arc<str>>,
+    /// What it is known to have refused for what was in it.
+    pub(super) condemned: Vec<Arc<Response>>,
     sent: usize,
 }
 
@@ -119,6 +121,7 @@ impl<C: Speaks> Client<C> {
             held: Held::new(),
             isolated: BTreeSet::new(),
             unresolved: Vec::new(),
+            condemned: Vec::new(),
             sent: 0,
         };
         for names in streams {
@@ -160,10 +163,20 @@ impl<C: Speaks> Client<C> {
 
     /// What the server takes it to refuse.
     pub(super) fn refusing(&self, store: &Store) -> Vec<Arc<str>> {
-        let snapshot = store.snapshot();
-        let lines = self.lines.iter();
-        let standing = lines.flat_map(|line| Core::standing(&line.core, &snapshot));
+        let standing = self.standing(store).into_iter();
         standing.flat_map(|one| one.refusing).collect()
+    }
+
+    /// What it refused for something else, as far as the server can tell, and has not answered for since.
+    pub(super) fn doubtful(&self, store: &Store) -> Vec<Arc<str>> {
+        let standing = self.standing(store).into_iter();
+        standing.flat_map(|one| one.doubtful).collect()
+    }
+
+    fn standing(&self, store: &Store) -> Vec<Standing> {
+        let snapshot = store.snapshot();
+        let standing = |line: &Line<C>| Core::standing(&line.core, &snapshot).collect::<Vec<_>>();
+        self.lines.iter().flat_map(standing).collect()
     }
 
     /// The stream breaks, with all that is under way on it, and is opened anew.
@@ -257,6 +270,9 @@ impl<C: Speaks> Client<C> {
         let Some(message) = line.answers.pop_front() else {
             return false;
         };
+        if let Some(bond) = &mut line.bond {
+            bond.warn(&mut line.core);
+        }
         let mut events = line.core.accept(message).unwrap();
         events.extend(line.core.news());
         let fates = &self.fates;
@@ -301,6 +317,7 @@ impl<C: Speaks> Client<C> {
                         .map_or("all of it".to_owned(), |part| part.to_string());
                     self.isolated.insert((found.name.to_string(), part));
                 }
+                Event::Nacked(response, _) => self.condemned.push(response),
                 Event::Unresolved(_, names, _) => self.unresolved.extend(names),
                 _ => {}
             }
