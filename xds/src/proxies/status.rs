@@ -166,6 +166,8 @@ impl Book {
             let mut all = self.standing.iter_mut();
             match all.find(|known| known.type_url == new.type_url) {
                 Some(known) if new.is_news_after(known) => *known = new,
+                // How far it is may be known better from before; what is in the way of more is not.
+                Some(known) if new.withheld != known.withheld => known.withheld = new.withheld,
                 Some(_) => continue,
                 None if new.is_unknown() => continue,
                 None => self.standing.push(new),
@@ -270,5 +272,36 @@ impl Book {
     fn status(&mut self, type_url: &TypeUrl) -> &mut TypeStatus {
         let fresh = || Arc::new(TypeStatus::new(type_url.clone()));
         Arc::make_mut(self.types.entry(type_url.clone()).or_insert_with(fresh))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Book, Standing, TypeUrl};
+
+    fn standing(caught_up: u64, withheld: u64) -> Standing {
+        Standing {
+            type_url: TypeUrl::CLUSTER,
+            caught_up,
+            refusing: Vec::new(),
+            doubtful: Vec::new(),
+            withheld,
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_more_is_noted_of_a_client_that_is_known_to_be_further() {
+        let mut book = Book::new(1);
+        for (new, news, noted) in [
+            (standing(0, 0), false, None),
+            (standing(2, 0), true, Some(standing(2, 0))),
+            (standing(1, 3), true, Some(standing(2, 3))),
+            (standing(1, 3), false, Some(standing(2, 3))),
+            (standing(1, 0), true, Some(standing(2, 0))),
+            (standing(4, 0), true, Some(standing(4, 0))),
+        ] {
+            assert_eq!(book.catch_up([new].into_iter()), news);
+            assert_eq!(book.standing(&TypeUrl::CLUSTER), noted.as_ref());
+        }
     }
 }
