@@ -11,9 +11,7 @@ use std::time::Duration;
 pub use request::Request;
 
 use crate::bisect::Bisect;
-use crate::protocol::{
-    Event, Floor, Limits, Mux, Refusal, Rejection, Response, Scope, Stance, Standing, Word,
-};
+use crate::protocol::{Event, Limits, Mux, Refusal, Rejection, Response, Scope, Sharer, Standing};
 use crate::snapshot::{InterestChange, Snapshot};
 use crate::type_url::TypeUrl;
 use subscription::Subscription;
@@ -94,24 +92,9 @@ impl Delta {
         self.mux.standing(snapshot)
     }
 
-    /// From now on, what shares its fate goes as `floor` permits.
-    pub(crate) fn have(&mut self, floor: Floor) {
-        self.mux.have(floor);
-    }
-
-    /// From now on the client may refuse for what came on another stream, or does so no more.
-    pub(crate) fn suspect(&mut self, elsewhere: bool) {
-        self.mux.suspect(elsewhere);
-    }
-
-    /// How the stream is with what shares its fate.
-    pub(crate) fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
-        self.mux.stance(snapshot, now)
-    }
-
-    /// Heeds what was found out on another stream of the client.
-    pub(crate) fn hear(&mut self, word: Word) {
-        self.mux.hear(word);
+    /// The stream as one that carries what shares its fate.
+    pub(crate) fn sharer(&mut self) -> &mut impl Sharer {
+        &mut self.mux
     }
 
     /// When to ask for the next response even if nothing happens until then; `None` if never.

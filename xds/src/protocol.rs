@@ -18,5 +18,5 @@ pub use scope::Scope;
 pub(crate) use fate::{Fate, Floor, Stance, Word};
 pub(crate) use ledger::{Demand, Ledger, Selection};
 pub use mux::Standing;
-pub(crate) use mux::{Ask, Due, Mux, Subscription};
+pub(crate) use mux::{Ask, Due, Mux, Sharer, Subscription};
 pub(crate) use scope::View;

@@ -8,6 +8,7 @@ mod fate;
 mod standing;
 
 pub(crate) use ask::{Ask, Due};
+pub(crate) use fate::Sharer;
 pub use standing::Standing;
 
 use std::collections::BTreeMap;

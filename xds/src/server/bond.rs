@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use crate::node::Node;
-use crate::protocol::{Event, Fate, Floor, Response};
+use crate::protocol::{Event, Fate, Floor, Response, Sharer as _};
 use crate::snapshot::Snapshot;
 use crate::store::Wake;
 
@@ -109,7 +109,7 @@ impl Bond {
     pub(super) fn warn<C: Core>(&mut self, core: &mut C) {
         if self.warned || self.is_in_question() {
             self.warned = self.shared.state().fate.is_doubtful(self.stream);
-            core.suspect(self.warned);
+            core.sharer().suspect(self.warned);
         }
     }
 
@@ -148,7 +148,7 @@ impl Bond {
         }
         let mut heard = false;
         loop {
-            let stance = core.stance(snapshot, opened.elapsed());
+            let stance = core.sharer().stance(snapshot, opened.elapsed());
             let word = self.change(Some(self.stream), |state, stream, now| {
                 let fate = &mut state.fate;
                 fate.hear(stream).or_else(|| {
@@ -159,10 +159,10 @@ impl Bond {
             let Some(word) = word else {
                 break;
             };
-            core.hear(word);
+            core.sharer().hear(word);
             heard = true;
         }
-        core.have(self.floor);
+        core.sharer().have(self.floor);
         let told = std::mem::replace(&mut self.told, self.floor);
         heard || told != self.floor || self.floor == Floor::Ours
     }
@@ -170,7 +170,7 @@ impl Bond {
     /// Notes what `core` had to say; with nothing, the floor goes to the next stream.
     pub(super) fn spoke<C: Core>(
         &mut self,
-        core: &C,
+        core: &mut C,
         snapshot: &Snapshot,
         response: Option<&Response>,
         now: Duration,
@@ -179,7 +179,7 @@ impl Bond {
         if self.floor != Floor::Ours || response.is_some_and(other) {
             return;
         }
-        let stance = core.stance(snapshot, now);
+        let stance = core.sharer().stance(snapshot, now);
         // What follows from it may concern this stream as well, which will not look again by itself.
         self.change(None, |state, stream, now| match response {
             Some(_) => state.fate.report(stream, stance, now),

@@ -13,9 +13,7 @@ use crate::delta::{self, Delta};
 use crate::encode;
 use crate::name::canonical;
 use crate::node::Node;
-use crate::protocol::{
-    Event, Floor, Limits, Refusal, Rejection, Response, Scope, Stance, Standing, Word,
-};
+use crate::protocol::{Event, Limits, Refusal, Rejection, Response, Scope, Sharer, Standing};
 use crate::snapshot::{InterestChange, Snapshot, Topic};
 use crate::sotw::{self, Sotw};
 use crate::type_url::TypeUrl;
@@ -42,14 +40,8 @@ pub(super) trait Core: Send + Unpin + 'static {
     /// The response that was due last can't be sent.
     fn reject(&mut self, response: &Response, rejection: Rejection) -> Option<Event>;
     fn wake_at(&self) -> Option<Duration>;
-    /// What shares its fate is to go as `floor` permits.
-    fn have(&mut self, floor: Floor);
-    /// The client may refuse for what came on another stream, or does so no more.
-    fn suspect(&mut self, elsewhere: bool);
-    /// How it is with what shares its fate.
-    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance;
-    /// Something was found out on another stream of the client.
-    fn hear(&mut self, word: Word);
+    /// The stream as one that carries what shares its fate.
+    fn sharer(&mut self) -> &mut impl Sharer;
     /// How far the client is with each type.
     fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing>;
     fn interest(&mut self) -> Vec<InterestChange>;
@@ -121,20 +113,8 @@ impl Core for Sotw {
         self.wake_at()
     }
 
-    fn have(&mut self, floor: Floor) {
-        self.have(floor);
-    }
-
-    fn suspect(&mut self, elsewhere: bool) {
-        self.suspect(elsewhere);
-    }
-
-    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
-        self.stance(snapshot, now)
-    }
-
-    fn hear(&mut self, word: Word) {
-        self.hear(word);
+    fn sharer(&mut self) -> &mut impl Sharer {
+        self.sharer()
     }
 
     fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {
@@ -211,20 +191,8 @@ impl Core for Delta {
         self.wake_at()
     }
 
-    fn have(&mut self, floor: Floor) {
-        self.have(floor);
-    }
-
-    fn suspect(&mut self, elsewhere: bool) {
-        self.suspect(elsewhere);
-    }
-
-    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
-        self.stance(snapshot, now)
-    }
-
-    fn hear(&mut self, word: Word) {
-        self.hear(word);
+    fn sharer(&mut self) -> &mut impl Sharer {
+        self.sharer()
     }
 
     fn standing(&self, snapshot: &Snapshot) -> impl Iterator<Item = Standing> {

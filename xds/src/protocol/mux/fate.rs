@@ -6,14 +6,24 @@ use super::{Mux, Subscription};
 use crate::protocol::{Floor, Stance, Word};
 use crate::snapshot::Snapshot;
 
-impl<S: Subscription> Mux<S> {
+/// A stream that carries what shares its fate, in either variant of the protocol.
+pub(crate) trait Sharer {
     /// From now on, what shares its fate goes as `floor` permits.
-    pub(crate) fn have(&mut self, floor: Floor) {
+    fn have(&mut self, floor: Floor);
+    /// From now on the client may refuse for what came on another stream, or does so no more.
+    fn suspect(&mut self, elsewhere: bool);
+    /// How it is with what shares its fate.
+    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance;
+    /// Heeds what was found out on another stream.
+    fn hear(&mut self, word: Word);
+}
+
+impl<S: Subscription> Sharer for Mux<S> {
+    fn have(&mut self, floor: Floor) {
         self.floor = floor;
     }
 
-    /// From now on the client may refuse for what came on another stream, or does so no more.
-    pub(crate) fn suspect(&mut self, elsewhere: bool) {
+    fn suspect(&mut self, elsewhere: bool) {
         for (type_url, subscription) in &mut self.subscriptions {
             if type_url.shares_fate() {
                 subscription.ledger_mut().suspect(elsewhere);
@@ -21,8 +31,7 @@ impl<S: Subscription> Mux<S> {
         }
     }
 
-    /// How it is with what shares its fate.
-    pub(crate) fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
+    fn stance(&self, snapshot: &Snapshot, now: Duration) -> Stance {
         let mut stance = Stance::default();
         for (type_url, subscription) in &self.subscriptions {
             if type_url.shares_fate() {
@@ -36,8 +45,7 @@ impl<S: Subscription> Mux<S> {
         stance
     }
 
-    /// Heeds what was found out on another stream.
-    pub(crate) fn hear(&mut self, word: Word) {
+    fn hear(&mut self, word: Word) {
         for (type_url, subscription) in &mut self.subscriptions {
             if type_url.shares_fate() {
                 match word {

@@ -47,7 +47,7 @@ impl<C: Core> DiscoveryStream<C> {
         now: Duration,
     ) {
         if let Some(bond) = &mut self.bond {
-            bond.spoke(&self.core, snapshot, response, now);
+            bond.spoke(&mut self.core, snapshot, response, now);
         }
     }
 

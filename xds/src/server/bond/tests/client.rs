@@ -217,7 +217,7 @@ impl<C: Speaks> Client<C> {
         }
         let response = line.core.due(&snapshot, now);
         if let Some(bond) = &mut line.bond {
-            bond.spoke(&line.core, &snapshot, response.as_deref(), now);
+            bond.spoke(&mut line.core, &snapshot, response.as_deref(), now);
         }
         let news = line.core.news();
         line.rest = response.is_none().then(|| snapshot.sequence());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryResponse;
 use tokio::task::JoinHandle;
 
 use super::{Client, Fleet, end, halves, layer, says};
@@ -26,16 +27,22 @@ impl Fleet {
     }
 }
 
-/// A canary that keeps a bad version of `shop`, and for it refuses what is tried of `bank`.
-async fn doubting() -> (Fleet, Client, JoinHandle<Ended>) {
-    let fleet = Fleet::start(halves(LONG)).await;
+/// A canary that has taken both layers, and the next version of `shop`, which it has not answered.
+async fn offered(fleet: &Fleet) -> (Client, DeltaDiscoveryResponse) {
     fleet
         .urgently(layer("shop", 1.0).then(layer("bank", 1.0)))
         .await;
     let mut canary = fleet.client(true).await;
     canary.expect("bank", 1.0, true).await;
     fleet.urgently(layer("shop", 2.0)).await;
-    let bad = canary.next("shop", 2.0).await;
+    let next = canary.next("shop", 2.0).await;
+    (canary, next)
+}
+
+/// A canary that keeps a bad version of `shop`, and for it refuses what is tried of `bank`.
+async fn doubting() -> (Fleet, Client, JoinHandle<Ended>) {
+    let fleet = Fleet::start(halves(LONG)).await;
+    let (mut canary, bad) = offered(&fleet).await;
     canary.answer(&bad, Some(WORDS)).await;
     let wave = fleet.publish(layer("bank", 2.0));
     let tried = canary.next("bank", 2.0).await;
@@ -100,13 +107,7 @@ async fn a_search_finds_out_whether_what_was_under_way_is_refused() {
             ..Config::default()
         };
         let fleet = Fleet::with(halves(LONG), config).await;
-        fleet
-            .urgently(layer("shop", 1.0).then(layer("bank", 1.0)))
-            .await;
-        let mut canary = fleet.client(true).await;
-        canary.expect("bank", 1.0, true).await;
-        fleet.urgently(layer("shop", 2.0)).await;
-        let first = canary.next("shop", 2.0).await;
+        let (mut canary, first) = offered(&fleet).await;
         let mut wave = fleet.publish(layer("bank", 2.0));
         let second = canary.next("bank", 2.0).await;
         canary.answer(&first, Some(WORDS)).await;
