@@ -1,5 +1,6 @@
 //! What the tests of both protocol variants share: resources of one word, and responses as one line.
 
+pub(crate) mod layers;
 pub(crate) mod script;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Bisecting at a client that keeps what it refused, and refuses all else of the type for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -9,41 +9,15 @@ use rstest::rstest;
 use super::client::{Client, Held, Keeps, text};
 use super::streams::{no_bad, published};
 use crate::bisect::Bisect;
-use crate::runtime::{self, RuntimeValue};
+use crate::protocol::testing::layers::{LAYERS, Layers, change, layer, layers, publish};
+use crate::runtime;
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
-
-const LAYERS: [&str; 3] = ["a", "b", "c"];
-
-/// The keys of a layer.
-type Keys = BTreeMap<&'static str, String>;
-
-/// Layers by name.
-type Layers = BTreeMap<&'static str, Keys>;
 
 /// Says which key is bad, and as Envoy not in which layer.
 fn no_bad_key(held: &Held) -> Option<String> {
     let bad = no_bad(held)?;
     Some(format!("{bad}: invalid runtime entry value for x"))
-}
-
-/// All layers with the keys `x` and `y` at `value`, `x` of `bad` excepted.
-fn layers(value: &str, bad: Option<&str>) -> Layers {
-    let keys = |name: &str| {
-        let x = if bad == Some(name) { "bad" } else { value };
-        Keys::from([("x", x.to_owned()), ("y", value.to_owned())])
-    };
-    LAYERS.into_iter().map(|name| (name, keys(name))).collect()
-}
-
-fn put(update: Update, (name, keys): (&&str, &Keys)) -> Update {
-    let text = |text: &String| RuntimeValue::Text(text.clone());
-    let keys = keys.iter().map(|(key, value)| (*key, text(value)));
-    update.put(runtime::layer(name, keys))
-}
-
-fn publish(store: &Store, layers: &Layers) {
-    store.publish(layers.iter().fold(Update::new(), put));
 }
 
 /// What a client has that took all of `layers`.
@@ -116,7 +90,7 @@ fn what_is_sent_before_the_refusal_is_heard_of_is_not_blamed() {
     client.rest(&store);
     let all = layers("2", Some("a"));
     let responses = all.iter().map(|layer| {
-        store.publish(put(Update::new(), layer));
+        store.publish(Update::new().put(self::layer(layer)));
         client.read(&store).unwrap()
     });
     let responses: Vec<_> = responses.collect();
@@ -213,7 +187,7 @@ fn without_bisecting_a_mended_layer_arrives_and_so_do_the_others(
         client.rest(&store);
     } else {
         for layer in bad.iter().rev() {
-            store.publish(put(Update::new(), layer));
+            store.publish(Update::new().put(self::layer(layer)));
             client.rest(&store);
         }
     }
@@ -242,14 +216,7 @@ proptest! {
         let mut unanswered = Vec::new();
         for (round, (changes, steps, late)) in publications.into_iter().enumerate() {
             for (place, x, y) in changes {
-                let name = LAYERS[place];
-                let keys = [("x", x), ("y", y)].map(|(key, what)| {
-                    if what == "bad" {
-                        bad.insert((name.to_owned(), key.to_owned()));
-                    }
-                    (key, format!("{what} {round}"))
-                });
-                all.insert(name, keys.into());
+                change(&mut all, &mut bad, (place, x, y), round);
             }
             publish(&store, &all);
             if late {

@@ -2,7 +2,7 @@
 
 mod client;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::{
@@ -11,42 +11,15 @@ use proptest::prelude::{
 use rstest::rstest;
 
 use crate::delta::Delta;
-use crate::resource::Resource;
-use crate::runtime::{self, RuntimeValue};
+use crate::protocol::testing::layers::{Layers, change, layers, publish};
 use crate::sotw::Sotw;
-use crate::store::{Store, Update};
+use crate::store::Store;
 use crate::type_url::TypeUrl;
 use client::{Client, Held, Speaks, text};
-
-const LAYERS: [&str; 3] = ["a", "b", "c"];
 
 /// Which layers come on which stream.
 const APART: [&[&str]; 3] = [&["a"], &["b"], &["c"]];
 const PAIRED: [&[&str]; 2] = [&["b"], &["a", "c"]];
-
-/// The keys of a layer.
-type Keys = BTreeMap<&'static str, String>;
-
-/// Layers by name.
-type Layers = BTreeMap<&'static str, Keys>;
-
-/// All layers with the keys `x` and `y` at `value`, `x` of `bad` excepted.
-fn layers(value: &str, bad: Option<&str>) -> Layers {
-    let keys = |name: &str| {
-        let x = if bad == Some(name) { "bad" } else { value };
-        [("x", x.to_owned()), ("y", value.to_owned())].into()
-    };
-    LAYERS.map(|name| (name, keys(name))).into()
-}
-
-fn layer((name, keys): (&&'static str, &Keys)) -> Resource {
-    let text = |text: &String| RuntimeValue::Text(text.clone());
-    runtime::layer(name, keys.iter().map(|(key, value)| (*key, text(value))))
-}
-
-fn publish(store: &Store, layers: &Layers) {
-    store.publish(layers.iter().map(layer).fold(Update::new(), Update::put));
-}
 
 fn published(store: &Store) -> Held {
     let snapshot = store.snapshot();
@@ -192,14 +165,7 @@ fn check<C: Speaks>(
     let mut all = layers("first", None);
     for (round, (changes, steps)) in rounds.into_iter().enumerate() {
         for (place, x, y) in changes {
-            let name = LAYERS[place];
-            let keys = [("x", x), ("y", y)].map(|(key, what)| {
-                if what == "bad" {
-                    bad.insert((name.to_owned(), key.to_owned()));
-                }
-                (key, format!("{what} {round}"))
-            });
-            all.insert(name, keys.into());
+            change(&mut all, &mut bad, (place, x, y), round);
         }
         publish(&store, &all);
         client.stir();
