@@ -1,9 +1,7 @@
 //! Effects: what the engine decided should happen, and the executors that make it so.
 //!
-//! An [`effect::Effect`] says everything its executor needs; executors retry and
+//! An [`Effect`](crate::wire::effect::Effect) says everything its executor needs; executors retry and
 //! report, and make no choices.
-
-pub mod effect;
 
 pub mod dispatch;
 

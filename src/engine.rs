@@ -36,7 +36,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::breaker::time::{Mono, Now, Span};
-use crate::effects::effect::Effect;
 use crate::engine::contract::ContractEntry;
 use crate::engine::kind::KindEntry;
 use crate::engine::output::{Counts, Output};
@@ -45,8 +44,9 @@ use crate::engine::policy::PolicyEntry;
 use crate::engine::publish::Publisher;
 use crate::engine::room::{Crowd, Room};
 use crate::engine::schedule::Schedule;
-use crate::serve::view::View;
-use crate::source::event::{Change, Event, Feed, GroupKind};
+use crate::wire::effect::Effect;
+use crate::wire::event::{Change, Event, Feed, GroupKind};
+use crate::wire::view::View;
 
 pub use labels::MAX_LABEL_BYTES;
 

@@ -2,6 +2,8 @@
 //!
 //! The modules stand in the order in which data flows; `docs/architecture.md` is the map.
 
+pub mod wire;
+
 pub mod source;
 
 pub mod condition;

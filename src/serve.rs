@@ -1,9 +1,7 @@
 //! Serve: read-only views over HTTP. Nothing here changes a circuit.
 //!
-//! Every replica serves, leader or not. An answer is read from one [`view::View`] and
+//! Every replica serves, leader or not. An answer is read from one [`View`](crate::wire::view::View) and
 //! one clock reading: no lock is held, and neither the API server nor the engine is waited for.
-
-pub mod view;
 
 pub mod bounds;
 pub mod counters;

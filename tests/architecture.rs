@@ -174,8 +174,8 @@ mod shown_a_breach {
     #[case::serve_kube("src/serve/gate.rs", "use kube::Client;", "`kube::Client`")]
     #[case::serve_events(
         "src/serve/gate.rs",
-        "use crate::source::event::Event;",
-        "`crate::source::event::Event`"
+        "use crate::wire::event::Event;",
+        "`crate::wire::event::Event`"
     )]
     #[case::source_breaker(
         "src/source/kube.rs",
@@ -267,7 +267,7 @@ mod shown_a_breach {
     #[case::helper_of_tests("src/breaker/tests/world.rs", "use tokio::time;")]
     #[case::permitted(
         "src/serve/gate.rs",
-        "use crate::source::event::GroupKind;\nuse axum::Router;"
+        "use crate::wire::event::GroupKind;\nuse axum::Router;"
     )]
     #[case::own_word("src/breaker/step.rs", "use std::fmt;\nlet kube = tokio.next();")]
     fn what_breaks_no_rule_is_not_told(#[case] path: &str, #[case] text: &str) {

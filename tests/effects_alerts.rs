@@ -5,12 +5,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use fusegate::{
     breaker::time::Span,
-    effects::{
-        dispatch::{Backend, Config, Dispatcher},
-        effect::{Alert, Effect},
-    },
+    effects::dispatch::{Backend, Config, Dispatcher},
     runtime::{clock::Clock, metrics::Metrics},
     source::{dir::layout::Layout, queue},
+    wire::effect::{Alert, Effect},
 };
 use serde_json::Value;
 

@@ -8,13 +8,13 @@ use fusegate::{
     effects::{
         cluster::Cluster,
         dispatch::{Backend, Config, Dispatcher},
-        effect::{Acceptance, Effect, Note, Record, Regarding, Rollback, StatusWrite, Target},
     },
     revision::{self, hash},
     runtime::{clock::Clock, leader, metrics::Metrics},
-    source::{
+    source::queue,
+    wire::{
+        effect::{Acceptance, Effect, Note, Record, Regarding, Rollback, StatusWrite, Target},
         event::{Event, Outcome, Revision, RollbackEnd},
-        queue,
     },
 };
 use fusegate_crds::{

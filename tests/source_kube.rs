@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use fusegate::runtime::metrics::Metrics;
 use fusegate::source::{
-    event::{Change, Event, Feed, GroupKind},
     kube::{KubeSource, Stopped, revision},
     queue,
 };
+use fusegate::wire::event::{Change, Event, Feed, GroupKind};
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -472,7 +472,7 @@ async fn a_policy_that_can_t_be_used_is_an_answer_and_stops_nothing() -> Result<
 async fn a_stored_revision_comes_back_and_its_bad_mark_goes_with_the_annotation() -> Result<()> {
     let server = ApiServer::shared().await?;
     let shop = Shop::new(server).await?;
-    let stored = fusegate::source::event::Revision {
+    let stored = fusegate::wire::event::Revision {
         crd: shop.crd_name().into(),
         crd_uid: "u1".into(),
         number: 3,

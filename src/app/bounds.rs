@@ -13,9 +13,9 @@ use crate::engine::{MAX_LABEL_BYTES, room};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::Standing;
 use crate::serve::server;
-use crate::serve::view::SharedView;
 use crate::source::dir;
 use crate::source::queue;
+use crate::wire::view::SharedView;
 
 /// Where the sizes are.
 pub(super) struct Gauges {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::source::event::{Event, Feed};
+use crate::wire::event::{Event, Feed};
 
 /// The feeds that are interrupted. The source bounds them: it has one feed for each contracted kind and
 /// five others.
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_named_with_its_group() {
-        let kind = crate::source::event::GroupKind {
+        let kind = crate::wire::event::GroupKind {
             group: "shop.example.com".into(),
             kind: "Storefront".into(),
         };

@@ -9,8 +9,8 @@ use crate::engine::words::state;
 use crate::runtime::metrics::{
     Bound, CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel,
 };
-use crate::serve::view::View;
-use crate::source::event::{Event, Feed};
+use crate::wire::event::{Event, Feed};
+use crate::wire::view::View;
 
 /// Counts an event by its feed, and says whether the feed follows. Those of objects are counted by [`view`]
 /// instead, since there is one for each kind.

@@ -8,8 +8,8 @@ use fusegate_xds::{Proxies, Store, TypeUrl};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Event, Programmed, RefusedKey};
 use crate::source::queue::Sender;
+use crate::wire::event::{Event, Programmed, RefusedKey};
 
 /// How often it is looked; a status need not be fresher, and a fleet of thousands ACKs within moments.
 const EVERY: Duration = Duration::from_millis(500);

@@ -20,9 +20,9 @@ use crate::recording::recorder::Recorder;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::serve::state::Heartbeat;
-use crate::serve::view::SharedView;
-use crate::source::event::Event;
 use crate::source::queue::{Queued, Receiver};
+use crate::wire::event::Event;
+use crate::wire::view::SharedView;
 
 /// The most events taken in one turn: enough to make a burst one publication, few enough
 /// that a flood delays no timer by more than moments.

@@ -35,11 +35,11 @@ use crate::runtime::shutdown;
 use crate::serve::counters::Counters;
 use crate::serve::server as http;
 use crate::serve::state::{Heartbeat, ServeState};
-use crate::serve::view::{SharedView, View};
 use crate::source::dir::DirSource;
-use crate::source::event::Event;
 use crate::source::kube::KubeSource;
 use crate::source::queue::{self, Limits, Sender};
+use crate::wire::event::Event;
+use crate::wire::view::{SharedView, View};
 
 /// What waits for the engine at most. An object's event takes about two kilobytes, so that it is a flood
 /// of large ones that meets the bound in bytes; with what is recorded it is less than the 32 MiB

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::breaker::time::{Mono, Span};
 use crate::effects::alert::book::{Book, Entered, Labels};
 use crate::effects::alert::send::Receiver;
-use crate::effects::effect::Alert;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
+use crate::wire::effect::Alert;
 
 pub(crate) use crate::effects::alert::book::BOUND as MOST_ALERTS;
 pub use crate::effects::alert::send::{Address, Alerting};

@@ -20,10 +20,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::effects::audit::json::Writer;
 use crate::effects::audit::sink::Sink;
-use crate::effects::effect::{KeyDiff, Line};
 use crate::runtime::clock::Clock;
 use crate::runtime::insist::insist;
 use crate::runtime::metrics::{Bound, Metrics};
+use crate::wire::effect::{KeyDiff, Line};
 
 /// The most lines that wait.
 pub const MOST_LINES: usize = 65_536;

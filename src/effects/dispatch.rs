@@ -10,7 +10,6 @@ use crate::effects::alert::{Address, Alerting, Alerts};
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
 use crate::effects::courier::Courier;
-use crate::effects::effect::{Effect, Note, Record, Rollback};
 use crate::effects::folder::Folder;
 use crate::effects::note::{self, Notes};
 use crate::effects::removal::{self, Expired, Removals};
@@ -21,6 +20,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
+use crate::wire::effect::{Effect, Note, Record, Rollback};
 
 /// What effects need.
 #[derive(Debug)]

@@ -18,9 +18,9 @@ use twox_hash::XxHash3_64;
 
 use crate::effects::cluster::{Answer, Cluster, MANAGER, cut};
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
-use crate::effects::effect::Note;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
+use crate::wire::effect::Note;
 
 /// The limits of notes. They tell a story that is told elsewhere too, so they end after about a quarter of an hour.
 pub(crate) const LIMITS: Limits = Limits {
@@ -184,7 +184,7 @@ impl fmt::Display for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effects::effect::{Regarding, Target};
+    use crate::wire::effect::{Regarding, Target};
 
     #[test]
     fn the_same_story_has_the_same_name_and_another_has_another() {

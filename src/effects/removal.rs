@@ -12,10 +12,10 @@ use kube::core::Request;
 use crate::effects::cluster::{Answer, Cluster};
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
 use crate::effects::documents::{Document, Wanted};
-use crate::effects::effect::Target;
 use crate::effects::folder::{Folder, read_only};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
+use crate::wire::effect::Target;
 
 /// The limits of removals. An expired override is inert anyway.
 pub(crate) const LIMITS: Limits = Limits {

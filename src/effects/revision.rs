@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use crate::effects::cluster::Cluster;
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
-use crate::effects::effect::Record;
 use crate::effects::folder::Folder;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
+use crate::wire::effect::Record;
 
 pub(crate) use crate::effects::revision::dir::mark_bad as mark_bad_in_dir;
 pub(crate) use crate::effects::revision::kube::mark_bad;

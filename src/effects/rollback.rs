@@ -18,7 +18,6 @@ use serde_json::Value;
 
 use crate::effects::cluster::{Answer, Cluster, cut};
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
-use crate::effects::effect::Rollback;
 use crate::effects::folder::Folder;
 use crate::effects::rollback::incident::{Claim, Settled};
 use crate::effects::rollback::judge::Finding;
@@ -26,8 +25,9 @@ use crate::revision;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::EffectKind;
-use crate::source::event::{Event, Outcome, RollbackEnd};
 use crate::source::queue;
+use crate::wire::effect::Rollback;
+use crate::wire::event::{Event, Outcome, RollbackEnd};
 
 /// The limits of rollbacks: about five minutes of trying, then a person is told.
 pub(crate) const LIMITS: Limits = Limits {

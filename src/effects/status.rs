@@ -21,10 +21,10 @@ use twox_hash::XxHash3_128;
 
 use crate::effects::cluster::Cluster;
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
-use crate::effects::effect::{Acceptance, StatusWrite, Target};
 use crate::effects::folder::Folder;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
+use crate::wire::effect::{Acceptance, StatusWrite, Target};
 
 /// The limits of statuses: tried until it works, since nothing else would ever write them.
 pub(crate) const LIMITS: Limits = Limits {

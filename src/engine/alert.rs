@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::{Cause, Forced, StateName, Trip, TripId};
 use crate::breaker::time::Now;
-use crate::effects::effect::{Action, Alert, Effect, Line};
 use crate::engine::circuit::{CircuitEntry, Cue};
 use crate::engine::policy::PolicyEntry;
 use crate::engine::rollback::RollbackState;
 use crate::engine::{Engine, Key, words};
 use crate::spec::policy::Policy;
+use crate::wire::effect::{Action, Alert, Effect, Line};
 
 /// A circuit is not Closed.
 const OPEN: &str = "CircuitBreakerOpen";

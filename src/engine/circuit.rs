@@ -12,7 +12,7 @@ use crate::engine::enforce::contributor;
 use crate::engine::overrides::Word;
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, record};
-use crate::source::event::GroupKind;
+use crate::wire::event::GroupKind;
 
 pub(crate) use entry::{CircuitEntry, Cue, Ended, Standing};
 

@@ -9,7 +9,7 @@ use crate::condition::contract::Contract;
 use crate::engine::objects::Objects;
 use crate::engine::{Engine, Key};
 use crate::policy::allowance::Allowance;
-use crate::source::event::{Document, Feed, GroupKind, Meta};
+use crate::wire::event::{Document, Feed, GroupKind, Meta};
 
 #[derive(Debug)]
 pub(crate) struct ContractEntry {

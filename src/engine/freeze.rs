@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::object::{ObjectEntry, Values};
 use crate::engine::{Engine, Key};
-use crate::source::event::GroupKind;
+use crate::wire::event::GroupKind;
 
 impl Engine {
     /// Keeps what is published as it was before the trip while any policy rejects

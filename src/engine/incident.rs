@@ -3,11 +3,11 @@
 use fusegate_crds::{IncidentRecord, IncidentState, Time};
 
 use crate::breaker::time::Now;
-use crate::effects::effect::{Effect, Rollback, Target};
 use crate::engine::Engine;
 use crate::engine::contract::ContractEntry;
 use crate::engine::rollback::RollbackState;
-use crate::source::event::GroupKind;
+use crate::wire::effect::{Effect, Rollback, Target};
+use crate::wire::event::GroupKind;
 
 impl Engine {
     /// Orders once more what was begun and not settled: where the CRD has its target's schema already,

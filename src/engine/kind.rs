@@ -6,7 +6,7 @@ use crate::breaker::time::{Mono, Now, Span};
 use crate::engine::Engine;
 use crate::engine::objects::Objects;
 use crate::engine::rollback::RollbackState;
-use crate::source::event::{CONFIRM_EVERY_MS, Crd, Feed, GroupKind, Revision};
+use crate::wire::event::{CONFIRM_EVERY_MS, Crd, Feed, GroupKind, Revision};
 
 /// A watch that has not confirmed itself for this long is not confirmed any more:
 /// three confirmations may be late, four are an outage.

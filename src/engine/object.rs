@@ -10,14 +10,14 @@ use crate::breaker::time::{Now, Wall};
 use crate::condition::diff::{self, Diff};
 use crate::condition::kept::{Kept, KeptEntry, Said};
 use crate::condition::{extract, report};
-use crate::effects::effect::{Action, Effect, Line};
 use crate::engine::circuit::Cue;
 use crate::engine::contract::Compiled;
 use crate::engine::labels::Labels;
 use crate::engine::objects::Identity;
 use crate::engine::{Engine, Key, words};
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{GroupKind, Object, SeenBy};
+use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::event::{GroupKind, Object, SeenBy};
 
 /// Keys and values as they are published.
 pub(crate) type Values = Arc<[(Arc<str>, RuntimeValue)]>;

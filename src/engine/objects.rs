@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::object::ObjectEntry;
-use crate::source::event::Meta;
+use crate::wire::event::Meta;
 
 /// By uid, and by namespace and name.
 #[derive(Debug, Default)]

@@ -3,10 +3,10 @@
 use fusegate_xds::resource::Resource;
 
 use crate::breaker::circuit::StateName;
-use crate::effects::effect::Effect;
 use crate::engine::room::{Full, Refused};
 use crate::policy::layer::LayerName;
-use crate::serve::view::View;
+use crate::wire::effect::Effect;
+use crate::wire::view::View;
 
 /// Everything decided since the last flush.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use fusegate_crds::{CircuitOverrideSpec, OverrideState};
 use crate::breaker::circuit::Forced;
 use crate::breaker::step::Input;
 use crate::breaker::time::{Mono, Now, Span};
-use crate::effects::effect::{Acceptance, Action, Effect, Line, Target};
 use crate::engine::circuit::{Cue, forced};
 use crate::engine::{Engine, Key, policy};
-use crate::source::event::{Document, Meta};
+use crate::wire::effect::{Acceptance, Action, Effect, Line, Target};
+use crate::wire::event::{Document, Meta};
 
 #[derive(Debug)]
 pub(crate) struct OverrideEntry {

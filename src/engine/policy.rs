@@ -15,8 +15,8 @@ use crate::engine::contract::Compiled;
 use crate::engine::programmed::Refused;
 use crate::engine::{Engine, Key};
 use crate::policy::layer::LayerName;
-use crate::source::event::{Document, GroupKind, Meta, Programmed};
 use crate::spec;
+use crate::wire::event::{Document, GroupKind, Meta, Programmed};
 
 #[derive(Debug)]
 pub(crate) struct PolicyEntry {

@@ -6,7 +6,7 @@ use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key};
 use crate::policy::layer::LayerName;
 use crate::policy::layers::Layers;
-use crate::source::event::{Programmed, RefusedKey};
+use crate::wire::event::{Programmed, RefusedKey};
 
 /// A key that a proxy refuses, with the object whose circuit published it.
 #[derive(Clone, Debug, PartialEq, Eq)]

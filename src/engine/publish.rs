@@ -15,8 +15,8 @@ use crate::engine::output::Publication;
 use crate::engine::{Engine, Key, record};
 use crate::policy::layer::LayerName;
 use crate::policy::layers::{Contributor, Layers, Warning};
-use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
 use crate::translate::{self, Unsaid};
+use crate::wire::view::{CircuitView, PolicyView, RuleView, View};
 
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::breaker::circuit::{State, StateName, Trip};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Now, Wall};
-use crate::effects::effect::Effect;
 use crate::engine::circuit::{CircuitEntry, Ended};
 use crate::engine::tell::reason;
 use crate::engine::{Engine, Key};
+use crate::wire::effect::Effect;
 
 /// What is older is not told again: an Event is tried for about this long, and an API server that
 /// has forgotten one after its hour must not be given it anew at each restart.

@@ -1,11 +1,11 @@
 //! Revisions: the schemas that a kind's CRD has had, as far as they are stored.
 
 use crate::breaker::time::Now;
-use crate::effects::effect::{Action, Effect, Line, Record};
 use crate::engine::Engine;
 use crate::engine::kind::KindEntry;
 use crate::engine::rollback::RollbackState;
-use crate::source::event::{Crd, GroupKind, Revision};
+use crate::wire::effect::{Action, Effect, Line, Record};
+use crate::wire::event::{Crd, GroupKind, Revision};
 
 impl Engine {
     /// A schema that somebody made live again counts as changed now; one that a rollback

@@ -6,12 +6,12 @@ use fusegate_crds::{IncidentState, RollbackMode};
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::Now;
-use crate::effects::effect::{Action, Effect, Line, Rollback, Target};
 use crate::engine::incident::blocked_before;
 use crate::engine::{Engine, Key};
 use crate::revision;
 use crate::revision::decide::{Facts, Verdict, decide};
-use crate::source::event::{GroupKind, Outcome, Revision, RollbackEnd};
+use crate::wire::effect::{Action, Effect, Line, Rollback, Target};
+use crate::wire::event::{GroupKind, Outcome, Revision, RollbackEnd};
 
 /// What is known of a kind's latest incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

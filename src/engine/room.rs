@@ -9,11 +9,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::breaker::time::Now;
-use crate::effects::effect::{Action, Effect, Line};
 use crate::engine::objects::Identity;
 use crate::engine::policy::PolicyEntry;
 use crate::engine::{Engine, Key, words};
-use crate::source::event::GroupKind;
+use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::event::GroupKind;
 
 /// Most objects of all kinds: one to five gigabytes, and as far as the engine's pauses are measured (`make bench-engine`).
 pub const MOST_OBJECTS: usize = 1_000_000;

@@ -13,12 +13,12 @@ use fusegate_crds::Condition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 
 use crate::breaker::time::{Now, Wall};
-use crate::effects::effect::{Effect, StatusWrite, Target};
 use crate::engine::kind::serves;
 use crate::engine::policy::Rejection;
 use crate::engine::rollback::RollbackState;
 use crate::engine::{Engine, Key};
-use crate::source::event::{GroupKind, Meta};
+use crate::wire::effect::{Effect, StatusWrite, Target};
+use crate::wire::event::{GroupKind, Meta};
 
 /// The longest message of a condition that we write; Kubernetes allows 32,768 bytes.
 const MAX_MESSAGE: usize = 4_096;

@@ -7,7 +7,6 @@ use fusegate_crds::CircuitPolicyStatus;
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Now, Wall};
-use crate::effects::effect::{Action, Effect, Line, Note, Regarding, Target};
 use crate::engine::alert::cause_name;
 use crate::engine::circuit::{CircuitEntry, Cue};
 use crate::engine::labels::{MAX_LABEL_BYTES, Omitted};
@@ -15,8 +14,9 @@ use crate::engine::object::source as source_of;
 use crate::engine::overrides::Word;
 use crate::engine::words::{resource, state};
 use crate::engine::{Engine, Key, words};
-use crate::source::event::{GroupKind, SeenBy, Unreadable};
 use crate::spec::policy::Policy;
+use crate::wire::effect::{Action, Effect, Line, Note, Regarding, Target};
+use crate::wire::event::{GroupKind, SeenBy, Unreadable};
 
 impl Engine {
     /// One audit line and one Event per change of state.

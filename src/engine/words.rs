@@ -8,13 +8,13 @@ use crate::breaker::sample::Value;
 use crate::condition::diff::{self, KeyChange};
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
-use crate::effects::effect::KeyDiff;
 use crate::engine::alert::cause_name;
 use crate::engine::circuit::CircuitEntry;
 use crate::engine::output::Counts;
 use crate::engine::policy::PolicyEntry;
-use crate::source::event::GroupKind;
 use crate::spec::policy::Policy;
+use crate::wire::effect::KeyDiff;
+use crate::wire::event::GroupKind;
 
 /// `Kind.group/namespace/name`.
 pub(crate) fn resource(kind: &GroupKind, namespace: &str, name: &str) -> String {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::recording::digest::Digest;
-use crate::source::event::Event;
+use crate::wire::event::Event;
 
 /// The format that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;

@@ -18,14 +18,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::breaker::time::Now;
-use crate::effects::effect::Effect;
 use crate::engine::output::Publication;
 use crate::recording::aside;
 use crate::recording::line::{End, Gap, Header, Line, Why};
 use crate::recording::tally::Tally;
 use crate::runtime::insist::insist;
 use crate::runtime::metrics::{Bound, Metrics};
-use crate::source::event::Event;
+use crate::wire::effect::Effect;
+use crate::wire::event::Event;
 
 /// The most turns that wait.
 pub const MOST_TURNS: usize = 65_536;

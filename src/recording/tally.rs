@@ -4,9 +4,9 @@ use fusegate_xds::Version;
 use twox_hash::xxhash3_128::Hasher;
 
 use crate::effects::audit::json::Writer;
-use crate::effects::effect::Effect;
 use crate::engine::output::Publication;
 use crate::recording::digest::Digest;
+use crate::wire::effect::Effect;
 
 /// What has been produced since the start.
 #[derive(Default)]

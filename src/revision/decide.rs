@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::revision::compare::{self, Difference};
 use crate::revision::owner::owner;
-use crate::source::event::Revision;
+use crate::wire::event::Revision;
 
 /// What is known at the moment of a trip.
 #[derive(Clone, Debug)]

@@ -17,8 +17,8 @@ use crate::runtime::metrics::Metrics;
 use crate::serve::counters::Counters;
 use crate::serve::server::router;
 use crate::serve::state::{Heartbeat, ServeState};
-use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
-use crate::source::event::GroupKind;
+use crate::wire::event::GroupKind;
+use crate::wire::view::{CircuitView, PolicyView, RuleView, View};
 
 pub(crate) const NOW: Mono = Mono(3_000_000);
 

@@ -9,7 +9,7 @@ use crate::runtime::clock::Clock;
 use crate::serve::bounds::Bounds;
 use crate::serve::counters::Counters;
 use crate::serve::proxies::Proxies;
-use crate::serve::view::SharedView;
+use crate::wire::view::SharedView;
 
 /// A heart that has not beaten for this long belongs to a stalled engine.
 ///

@@ -13,8 +13,8 @@ use crate::breaker::circuit::TripId;
 use crate::breaker::time::{Mono, Span};
 use crate::serve::state::STALLED_AFTER;
 use crate::serve::verdict::circuit::Judged;
-use crate::serve::view::{CircuitView, PolicyView, RuleView, View};
 use crate::serve::wire;
+use crate::wire::view::{CircuitView, PolicyView, RuleView, View};
 
 /// A watch that has not been confirmed for this long is not believed (`docs/architecture.md`, Gate).
 pub const UNCONFIRMED_AFTER: Span = Span::from_secs(30);

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::breaker::circuit::{Cause, Forced, StateName};
 use crate::breaker::sample::{Class, Unknown, Value};
 use crate::breaker::time::{Mono, Span, Wall};
-use crate::serve::view::RuleView;
+use crate::wire::view::RuleView;
 
 /// The most characters of any one text that comes from outside.
 const MAX_TEXT: usize = 253;

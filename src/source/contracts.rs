@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fusegate_crds::ConditionContractSpec;
 
-use crate::source::event::{Change, Document, Event, Feed, GroupKind, Unreadable};
+use crate::wire::event::{Change, Document, Event, Feed, GroupKind, Unreadable};
 
 /// Most contracts whose kinds are watched: each costs a watch and a probe every few
 /// seconds, on every replica.

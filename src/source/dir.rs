@@ -41,7 +41,7 @@ use signals::Signals;
 use teller::Teller;
 
 /// How often everything is looked at whatever the file system says, and every feed is
-/// confirmed. Well within [`CONFIRM_EVERY_MS`](crate::source::event::CONFIRM_EVERY_MS).
+/// confirmed. Well within [`CONFIRM_EVERY_MS`](crate::wire::event::CONFIRM_EVERY_MS).
 const REGULARLY: Duration = Duration::from_secs(2);
 
 /// The pause after which a change that nobody vouched for is looked at again; it must

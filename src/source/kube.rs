@@ -25,8 +25,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Change, Event, Feed};
 use crate::source::queue;
+use crate::wire::event::{Change, Event, Feed};
 use endpoint::Endpoint;
 use kinds::{Kinds, Notice};
 use objects::Objects;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, WeakSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::runtime::metrics::{Bound, Metrics};
-use crate::source::event::Event;
+use crate::wire::event::Event;
 
 /// How much waits for the engine at most.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +160,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::source::event::{Change, Feed, GroupKind, Meta, Object, SeenBy};
+    use crate::wire::event::{Change, Feed, GroupKind, Meta, Object, SeenBy};
 
     const LIMITS: Limits = Limits {
         events: 4_096,

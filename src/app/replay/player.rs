@@ -8,12 +8,12 @@ use fusegate_xds::{Store, TypeUrl};
 use crate::app::publish;
 use crate::app::replay::moment;
 use crate::breaker::time::{Mono, Now, Wall};
-use crate::effects::effect::Effect;
 use crate::engine::room::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::digest::Digest;
 use crate::recording::line::{Header, Turn};
 use crate::recording::tally::Tally;
+use crate::wire::effect::Effect;
 
 /// What replays.
 pub(super) struct Player {

@@ -9,9 +9,9 @@ use serde::Serialize;
 use crate::app::replay::moment;
 use crate::app::replay::player::Player;
 use crate::effects::audit::json::Writer;
-use crate::effects::effect::{Action, Effect, Line};
 use crate::recording::line::Turn;
-use crate::source::event::{Event, Feed, GroupKind};
+use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::event::{Event, Feed, GroupKind};
 
 /// What a trip was about.
 pub(super) struct Subject {

@@ -12,8 +12,8 @@ use crate::condition::contract::Contract;
 use crate::condition::extract::extract;
 use crate::policy::allowance::Allowance;
 use crate::source::dir::entry::{self, Entry, Key, Known};
-use crate::source::event::GroupKind;
 use crate::spec;
+use crate::wire::event::GroupKind;
 
 /// Every problem of the input, in its order.
 pub(super) fn judge(input: &Input) -> Vec<Finding> {

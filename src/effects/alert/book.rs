@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::breaker::time::{Mono, Span};
-use crate::effects::effect::Alert;
+use crate::wire::effect::Alert;
 
 /// What an alert is known by.
 pub(super) type Labels = BTreeMap<Box<str>, Box<str>>;

@@ -26,11 +26,11 @@ use crate::effects::alert::Queue;
 use crate::effects::alert::book::{BOUND, Labels};
 use crate::effects::alert::send::batch::body;
 use crate::effects::cluster::brief;
-use crate::effects::effect::Alert;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics, Post, PostLabel};
+use crate::wire::effect::Alert;
 
 /// The most alerts in one request.
 const MOST_TOGETHER: usize = 64;

@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use fusegate_crds::Time;
 
-use crate::effects::effect::{Action, Line};
+use crate::wire::effect::{Action, Line};
 
 /// Writes lines; it remembers the second it last wrote.
 #[derive(Debug, Default)]

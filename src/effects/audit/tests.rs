@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::effects::effect::Action;
+use crate::wire::effect::Action;
 
 fn differs(sign: char, key: &str) -> KeyDiff {
     let key = key.into();

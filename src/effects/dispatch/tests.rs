@@ -7,8 +7,8 @@ use fusegate_crds::CircuitPolicyStatus;
 use serde_json::Value;
 
 use super::*;
-use crate::effects::effect::{StatusWrite, Target};
 use crate::runtime::metrics::EffectLabel;
+use crate::wire::effect::{StatusWrite, Target};
 
 #[tokio::test]
 async fn only_the_lease_holder_writes_and_everyone_audits() {

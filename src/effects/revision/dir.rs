@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 
 use crate::effects::courier::Failure;
-use crate::effects::effect::Record;
 use crate::effects::folder::Folder;
 use crate::effects::revision::{Kept, free_number, surplus};
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::{Layout, StoredRevision, read_json};
-use crate::source::event::Revision;
+use crate::wire::effect::Record;
+use crate::wire::event::Revision;
 
 /// Stores a schema, or says when it was last live, and drops what is beyond the limit.
 pub(super) async fn record(folder: &Folder, record: &Record) -> Result<(), Failure> {

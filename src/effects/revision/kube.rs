@@ -9,12 +9,12 @@ use serde_json::json;
 
 use crate::effects::cluster::{Answer, Cluster, MANAGER};
 use crate::effects::courier::Failure;
-use crate::effects::effect::Record;
 use crate::effects::revision::{Kept, free_number, surplus};
-use crate::source::event::Revision;
 use crate::source::kube::revision::{
     BAD_ANNOTATION, CRD_LABEL, HASH_LABEL, SEEN_AT_ANNOTATION, crd_label, object_name, to_object,
 };
+use crate::wire::effect::Record;
+use crate::wire::event::Revision;
 
 /// Stores a schema, or says when it was last live, and drops what is beyond the limit.
 pub(super) async fn record(cluster: &Cluster, record: &Record) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::source::dir::layout::{Layout, StoredRevision, read_json};
-use crate::source::event::Revision;
+use crate::wire::event::Revision;
 
 #[rstest]
 #[case::within_the_limit(&[(1, ""), (2, "")], 2, "2", &[])]

@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use crate::effects::courier::Failure;
 use crate::effects::documents::{Document, Wanted};
-use crate::effects::effect::Rollback;
 use crate::effects::folder::{Folder, read_only};
 use crate::effects::revision::mark_bad_in_dir;
 use crate::effects::rollback::incident::{self, Claim, Settled};
 use crate::effects::rollback::{Ground, Stop, judge, put_spec};
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::Layout;
+use crate::wire::effect::Rollback;
 
 const CONTRACT: &str = "ConditionContract";
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::effects::effect::{Rollback, Target};
 use crate::revision::hash;
-use crate::source::event::Revision;
+use crate::wire::effect::{Rollback, Target};
+use crate::wire::event::Revision;
 
 pub(super) fn order() -> Rollback {
     let target = |name: &str, uid: &str| Target {

@@ -6,8 +6,8 @@
 use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState, Time};
 use serde_json::Value;
 
-use crate::effects::effect::Rollback;
 use crate::effects::rollback::cut;
+use crate::wire::effect::Rollback;
 
 /// The longest `reason` and `message` of an incident, in bytes.
 const LONGEST_REASON: usize = 128;

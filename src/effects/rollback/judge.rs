@@ -5,11 +5,11 @@
 
 use serde_json::Value;
 
-use crate::effects::effect::Rollback;
 use crate::effects::rollback::Stop;
 use crate::revision;
 use crate::revision::decide::{STORED_VERSION_MISSING, missing_version};
 use crate::revision::owner::owner;
+use crate::wire::effect::Rollback;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

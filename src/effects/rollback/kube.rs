@@ -8,11 +8,11 @@ use kube::core::Request;
 use serde_json::{Value, json};
 
 use crate::effects::cluster::{Answer, Cluster, INCIDENT_MANAGER, MANAGER};
-use crate::effects::effect::Rollback;
 use crate::effects::revision;
 use crate::effects::rollback::incident::{self, Claim, Settled};
 use crate::effects::rollback::{Ground, Stop, put_spec};
 use crate::revision::hash;
+use crate::wire::effect::Rollback;
 
 /// How often a list that somebody else changed meanwhile is read again at once.
 const ROUNDS: usize = 5;

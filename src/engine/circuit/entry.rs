@@ -7,13 +7,13 @@ use fusegate_crds::CircuitRecord;
 use crate::breaker::circuit::{Circuit, StateName, Trip, TripId};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
-use crate::effects::effect::Alert;
 use crate::engine::alert::Mark;
 use crate::engine::object::Values;
 use crate::engine::record;
 use crate::engine::status::Noted;
 use crate::policy::contribution::{Enforcement, Refusal};
-use crate::source::event::GroupKind;
+use crate::wire::effect::Alert;
+use crate::wire::event::GroupKind;
 
 #[derive(Debug)]
 pub(crate) struct CircuitEntry {

@@ -13,7 +13,7 @@ use crate::engine::status::noted::records;
 use crate::engine::status::{Say, as_i64, say, settle};
 use crate::engine::{Engine, Key, words};
 use crate::policy::layers::Warning;
-use crate::source::event::{Programmed, RefusedKey};
+use crate::wire::event::{Programmed, RefusedKey};
 
 /// How many characters of a proxy's words are quoted.
 const MAX_QUOTE: usize = 1_024;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState};
 
 use super::world::{CONTRACT, POLICY, World, accepted, kind, meta, yaml};
-use crate::effects::effect::{Alert, Effect, Note, Rollback};
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{Change, Document, Event, Revision};
+use crate::wire::effect::{Alert, Effect, Note, Rollback};
+use crate::wire::event::{Change, Document, Event, Revision};
 
 fn short() -> String {
     POLICY.replace(

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
-use crate::effects::effect::Action;
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{Change, Document, Event, Object, SeenBy};
+use crate::wire::effect::Action;
+use crate::wire::event::{Change, Document, Event, Object, SeenBy};
 
 fn tripped() -> World {
     let mut world = World::with(POLICY);
@@ -246,7 +246,7 @@ fn an_override_forces_and_expires() {
     let mut world = World::with(POLICY);
     order(&mut world, "ForcedOpen", 30);
     assert_eq!(world.state("checkout"), "Open");
-    let told = world.lines(crate::effects::effect::Action::State);
+    let told = world.lines(crate::wire::effect::Action::State);
     assert_eq!(
         &*told.last().unwrap().reason,
         "by CircuitOverride by-hand: test"
@@ -258,7 +258,7 @@ fn an_override_forces_and_expires() {
     let removed = world
         .effects
         .iter()
-        .any(|effect| matches!(effect, crate::effects::effect::Effect::RemoveOverride(_)));
+        .any(|effect| matches!(effect, crate::wire::effect::Effect::RemoveOverride(_)));
     assert!(removed);
 }
 
@@ -301,9 +301,7 @@ fn a_contract_that_asks_for_admission_is_told_that_it_is_not_there_yet() {
     let mut world = World::with(POLICY);
     world.contract(&format!("{CONTRACT}admission: {{mode: Deny}}\n"));
     let conditions = world.effects.iter().rev().find_map(|effect| match effect {
-        crate::effects::effect::Effect::ContractStatus(write) => {
-            Some(write.status.conditions.clone())
-        }
+        crate::wire::effect::Effect::ContractStatus(write) => Some(write.status.conditions.clone()),
         _ => None,
     });
     let conditions = conditions.unwrap();

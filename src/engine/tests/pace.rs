@@ -1,7 +1,7 @@
 //! The pace of statuses: what drifts is written when its pace allows, what moves is written at once.
 
 use super::world::{POLICY, World};
-use crate::effects::effect::Effect;
+use crate::wire::effect::Effect;
 
 /// Enough circuits for a pace of a hundred milliseconds.
 const CIRCUITS: usize = 200;

@@ -6,9 +6,9 @@ use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus};
 use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
-use crate::effects::effect::Effect;
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{Change, Crd, Document, Event, Feed, Object, Revision, SeenBy};
+use crate::wire::effect::Effect;
+use crate::wire::event::{Change, Crd, Document, Event, Feed, Object, Revision, SeenBy};
 
 const LATENCY: &str = "fusegate.Storefront.checkout.network-latency";
 
@@ -111,7 +111,7 @@ fn a_trip_before_the_revisions_are_listed_waits_for_them_with_its_rollback() {
     assert_eq!(after.rollbacks().len(), 1);
     assert!(
         after
-            .lines(crate::effects::effect::Action::Effect)
+            .lines(crate::wire::effect::Action::Effect)
             .iter()
             .all(|line| !line.reason.contains("NoPreviousRevision"))
     );

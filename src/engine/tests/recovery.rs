@@ -42,7 +42,7 @@ fn a_bad_sample_while_probing_reopens_with_a_longer_wait() {
     let mut world = World::with(&short());
     world.break_latency("checkout");
     let first = world.circuit("checkout").unwrap();
-    let wait = |circuit: &crate::serve::view::CircuitView| {
+    let wait = |circuit: &crate::wire::view::CircuitView| {
         circuit.until.unwrap().0 - circuit.since.unwrap().0
     };
     while world.state("checkout") == "Open" {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind};
 use crate::breaker::time::Mono;
-use crate::source::event::{Event, Feed, Outcome, Programmed, RefusedKey, RollbackEnd};
+use crate::wire::event::{Event, Feed, Outcome, Programmed, RefusedKey, RollbackEnd};
 
 /// Something that happens to a world with a policy.
 #[derive(Clone, Debug)]

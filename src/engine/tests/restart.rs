@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::world::{CONTRACT, POLICY, World, kind};
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{Event, Feed};
+use crate::wire::event::{Event, Feed};
 
 /// A new process that reads what the old one wrote.
 fn restart(world: &World) -> World {

@@ -1,9 +1,9 @@
 //! The room for objects and circuits, and what is said when all of it is taken.
 
 use super::world::*;
-use crate::effects::effect::Action;
 use crate::engine::output::Counts;
 use crate::engine::room::{Full, Room};
+use crate::wire::effect::Action;
 
 const POLICY: &str = "
 contract: storefronts.shop.example.com

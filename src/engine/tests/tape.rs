@@ -5,11 +5,11 @@
 use bytes::Bytes;
 
 use crate::breaker::time::Now;
-use crate::effects::effect::Effect;
 use crate::engine::output::{Counts, Output};
 use crate::engine::{Engine, Settings};
-use crate::serve::view::View;
-use crate::source::event::Event;
+use crate::wire::effect::Effect;
+use crate::wire::event::Event;
+use crate::wire::view::View;
 
 /// What was told and what came of it.
 pub(super) struct Tape {

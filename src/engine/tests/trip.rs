@@ -4,9 +4,9 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::world::{POLICY, World, kind};
-use crate::effects::effect::{Action, Effect};
 use crate::policy::layer::RuntimeValue;
-use crate::source::event::{Event, Feed, Outcome, RollbackEnd};
+use crate::wire::effect::{Action, Effect};
+use crate::wire::event::{Event, Feed, Outcome, RollbackEnd};
 
 #[test]
 fn three_bad_reports_in_a_row_trip_shed_freeze_page_and_roll_back() {
@@ -320,7 +320,7 @@ fn a_schema_made_live_again_by_a_person_counts_as_changed_now() {
     world.pass(60_000);
     world.crd(50);
     let recorded = world.effects.iter().rev().find_map(|effect| match effect {
-        crate::effects::effect::Effect::Record(record) => Some(record.revision.clone()),
+        crate::wire::effect::Effect::Record(record) => Some(record.revision.clone()),
         _ => None,
     });
     let recorded = recorded.unwrap();

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::tape::Tape;
 use crate::breaker::time::{Mono, Now, Wall};
-use crate::effects::effect::{Action, Alert, Effect, Line, Rollback};
 use crate::engine::output::{Counts, Publication};
 use crate::engine::room::Room;
 use crate::engine::{Engine, Settings};
-use crate::source::event::{
+use crate::wire::effect::{Action, Alert, Effect, Line, Rollback};
+use crate::wire::event::{
     Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, Revision, SeenBy,
 };
 
@@ -298,7 +298,7 @@ impl World {
         }
     }
 
-    pub(super) fn circuit(&self, name: &str) -> Option<Arc<crate::serve::view::CircuitView>> {
+    pub(super) fn circuit(&self, name: &str) -> Option<Arc<crate::wire::view::CircuitView>> {
         let policy = self
             .engine
             .view

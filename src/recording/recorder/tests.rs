@@ -111,7 +111,7 @@ async fn a_full_disk_stops_nothing_and_is_counted() {
     let metrics = Metrics::new();
     let mut recorder =
         Recorder::start(config(Path::new("/dev/full"), MUCH), metrics.clone()).unwrap();
-    let long = Event::Interrupted(crate::source::event::Feed::Crds, "x".repeat(1 << 20).into());
+    let long = Event::Interrupted(crate::wire::event::Feed::Crds, "x".repeat(1 << 20).into());
     for _ in 0..40 {
         turn(&mut recorder, std::slice::from_ref(&long));
     }
@@ -136,7 +136,7 @@ async fn turns_that_find_no_room_are_confessed_and_nothing_beyond_is_replayed() 
     let metrics = Metrics::new();
     let mut recorder = Recorder::start(config(&fifo, MUCH), metrics.clone()).unwrap();
     turn(&mut recorder, &[]);
-    let long = Event::Interrupted(crate::source::event::Feed::Crds, "x".repeat(1 << 20).into());
+    let long = Event::Interrupted(crate::wire::event::Feed::Crds, "x".repeat(1 << 20).into());
     while metrics.recording.dropped.get() < 3 {
         turn(&mut recorder, std::slice::from_ref(&long));
     }

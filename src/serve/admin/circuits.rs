@@ -12,8 +12,8 @@ use crate::breaker::time::Mono;
 use crate::serve::admin::page::{self, Page};
 use crate::serve::bad_request::BadRequest;
 use crate::serve::state::ServeState;
-use crate::serve::view::{CircuitView, PolicyView, View};
 use crate::serve::wire::{self, RuleDocument};
+use crate::wire::view::{CircuitView, PolicyView, View};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

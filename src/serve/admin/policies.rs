@@ -11,8 +11,8 @@ use crate::breaker::circuit::StateName;
 use crate::serve::admin::page::{self, Page};
 use crate::serve::bad_request::BadRequest;
 use crate::serve::state::ServeState;
-use crate::serve::view::{PolicyView, View};
 use crate::serve::wire;
+use crate::wire::view::{PolicyView, View};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,7 @@ use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::time::Mono;
 use crate::serve::fixture::{circuit, forced, get, policy, post, state, view};
 use crate::serve::state::{Heartbeat, ServeState};
-use crate::serve::view::View;
+use crate::wire::view::View;
 
 fn two() -> ServeState {
     state(view(policy([

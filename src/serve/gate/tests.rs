@@ -8,7 +8,7 @@ use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::sample::Value;
 use crate::serve::fixture::{circuit, forced, get, policy, post, rule, state, unconfirmed, view};
 use crate::serve::state::ServeState;
-use crate::serve::view::View;
+use crate::wire::view::View;
 
 const CALL: &str = r#"{"name":"checkout","namespace":"shop","phase":"Progressing","checksum":"85d5","metadata":{"policy":"checkout"}}"#;
 

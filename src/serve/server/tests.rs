@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{HEAD_TIMEOUT, serve_at_most};
 use crate::serve::fixture::state;
 use crate::serve::state::ServeState;
-use crate::serve::view::View;
+use crate::wire::view::View;
 
 struct Running {
     address: SocketAddr,

@@ -6,7 +6,7 @@ use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::sample::Class;
 use crate::breaker::time::Mono;
 use crate::serve::verdict::{Blind, Deciding, GateState, Query};
-use crate::serve::view::{CircuitView, RuleView};
+use crate::wire::view::{CircuitView, RuleView};
 
 /// One circuit, judged.
 pub(super) struct Judged<'a> {

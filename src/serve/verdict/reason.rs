@@ -6,8 +6,8 @@ use crate::breaker::circuit::{Cause, Forced};
 use crate::breaker::time::{Mono, Span};
 use crate::serve::verdict::circuit::Judged;
 use crate::serve::verdict::{Blind, Counts, GateState, Query};
-use crate::serve::view::{PolicyView, RuleView};
 use crate::serve::wire;
+use crate::wire::view::{PolicyView, RuleView};
 
 /// A Kubernetes Event's note may have 1,024 bytes, and Flagger puts its own words before ours.
 pub(super) const MAX_BYTES: usize = 900;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::source::dir::entry::{Entry, Key, Known};
 use crate::source::dir::walk::{Fingerprint, Sights};
-use crate::source::event::Feed;
+use crate::wire::event::Feed;
 
 /// Most files that are kept track of.
 pub(crate) const MOST_FILES: usize = 10_000;

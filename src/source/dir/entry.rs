@@ -16,8 +16,8 @@ use serde_json::{Map, Value, json};
 use twox_hash::XxHash3_128;
 
 use crate::source::dir::name;
-use crate::source::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision, SeenBy};
 use crate::source::spec::{self, ANNOTATION_PREFIX};
+use crate::wire::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision, SeenBy};
 
 /// Our own API group.
 pub(crate) const OWN_GROUP: &str = "fusegate.io";

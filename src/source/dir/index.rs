@@ -11,7 +11,7 @@ use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::catalog::Catalog;
 use crate::source::dir::layout::{Layout, read_json};
 use crate::source::dir::walk::Sights;
-use crate::source::event::Feed;
+use crate::wire::event::Feed;
 
 /// Files and the feeds they had a part in.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twox_hash::XxHash3_128;
 
-use crate::source::event::Revision;
+use crate::wire::event::Revision;
 
 /// The folder beside the files that fusegate keeps for itself.
 pub const STATE_FOLDER: &str = ".fusegate";

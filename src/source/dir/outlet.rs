@@ -3,8 +3,8 @@
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Event, Unreadable};
 use crate::source::queue::Sender;
+use crate::wire::event::{Event, Unreadable};
 
 /// Nobody listens any more, or shutdown has begun.
 #[derive(Debug)]

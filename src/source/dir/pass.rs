@@ -16,7 +16,7 @@ use crate::source::dir::outlet::Closed;
 use crate::source::dir::reading::{self, Reading};
 use crate::source::dir::teller::Teller;
 use crate::source::dir::walk::{self, Sight, Sights};
-use crate::source::event::Feed;
+use crate::wire::event::Feed;
 
 /// How many looks the first list waits for files that keep changing.
 const PATIENCE: u32 = 20;

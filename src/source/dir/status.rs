@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::source::dir::layout::Layout;
-use crate::source::event::{Change, Document, Event, Meta};
+use crate::wire::event::{Change, Document, Event, Meta};
 
 /// A document with the status that is stored of it. One that can't be read is as good
 /// as none, and is said in the log.

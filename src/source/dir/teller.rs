@@ -14,7 +14,7 @@ use crate::source::dir::entry::{Entry, Key, Known, object};
 use crate::source::dir::layout::Layout;
 use crate::source::dir::outlet::{Closed, Outlet};
 use crate::source::dir::{reading, status};
-use crate::source::event::{Change, Event, Feed, GroupKind, Object, SeenBy};
+use crate::wire::event::{Change, Event, Feed, GroupKind, Object, SeenBy};
 
 /// The feeds that every directory has.
 const FIXED: [Feed; 5] = [

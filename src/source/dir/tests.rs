@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::*;
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::StoredRevision;
-use crate::source::event::{Change, Event, Feed, GroupKind, Object, Revision};
+use crate::wire::event::{Change, Event, Feed, GroupKind, Object, Revision};
 
 const SOON: Duration = Duration::from_mins(1);
 

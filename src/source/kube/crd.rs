@@ -7,9 +7,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::source::event::{Crd, GroupKind};
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::slim::{Item, SlimMeta};
+use crate::wire::event::{Crd, GroupKind};
 
 /// How many managers are told of; more than that fighting over one CRD is told by eight of them.
 const MOST_MANAGERS: usize = 8;

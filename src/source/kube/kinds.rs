@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::contracts::Contracts;
-use crate::source::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
 use crate::source::kube::crd::{Served, SlimCrd};
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::objects::{Desired, Objects};
 use crate::source::kube::watch::Turn;
+use crate::wire::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
 use served::ServedKinds;
 
 /// How long fetching one CRD may take, and the pause before it is tried again.

@@ -9,13 +9,13 @@ use kube::Client;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Event, Feed, GroupKind};
 use crate::source::kube::crd::Served;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::pump::{event, pump};
 use crate::source::kube::slim::SlimObject;
 use crate::source::kube::watch::Watch;
 use crate::source::queue;
+use crate::wire::event::{Event, Feed, GroupKind};
 
 /// Most objects in one page of a list; large ones come fewer at a time.
 const LARGEST_PAGE: u32 = 500;

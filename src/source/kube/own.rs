@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::source::event::{Change, Document, Event, Meta, Unreadable};
 use crate::source::kube::revision;
 use crate::source::kube::slim::{Own, SlimRevision};
 use crate::source::spec::{self, Decoded};
+use crate::wire::event::{Change, Document, Event, Meta, Unreadable};
 
 /// A contract.
 pub(super) fn contract(change: Change<Own>) -> Event {

@@ -15,9 +15,9 @@ use std::time::Duration;
 use kube::Client;
 use serde::de::IgnoredAny;
 
-use crate::source::event::CONFIRM_EVERY_MS;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
+use crate::wire::event::CONFIRM_EVERY_MS;
 
 /// The pause after a successful probe: with an answer within a second, a healthy feed
 /// confirms itself in time.

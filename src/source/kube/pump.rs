@@ -6,11 +6,11 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::source::event::{Change, Event, Feed};
 use crate::source::kube::kinds::Notice;
 use crate::source::kube::slim::Item;
 use crate::source::kube::watch::{Turn, Watch};
 use crate::source::queue;
+use crate::wire::event::{Change, Event, Feed};
 
 /// Where turns go; it waits for room.
 pub(super) trait Outlet<T>: Send + Sync {

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use twox_hash::XxHash3_128;
 
 use crate::source::dir::layout::StoredRevision;
-use crate::source::event::Revision;
+use crate::wire::event::Revision;
 
 /// Label: the CRD's name, or a hash of it where the name is no label value.
 pub const CRD_LABEL: &str = "fusegate.io/crd";

@@ -12,8 +12,8 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::source::event::{Meta, Object, SeenBy};
 use crate::source::spec::ANNOTATION_PREFIX;
+use crate::wire::event::{Meta, Object, SeenBy};
 
 /// Something that a watch can deliver.
 pub(super) trait Item: DeserializeOwned + Send + 'static {

@@ -17,12 +17,12 @@ use kube::core::WatchEvent;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::source::event::Unreadable;
 use crate::source::kube::backoff::Backoff;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::probe::{Due, Probe};
 use crate::source::kube::slim::{Item, name_of};
+use crate::wire::event::Unreadable;
 use page::{Fetched, Page, PageSize};
 use stream::Streaming;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fusegate::source::event::Event;
+use fusegate::wire::event::Event;
 
 use crate::Target;
 use crate::meter;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusegate::source::event::{
-    Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy,
-};
+use fusegate::wire::event::{Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy};
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use fusegate::breaker::time::{Mono, Now, Wall};
 use fusegate::effects::audit::json::Writer;
-use fusegate::effects::effect::Effect;
 use fusegate::engine::output::Output;
 use fusegate::engine::room::Room;
 use fusegate::engine::{Engine, Settings};
-use fusegate::serve::view::View;
-use fusegate::source::event::{Event, Feed};
+use fusegate::wire::effect::Effect;
+use fusegate::wire::event::{Event, Feed};
+use fusegate::wire::view::View;
 use fusegate_xds::resource::Resource;
 
 use crate::shop;

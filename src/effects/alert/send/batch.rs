@@ -4,7 +4,7 @@ use fusegate_crds::Time;
 use serde_json::{Value, json};
 
 use crate::breaker::time::{Span, Wall};
-use crate::effects::effect::Alert;
+use crate::wire::effect::Alert;
 
 /// How far ahead the end of a firing alert lies. Eight resends must fail before it resolves
 /// by itself; Prometheus uses four times its own resend delay.

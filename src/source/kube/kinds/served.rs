@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::source::event::{GroupKind, Unreadable};
 use crate::source::kube::crd::SlimCrd;
+use crate::wire::event::{GroupKind, Unreadable};
 
 /// Most CRDs whose names are kept, at about 200 bytes each. The largest clusters known
 /// have a few thousand.

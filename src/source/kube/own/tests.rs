@@ -93,7 +93,7 @@ fn a_rule_that_an_old_server_can_t_check_is_checked_and_a_newer_field_is_passed_
 fn an_object_keeps_its_status_as_it_came_and_nothing_of_its_spec() {
     let text = r#"{"metadata":{"name":"a","labels":null,"annotations":null},"spec":{"big":"x"},"status": {"conditions" : {"a": 1.0, "a2":1e400}}}"#;
     let slim: crate::source::kube::slim::SlimObject = serde_json::from_str(text).unwrap();
-    let object = crate::source::event::Object::from(slim);
+    let object = crate::wire::event::Object::from(slim);
     assert_eq!(
         object.status.unwrap().get(),
         r#"{"conditions" : {"a": 1.0, "a2":1e400}}"#

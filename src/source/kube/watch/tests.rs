@@ -108,7 +108,7 @@ async fn answer(script: Arc<Script>, uri: Uri) -> Response {
 }
 
 fn describe(turn: Turn<SlimObject>) -> String {
-    let name = |item: SlimObject| crate::source::event::Object::from(item).meta.name;
+    let name = |item: SlimObject| crate::wire::event::Object::from(item).meta.name;
     match turn {
         Turn::Listing => "Listing".to_owned(),
         Turn::Seen(item) => format!("Seen {}", name(item)),

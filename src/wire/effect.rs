@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
 
-use crate::source::event::Revision;
+use crate::wire::event::Revision;
 
 /// One decided act.
 #[derive(Clone, Debug, PartialEq)]

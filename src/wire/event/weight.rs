@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::source::event::{Change, Event, Meta};
+use crate::wire::event::{Change, Event, Meta};
 
 /// What every event takes, and what it is made of beside its texts.
 const EVENT: usize = 512;

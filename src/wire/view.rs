@@ -11,7 +11,7 @@ use imbl::{HashMap, OrdMap};
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::sample::{Class, Value};
 use crate::breaker::time::{Mono, Wall};
-use crate::source::event::GroupKind;
+use crate::wire::event::GroupKind;
 
 /// The shared handle.
 pub type SharedView = Arc<ArcSwap<View>>;

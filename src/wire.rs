@@ -1,0 +1,8 @@
+//! The wire: the three types that join the rooms. Events go into the engine; effects and the view come out of it.
+//!
+//! Sources, effects and serve know these types and not the engine; the engine knows these types and none of them.
+
+pub mod event;
+
+pub mod effect;
+pub mod view;
