@@ -2,10 +2,10 @@
 //!
 //! Each stream writes its own entry. Who looks takes pointers to what is there, so that a stream never waits for longer than that takes.
 
+mod changes;
 mod lag;
 mod programmed;
 mod status;
-mod stir;
 
 use std::ops::DerefMut;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,14 +25,14 @@ use crate::protocol::{Event, Scope, Standing};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
+use changes::ChangeNumber;
 pub(crate) use status::Book;
-use stir::Stir;
 
 /// Every connected client. A clone sees the same ones.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     streams: Arc<ArcSwap<OrdMap<u64, Arc<Proxy>>>>,
-    changes: Arc<Stir>,
+    changes: Arc<ChangeNumber>,
 }
 
 /// One connected client; one that opens several streams is several of these.
@@ -57,7 +57,7 @@ pub struct Proxy {
     book: std::sync::Mutex<Book>,
     /// Its stream is ending, and may have left what it was interested in.
     gone: AtomicBool,
-    changes: Arc<Stir>,
+    changes: Arc<ChangeNumber>,
 }
 
 /// What is known of a client from the start.
@@ -100,6 +100,24 @@ impl Proxies {
     /// A number that is another one once anything here has changed; as long as it stays the same, so does everything that can be read here.
     pub fn changes(&self) -> u64 {
         self.changes.read()
+    }
+
+    /// Waits until [`changes`](Self::changes) gives another number than `seen`, and returns that.
+    ///
+    /// A stream that changes something pays for it once until the number is read again, so that many changes in a row wake a task once.
+    /// Whoever looks at all clients each time pauses in between: thousands of them may answer one after the other.
+    ///
+    /// ```no_run
+    /// # async fn run(proxies: fusegate_xds::Proxies) {
+    /// let mut seen = proxies.changes();
+    /// loop {
+    ///     println!("{} clients", proxies.list().len());
+    ///     seen = proxies.changed(seen).await;
+    /// }
+    /// # }
+    /// ```
+    pub async fn changed(&self, seen: u64) -> u64 {
+        self.changes.differs_from(seen).await
     }
 
     /// How far `version` of a resource has come: how many subscribe to `name`, took it, or refused it.

@@ -24,7 +24,6 @@ mod turns;
 mod waves;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -60,7 +59,6 @@ struct Shared {
     proxies: Proxies,
     admission: Admission,
     counters: Counters,
-    next_stream: AtomicU64,
 }
 
 /// Why serving ended.
@@ -98,7 +96,6 @@ impl Server {
             config,
             observer,
             proxies: Proxies::default(),
-            next_stream: AtomicU64::new(1),
         };
         Self {
             shared: Arc::new(shared),

@@ -4,14 +4,17 @@
 
 mod interest;
 mod update;
+mod watch;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 pub use update::{Published, Update};
+pub use watch::Watch;
 
 use crate::snapshot::Snapshot;
 use crate::sync::{ArcSwap, Ordering, fence};
+use crate::type_url::TypeUrl;
 
 pub(crate) use interest::{Interest, Wake};
 pub(crate) use update::Changes;
@@ -76,6 +79,11 @@ impl Store {
             }
             current = previous;
         }
+    }
+
+    /// Tells a task whenever what is published of `type_url` changes.
+    pub fn watch(self: &Arc<Self>, type_url: TypeUrl) -> Watch {
+        Watch::new(Arc::clone(self), type_url)
     }
 
     /// The snapshot that `update` would make, and what would differ in it, where nobody else publishes meanwhile.

@@ -9,7 +9,6 @@ mod report;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -34,7 +33,6 @@ use crate::protocol::{Event, Refusal, Rejection, Response};
 use crate::proxies::{Client, Proxy};
 use crate::snapshot::Snapshot;
 use crate::store::{Store, Wake};
-use crate::sync::AtomicWaker;
 use crate::type_url::TypeUrl;
 
 /// How many requests are read in a row before the other streams of the thread have their turn.
@@ -97,10 +95,7 @@ impl<C: Core> DiscoveryStream<C> {
         requests: Streaming<C::Message>,
         (place, turn): (Place, Turn),
     ) -> Self {
-        let wake = Arc::new(Wake {
-            stream: shared.next_stream.fetch_add(1, Ordering::Relaxed),
-            waker: AtomicWaker::new(),
-        });
+        let wake = Wake::new();
         let bell = Bell::new(Arc::clone(&wake));
         Self {
             retire: Box::pin(link.retire.clone().cancelled_owned()),

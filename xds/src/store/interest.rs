@@ -3,6 +3,7 @@
 //! It is a persistent map behind an `ArcSwap`: subscribing costs what is subscribed to, publishing looks up what changed, and neither waits.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use imbl::{HashMap, OrdMap};
 
@@ -22,10 +23,22 @@ pub(crate) struct Interest {
 /// How a stream is woken.
 #[derive(Debug)]
 pub(crate) struct Wake {
-    /// The stream's number, unique in the process.
+    /// The stream's number, unique in the process: several servers may share a store.
     pub(crate) stream: u64,
     /// Holds the task that polls the stream.
     pub(crate) waker: AtomicWaker,
+}
+
+impl Wake {
+    /// One with a number of its own.
+    pub(crate) fn new() -> Arc<Self> {
+        // The model checker need not look at it: no thread does anything because of a number.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            stream: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            waker: AtomicWaker::default(),
+        })
+    }
 }
 
 impl Interest {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake as TaskWake;
 use std::thread;
 
+use futures::FutureExt as _;
 use futures::task::AtomicWaker;
 
 use super::{Store, Update, Wake};
@@ -202,4 +203,47 @@ fn a_stream_that_leaves_is_forgotten() {
         .interest()
         .note(&wake, &[InterestChange::Leave(topic)]);
     assert_eq!(store.interest().len(), 0);
+}
+
+#[tokio::test]
+async fn a_watch_returns_at_once_and_then_whenever_its_type_changes() {
+    let store = Arc::new(Store::new());
+    let mut watch = store.watch(TypeUrl::ENDPOINT);
+    assert_eq!(watch.changed().await.sequence(), 0);
+    assert!(watch.changed().now_or_never().is_none());
+    publish(&store, &TypeUrl::CLUSTER, "a=1");
+    assert!(watch.changed().now_or_never().is_none());
+    let waiting = tokio::spawn(async move {
+        let snapshot = watch.changed().await;
+        (watch, snapshot.sequence())
+    });
+    tokio::task::yield_now().await;
+    publish(&store, &TypeUrl::ENDPOINT, "a=1");
+    let (mut watch, sequence) = waiting.await.unwrap();
+    assert_eq!(sequence, 2);
+    store.publish(Update::new().absent(TypeUrl::ENDPOINT, Absent::Withheld));
+    publish(&store, &TypeUrl::ENDPOINT, "-a");
+    assert_eq!(watch.changed().await.sequence(), 4, "the newest, once");
+    assert!(watch.changed().now_or_never().is_none());
+    drop(watch);
+    assert_eq!(store.interest().len(), 0);
+}
+
+#[test]
+fn streams_of_two_servers_that_share_a_store_are_both_woken() {
+    let store = Store::new();
+    let streams = [Wake::new(), Wake::new()];
+    let topic = Topic::Name(TypeUrl::ENDPOINT, "a".into());
+    let counters = streams.each_ref().map(|wake| {
+        let join = InterestChange::Join(topic.clone());
+        store.interest().note(wake, &[join]);
+        let counter = Arc::new(Counter::default());
+        wake.waker.register(&Arc::clone(&counter).into());
+        counter
+    });
+    publish(&store, &TypeUrl::ENDPOINT, "a=1");
+    assert_eq!(
+        counters.map(|counter| counter.0.load(Ordering::Relaxed)),
+        [1, 1]
+    );
 }
