@@ -9,6 +9,8 @@ pub mod sample;
 pub mod streak;
 pub mod time;
 
+pub mod types;
+
 pub mod step;
 pub mod wake;
 

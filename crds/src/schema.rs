@@ -5,6 +5,7 @@
 //! Patterns run on Rust's `regex`, whose `\d`, `\s` and `\w` know Unicode where Go's know ASCII only.
 //! Source: Kubernetes documentation, "Specifying a structural schema".
 
+mod children;
 mod fill;
 mod junctor;
 mod list;
@@ -16,14 +17,14 @@ mod walk;
 use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps,
 };
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     problem::{Problem, Problems},
-    schema::walk::Walk,
+    schema::{children::children, walk::Walk},
 };
 
 /// A structural schema with its patterns compiled, so that one schema checks many objects.
@@ -131,33 +132,6 @@ fn compile(
         patterns.insert(pattern.clone(), regex);
     }
     children(schema).try_for_each(|child| compile(child, patterns))
-}
-
-/// Every schema directly within a schema.
-fn children(schema: &JSONSchemaProps) -> impl Iterator<Item = &JSONSchemaProps> {
-    let junctors = [&schema.all_of, &schema.any_of, &schema.one_of];
-    let properties = schema.properties.iter().flat_map(BTreeMap::values);
-    properties
-        .chain(junctors.into_iter().flatten().flatten())
-        .chain(schema.not.as_deref())
-        .chain(items(schema))
-        .chain(values(schema))
-}
-
-/// The schema of a list's items.
-fn items(schema: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
-    match schema.items.as_ref()? {
-        JSONSchemaPropsOrArray::Schema(items) => Some(items),
-        JSONSchemaPropsOrArray::Schemas(_) => None,
-    }
-}
-
-/// The schema of a map's values.
-fn values(schema: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
-    match schema.additional_properties.as_ref()? {
-        JSONSchemaPropsOrBool::Schema(values) => Some(values),
-        JSONSchemaPropsOrBool::Bool(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::breaker::circuit::{Circuit, State, TripId};
 use crate::breaker::closed;
 use crate::breaker::config::Config;
 use crate::breaker::persisted::{Persisted, take_word};
-use crate::breaker::step::{Change, Effect, Reason};
 use crate::breaker::time::{Now, Span};
+use crate::breaker::types::{Change, Effect, Reason};
 
 /// How long after a follower's own trip the leader may still not know of it.
 ///

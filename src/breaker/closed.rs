@@ -5,10 +5,10 @@ use crate::breaker::circuit::{Circuit, State};
 use crate::breaker::config::Config;
 use crate::breaker::evidence::{Evidence, Fault};
 use crate::breaker::flap;
-use crate::breaker::step::{Context, Effect};
 use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
 use crate::breaker::trip;
+use crate::breaker::types::{Context, Effect};
 
 /// Trips on a full streak, if the open cap leaves room; lets the level decay.
 pub(super) fn advance(

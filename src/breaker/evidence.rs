@@ -5,9 +5,9 @@ use crate::breaker::config::Config;
 use crate::breaker::judge::{Subject, Verdict, misplaced};
 use crate::breaker::sample::{Reading, Unknown, Value};
 use crate::breaker::standing::{Phase, resample};
-use crate::breaker::step::{Context, Report};
 use crate::breaker::streak::{Observed, Streak};
 use crate::breaker::time::{Mono, Now, Span};
+use crate::breaker::types::{Context, Report};
 
 /// What the samples of one moment come to.
 ///

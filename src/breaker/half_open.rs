@@ -7,10 +7,10 @@ use crate::breaker::config::Config;
 use crate::breaker::evidence::Evidence;
 use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::open::retry_later;
-use crate::breaker::step::{Change, Context, Effect, Reason};
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now};
 use crate::breaker::trip;
+use crate::breaker::types::{Change, Context, Effect, Reason};
 
 /// One Bad reopens, enough Good go a step on, and the deadline ends it.
 ///

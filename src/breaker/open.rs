@@ -3,8 +3,8 @@
 use std::mem::replace;
 
 use crate::breaker::circuit::{Circuit, State, StateName};
-use crate::breaker::step::{Change, Context, Effect, Reason};
 use crate::breaker::time::{Mono, Span};
+use crate::breaker::types::{Change, Context, Effect, Reason};
 
 /// How long a circuit whose timer is kept from moving it waits before it looks again.
 ///

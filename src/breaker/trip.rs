@@ -8,8 +8,8 @@ use crate::breaker::config::Config;
 use crate::breaker::evidence::Fault;
 use crate::breaker::fingerprint::trip_id;
 use crate::breaker::flap;
-use crate::breaker::step::{Change, Effect, Reason};
 use crate::breaker::time::Now;
+use crate::breaker::types::{Change, Effect, Reason};
 
 /// Opens the circuit: a new trip, with a number and an id of its own.
 ///

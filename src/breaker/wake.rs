@@ -9,7 +9,7 @@ use crate::breaker::standing::Phase;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
 
-/// The next moment at which [`crate::breaker::step::Input::Tick`] could change this circuit, if any.
+/// The next moment at which [`crate::breaker::types::Input::Tick`] could change this circuit, if any.
 ///
 /// A tick before it changes nothing, as long as the watch, the siblings and the lead stay
 /// as they are; a change of those deserves a tick at once. After the tick the next wake

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::condition::{contract::Contract, kept::Kept, report::Report};
+use crate::condition::{compact::CompactReport, contract::Contract, report::Report};
 
 /// The most keys that a diff names; the rest is counted.
 pub const MAX_DIFF_KEYS: usize = 16;
@@ -93,10 +93,10 @@ impl Change {
 /// After an edit of the contract's keys, keys can't be compared one by one: a difference is then counted, not named.
 pub fn diff(
     contract: &Contract,
-    before: Option<(&Contract, &Kept)>,
+    before: Option<(&Contract, &CompactReport)>,
     after: &Report,
 ) -> Option<Diff> {
-    let nothing = Kept::default();
+    let nothing = CompactReport::default();
     let is_same = before.is_none_or(|(read_by, _)| read_by.shape() == contract.shape());
     let before = before.map_or(&nothing, |(_, kept)| kept);
     if before.content == after.content && before.keys() == after.keys {
@@ -123,7 +123,7 @@ pub fn diff(
 }
 
 impl Diff {
-    fn compare_declared(&mut self, contract: &Contract, before: &Kept, after: &Report) {
+    fn compare_declared(&mut self, contract: &Contract, before: &CompactReport, after: &Report) {
         let known = before.entries().iter().map(|entry| entry.content);
         let known = known.chain(std::iter::repeat(0));
         for ((condition, entry), known) in
@@ -136,7 +136,7 @@ impl Diff {
     }
 
     /// Undeclared keys are named where there were none before; else the hash tells that they differ, but not which.
-    fn compare_undeclared(&mut self, before: &Kept, after: &Report) {
+    fn compare_undeclared(&mut self, before: &CompactReport, after: &Report) {
         if before.undeclared_content == after.undeclared_content {
             return;
         }

@@ -1,10 +1,12 @@
 //! A judgment: what one value comes to when it is read by its declared kind.
 
+use fusegate_crds::Scalar;
+
 use crate::condition::{
     json::Json,
     kind::Kind,
     number,
-    problem::{Code, Excerpt},
+    problem::{Code, Excerpt, Quoted},
     value::{Reading, Value},
 };
 
@@ -54,6 +56,35 @@ impl Kind {
             _ => return self.wrong_type(json, contract),
         };
         Judgment::legal(Reading::Value(value))
+    }
+
+    /// What a threshold of a policy, or a bound of a contract, means for this kind; the declared bounds don't hold it back.
+    ///
+    /// # Errors
+    ///
+    /// Why the operand is none, as the second half of a sentence whose subject is the field.
+    pub fn operand(&self, scalar: &Scalar) -> Result<Value, String> {
+        let text = scalar.text();
+        let json = match scalar {
+            Scalar::Integer(_) if self.bounds().is_some() => Json::Number(&text),
+            Scalar::Integer(_) | Scalar::Text(_) => match &*text {
+                "true" | "True" if *self == Self::Boolean => Json::Bool(true),
+                "false" | "False" if *self == Self::Boolean => Json::Bool(false),
+                _ => Json::Plain(&text),
+            },
+        };
+        match self.judge(json, "") {
+            Judgment {
+                reading: Reading::Value(value),
+                fault: None | Some((Code::OutOfRange, _)),
+            } => Ok(value),
+            _ => Err(format!(
+                "is {}, which is no {}; write {}",
+                Quoted(&text),
+                self.as_str(),
+                self.example()
+            )),
+        }
     }
 
     fn judge_number(&self, json: Json<'_>, text: &str, contract: &str) -> Judgment {

@@ -7,8 +7,8 @@ use fusegate_crds::Selector;
 use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
 use crate::breaker::step::{Legality, Report};
 use crate::breaker::time::{Now, Wall};
+use crate::condition::compact::{CompactEntry, CompactReport, CompactValue};
 use crate::condition::diff::{self, Diff};
-use crate::condition::kept::{Kept, KeptEntry, Said};
 use crate::condition::{extract, report};
 use crate::engine::circuit::Cue;
 use crate::engine::contract::Compiled;
@@ -35,7 +35,7 @@ pub(crate) struct ObjectEntry {
     labels: Labels,
     /// What the last report is read by.
     compiled: Arc<Compiled>,
-    kept: Kept,
+    kept: CompactReport,
     /// Few objects have any.
     held: Option<Box<Held>>,
 }
@@ -170,7 +170,7 @@ impl Engine {
             outdated: false,
             labels,
             legal: report.is_legal(),
-            kept: Kept::of(report),
+            kept: CompactReport::of(report),
             compiled,
             held: Held::new(
                 before
@@ -308,17 +308,17 @@ struct MapOperation {
     seen_by: SeenBy,
 }
 
-fn reading(entry: &KeptEntry) -> Reading {
+fn reading(entry: &CompactEntry) -> Reading {
     Reading {
         id: ObservationId(entry.id),
         observed_at: entry.observed_at().map(Wall),
-        value: match &entry.said {
-            Said::Number(number) => Ok(Value::Number(*number)),
-            Said::Boolean(flag) => Ok(Value::Bool(*flag)),
-            Said::Text(text) => Ok(Value::Text((**text).clone())),
-            Said::Missing => Err(Unknown::Missing),
-            Said::NotANumber => Err(Unknown::NotANumber),
-            Said::Unjudgeable => Err(Unknown::Illegal),
+        value: match &entry.value {
+            CompactValue::Number(number) => Ok(Value::Number(*number)),
+            CompactValue::Boolean(flag) => Ok(Value::Bool(*flag)),
+            CompactValue::Text(text) => Ok(Value::Text((**text).clone())),
+            CompactValue::Missing => Err(Unknown::Missing),
+            CompactValue::NotANumber => Err(Unknown::NotANumber),
+            CompactValue::Unjudgeable => Err(Unknown::Illegal),
         },
     }
 }
@@ -332,21 +332,21 @@ fn missing() -> Reading {
 }
 
 /// The declared conditions that have a value Envoy can hold.
-fn publishable(kept: &Kept, compiled: &Compiled) -> Values {
+fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
     let pairs = compiled.contract.conditions().iter().zip(kept.entries());
     pairs
-        .filter_map(|(condition, entry)| Some((condition.key.clone(), published(&entry.said)?)))
+        .filter_map(|(condition, entry)| Some((condition.key.clone(), published(&entry.value)?)))
         .collect()
 }
 
-fn published(said: &Said) -> Option<RuntimeValue> {
-    match said {
-        Said::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
-        Said::Text(text) => Some(RuntimeValue::Text(Arc::from(&***text))),
-        Said::Number(number) => Some(*number)
+fn published(value: &CompactValue) -> Option<RuntimeValue> {
+    match value {
+        CompactValue::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
+        CompactValue::Text(text) => Some(RuntimeValue::Text(Arc::from(&***text))),
+        CompactValue::Number(number) => Some(*number)
             .filter(|number| number.is_finite())
             .map(RuntimeValue::Number),
-        Said::Missing | Said::NotANumber | Said::Unjudgeable => None,
+        CompactValue::Missing | CompactValue::NotANumber | CompactValue::Unjudgeable => None,
     }
 }
 

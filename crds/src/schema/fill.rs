@@ -6,7 +6,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::{Map, Value};
 
-use crate::schema::{items, values};
+use crate::schema::children::{items, values};
 
 /// Fills in the defaults of a value's absent fields, however deep.
 pub(super) fn fill(schema: &JSONSchemaProps, value: &mut Value) {

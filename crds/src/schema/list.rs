@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     problem::{Problems, shorten},
-    schema::{items, scalar, walk::Walk},
+    schema::{children::items, scalar, walk::Walk},
 };
 
 /// The longest key of an item that a problem repeats, in characters.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     problem::Problems,
-    schema::{scalar, suggest::unknown_field, values, walk::Walk},
+    schema::{children::values, scalar, suggest::unknown_field, walk::Walk},
 };
 
 /// The fields of `metadata`, which no schema names.

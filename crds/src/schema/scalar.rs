@@ -1,13 +1,13 @@
 //! Values without parts: types, enums, numbers and text.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use regex::Regex;
 use serde_json::{Number, Value};
 
 use crate::{
     problem::{Problems, shorten},
-    schema::walk::Walk,
     time::Time,
 };
 
@@ -80,32 +80,35 @@ pub(super) fn number(schema: &JSONSchemaProps, number: &Number, problems: &mut P
     }
 }
 
-impl Walk<'_> {
-    /// Reports the bounds, the pattern and the format that a text breaks.
-    pub(super) fn text(self, schema: &JSONSchemaProps, text: &str, problems: &mut Problems) {
-        size(
-            "characters",
-            text.chars().count(),
-            schema.min_length,
-            schema.max_length,
-            problems,
-        );
-        let shown = || shorten(text, SHOWN);
-        if let Some(pattern) = &schema.pattern
-            && let Some(regex) = self.patterns.get(pattern)
-            && !regex.is_match(text)
-        {
-            problems.report(format!(
-                "is \"{}\", must match the pattern {pattern}",
-                shown()
-            ));
-        }
-        if schema.format.as_deref() == Some("date-time") && Time::parse(text).is_none() {
-            problems.report(format!(
-                "is \"{}\", must be a time of RFC 3339 with an offset, such as 2026-11-22T14:05:28Z",
-                shown()
-            ));
-        }
+/// Reports the bounds, the pattern and the format that a text breaks.
+pub(super) fn text(
+    schema: &JSONSchemaProps,
+    patterns: &BTreeMap<String, Regex>,
+    text: &str,
+    problems: &mut Problems,
+) {
+    size(
+        "characters",
+        text.chars().count(),
+        schema.min_length,
+        schema.max_length,
+        problems,
+    );
+    let shown = || shorten(text, SHOWN);
+    if let Some(pattern) = &schema.pattern
+        && let Some(regex) = patterns.get(pattern)
+        && !regex.is_match(text)
+    {
+        problems.report(format!(
+            "is \"{}\", must match the pattern {pattern}",
+            shown()
+        ));
+    }
+    if schema.format.as_deref() == Some("date-time") && Time::parse(text).is_none() {
+        problems.report(format!(
+            "is \"{}\", must be a time of RFC 3339 with an offset, such as 2026-11-22T14:05:28Z",
+            shown()
+        ));
     }
 }
 

@@ -39,7 +39,7 @@ impl<'a> Walk<'a> {
             return;
         }
         match value {
-            Value::String(text) => self.text(schema, text, problems),
+            Value::String(text) => scalar::text(schema, self.patterns, text, problems),
             Value::Number(number) => scalar::number(schema, number, problems),
             Value::Array(items) => self.list(schema, items, problems),
             Value::Object(fields) => self.object(schema, fields, problems),

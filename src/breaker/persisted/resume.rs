@@ -11,7 +11,7 @@ use crate::breaker::time::{Mono, Now, Span, Wall};
 /// Brings a circuit back.
 ///
 /// `config` must be the one under which it was written; where the policy has changed in
-/// between, follow with [`crate::breaker::step::Input::Reconfigured`]. What contradicts
+/// between, follow with [`crate::breaker::types::Input::Reconfigured`]. What contradicts
 /// itself is brought in line rather than refused: a circuit that can't be read exactly
 /// is still safer Open than forgotten.
 #[must_use]

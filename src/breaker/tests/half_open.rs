@@ -4,12 +4,12 @@ use crate::breaker::circuit::{Cause, StateName};
 use crate::breaker::config::Config;
 use crate::breaker::fingerprint::trip_id;
 use crate::breaker::sample::Value;
-use crate::breaker::step::{Effect, Reason};
 use crate::breaker::tests::world::{
     BAD, BETWEEN, GOOD, World, changes, defaults, identity, latency, world,
     world_without_resampling,
 };
 use crate::breaker::time::Wall;
+use crate::breaker::types::{Effect, Reason};
 
 const STEPPED: (StateName, StateName, Reason) =
     (StateName::HalfOpen, StateName::HalfOpen, Reason::StepPassed);

@@ -4,10 +4,10 @@ use crate::breaker::circuit::{Cause, Forced, StateName};
 use crate::breaker::config::Config;
 use crate::breaker::enforced::Enforced;
 use crate::breaker::sample::Value;
-use crate::breaker::step::{Effect, Input, Reason};
 use crate::breaker::tests::world::{
     BAD, GOOD, World, changes, defaults, latency, world, world_without_resampling,
 };
+use crate::breaker::types::{Effect, Input, Reason};
 
 fn tripped() -> World {
     let mut world = world();

@@ -4,9 +4,9 @@ use crate::breaker::backoff::wait;
 use crate::breaker::circuit::{Identity, StateName};
 use crate::breaker::config::Wait;
 use crate::breaker::fingerprint::trip_id;
-use crate::breaker::step::{Effect, Reason};
 use crate::breaker::tests::world::{BAD, GOOD, World, changes, defaults, identity, world};
 use crate::breaker::time::Span;
+use crate::breaker::types::{Effect, Reason};
 
 const WAITED: (StateName, StateName, Reason) =
     (StateName::Open, StateName::HalfOpen, Reason::WaitPassed);

@@ -10,13 +10,13 @@ use crate::breaker::config::Config;
 use crate::breaker::enforced::enforced;
 use crate::breaker::persisted::{persist, resume};
 use crate::breaker::sample::Value;
-use crate::breaker::step::{Change, Effect, Input, Reason};
 use crate::breaker::streak::Streak;
 use crate::breaker::tests::story::{
     Act, Stage, config, expressible, number, steady_act, story, timeless_act,
 };
 use crate::breaker::tests::world::{defaults, identity, latency};
 use crate::breaker::time::{Mono, Now, Span, Wall};
+use crate::breaker::types::{Change, Effect, Input, Reason};
 
 fn changes(effects: &[Effect]) -> impl Iterator<Item = &Change> {
     effects.iter().filter_map(|effect| match effect {

@@ -3,9 +3,9 @@
 use crate::breaker::adopt::{LEADER_LAG, adopt};
 use crate::breaker::circuit::{State, StateName};
 use crate::breaker::persisted::{Persisted, persist};
-use crate::breaker::step::{Effect, Reason};
 use crate::breaker::tests::world::{BAD, GOOD, World, changes, world};
 use crate::breaker::time::Span;
+use crate::breaker::types::{Effect, Reason};
 
 fn follower() -> World {
     let mut world = world();

@@ -3,11 +3,11 @@
 use crate::breaker::circuit::{State, StateName};
 use crate::breaker::config::MAX_FLAP_TRIPS;
 use crate::breaker::persisted::{Persisted, PersistedState, PersistedStreak, persist, resume};
-use crate::breaker::step::Effect;
 use crate::breaker::tests::world::{
     BAD, GOOD, START, World, changes, identity, world, world_without_resampling,
 };
 use crate::breaker::time::{Mono, Now, Span, Wall};
+use crate::breaker::types::Effect;
 
 /// Writes the circuit down, and reads it back in a process whose monotonic clock is
 /// another one, `down` later.

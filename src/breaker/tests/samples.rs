@@ -3,11 +3,11 @@
 use crate::breaker::circuit::StateName;
 use crate::breaker::config::Config;
 use crate::breaker::sample::{Class, Unknown, Value};
-use crate::breaker::step::Effect;
 use crate::breaker::tests::world::{
     BAD, BETWEEN, GOOD, START, World, changes, defaults, world, world_without_resampling,
 };
 use crate::breaker::time::{Span, Wall};
+use crate::breaker::types::Effect;
 
 fn count(world: &World) -> u32 {
     world.circuit.rules[0].count()

@@ -5,9 +5,11 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use crate::breaker::circuit::{Circuit, Forced};
 use crate::breaker::config::{Config, Flap, Probe, Rule, Test, Wait};
 use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
-use crate::breaker::step::{Context, Effect, Input, Legality, Report, next_wake, step};
+use crate::breaker::step::step;
 use crate::breaker::tests::world::{BAD, BETWEEN, GOOD, START, identity};
 use crate::breaker::time::{Mono, Span, Wall};
+use crate::breaker::types::{Context, Effect, Input, Legality, Report};
+use crate::breaker::wake::next_wake;
 
 /// What a story is made of.
 #[derive(Clone, Debug)]

@@ -4,11 +4,11 @@ use crate::breaker::circuit::{Cause, StateName};
 use crate::breaker::config::Config;
 use crate::breaker::fingerprint::trip_id;
 use crate::breaker::sample::{Unknown, Value};
-use crate::breaker::step::{Change, Effect, Input, Reason};
 use crate::breaker::tests::world::{
     BAD, GOOD, World, changes, defaults, identity, latency, world, world_without_resampling,
 };
 use crate::breaker::time::Span;
+use crate::breaker::types::{Change, Effect, Input, Reason};
 
 const TRIPPED: (StateName, StateName, Reason) = (
     StateName::Closed,

@@ -4,8 +4,9 @@ use crate::breaker::circuit::{Circuit, Identity, State, StateName, Trip};
 use crate::breaker::config::{Config, Flap, Probe, Rule, Test, Wait};
 use crate::breaker::enforced::{Enforced, enforced};
 use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
-use crate::breaker::step::{Change, Context, Effect, Input, Legality, Reason, Report, step};
+use crate::breaker::step::step;
 use crate::breaker::time::{Mono, Now, Span, Wall};
+use crate::breaker::types::{Change, Context, Effect, Input, Legality, Reason, Report};
 use crate::breaker::wake::next_wake;
 
 /// Above the limit.

@@ -32,7 +32,7 @@ fn between(
     after: &Yaml,
 ) -> Option<(&'static str, usize, usize, Vec<String>, usize)> {
     let contract = contract(&["a", "b", "c"]);
-    let before = Kept::of(&read(&contract, before));
+    let before = CompactReport::of(&read(&contract, before));
     let diff = diff(
         &contract,
         Some((&contract, &before)),
@@ -97,7 +97,7 @@ fn a_new_object_has_the_default_kept_and_a_deleted_one_an_absent_report() {
     let report = read(&contract, &json!({"a": 1}));
     let added = diff(&contract, None, &report).unwrap();
     assert_eq!(added.operation, Operation::Add);
-    let kept = Kept::of(&report);
+    let kept = CompactReport::of(&report);
     let removed = diff(
         &contract,
         Some((&contract, &kept)),
@@ -147,7 +147,7 @@ fn a_flood_of_keys_gives_a_bounded_diff() {
 #[test]
 fn after_an_edit_of_the_contract_a_difference_is_counted_and_none_is_invented() {
     let (old, new) = (contract(&["a", "b"]), contract(&["b", "a"]));
-    let before = Kept::of(&read(&old, &json!({"a": 1, "b": 2})));
+    let before = CompactReport::of(&read(&old, &json!({"a": 1, "b": 2})));
     assert_eq!(
         diff(
             &new,

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::condition::{
     cursor::Cursor,
-    kind::tests::{kind, of},
+    declaration::tests::{kind, of},
 };
 
 fn judge(kind: &Kind, json: &str) -> (Reading, Option<Code>) {

@@ -4,6 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::condition::value::Value;
 
 /// The kind of a rule, whose key doesn't matter.
 pub(in crate::condition) fn kind(

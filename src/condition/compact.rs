@@ -12,21 +12,21 @@ use crate::condition::{
 
 /// What is kept of a report; by default, that of an object which has never reported.
 #[derive(Debug, Default, PartialEq)]
-pub struct Kept {
+pub struct CompactReport {
     /// See [`Report::content`].
     pub content: u64,
     pub(super) undeclared_content: u64,
     keys: u32,
     undeclared_keys: u32,
     /// In the contract's order; empty when none of them is there.
-    entries: Box<[KeptEntry]>,
+    entries: Box<[CompactEntry]>,
 }
 
 /// What is kept of one declared condition.
 #[derive(Debug, PartialEq)]
-pub struct KeptEntry {
+pub struct CompactEntry {
     /// What it said.
-    pub said: Said,
+    pub value: CompactValue,
     /// See [`Entry::id`].
     pub id: u64,
     pub(super) content: u64,
@@ -36,7 +36,7 @@ pub struct KeptEntry {
 
 /// What a condition said, as far as rules and Envoy can tell: see [`Reading`] and [`Value`].
 #[derive(Debug, PartialEq)]
-pub enum Said {
+pub enum CompactValue {
     /// The key was not there.
     Missing,
     /// Nothing that is a number.
@@ -54,7 +54,7 @@ pub enum Said {
 /// A moment that no entry can carry, since RFC 3339 ends with the year 9999.
 const NO_TIME: i64 = i64::MIN;
 
-impl Kept {
+impl CompactReport {
     /// What to keep of a report.
     pub fn of(report: &Report) -> Self {
         let is_empty = report.entries.iter().all(|entry| entry.content == 0);
@@ -66,7 +66,7 @@ impl Kept {
             entries: if is_empty {
                 Box::default()
             } else {
-                report.entries.iter().map(KeptEntry::of).collect()
+                report.entries.iter().map(CompactEntry::of).collect()
             },
         }
     }
@@ -82,12 +82,12 @@ impl Kept {
     }
 
     /// What the declared conditions said, in the contract's order; nothing when none was there.
-    pub fn entries(&self) -> &[KeptEntry] {
+    pub fn entries(&self) -> &[CompactEntry] {
         &self.entries
     }
 }
 
-impl KeptEntry {
+impl CompactEntry {
     /// The time that the entry carried, in milliseconds since the Unix epoch.
     pub fn observed_at(&self) -> Option<i64> {
         Some(self.observed_at).filter(|at| *at != NO_TIME)
@@ -95,7 +95,7 @@ impl KeptEntry {
 
     fn of(entry: &Entry) -> Self {
         Self {
-            said: Said::of(&entry.reading),
+            value: CompactValue::of(&entry.reading),
             id: entry.id,
             content: entry.content,
             observed_at: entry.observed_at.unwrap_or(NO_TIME),
@@ -103,7 +103,7 @@ impl KeptEntry {
     }
 }
 
-impl Said {
+impl CompactValue {
     fn of(reading: &Reading) -> Self {
         match reading {
             Reading::Missing => Self::Missing,
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_key_is_kept_in_forty_bytes() {
-        assert_eq!(size_of::<KeptEntry>(), 40);
-        assert_eq!(size_of::<Kept>(), 40);
+        assert_eq!(size_of::<CompactEntry>(), 40);
+        assert_eq!(size_of::<CompactReport>(), 40);
     }
 }
