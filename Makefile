@@ -12,12 +12,25 @@ help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .PHONY: servers
-servers: ## Install the real servers that the tests run (about five minutes the first time, then nothing)
-	@$(SERVERS)
+servers: ## Install the real servers that `make test` runs (half an hour the first time, then nothing)
+	@$(SERVERS) test
 
 .PHONY: test
-test: servers ## Run every test, on the real servers
-	cargo test --workspace
+test: servers ## Run every test, on the real servers; but those against other controllers, which are test-peers
+	cargo test --workspace -- --skip peers::
+
+.PHONY: test-peers
+test-peers: ## Run the tests against other controllers, in a whole cluster (a quarter of an hour the first time)
+	@$(SERVERS) test peers
+	cargo test --workspace --test main -- peers::
+
+# The tests that use an API server.
+CLUSTER_TESTS := deploy:: effects_kube:: harness::apiserver:: source_kube:: story::
+
+.PHONY: test-oldest
+test-oldest: ## Run the cluster's tests on the oldest Kubernetes that is supported (a quarter of an hour more the first time)
+	@$(SERVERS) test oldest
+	KUBEBUILDER_ASSETS="$$($(SERVERS) --print-bin)/oldest" cargo test --workspace --test main -- $(CLUSTER_TESTS)
 
 KILLS ?= 300
 
@@ -49,8 +62,9 @@ bench-xds: ## Measure the xDS server: steps without a network, then swarms of up
 	ulimit -n "$$(ulimit -Hn)" && cargo bench -p fusegate-xds --bench swarm -- --size $(or $(SIZE),whole)
 
 .PHONY: bench-xds-peer
-bench-xds-peer: ## The same swarms against go-control-plane too, which is built of Debian sid's packages the first time
-	peer="$$(xds/benches/peer/build.sh | tail -n 1)" && ulimit -n "$$(ulimit -Hn)" && \
+bench-xds-peer: ## The same swarms against go-control-plane too, which is built the first time
+	@$(SERVERS) go-control-plane
+	peer="$$($(SERVERS) --print-bin)/go-control-plane" && ulimit -n "$$(ulimit -Hn)" && \
 	cargo bench -p fusegate-xds --bench swarm -- --size $(or $(SIZE),whole) --peer "$$peer linear" --peer "$$peer snapshot"
 
 .PHONY: soak

@@ -13,7 +13,7 @@ if ! command -v cc >/dev/null; then
     need_package libc6-dev
   )
 fi
-tests/servers/install.sh --only envoy,alertmanager
+tests/servers/install.sh envoy alertmanager
 say "building (some minutes the first time)"
 # Unoptimized: it builds in half the time, and is fast enough by far.
 cargo build --bin fusegate --example demo

@@ -3,37 +3,71 @@
 # It may be run again at any time: what is there is kept, what is missing is made, and an interrupted run leaves nothing half done.
 set -euo pipefail
 
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+. "$here/lib.sh"
+. "$here/wheels.sh"
+. "$here/go.sh"
+
+# What each kind of tests runs, in the order of how soon it is made.
+for_test="envoy grpcio etcd kube-apiserver alertmanager prometheus"
+for_oldest="etcd oldest/kube-apiserver"
+for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
+for_tools="helm promtool amtool"
+
 usage() {
-  cat <<'USAGE'
-usage: install.sh [--only NAME[,NAME…]] [--print-bin]
+  cat <<USAGE
+usage: install.sh [--print-bin] [NAME…]
 
-  --only NAME,…  install only these of: envoy grpcio alertmanager prometheus etcd apiserver
-  --print-bin    print the folder that the programs are in, and do nothing
+  NAME         a server, or all that a kind of tests runs:
+               test    $for_test (if nothing is named)
+               oldest  $for_oldest
+               peers   $for_peers
+               tools   $for_tools
+  --print-bin  print the folder that the programs are in, and do nothing
 
-FUSEGATE_CACHE      where to keep them (default: $XDG_CACHE_HOME/fusegate or ~/.cache/fusegate)
+FUSEGATE_CACHE      where to keep them (default: \$XDG_CACHE_HOME/fusegate or ~/.cache/fusegate)
 KUBEBUILDER_ASSETS  a folder with etcd and kube-apiserver to use instead of building them
 USAGE
 }
 
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-. "$here/lib.sh"
-. "$here/debian.sh"
-. "$here/alertmanager.sh"
-. "$here/envoy.sh"
-. "$here/grpcio.sh"
-. "$here/apiserver.sh"
-
-install_prometheus() { install_debian prometheus 2.42.0 prometheus prometheus; }
-install_etcd() { install_debian etcd 3.4.23 etcd-server etcd; }
-
-wanted="envoy grpcio alertmanager prometheus etcd apiserver"
-while [ $# -gt 0 ]; do
+# recipe NAME: sets the folder of the cache that a server goes to, and the function that makes it there.
+recipe() {
   case "$1" in
-  --only)
-    [ $# -ge 2 ] || fail "--only needs names; see --help"
-    wanted="${2//,/ }"
-    shift 2
+  envoy | grpcio)
+    local version="${1}_version"
+    home="$1-${!version}" make="make_$1"
     ;;
+  *)
+    go_recipe "$1"
+    make=make_go
+    ;;
+  esac
+}
+
+install() {
+  if in_assets "$1"; then
+    say "using the $1 of KUBEBUILDER_ASSETS"
+  elif given "$1"; then
+    say "using the $1 that was put into $bin"
+  else
+    recipe "$1"
+    if [ ! -x "$cache/$home/$1" ]; then
+      open_cache
+    fi
+    # Somebody else may have made it while we waited for the cache.
+    if [ ! -x "$cache/$home/$1" ]; then
+      "$make" "$1"
+      settle "$work/$home" "$home"
+    fi
+    expose "$1" "$home"
+  fi
+}
+
+known() { [[ " envoy grpcio $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+
+wanted=""
+for argument in "$@"; do
+  case "$argument" in
   --print-bin)
     printf '%s\n' "$bin"
     exit 0
@@ -42,25 +76,18 @@ while [ $# -gt 0 ]; do
     usage
     exit 0
     ;;
-  *) fail "unknown argument '$1'; see --help" ;;
-  esac
-done
-for name in $wanted; do
-  case "$name" in
-  envoy | grpcio | alertmanager | prometheus | etcd | apiserver) ;;
-  *) fail "unknown server '$name'; the names are: envoy grpcio alertmanager prometheus etcd apiserver" ;;
+  test | oldest | peers | tools)
+    group="for_$argument"
+    wanted="$wanted ${!group}"
+    ;;
+  *)
+    known "$argument" || fail "unknown server '$argument'; see --help"
+    wanted="$wanted $argument"
+    ;;
   esac
 done
 
-open_cache
-for name in $wanted; do
-  program="${name/#apiserver/kube-apiserver}"
-  if in_assets "$program"; then
-    say "using the $program of KUBEBUILDER_ASSETS"
-  elif given "$program"; then
-    say "using the $program that was put into $bin"
-  else
-    "install_$name"
-  fi
+for name in ${wanted:-$for_test}; do
+  install "$name"
 done
-say "ready in $bin: $wanted"
+say "ready in $bin:${wanted:-" $for_test"}"

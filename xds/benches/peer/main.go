@@ -1,6 +1,6 @@
 // The peer: go-control-plane serving what the swarm's own server serves, told what to do by the same lines.
 //
-// It is written against its public API, with its defaults, and is built by peer/build.sh; no test needs it.
+// It is written against its public API, with its defaults, and is built by tests/servers/install.sh; no test needs it.
 package main
 
 import (

@@ -247,7 +247,7 @@ pub(crate) fn installed(variable: &str, name: &str) -> PathBuf {
     let path = cache.unwrap_or_default().join("servers/bin").join(name);
     assert!(
         path.is_file(),
-        "there is no {name} at {}: run `tests/servers/install.sh --only {name}`, or set {variable} to one",
+        "there is no {name} at {}: run `tests/servers/install.sh {name}`, or set {variable} to one",
         path.display()
     );
     path
