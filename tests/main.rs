@@ -14,6 +14,7 @@ mod docs;
 mod effects_alerts;
 mod effects_kube;
 mod harness;
+mod peers;
 mod source_kube;
 mod story;
 mod support;

@@ -4,6 +4,7 @@ pub(crate) mod alertmanager;
 pub(crate) mod apiserver;
 pub(crate) mod assets;
 pub(crate) mod authority;
+pub(crate) mod cluster;
 pub(crate) mod envoy;
 pub(crate) mod ports;
 pub(crate) mod process;

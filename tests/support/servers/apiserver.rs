@@ -92,6 +92,11 @@ impl ApiServer {
         format!("https://{}", ports::loopback(self.port))
     }
 
+    /// The folder with its data, logs, certificate (`tls.crt`) and key (`tls.key`).
+    pub(crate) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// A new client with the rights of a cluster administrator.
     ///
     /// Each call makes one, because a client belongs to the runtime that it was made in, and every test has its own.
@@ -224,12 +229,12 @@ fn etcd_url(port: u16) -> String {
     format!("http://{}", ports::loopback(port))
 }
 
-/// The flags are those that every version from 1.20 on knows.
 fn program(scratch: &Scratch, port: u16, etcd_port: u16) -> Result<Program> {
     let file = |name: &str| scratch.path().join(name).display().to_string();
     let flags = BTreeMap::from([
         ("etcd-servers", etcd_url(etcd_port)),
         ("bind-address", "127.0.0.1".to_owned()),
+        ("advertise-address", "127.0.0.1".to_owned()),
         ("secure-port", port.to_string()),
         ("tls-cert-file", file("tls.crt")),
         ("tls-private-key-file", file("tls.key")),
@@ -255,7 +260,8 @@ fn program(scratch: &Scratch, port: u16, etcd_port: u16) -> Result<Program> {
     })
 }
 
-fn to_args(flags: BTreeMap<&str, String>) -> Vec<String> {
+/// Flags in the form that Kubernetes programs read.
+pub(crate) fn to_args(flags: BTreeMap<&str, String>) -> Vec<String> {
     flags
         .into_iter()
         .map(|(flag, value)| format!("--{flag}={value}"))

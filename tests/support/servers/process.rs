@@ -54,6 +54,10 @@ impl Process {
         })
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -1,0 +1,3 @@
+//! Controllers of others, and fusegate beside them, in a whole cluster: `make test-peers` runs these.
+
+mod cluster;
