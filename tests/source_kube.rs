@@ -138,7 +138,6 @@ impl Shop {
         for crd in fusegate_crds::all() {
             let crds: Api<CustomResourceDefinition> = Api::all(server.client().await?);
             let name = crd.metadata.name.clone().unwrap_or_default();
-            // Not by server-side apply: servers before 1.25 refuse what they don't know in it, such as CEL rules.
             match crds.create(&PostParams::default(), &crd).await {
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                 created => drop(created?),

@@ -6,7 +6,6 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// The schema of a status's `conditions`: at most 16, keyed by `type`.
 ///
 /// The bounds inside are those of Kubernetes' own `metav1.Condition`.
-/// A message may be empty by the schema, but is better not: an API server 1.20 that was built with Go 1.16 or later takes `""` for null and refuses it.
 pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",

@@ -1,4 +1,4 @@
-//! The custom resource definitions, made from the types and finished for every API server from 1.20 on.
+//! The custom resource definitions, made from the types and finished for the API server.
 //!
 //! What the derive makes is right but loose: it says `nullable` of every optional field and names formats that Kubernetes doesn't have.
 //! The definitions here say neither, so that an explicit `null` is pruned, and defaulted, as if the field weren't there.
@@ -28,7 +28,6 @@ pub struct Render {
 /// The definitions of all kinds, by name: what `fusegate crds` prints and what is installed.
 ///
 /// Use these rather than the `crd()` of a single type, which is without the finish that this module gives.
-/// API servers before 1.23 don't know `x-kubernetes-validations`: they drop it on create and replace, but refuse it in a server-side apply.
 pub fn all() -> Vec<CustomResourceDefinition> {
     [
         CircuitOverride::crd(),
@@ -86,17 +85,7 @@ fn finish_schema(schema: &mut JSONSchemaProps) {
         .format
         .take()
         .filter(|format| FORMATS.contains(&format.as_str()));
-    bound_enum(schema);
     children(schema).for_each(finish_schema);
-}
-
-/// Bounds a string by its longest choice: early API servers price an enum in a rule at 3 MiB if nothing else bounds it.
-fn bound_enum(schema: &mut JSONSchemaProps) {
-    let choices = schema.enum_.iter().flatten();
-    let lengths = choices.filter_map(|choice| choice.0.as_str()).map(str::len);
-    if let Some(longest) = lengths.max() {
-        schema.max_length = i64::try_from(longest).ok();
-    }
 }
 
 /// Only fusegate writes a status, and what it leaves out has no value rather than a default one.

@@ -30,7 +30,7 @@ pub trait Kind: CustomResourceExt + DeserializeOwned + Resource<DynamicType = ()
 
     /// The rules that the object breaks and a schema alone can't say.
     ///
-    /// An API server from 1.25 on has checked most of them already; an older one has checked none, so a controller asks.
+    /// An API server has checked most of them already, of what was written since they were there; a directory has checked none.
     fn problems(&self) -> Vec<Problem>;
 }
 

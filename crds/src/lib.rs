@@ -2,7 +2,7 @@
 //!
 //! One kind per person: [`ConditionContract`] is the platform team's, [`CircuitPolicy`] the service team's, [`CircuitOverride`] the SRE's.
 //! The schemas are as strict as OpenAPI and CEL allow, so a mistake is named when it is written, not when the circuit should have tripped.
-//! API servers before 1.25 run no CEL and a directory runs neither, so every rule exists a second time in Rust: see [`strict`] and [`Kind::problems`].
+//! A directory runs neither, so every rule exists a second time in Rust: see [`strict`] and [`Kind::problems`].
 //!
 //! This crate knows no client, no runtime and no Envoy.
 

@@ -1,8 +1,7 @@
 //! Rules: what a schema alone can't say, once for the API server and once for us.
 //!
-//! The API server runs the CEL of `x-kubernetes-validations`, from 1.25 on; older ones, and a directory of files, run nothing.
+//! The API server runs the CEL of `x-kubernetes-validations`; a directory of files runs nothing.
 //! So a rule carries both forms under one message, and a test holds them to the same verdict.
-//! Only functions of the first CEL environment (Kubernetes 1.23) are used: a newer one would make an older API server refuse the whole definition.
 //! No rule reads the text of a [`crate::Scalar`]: the API server prices such a string at 3 MiB, whatever its `maxLength`, and refuses the rule as too costly.
 //! Source: Kubernetes documentation, "Validation rules" of custom resource definitions.
 

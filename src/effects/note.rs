@@ -58,8 +58,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Events about cluster-scoped objects live in `default`; older API servers (1.20) want them
-    /// in `kube-system`, and are given them there when they refuse.
+    /// Events about cluster-scoped objects live in `default`.
     pub(crate) fn of(note: &Note) -> Self {
         let regarding = &note.regarding;
         let namespace = match &*regarding.target.namespace {
@@ -92,16 +91,7 @@ impl Deliver for Notes {
             log(note);
             return Ok(Delivered::Done);
         };
-        let mut written = create(cluster, identity, note, instance).await;
-        if note.regarding.target.namespace.is_empty() && matches!(written, Err(Answer::Refused(_)))
-        {
-            let identity = Identity {
-                namespace: "kube-system".into(),
-                name: identity.name.clone(),
-            };
-            written = create(cluster, &identity, note, instance).await;
-        }
-        let delivered = match written {
+        let delivered = match create(cluster, identity, note, instance).await {
             Ok(()) | Err(Answer::Conflict(_)) => Delivered::Done,
             Err(Answer::NotFound(_)) => Delivered::Gone,
             Err(answer) => return Err(answer.into()),

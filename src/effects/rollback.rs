@@ -195,7 +195,7 @@ async fn restore(ground: &impl Ground, order: &Rollback) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What was accepted isn't always what is kept: webhooks and older API servers change it.
+/// What was accepted isn't always what is kept: a webhook may change it.
 async fn verify(ground: &impl Ground, order: &Rollback) -> Result<(), Stop> {
     let live = ground.live(order).await?;
     let spec = live.as_ref().and_then(|live| live.get("spec"));

@@ -14,7 +14,7 @@ pub(crate) type Decoded<S> = Result<Arc<S>, Vec<String>>;
 
 /// Decodes an object that an API server has taken, and so has checked against the
 /// schema that is installed there. An unknown field is passed over: a newer fusegate
-/// may know it. The rules are checked again, since servers before 1.25 can't.
+/// may know it. The rules are checked again, for objects that were stored before a rule was there.
 pub(crate) fn served<T>(mut object: Value) -> Decoded<T::Spec>
 where
     T: Kind + HasSpec<Spec: Clone>,

@@ -56,13 +56,7 @@ async fn an_api_server_takes_every_manifest() -> Result<()> {
         "network-policy",
         "disruption-budget",
     ] {
-        for mut document in documents(&format!("deploy/kubernetes/{file}.yaml")) {
-            let policy = GroupVersionKind::gvk("policy", "v1", "PodDisruptionBudget");
-            let is_budget = document["kind"] == policy.kind;
-            if is_budget && discovery::pinned_kind(&client, &policy).await.is_err() {
-                // As the file says for Kubernetes 1.20.
-                document["apiVersion"] = "policy/v1beta1".into();
-            }
+        for document in documents(&format!("deploy/kubernetes/{file}.yaml")) {
             apply(&client, &document, false).await?;
         }
     }

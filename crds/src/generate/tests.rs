@@ -1,4 +1,4 @@
-//! The generated definitions: checked in as generated, bounded everywhere, and acceptable to API servers old and new.
+//! The generated definitions: checked in as generated, bounded everywhere, and acceptable to API servers.
 
 use std::path::Path;
 
@@ -226,32 +226,6 @@ fn every_rule_compiles_and_has_a_bounded_cost() {
         });
     }
     assert!(rules > 20, "only {rules} rules were found");
-}
-
-/// A function of a later environment would make an older API server refuse the whole definition.
-#[test]
-fn rules_call_functions_of_the_first_cel_environment_only() {
-    let known = [
-        "all", "duration", "endsWith", "filter", "has", "in", "matches", "size",
-    ];
-    let call = regex::Regex::new(r"([A-Za-z_]+)\s*\(").unwrap();
-    let literal = regex::Regex::new("'[^']*'").unwrap();
-    for (name, schema) in schemas() {
-        visit(&name, &schema, &mut |path, fields| {
-            for rule in fields
-                .get(KEYWORD)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                let text = rule["rule"].as_str().unwrap();
-                let quoted = literal.replace_all(text, "''");
-                for called in call.captures_iter(&quoted) {
-                    assert!(known.contains(&&called[1]), "{path}: {text}");
-                }
-            }
-        });
-    }
 }
 
 /// The API server prices the text of an int-or-string at 3 MiB, so that any rule over it is over budget.

@@ -2,11 +2,8 @@
 //!
 //! An open watch proves nothing by its silence: a frozen etcd or API server is silent
 //! too. So every few seconds one object's metadata is listed without a resource
-//! version, which the server may answer only from a quorum of etcd, or, from
-//! Kubernetes 1.31 on, from a watch cache that it has just shown to be current.
-//!
-//! What it can't show on older servers is that the watch cache has caught up with
-//! etcd; the list's resource version is no help, since it counts writes to all kinds.
+//! version, which the server may answer only from a quorum of etcd, or from a watch
+//! cache that it has just shown to be current.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
