@@ -7,62 +7,32 @@
 
 pub mod output;
 
-mod alert;
-mod circuit;
-mod contract;
-mod enforce;
-mod follow;
-mod freeze;
-mod incident;
-mod kind;
-mod labels;
-mod object;
-mod objects;
-mod overrides;
-mod policy;
-mod programmed;
-mod publish;
+mod circuits;
+mod inputs;
+pub(crate) mod outputs;
 mod record;
-mod retell;
-mod revisions;
-mod rollback;
-pub mod room;
-mod schedule;
-mod status;
-mod tell;
-pub(crate) mod words;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::breaker::time::{Mono, Now, Span};
-use crate::engine::contract::ContractEntry;
-use crate::engine::kind::KindEntry;
+use crate::breaker::time::{Mono, Now};
 use crate::engine::output::{Counts, Output};
-use crate::engine::overrides::OverrideEntry;
-use crate::engine::policy::PolicyEntry;
-use crate::engine::publish::Publisher;
-use crate::engine::room::{Crowd, Room};
-use crate::engine::schedule::Schedule;
+use crate::engine::state::contract::ContractEntry;
+use crate::engine::state::key::{Key, key};
+use crate::engine::state::kind::KindEntry;
+use crate::engine::state::override_entry::OverrideEntry;
+use crate::engine::state::policy::PolicyEntry;
+use crate::engine::state::publisher::Publisher;
+use crate::engine::state::schedule::Schedule;
+use crate::engine::state::settings::Crowd;
+use crate::engine::state::{ORDERS_WITHIN, Orders};
 use crate::wire::effect::Effect;
 use crate::wire::event::{Change, Event, Feed, GroupKind};
 use crate::wire::view::View;
 
-pub use labels::MAX_LABEL_BYTES;
-
-/// Namespace and name of a policy or an override.
-pub type Key = (Arc<str>, Arc<str>);
-
-/// What an installation is called; part of every alert.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The `cluster` label of alerts.
-    pub cluster: Box<str>,
-    /// Where this installation's admin port can be reached by people, for links in alerts.
-    pub link: Box<str>,
-    /// How much it keeps at most.
-    pub room: Room,
-}
+pub use state::labels::MAX_LABEL_BYTES;
+pub use state::settings::{self, Settings};
 
 /// The whole state.
 #[derive(Debug)]
@@ -85,24 +55,6 @@ pub struct Engine {
     next_status: Option<Mono>,
     orders: Orders,
 }
-
-/// Whether everything that people order is known.
-#[derive(Clone, Copy, Debug)]
-enum Orders {
-    /// Nothing is.
-    Unheard,
-    /// Some is, since.
-    Heard(Mono),
-    /// All is, or what is missing has been waited for long enough.
-    Known,
-}
-
-/// How long contracts, policies and overrides are waited for once the first of these is known.
-///
-/// Before they are, a layer or an alert could say what an override or another circuit on the same cluster contradicts
-/// a moment later. But where one of them can't be listed, for want of a right or of a readable file, those that can be
-/// are obeyed all the same.
-const ORDERS_WITHIN: Span = Span::from_secs(10);
 
 impl Engine {
     /// An engine that has seen nothing.
@@ -137,11 +89,11 @@ impl Engine {
             }
             Event::Policy(Change::Applied(document)) => self.apply_policy(now, document),
             Event::Policy(Change::Deleted(document)) => {
-                self.delete_policy(now, &policy::key(&document.meta));
+                self.delete_policy(now, &key(&document.meta));
             }
             Event::Override(Change::Applied(document)) => self.apply_override(now, document),
             Event::Override(Change::Deleted(document)) => {
-                self.delete_override(now, &policy::key(&document.meta));
+                self.delete_override(now, &key(&document.meta));
             }
             Event::Crd(Change::Applied(crd)) => self.apply_crd(now, crd),
             Event::Crd(Change::Deleted(crd)) => self.delete_crd(now, &crd.target),
@@ -186,42 +138,6 @@ impl Engine {
         }
     }
 
-    fn knows_orders(&self) -> bool {
-        matches!(self.orders, Orders::Known)
-    }
-
-    /// Looks whether everything that people order is known by now.
-    fn await_orders(&mut self, now: Now) {
-        let needed = [Feed::Contracts, Feed::Policies, Feed::Overrides];
-        let is_listed = |feed: &Feed| self.listed.contains(feed);
-        if self.knows_orders() || !needed.iter().any(is_listed) {
-            return;
-        }
-        let since = match self.orders {
-            Orders::Heard(since) => since,
-            _ => now.mono,
-        };
-        if needed.iter().all(is_listed) || now.mono.since(since) >= ORDERS_WITHIN {
-            self.orders = Orders::Known;
-            self.sync_all_alerts(now);
-        } else {
-            self.orders = Orders::Heard(since);
-        }
-    }
-
-    fn is_listed(&self) -> bool {
-        let needed = [
-            Feed::Contracts,
-            Feed::Policies,
-            Feed::Overrides,
-            Feed::Crds,
-            Feed::Revisions,
-        ];
-        needed.iter().all(|feed| self.listed.contains(feed))
-    }
-}
-
-impl Engine {
     /// The next moment at which [`Engine::tick`] or [`Engine::flush`] could do something, if any.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::app::logging::limit;
 use crate::app::{publish, xds};
 use crate::effects::{alert, audit, note, removal, revision, rollback, status};
-use crate::engine::{MAX_LABEL_BYTES, room};
+use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::Standing;
 use crate::serve::server;
@@ -116,9 +116,9 @@ impl Gauges {
         match bound {
             Bound::Alerts => wide(alert::MOST_ALERTS),
             Bound::AuditLines => wide(audit::MOST_LINES),
-            Bound::Circuits => wide(room::MOST_CIRCUITS),
-            Bound::Objects => wide(room::MOST_OBJECTS),
-            Bound::ObjectsOfNamespace => wide(room::MOST_OBJECTS_OF_NAMESPACE),
+            Bound::Circuits => wide(settings::MOST_CIRCUITS),
+            Bound::Objects => wide(settings::MOST_OBJECTS),
+            Bound::ObjectsOfNamespace => wide(settings::MOST_OBJECTS_OF_NAMESPACE),
             Bound::DirectoryDocuments => wide(dir::MOST_ENTRIES),
             Bound::DirectoryFiles => wide(dir::MOST_FILES),
             Bound::EffectsNote => wide(note::LIMITS.bound),

@@ -4,8 +4,8 @@ use fusegate_xds::{Store, TypeUrl};
 
 use crate::breaker::circuit::StateName;
 use crate::engine::output::Counts;
-use crate::engine::room::{Full, Refused};
-use crate::engine::words::state;
+use crate::engine::outputs::text::state;
+use crate::engine::settings::{Full, Refused};
 use crate::runtime::metrics::{
     Bound, CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel,
 };

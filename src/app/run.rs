@@ -24,7 +24,7 @@ use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher};
-use crate::engine::room::Room;
+use crate::engine::settings::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};

@@ -3,7 +3,8 @@
 use fusegate_xds::resource::Resource;
 
 use crate::breaker::circuit::StateName;
-use crate::engine::room::{Full, Refused};
+use crate::condition::report::Report;
+use crate::engine::state::settings::{Full, Refused};
 use crate::policy::layer::LayerName;
 use crate::wire::effect::Effect;
 use crate::wire::view::View;
@@ -62,4 +63,18 @@ pub struct Counts {
     pub roomy: Vec<Full>,
     /// Objects that came with more labels than are kept.
     pub labels_omitted: u64,
+}
+
+impl Counts {
+    pub(crate) fn count_map(&mut self, verdict: &str, report: &Report) {
+        let counter = match verdict {
+            "Published" => &mut self.published,
+            "Rejected" => &mut self.rejected,
+            "Frozen" => &mut self.frozen,
+            _ => &mut self.unpublished,
+        };
+        *counter += 1;
+        self.problems
+            .extend(report.problems.iter().map(|problem| problem.code.as_str()));
+    }
 }

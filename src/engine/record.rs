@@ -12,12 +12,42 @@ use crate::breaker::persisted::{
 };
 use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
 use crate::breaker::time::{Now, Wall};
-use crate::engine::circuit::{CircuitEntry, Ended};
-use crate::engine::object::Values;
+use crate::engine::state::circuit::{CircuitEntry, Ended};
+use crate::engine::state::object::Values;
 use crate::policy::layer::RuntimeValue;
 
 /// The index under which the streak of illegal updates is recorded, past the last possible rule.
 const ILLEGAL: i64 = 16;
+
+const CLASSES: [(Class, &str); 8] = [
+    (Class::Good, "Good"),
+    (Class::Bad, "Bad"),
+    (Class::Unknown(Unknown::Missing), "Missing"),
+    (Class::Unknown(Unknown::Stale), "Stale"),
+    (Class::Unknown(Unknown::NotANumber), "NotANumber"),
+    (Class::Unknown(Unknown::Illegal), "Illegal"),
+    (Class::Unknown(Unknown::Future), "Future"),
+    (Class::Unknown(Unknown::OutOfOrder), "OutOfOrder"),
+];
+
+impl CircuitEntry {
+    /// Takes up what was written down beside the breaker's own.
+    pub(crate) fn take_up(&mut self, record: &CircuitRecord, now: Now) {
+        let wall = |time: fusegate_crds::Time| Wall(time.millis());
+        self.resumed = self.state() != StateName::Closed;
+        self.since = record.since.map_or(now.wall, wall);
+        self.reopened = record.reopened;
+        self.suppressed_since = record.suppressed_since.map(wall);
+        self.unfrozen = record.frozen_omitted;
+        if self.resumed {
+            // A record of a policy that froze nothing must not stand for that of another, which did.
+            let frozen = (!self.unfrozen).then(|| thaw(&record.frozen));
+            self.restored = frozen.filter(|values| !values.is_empty());
+        } else {
+            self.ended = ended(record, now);
+        }
+    }
+}
 
 /// Writes a circuit down.
 pub(crate) fn write(
@@ -123,7 +153,7 @@ pub(crate) fn ended(record: &CircuitRecord, now: Now) -> Option<Ended> {
     Some(Ended { trip, step })
 }
 
-fn trip(record: &CircuitRecord, now: Now) -> Option<PersistedTrip> {
+pub(crate) fn trip(record: &CircuitRecord, now: Now) -> Option<PersistedTrip> {
     let wall = |time: Option<Time>| time.map_or(now.wall, |time| Wall(time.millis()));
     Some(PersistedTrip {
         id: record.trip_id.as_deref()?.parse::<TripId>().ok()?,
@@ -273,17 +303,6 @@ fn read_streak(record: &RuleRecord) -> PersistedStreak {
     }
 }
 
-const CLASSES: [(Class, &str); 8] = [
-    (Class::Good, "Good"),
-    (Class::Bad, "Bad"),
-    (Class::Unknown(Unknown::Missing), "Missing"),
-    (Class::Unknown(Unknown::Stale), "Stale"),
-    (Class::Unknown(Unknown::NotANumber), "NotANumber"),
-    (Class::Unknown(Unknown::Illegal), "Illegal"),
-    (Class::Unknown(Unknown::Future), "Future"),
-    (Class::Unknown(Unknown::OutOfOrder), "OutOfOrder"),
-];
-
 pub(crate) fn class_name(class: Class) -> &'static str {
     CLASSES
         .iter()
@@ -306,7 +325,7 @@ fn text(value: &Value) -> String {
     text.chars().take(256).collect()
 }
 
-fn value(text: &str) -> Value {
+pub(crate) fn value(text: &str) -> Value {
     match runtime_value(text) {
         RuntimeValue::Number(number) => Value::Number(number),
         RuntimeValue::Bool(flag) => Value::Bool(flag),

@@ -8,7 +8,7 @@ use fusegate_xds::{Store, TypeUrl};
 use crate::app::publish;
 use crate::app::replay::moment;
 use crate::breaker::time::{Mono, Now, Wall};
-use crate::engine::room::Room;
+use crate::engine::settings::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::digest::Digest;
 use crate::recording::line::{Header, Turn};

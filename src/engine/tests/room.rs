@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::engine::output::Counts;
-use crate::engine::room::{Full, Room};
+use crate::engine::settings::{Full, Room};
 use crate::wire::effect::Action;
 
 const POLICY: &str = "

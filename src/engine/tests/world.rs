@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::tape::Tape;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::output::{Counts, Publication};
-use crate::engine::room::Room;
+use crate::engine::settings::Room;
 use crate::engine::{Engine, Settings};
 use crate::wire::effect::{Action, Alert, Effect, Line, Rollback};
 use crate::wire::event::{
@@ -308,8 +308,9 @@ impl World {
     }
 
     pub(super) fn state(&self, name: &str) -> &'static str {
-        self.circuit(name)
-            .map_or("none", |circuit| crate::engine::words::state(circuit.state))
+        self.circuit(name).map_or("none", |circuit| {
+            crate::engine::outputs::text::state(circuit.state)
+        })
     }
 
     /// The keys of a layer as they would be rendered now.

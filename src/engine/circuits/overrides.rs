@@ -1,0 +1,96 @@
+//! Overrides: what the overrides in force make of circuits.
+
+use std::sync::Arc;
+
+use fusegate_crds::OverrideState;
+
+use crate::breaker::circuit::Forced;
+use crate::breaker::step::Input;
+use crate::breaker::time::Now;
+use crate::engine::Engine;
+use crate::engine::state::circuit::Cue;
+use crate::engine::state::key::Key;
+use crate::engine::state::override_entry::Word;
+
+/// What a person orders for a circuit, and in which words.
+struct Order {
+    forced: Forced,
+    why: String,
+    word: Word,
+}
+
+impl Engine {
+    /// Applies what is ordered now, since one word of it is new, edited or over.
+    pub(crate) fn apply_overrides(&mut self, now: Now, policy: &Key, word: &Word) {
+        self.for_each_circuit(policy, |engine, uid| {
+            engine.apply_overrides_to(now, policy, uid, word);
+        });
+    }
+
+    pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>, word: &Word) {
+        let Some(entry) = self.circuit(key, uid) else {
+            return;
+        };
+        let order = self.ordered(now, key, &entry.object);
+        let ordered = order.as_ref().map(|order| order.forced);
+        if entry.breaker.forced == ordered {
+            return;
+        }
+        if ordered == Some(Forced::Closed) && entry.breaker.latched {
+            // The latch waits for a person, and here is one.
+            self.step_and_freeze(now, key, uid, &Input::Reset, Cue::Override);
+        }
+        self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
+        let (why, word) = order.map_or_else(
+            || {
+                let why = "no CircuitOverride is in force any more".to_owned();
+                (why, word.clone())
+            },
+            |order| (order.why, order.word),
+        );
+        self.tell_override(now, key, uid, ordered, &why, &word);
+        if let Some(policy) = self.policies.get_mut(key) {
+            policy.dirty = true;
+        }
+    }
+
+    /// What people order for one circuit: an override of this object before one of the whole
+    /// policy, and of several the most careful.
+    fn ordered(&self, now: Now, policy: &Key, object: &str) -> Option<Order> {
+        let from: Key = (policy.0.clone(), Arc::from(""));
+        let standing = self
+            .overrides
+            .range(from..)
+            .take_while(|(key, _)| key.0 == policy.0);
+        let specs = standing
+            .filter(|(_, entry)| entry.is_in_force(now))
+            .filter_map(|(key, entry)| Some((key, entry, entry.spec.as_deref()?)));
+        let concerning = specs.filter(|(_, _, spec)| *spec.policy == *policy.1);
+        concerning
+            .filter(|(_, _, spec)| spec.object.as_deref().is_none_or(|named| named == object))
+            .max_by_key(|(_, _, spec)| (spec.object.is_some(), care(spec.state)))
+            .map(|(key, entry, spec)| Order {
+                forced: forced(spec.state),
+                why: format!("by CircuitOverride {}: {}", key.1, spec.reason),
+                word: entry.word(),
+            })
+    }
+}
+
+/// What a person ordered, in the breaker's words.
+pub(crate) fn forced(state: fusegate_crds::OverrideState) -> Forced {
+    match state {
+        fusegate_crds::OverrideState::ForcedOpen => Forced::Open,
+        fusegate_crds::OverrideState::ForcedClosed => Forced::Closed,
+        fusegate_crds::OverrideState::Observe => Forced::Observe,
+    }
+}
+
+/// Of two orders for the same circuit, the one that lets less through wins.
+fn care(state: OverrideState) -> u8 {
+    match state {
+        OverrideState::ForcedOpen => 2,
+        OverrideState::Observe => 1,
+        OverrideState::ForcedClosed => 0,
+    }
+}

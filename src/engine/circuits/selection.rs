@@ -1,0 +1,118 @@
+//! Selection: which objects have a circuit, and handing each its object's report.
+
+use std::sync::Arc;
+
+use fusegate_crds::CircuitState;
+
+use crate::breaker::circuit::StateName;
+use crate::breaker::time::Now;
+use crate::engine::Engine;
+use crate::engine::state::circuit::Cue;
+use crate::engine::state::key::Key;
+use crate::wire::event::GroupKind;
+
+impl Engine {
+    /// Hands the object's last report to one circuit.
+    pub(crate) fn report_to(&mut self, now: Now, key: &Key, kind: &GroupKind, uid: &Arc<str>) {
+        let Some(lowered) = self
+            .policies
+            .get(key)
+            .and_then(|policy| policy.lowered.clone())
+        else {
+            return;
+        };
+        let Some(object) = self
+            .kinds
+            .get(kind)
+            .and_then(|entry| entry.objects.get(uid))
+        else {
+            return;
+        };
+        if object.outdated {
+            return self.contribute(key, uid);
+        }
+        let report = object.report(&lowered.conditions);
+        self.step_circuit(
+            now,
+            key,
+            uid,
+            &crate::breaker::step::Input::Report(&report),
+            Cue::Report,
+        );
+        self.contribute_report(key, uid);
+    }
+
+    /// Brings back the circuits that were not Closed when the last leader wrote them down.
+    pub(crate) fn resume_circuits(&mut self, now: Now, key: &Key) {
+        let Some(entry) = self.policies.get(key) else {
+            return;
+        };
+        let open = entry.resume.iter().filter(|(_, record)| {
+            matches!(record.state, CircuitState::Open | CircuitState::HalfOpen)
+        });
+        for (uid, name) in open
+            .map(|(uid, record)| (uid.clone(), record.name.clone()))
+            .collect::<Vec<_>>()
+        {
+            self.ensure_circuit(now, key, &uid, &Arc::from(name));
+        }
+    }
+
+    /// Gives every object that the selector matches a circuit, and takes it from those it no longer matches.
+    pub(crate) fn select(&mut self, now: Now, key: &Key) {
+        let Some(kind) = self.policies.get(key).and_then(|entry| entry.kind.clone()) else {
+            return;
+        };
+        let Some(objects) = self.kinds.get(&kind).map(|entry| &entry.objects) else {
+            return;
+        };
+        let uids = objects.of_namespace(&key.0);
+        for uid in uids {
+            self.match_object(now, key, &kind, &uid);
+        }
+    }
+
+    /// Gives an object a circuit, or takes it, as the policy's selector says now.
+    pub(crate) fn match_object(&mut self, now: Now, key: &Key, kind: &GroupKind, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let Some(object) = self
+            .kinds
+            .get(kind)
+            .and_then(|entry| entry.objects.get(uid))
+        else {
+            return;
+        };
+        let matches = policy
+            .lowered
+            .as_ref()
+            .is_some_and(|lowered| object.is_selected(&lowered.selector));
+        if matches && !policy.circuits.contains_key(uid) {
+            let name = object.name.clone();
+            self.ensure_circuit(now, key, uid, &name);
+        }
+        self.drop_unselected(now, key, uid);
+        self.report_to(now, key, kind, uid);
+        self.drop_unselected(now, key, uid);
+    }
+
+    /// Takes a Closed circuit from an object that the selector no longer matches. One that
+    /// is not Closed lives on, and goes when it closes.
+    pub(crate) fn drop_unselected(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
+        let Some(policy) = self.policies.get(key) else {
+            return;
+        };
+        let (Some(lowered), Some(circuit)) = (&policy.lowered, policy.circuits.get(uid)) else {
+            return;
+        };
+        let object = self
+            .kinds
+            .get(&circuit.kind)
+            .and_then(|entry| entry.objects.get(uid));
+        let left = object.is_some_and(|object| !object.is_selected(&lowered.selector));
+        if left && circuit.state() == StateName::Closed {
+            self.remove_circuit(now, key, uid, Cue::Unselected);
+        }
+    }
+}

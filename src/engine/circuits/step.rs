@@ -1,0 +1,141 @@
+//! The step: runs one circuit's breaker and applies what it returns.
+
+use std::sync::Arc;
+
+use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
+use crate::breaker::time::{Mono, Now};
+use crate::engine::Engine;
+use crate::engine::state::circuit::Cue;
+use crate::engine::state::key::Key;
+use crate::wire::event::GroupKind;
+
+impl Engine {
+    /// Steps a circuit, and settles what is published of its object.
+    pub(crate) fn step_and_freeze(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        input: &Input<'_>,
+        cue: Cue,
+    ) {
+        let Some(kind) = self.circuit(key, uid).map(|entry| entry.kind.clone()) else {
+            return;
+        };
+        self.step_circuit(now, key, uid, input, cue);
+        self.contribute(key, uid);
+        self.refreeze(&kind, &key.0, uid);
+    }
+
+    /// Steps a circuit and tells the world what came of it.
+    pub(crate) fn step_circuit(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        input: &Input<'_>,
+        cue: Cue,
+    ) {
+        let Some(context) = self.context(now, key, uid) else {
+            return;
+        };
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid))
+        else {
+            return;
+        };
+        let before = entry.standing();
+        let breaker = std::mem::take(&mut entry.breaker);
+        let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
+        entry.breaker = breaker;
+        entry.cause = cue;
+        // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
+        let quiet = said.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
+        if !quiet {
+            entry.noted = None;
+        }
+        let after = entry.standing();
+        policy.recount(uid, before, after);
+        self.counts.steps += 1;
+        self.outdate_view(key, uid);
+        self.hear(now, key, uid, said, cue);
+        self.reschedule(now, key, uid);
+    }
+
+    /// Carries on what a step or the leader's word has said.
+    pub(crate) fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
+        let last_step = self.last_step(key);
+        for effect in said {
+            let moves = matches!(
+                effect,
+                Said::Changed(_) | Said::Latched | Said::ProbeTimedOut
+            );
+            match effect {
+                Said::Changed(change) => {
+                    if let Some(entry) = self.circuit_mut(key, uid) {
+                        entry.follow(&change, last_step, now);
+                    }
+                    self.counts.moves.push(change.to);
+                    self.tell_change(now, key, uid, &change, cue);
+                    let trips = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);
+                    if trips && let Some(trip) = &change.trip {
+                        self.order_rollback(now, key, uid, trip.id);
+                    }
+                }
+                Said::Suppressed(cause) => {
+                    if let Some(entry) = self.circuit_mut(key, uid) {
+                        entry.suppressed_since = Some(now.wall);
+                    }
+                    self.tell_suppressed(now, key, uid, cause);
+                }
+                Said::Latched => self.tell_latched(now, key, uid),
+                Said::Armed | Said::Disarmed | Said::ProbeTimedOut | Said::Persist => {}
+            }
+            if let Some(policy) = self.policies.get_mut(key) {
+                policy.dirty |= moves;
+                policy.drifted = true;
+            }
+        }
+        self.follow_alerts(now, key, uid);
+    }
+
+    fn last_step(&self, key: &Key) -> u8 {
+        let lowered = self
+            .policies
+            .get(key)
+            .and_then(|policy| policy.lowered.as_ref());
+        let steps = lowered.map_or(0, |lowered| lowered.config.half_open.admit_percent.len());
+        u8::try_from(steps.saturating_sub(1)).unwrap_or(u8::MAX)
+    }
+
+    fn context(&self, now: Now, key: &Key, uid: &Arc<str>) -> Option<Context> {
+        let policy = self.policies.get(key)?;
+        let entry = policy.circuits.get(uid)?;
+        Some(Context {
+            now,
+            confirmed_since: self
+                .kinds
+                .get(&entry.kind)
+                .and_then(|kind| kind.confirmed_since),
+            may_open: policy.may_open(),
+            siblings_ready: self.siblings_ready(now.mono, key, uid, &entry.kind),
+            leads: self.leads,
+        })
+    }
+
+    /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling.
+    fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>, kind: &GroupKind) -> bool {
+        let from: Key = (key.0.clone(), Arc::default());
+        self.policies
+            .range(from..)
+            .take_while(|(other, _)| other.0 == key.0)
+            .filter(|(other, policy)| *other != key && policy.kind.as_ref() == Some(kind))
+            .filter_map(|(_, policy)| policy.circuits.get(uid))
+            .all(|sibling| match &sibling.breaker.state {
+                crate::breaker::circuit::State::Open { until, .. } => *until <= now,
+                _ => true,
+            })
+    }
+}

@@ -1,0 +1,10 @@
+//! Inputs: one file per kind of event: what it changes in the state, and which circuits it steps.
+
+mod contract;
+mod crd;
+mod feed;
+mod leader;
+mod object;
+mod outcome;
+mod overrides;
+mod policy;

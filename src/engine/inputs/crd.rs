@@ -1,0 +1,75 @@
+//! CRD and revision events: the schema that is live, and those that are stored.
+
+use crate::breaker::time::Now;
+use crate::engine::Engine;
+use crate::wire::event::{Crd, GroupKind, Revision};
+
+impl Engine {
+    pub(crate) fn apply_crd(&mut self, now: Now, crd: Crd) {
+        let target = crd.target.clone();
+        let entry = self.kinds.entry(target.clone()).or_default();
+        let hash: Box<str> = crate::revision::hash(&crd.spec).into();
+        let moved = entry
+            .live_hash
+            .as_ref()
+            .is_some_and(|before| *before != hash);
+        entry.live_hash = Some(hash);
+        entry.crd = Some(crd);
+        if moved {
+            entry.forget_rollback();
+        }
+        self.record_revision(now, &target);
+        if moved {
+            self.refresh_revision(now, &target);
+        }
+        self.touch_kind(&target);
+    }
+
+    /// The kind is not served any more. What is published stays: objects that were
+    /// deleted with their CRD were seen going, and the rest is not known to be gone.
+    pub(crate) fn delete_crd(&mut self, now: Now, target: &GroupKind) {
+        let Some(entry) = self.kinds.get_mut(target) else {
+            return;
+        };
+        entry.crd = None;
+        entry.live_hash = None;
+        self.lose_confirmation(now, target);
+        self.touch_kind(target);
+    }
+
+    pub(crate) fn apply_revision(&mut self, revision: Revision) {
+        let kinds = self.kinds.iter();
+        let mut owners = kinds.filter(|(_, entry)| {
+            entry
+                .crd
+                .as_ref()
+                .is_some_and(|crd| crd.meta.name == revision.crd)
+        });
+        let found = owners.next().map(|(kind, _)| kind.clone());
+        let Some(kind) = found.or_else(|| kind_of(&revision)) else {
+            return;
+        };
+        let entry = self.kinds.entry(kind.clone()).or_default();
+        entry.revisions.insert(revision.number, revision);
+        self.touch_kind(&kind);
+    }
+
+    pub(crate) fn delete_revision(&mut self, revision: &Revision) {
+        for entry in self.kinds.values_mut() {
+            if entry
+                .revisions
+                .get(&revision.number)
+                .is_some_and(|kept| kept.crd == revision.crd)
+            {
+                entry.revisions.remove(&revision.number);
+            }
+        }
+    }
+}
+
+/// The kind that a stored schema serves.
+fn kind_of(revision: &Revision) -> Option<GroupKind> {
+    let group = revision.spec.get("group")?.as_str()?;
+    let kind = revision.spec.get("names")?.get("kind")?.as_str()?;
+    Some(GroupKind::new(group, kind))
+}

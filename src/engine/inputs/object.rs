@@ -1,0 +1,131 @@
+//! The object event: keeps the report, and hands it to the object's circuits.
+
+use std::sync::Arc;
+
+use crate::breaker::time::Now;
+use crate::condition::compact::CompactReport;
+use crate::condition::{diff, extract, report};
+use crate::engine::Engine;
+use crate::engine::outputs::audit::MapOperation;
+use crate::engine::outputs::text;
+use crate::engine::state::circuit::Cue;
+use crate::engine::state::contract::Compiled;
+use crate::engine::state::labels::Labels;
+use crate::engine::state::object::{Held, ObjectEntry};
+use crate::engine::state::objects::Identity;
+use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::event::{GroupKind, Object};
+
+impl Engine {
+    pub(crate) fn apply_object(&mut self, now: Now, kind: &GroupKind, object: Object) {
+        let Some(compiled) = self
+            .contract_of(kind)
+            .and_then(|entry| entry.compiled.clone())
+        else {
+            return;
+        };
+        let objects = &self.kinds.entry(kind.clone()).or_default().objects;
+        let identity = objects.identify(&object.meta);
+        let named = objects.named(&identity.namespace, &identity.name);
+        if let Some(replaced) = named.filter(|named| **named != identity.uid).cloned() {
+            self.delete_object(now, kind, &replaced);
+        }
+        if !self.has_room(now, kind, &identity, &object.meta.resource_version) {
+            return;
+        }
+        let status = object.status.as_deref();
+        let status = status.map(serde_json::value::RawValue::get);
+        let report = extract::extract(&compiled.contract, status);
+        let keys = self.judges(kind, &identity.namespace);
+        let uid = identity.uid.clone();
+        let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);
+        let cause = self.effects.len();
+        for key in &keys {
+            self.match_object(now, key, kind, &uid);
+        }
+        let shown_before = || before.map(|object| object.shown());
+        self.freeze(kind, &uid, shown_before, &keys);
+        let line = operation
+            .and_then(|operation| self.audit_map(now, kind, &uid, &report, operation, &keys));
+        if let Some(line) = line {
+            // What was written comes before what came of it, though its verdict is known only now.
+            self.effects.insert(cause, line);
+        }
+    }
+
+    /// Keeps the report; answers what was kept before, and the map operation if the map differs from then.
+    fn keep_object(
+        &mut self,
+        now: Now,
+        kind: &GroupKind,
+        identity: Identity,
+        object: Object,
+        report: &report::Report,
+        compiled: Arc<Compiled>,
+    ) -> (Option<ObjectEntry>, Option<MapOperation>) {
+        let entry = self.kinds.entry(kind.clone()).or_default();
+        let before = entry.objects.get(&identity.uid);
+        let known = before.map(|before| (&before.compiled.contract, &before.kept));
+        let diff = diff::diff(&compiled.contract, known, report);
+        let operation = diff.map(|diff| MapOperation {
+            first: before.is_none(),
+            diff,
+            seen_by: object.seen_by,
+        });
+        let (labels, omitted) = Labels::of(&object.meta.labels);
+        let relabeled = before.is_none_or(|before| before.labels != labels);
+        let kept = ObjectEntry {
+            namespace: identity.namespace,
+            name: identity.name,
+            resource_version: object.meta.resource_version,
+            epoch: entry.epoch,
+            outdated: false,
+            labels,
+            legal: report.is_legal(),
+            kept: CompactReport::of(report),
+            compiled,
+            held: Held::new(
+                before
+                    .filter(|_| !report.is_legal())
+                    .map(ObjectEntry::legal_values),
+                before.and_then(ObjectEntry::frozen).cloned(),
+            ),
+        };
+        let before = entry.objects.put(&identity.uid, kept);
+        if let Some(omitted) = omitted.filter(|_| relabeled) {
+            self.tell_labels(now, kind, &identity.uid, object.seen_by, &omitted);
+        }
+        (before, operation)
+    }
+
+    pub(crate) fn delete_object(&mut self, now: Now, kind: &GroupKind, uid: &str) {
+        let Some(entry) = self.kinds.get_mut(kind) else {
+            return;
+        };
+        let Some((uid, object)) = entry.objects.remove(uid) else {
+            return;
+        };
+        for key in self.judges(kind, &object.namespace) {
+            self.remove_circuit(now, &key, &uid, Cue::Deleted);
+            if let Some(policy) = self.policies.get_mut(&key) {
+                policy.dirty |= policy.resume.remove(&uid).is_some();
+            }
+        }
+        let keys = object.kept.keys();
+        self.effects.push(Effect::Audit(Box::new(Line {
+            at: now.wall.0,
+            action: Action::Map,
+            source: "watch",
+            resource: text::resource(kind, &object.namespace, &object.name).into(),
+            uid: (&*uid).into(),
+            resource_version: object.resource_version,
+            operation: "Delete".into(),
+            keys_before: Some(keys),
+            keys_after: Some(0),
+            verdict: "Published",
+            reason: "the object is gone, and with it its circuits and published keys".into(),
+            ..Line::default()
+        })));
+        self.publisher.view_changed = true;
+    }
+}

@@ -1,0 +1,132 @@
+//! A condition: what both statuses say in the same form.
+
+use fusegate_crds::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
+
+use crate::breaker::time::{Now, Wall};
+use crate::engine::Engine;
+use crate::engine::state::kind::{RollbackState, serves};
+use crate::engine::state::policy::Rejection;
+use crate::wire::event::GroupKind;
+
+/// The longest message of a condition that we write; Kubernetes allows 32,768 bytes.
+const MAX_MESSAGE: usize = 4_096;
+
+/// One condition, before it has a time.
+pub(crate) struct Say {
+    type_: &'static str,
+    holds: bool,
+    reason: String,
+    message: String,
+}
+
+impl Engine {
+    /// Why objects of a kind can't be judged, if they can't.
+    pub(crate) fn unserved(&self, kind: &GroupKind) -> Option<Rejection> {
+        let crd = self.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
+        let name = format!("{}.{}", kind.kind, kind.group);
+        let Some(crd) = crd else {
+            return Some(Rejection {
+                reason: "KindNotServed",
+                message: format!("{name} is not served; install its CRD, and this heals by itself"),
+            });
+        };
+        if !crd.namespaced {
+            return Some(Rejection {
+                reason: "ClusterScoped",
+                message: format!("{name} is cluster-scoped; v1alpha1 judges namespaced kinds only"),
+            });
+        }
+        if !serves(crd) {
+            return Some(Rejection {
+                reason: "KindNotServed",
+                message: format!(
+                    "{name} is not served; set `served: true` on a version of its CRD, and this heals by itself"
+                ),
+            });
+        }
+        let interrupted = self
+            .kinds
+            .get(kind)
+            .filter(|entry| !entry.listed)
+            .and_then(|entry| entry.interrupted.as_deref());
+        interrupted.map(|why| Rejection {
+            reason: "KindNotWatched",
+            message: format!("{name} can't be watched: {why}"),
+        })
+    }
+
+    pub(crate) fn rollback_blocked(&self, kind: &GroupKind) -> Option<Say> {
+        let said = match &self.kinds.get(kind)?.rollback {
+            RollbackState::None => return None,
+            RollbackState::Blocked { reason, message } => {
+                say("RollbackBlocked", true, reason, message.to_string())
+            }
+            RollbackState::Proposed { target } => say(
+                "RollbackBlocked",
+                true,
+                "Proposed",
+                format!("the contract says Propose: apply revision {target} yourself"),
+            ),
+            RollbackState::Ordered { target, .. } => say(
+                "RollbackBlocked",
+                false,
+                "UnderWay",
+                format!("rolling back to revision {target}"),
+            ),
+            RollbackState::Done { target } => say(
+                "RollbackBlocked",
+                false,
+                "RolledBack",
+                format!("the CRD was rolled back to revision {target}"),
+            ),
+        };
+        Some(said)
+    }
+}
+
+pub(crate) fn say(type_: &'static str, holds: bool, reason: &str, message: String) -> Say {
+    Say {
+        type_,
+        holds,
+        reason: reason.to_owned(),
+        message,
+    }
+}
+
+/// Gives conditions their time: that of the last change of their status.
+pub(crate) fn settle(
+    before: &[Condition],
+    said: Vec<Say>,
+    generation: i64,
+    now: Now,
+) -> Vec<Condition> {
+    said.into_iter()
+        .map(|say| {
+            let status = if say.holds { "True" } else { "False" };
+            let known = before
+                .iter()
+                .find(|known| known.type_ == say.type_ && known.status == status);
+            Condition {
+                type_: say.type_.to_owned(),
+                status: status.to_owned(),
+                reason: say.reason,
+                message: say.message.chars().take(MAX_MESSAGE).collect(),
+                observed_generation: Some(generation),
+                last_transition_time: known.map_or_else(
+                    || kube_time(now.wall),
+                    |known| known.last_transition_time.clone(),
+                ),
+            }
+        })
+        .collect()
+}
+
+fn kube_time(at: Wall) -> KubeTime {
+    let second = k8s_openapi::jiff::Timestamp::from_second(at.0.div_euclid(1_000));
+    KubeTime(second.unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH))
+}
+
+pub(crate) fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,96 @@
+//! A contract's status: its conditions, and the revisions of its CRD.
+
+use fusegate_crds::{AdmissionMode, ConditionContractStatus, RevisionRecord, RollbackMode};
+
+use crate::breaker::time::{Now, Wall};
+use crate::engine::outputs::status::conditions::{Say, say, settle};
+use crate::engine::state::contract::ContractEntry;
+use crate::engine::state::kind::KindEntry;
+use crate::engine::state::policy::Rejection;
+use crate::engine::{Engine, record};
+
+impl Engine {
+    pub(crate) fn contract_status(
+        &self,
+        now: Now,
+        contract: &ContractEntry,
+    ) -> ConditionContractStatus {
+        let entry = contract.kind.as_ref().and_then(|kind| self.kinds.get(kind));
+        let rejection = match (&contract.rejected, &contract.kind) {
+            (Some(message), _) => Some(Rejection {
+                reason: "InvalidSpec",
+                message: message.to_string(),
+            }),
+            (None, Some(kind)) => self.unserved(kind),
+            (None, None) => None,
+        };
+        let accepted = match rejection {
+            Some(Rejection { reason, message }) => say("Accepted", false, reason, message),
+            None => say(
+                "Accepted",
+                true,
+                "Accepted",
+                "objects of this kind are judged by it".to_owned(),
+            ),
+        };
+        let blocked = contract
+            .kind
+            .as_ref()
+            .and_then(|kind| self.rollback_blocked(kind));
+        let off = contract
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
+        let reserved = contract
+            .spec
+            .as_ref()
+            .and_then(|spec| reserved(spec.admission.mode));
+        let said = [Some(accepted), blocked.filter(|_| !off), reserved]
+            .into_iter()
+            .flatten()
+            .collect();
+        let live = entry.and_then(KindEntry::live_revision);
+        ConditionContractStatus {
+            observed_generation: Some(contract.meta.generation),
+            conditions: settle(&contract.conditions, said, contract.meta.generation, now),
+            crd: entry
+                .and_then(|entry| entry.crd.as_ref())
+                .map(|crd| crd.meta.name.to_string()),
+            revision: live,
+            revisions: entry.map_or_else(Vec::new, |entry| revisions(entry, live)),
+            incidents: Vec::new(),
+        }
+    }
+}
+
+/// What a contract asks of admission and does not get yet.
+fn reserved(mode: AdmissionMode) -> Option<Say> {
+    let message = format!(
+        "spec.admission.mode {mode:?} is reserved: no write is denied yet, and an illegal one is not published; \
+         write \"Off\" until admission is there"
+    );
+    (mode != AdmissionMode::Off).then(|| say("AdmissionReady", false, "NotImplemented", message))
+}
+
+fn revisions(entry: &KindEntry, live: Option<i64>) -> Vec<RevisionRecord> {
+    let most = ConditionContractStatus::MAX_REVISIONS as usize;
+    let newest = entry.revisions.values().rev().take(most);
+    let mut records: Vec<RevisionRecord> = newest
+        .map(|revision| {
+            let number = i64::try_from(revision.number).unwrap_or(i64::MAX);
+            RevisionRecord {
+                revision: number,
+                hash: revision.hash.to_string(),
+                bad: revision.bad.is_some(),
+                reason: revision
+                    .bad
+                    .as_ref()
+                    .map(|trip| format!("marked bad by trip {trip}")),
+                first_seen: record::time(Wall(revision.seen_at)),
+                live: live == Some(number),
+            }
+        })
+        .collect();
+    records.reverse();
+    records
+}

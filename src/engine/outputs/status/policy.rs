@@ -1,0 +1,265 @@
+//! A policy's status: its conditions, its counts, and the circuits that a restart must not forget.
+
+use std::collections::BTreeSet;
+
+use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
+
+use crate::breaker::circuit::StateName;
+use crate::breaker::time::Now;
+use crate::engine::Engine;
+use crate::engine::outputs::status::conditions::{Say, as_i64, say, settle};
+use crate::engine::outputs::status::records::records;
+use crate::engine::outputs::text;
+use crate::engine::state::circuit::CircuitEntry;
+use crate::engine::state::key::Key;
+use crate::engine::state::policy::{PolicyEntry, Refused, Rejection};
+use crate::policy::layers::Warning;
+use crate::wire::event::{Programmed, RefusedKey};
+
+/// How many characters of a proxy's words are quoted.
+const MAX_QUOTE: usize = 1_024;
+
+impl Engine {
+    pub(crate) fn policy_status(
+        &self,
+        now: Now,
+        key: &Key,
+        policy: &PolicyEntry,
+    ) -> CircuitPolicyStatus {
+        let (circuits, omitted) = records(policy, now.mono);
+        let said = self.policy_conditions(key, policy, &circuits);
+        let count = |wanted: fn(&&CircuitEntry) -> bool| {
+            as_i64(
+                policy
+                    .notable()
+                    .map(|(_, entry)| entry)
+                    .filter(wanted)
+                    .count(),
+            )
+        };
+        CircuitPolicyStatus {
+            observed_generation: Some(policy.meta.generation),
+            conditions: settle(&policy.conditions, said, policy.meta.generation, now),
+            total: as_i64(policy.circuits.len()),
+            armed: count(|circuit| circuit.breaker.armed),
+            open: count(|circuit| circuit.state() == StateName::Open),
+            half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
+            omitted: as_i64(omitted),
+            proxies: policy
+                .programmed
+                .as_ref()
+                .map(|programmed| as_i64(programmed.proxies)),
+            acked: policy
+                .programmed
+                .as_ref()
+                .map(|programmed| as_i64(programmed.acked)),
+            circuits,
+        }
+    }
+
+    fn policy_conditions(
+        &self,
+        key: &Key,
+        policy: &PolicyEntry,
+        records: &[CircuitRecord],
+    ) -> Vec<Say> {
+        let mut said = vec![
+            self.accepted(policy),
+            open(policy),
+            self.degraded(key, policy, records),
+        ];
+        said.extend(
+            policy
+                .programmed
+                .as_ref()
+                .map(|known| programmed(known, policy)),
+        );
+        said.extend(
+            policy
+                .kind
+                .as_ref()
+                .and_then(|kind| self.rollback_blocked(kind)),
+        );
+        said
+    }
+
+    fn accepted(&self, policy: &PolicyEntry) -> Say {
+        let rejection = policy
+            .rejected
+            .clone()
+            .or_else(|| self.unserved(policy.kind.as_ref()?));
+        match rejection {
+            Some(Rejection { reason, message }) => {
+                let running = if policy.lowered.is_some() && !policy.circuits.is_empty() {
+                    "; what was published before stays"
+                } else {
+                    ""
+                };
+                say("Accepted", false, reason, format!("{message}{running}"))
+            }
+            None => say(
+                "Accepted",
+                true,
+                "Accepted",
+                "the policy is in force".to_owned(),
+            ),
+        }
+    }
+
+    fn degraded(&self, key: &Key, policy: &PolicyEntry, records: &[CircuitRecord]) -> Say {
+        let mut messages: BTreeSet<String> = BTreeSet::new();
+        let denied = policy.denied.iter();
+        let denied = denied.filter_map(|uid| policy.circuits.get(uid));
+        for refusal in denied.flat_map(|entry| &entry.refusals) {
+            messages.insert(format!("{}: {}", refusal.field, refusal.message));
+        }
+        let prefix = format!("{}/{}/", key.0, key.1);
+        for (layer, warnings) in &self.publisher.warnings {
+            let mine = warnings
+                .iter()
+                .filter(|(contributor, _)| contributor.0.starts_with(&prefix));
+            messages.extend(mine.map(|(_, warning)| format!("layer {layer}: {}", warned(warning))));
+        }
+        let suppressed = policy
+            .notable()
+            .filter(|(_, entry)| entry.breaker.suppressed)
+            .count();
+        if suppressed > 0 {
+            messages.insert(format!(
+                "{suppressed} trips are held back by maxOpenPercent"
+            ));
+        }
+        let unfrozen = records
+            .iter()
+            .filter(|record| record.frozen_omitted)
+            .count();
+        if unfrozen > 0 {
+            messages.insert(format!(
+                "the frozen values of {unfrozen} circuits find no room in this status; a restart freezes the values that it finds instead"
+            ));
+        }
+        if messages.is_empty() {
+            return say(
+                "Degraded",
+                false,
+                "AsAsked",
+                "everything asked for is done".to_owned(),
+            );
+        }
+        let listed: Vec<String> = messages.iter().take(8).cloned().collect();
+        let more = messages.len().saturating_sub(listed.len());
+        let more = if more > 0 {
+            format!("; and {more} more")
+        } else {
+            String::new()
+        };
+        say(
+            "Degraded",
+            true,
+            "PartlyDone",
+            format!("{}{more}", listed.join("; ")),
+        )
+    }
+}
+
+fn open(policy: &PolicyEntry) -> Say {
+    let open: Vec<&CircuitEntry> = policy
+        .notable()
+        .map(|(_, entry)| entry)
+        .filter(|entry| entry.state() != StateName::Closed)
+        .collect();
+    if policy.circuits.is_empty() {
+        let message = "there is no circuit: no object that is known matches the selector";
+        return say("Open", false, "AllClosed", message.to_owned());
+    }
+    if open.is_empty() {
+        return say(
+            "Open",
+            false,
+            "AllClosed",
+            format!("all of {} circuits are Closed", policy.circuits.len()),
+        );
+    }
+    let named: Vec<String> = open
+        .iter()
+        .take(8)
+        .map(|entry| {
+            let trip = entry
+                .trip()
+                .map_or_else(String::new, |id| format!(" (trip {id})"));
+            format!("{} is {}{trip}", entry.object, text::state(entry.state()))
+        })
+        .collect();
+    let more = open.len().saturating_sub(named.len());
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    say(
+        "Open",
+        true,
+        "Tripped",
+        format!("{}{more}", named.join("; ")),
+    )
+}
+
+fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> Say {
+    let proxies = programmed.proxies;
+    let refused: Vec<String> = policy.refused.values().flatten().map(refusal).collect();
+    // Who holds all but keys of others holds what this policy publishes.
+    let partly = if refused.is_empty() {
+        programmed.partly
+    } else {
+        0
+    };
+    let held = programmed.acked + partly;
+    let counted = format!(
+        "{held} of {proxies} proxies hold layer {}",
+        programmed.layer
+    );
+    if let Some(first) = refused.first() {
+        let more = match refused.len() - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let message = format!("{counted}; {first}{more}");
+        return say("Programmed", false, "Rejected", message);
+    }
+    match &programmed.rejected {
+        Some(text) => say(
+            "Programmed",
+            false,
+            "Rejected",
+            format!("{counted}; one answers: {text}"),
+        ),
+        None if proxies == 0 => say("Programmed", false, "NoProxies", counted),
+        None if held < proxies => say("Programmed", false, "Pending", counted),
+        None => say("Programmed", true, "Acked", counted),
+    }
+}
+
+/// One key that a proxy refuses, in words.
+fn refusal(refused: &Refused) -> String {
+    let RefusedKey { key, node, message } = &refused.key;
+    let text: String = message.chars().take(MAX_QUOTE).collect();
+    format!(
+        "{node} refuses {key} of object {}, and holds the rest: {text}",
+        refused.object
+    )
+}
+
+fn warned(warning: &Warning) -> String {
+    match warning {
+        Warning::Full { omitted } => format!(
+            "full at 10000 keys, {omitted} keys of this policy are not published; split the layer by suffix"
+        ),
+        Warning::Conflict { key } => {
+            format!("another circuit wants another value for {key}, and the more severe one won")
+        }
+        Warning::Unsaid { key, message } => format!("{key} is not published: {message}"),
+        Warning::TwoLayers { key, other } => {
+            format!("{key} is in layer {other} too, and Envoy lets the last layer win")
+        }
+    }
+}

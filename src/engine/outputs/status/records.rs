@@ -1,0 +1,108 @@
+//! The records of a status: which circuits it lists, and how many bytes they may take.
+//!
+//! In an incident a status is made many times a second, and most of its circuits stand as they stood.
+
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
+
+use crate::breaker::circuit::StateName;
+use crate::breaker::time::{Mono, Now, Span};
+use crate::engine::outputs::text;
+use crate::engine::state::circuit::Noted;
+use crate::engine::state::key::Key;
+use crate::engine::state::policy::PolicyEntry;
+use crate::engine::{Engine, record};
+
+/// The most bytes of JSON that all records of a status have together. etcd refuses more than
+/// 1.5 MiB in one write, and beside the records come the spec and the managed fields, which name
+/// every field once more.
+const MAX_BYTES: usize = 512 * 1_024;
+
+/// Past this, records are written without their frozen values: that a circuit is Open matters
+/// more than the values which it kept published.
+const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
+
+/// The bytes that say that frozen values were left out.
+const OMITTED: usize = r#","frozenOmitted":true"#.len();
+
+/// A record that is older than this is written anew with the next status: what a report changes of a
+/// circuit without a word (which observation was the newest, when it was) is then not far behind.
+const FRESH: Span = Span::from_secs(10);
+
+impl Engine {
+    /// Writes down the circuits that are to be written down and have moved since they were.
+    pub(crate) fn note_circuits(&mut self, now: Now, key: &Key) {
+        let Some(policy) = self.policies.get_mut(key) else {
+            return;
+        };
+        let Some(lowered) = policy.lowered.clone() else {
+            return;
+        };
+        let is_fresh = |noted: &Arc<Noted>| now.mono.since(noted.at) < FRESH;
+        let stale = policy
+            .notable()
+            .filter(|(_, entry)| !entry.noted.as_ref().is_some_and(is_fresh));
+        for uid in stale.map(|(uid, _)| uid.clone()).collect::<Vec<_>>() {
+            let Some(entry) = policy.circuits.get_mut(&uid) else {
+                continue;
+            };
+            let kind = self.kinds.get(&entry.kind);
+            let object = kind.and_then(|kind| kind.objects.get(&uid));
+            let frozen = object.and_then(|object| object.frozen());
+            let frozen = frozen.or(entry.restored.as_ref());
+            let trip = entry.breaker.state.trip();
+            let reason = trip.map(|trip| text::trip(&lowered, trip));
+            let record = record::write(&uid, entry, &lowered.config, frozen, reason, now);
+            entry.noted = Some(Arc::new(Noted::new(record, now.mono)));
+        }
+    }
+}
+
+/// Circuits that a restart must not forget: first those that are not Closed, then the armed
+/// ones, then those with a past, whose next trip id depends on the number of their last one.
+/// Records of objects that have no circuit now are carried on as they are.
+pub(crate) fn records(policy: &PolicyEntry, now: Mono) -> (Vec<CircuitRecord>, usize) {
+    let resting = policy.resume.values();
+    let resting = resting.map(|record| Arc::new(Noted::new(record.clone(), now)));
+    let mut circuits: Vec<_> = policy.notable().collect();
+    if policy.lowered.is_none() {
+        circuits.clear();
+    }
+    circuits.sort_by_cached_key(|(uid, entry)| {
+        let closed = entry.state() == StateName::Closed;
+        let newest_first = std::cmp::Reverse(entry.since);
+        (closed, !entry.breaker.armed, newest_first, (*uid).clone())
+    });
+    let count = circuits.len() + resting.len();
+    let written = circuits
+        .into_iter()
+        .filter_map(|(_, entry)| entry.noted.clone());
+    let records = bounded(written.chain(resting));
+    let omitted = count.saturating_sub(records.len());
+    (records, omitted)
+}
+
+/// As many records as a status may have, and as many bytes; frozen values go before circuits do.
+fn bounded(records: impl Iterator<Item = Arc<Noted>>) -> Vec<CircuitRecord> {
+    let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
+    let mut used = 0;
+    let mut kept = Vec::new();
+    for noted in records.take(most) {
+        let tight = noted.frozen > 0 && used + noted.bytes > MAX_BYTES_WITH_FROZEN;
+        let bytes = if tight {
+            noted.bytes - noted.frozen + OMITTED
+        } else {
+            noted.bytes
+        };
+        if used + bytes <= MAX_BYTES {
+            used += bytes;
+            kept.push(if tight {
+                noted.without_frozen()
+            } else {
+                noted.record.clone()
+            });
+        }
+    }
+    kept
+}

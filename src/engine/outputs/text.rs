@@ -1,0 +1,154 @@
+//! Text: how the engine names states, causes and values to people.
+
+use std::fmt::Write as _;
+
+use crate::breaker::circuit::{Cause, StateName, Trip};
+use crate::breaker::config::Test;
+use crate::breaker::sample::Value;
+use crate::condition::diff::{self, KeyChange};
+use crate::condition::problem::Problem;
+use crate::condition::report::Report;
+use crate::engine::state::circuit::CircuitEntry;
+use crate::engine::state::policy::PolicyEntry;
+use crate::spec::policy::Policy;
+use crate::wire::effect::KeyDiff;
+use crate::wire::event::GroupKind;
+
+/// Whether a cause is worth naming in a label.
+pub(crate) fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Breach => "Breach",
+        Cause::Illegal => "Illegal",
+    }
+}
+
+/// `Kind.group/namespace/name`.
+pub(crate) fn resource(kind: &GroupKind, namespace: &str, name: &str) -> String {
+    let parts = [&*kind.kind, ".", &kind.group, "/", namespace, "/", name];
+    parts.concat()
+}
+
+pub(crate) fn state(state: StateName) -> &'static str {
+    match state {
+        StateName::Closed => "Closed",
+        StateName::Open => "Open",
+        StateName::HalfOpen => "HalfOpen",
+    }
+}
+
+/// A value and its unit.
+pub(crate) fn value(value: &Value, unit: &str) -> String {
+    match value {
+        Value::Number(number) => format!("{number}{unit}"),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Text(text) => text.chars().take(128).collect(),
+    }
+}
+
+/// The condition that tripped, or `updates` where it was their illegality.
+pub(crate) fn condition<'a>(lowered: &'a Policy, trip: &Trip) -> &'a str {
+    let rule = trip.rule.and_then(|rule| lowered.config.rules.get(rule));
+    rule.map_or("updates", |rule| &rule.condition)
+}
+
+/// What tripped, in a clause.
+pub(crate) fn trip(lowered: &Policy, trip: &Trip) -> String {
+    let consecutive = lowered.config.consecutive;
+    if trip.cause == Cause::Illegal {
+        return format!("{consecutive} illegal updates in a row");
+    }
+    let Some(rule) = trip.rule.and_then(|rule| lowered.config.rules.get(rule)) else {
+        return format!("{consecutive} bad samples in a row");
+    };
+    let last =
+        tripping_value(lowered, trip).map_or_else(String::new, |last| format!(", last {last}"));
+    format!(
+        "{} {}, {consecutive} times in a row{last}",
+        rule.condition,
+        test(&rule.test, unit(lowered, trip))
+    )
+}
+
+/// The value that tripped, where it was one.
+pub(crate) fn tripping_value(lowered: &Policy, trip: &Trip) -> Option<String> {
+    let last = trip.value.as_ref();
+    last.map(|last| value(last, unit(lowered, trip)))
+}
+
+fn unit(lowered: &Policy, trip: &Trip) -> &'static str {
+    let unit = trip.rule.and_then(|rule| lowered.units.get(rule));
+    unit.copied().unwrap_or_default()
+}
+
+fn test(test: &Test, unit: &str) -> String {
+    let value = |operand: &Value| value(operand, unit);
+    let list = |values: &[Value]| values.iter().map(value).collect::<Vec<_>>().join(", ");
+    match test {
+        Test::Above { limit, .. } => format!("above {limit}{unit}"),
+        Test::Below { limit, .. } => format!("below {limit}{unit}"),
+        Test::Equals(operand) => format!("equal to {}", value(operand)),
+        Test::NotEquals(operand) => format!("not equal to {}", value(operand)),
+        Test::In(operands) => format!("one of {}", list(operands)),
+    }
+}
+
+/// What a person on call needs to know of an open circuit.
+pub(crate) fn description(
+    lowered: &Policy,
+    policy: &PolicyEntry,
+    entry: &CircuitEntry,
+    trip: &Trip,
+) -> String {
+    let shed = match (trip.cause, lowered.plan.shed.len(), lowered.observe) {
+        (_, _, true) => "Nothing is enforced (mode Observe).",
+        (Cause::Illegal, ..) => {
+            "No traffic is shed, because malformed reports are no evidence of sickness."
+        }
+        (Cause::Breach, 0, _) => "The policy sheds no cluster.",
+        (Cause::Breach, ..) => "Traffic of the policy's clusters is shed.",
+    };
+    let latched = if entry.breaker.latched {
+        " It has tripped too often and stays Open until a person acts."
+    } else {
+        ""
+    };
+    let (namespace, name) = (&policy.meta.namespace, &policy.meta.name);
+    format!(
+        "Trip {} by policy {namespace}/{name}, cause {}: {}. {shed}{latched} \
+         To override, create a CircuitOverride in namespace {namespace} that names policy {name}.",
+        trip.id,
+        cause_name(trip.cause),
+        self::trip(lowered, trip),
+    )
+}
+
+/// The keys that differ, for the audit line.
+pub(crate) fn diff_keys(changes: Vec<KeyChange>) -> Vec<KeyDiff> {
+    let sign = |change| match change {
+        diff::Change::Added => '+',
+        diff::Change::Removed => '-',
+        diff::Change::Changed => '~',
+    };
+    let keys = changes.into_iter();
+    keys.map(|KeyChange { key, change }| KeyDiff {
+        sign: sign(change),
+        key,
+    })
+    .collect()
+}
+
+/// The problems of a report in one line; empty for a legal one.
+pub(crate) fn problems(report: &Report) -> String {
+    let length = |problem: &Problem| problem.field.len() + problem.message.len() + "; : ".len();
+    let lengths = report.problems.iter().map(length);
+    let mut text = String::with_capacity(lengths.sum());
+    for problem in &report.problems {
+        let separator = if text.is_empty() { "" } else { "; " };
+        // Writing into a String can't fail.
+        let _ = write!(text, "{separator}{problem}");
+    }
+    if report.problems_omitted > 0 {
+        let _ = write!(text, "; and {} more", report.problems_omitted);
+    }
+    text
+}

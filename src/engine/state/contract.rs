@@ -1,0 +1,103 @@
+//! A contract: its last good version, compiled, and what its status says.
+
+use std::sync::Arc;
+
+use fusegate_crds::{ConditionContractSpec, ConditionContractStatus, IncidentRecord};
+
+use crate::condition::contract::Contract;
+use crate::policy::allowance::Allowance;
+use crate::wire::event::{GroupKind, Meta};
+
+#[derive(Debug)]
+pub(crate) struct ContractEntry {
+    pub(crate) meta: Meta,
+    pub(crate) kind: Option<GroupKind>,
+    pub(crate) spec: Option<Arc<ConditionContractSpec>>,
+    pub(crate) compiled: Option<Arc<Compiled>>,
+    pub(crate) rejected: Option<Box<str>>,
+    /// A spec whose kind another contract has.
+    pub(crate) waiting: Option<Arc<ConditionContractSpec>>,
+    pub(crate) incidents: Vec<IncidentRecord>,
+    pub(crate) conditions: Vec<fusegate_crds::Condition>,
+    pub(crate) written: Option<Arc<ConditionContractStatus>>,
+    pub(crate) seen: bool,
+    pub(crate) dirty: bool,
+}
+
+/// A contract that can be judged by.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) contract: Contract,
+    pub(crate) allowance: Allowance,
+    pub(crate) changed_within: u64,
+}
+
+impl ContractEntry {
+    pub(crate) fn new(meta: Meta, before: Option<Self>) -> Self {
+        let before = before.filter(|before| before.meta.uid == meta.uid);
+        let mut entry = before.unwrap_or_else(|| Self {
+            meta: Meta::default(),
+            kind: None,
+            spec: None,
+            compiled: None,
+            rejected: None,
+            waiting: None,
+            incidents: Vec::new(),
+            conditions: Vec::new(),
+            written: None,
+            seen: true,
+            dirty: true,
+        });
+        entry.dirty |= entry.meta.generation != meta.generation;
+        entry.meta = meta;
+        entry.seen = true;
+        entry
+    }
+
+    /// Whether the status says that the kind is this contract's.
+    pub(crate) fn had_its_kind(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|each| each.type_ == "Accepted" && each.reason != "InvalidSpec")
+    }
+
+    /// Replaces what is judged by, if the new spec can be judged by at all.
+    pub(crate) fn compile(&mut self, spec: Arc<ConditionContractSpec>) -> bool {
+        self.dirty = true;
+        match Compiled::try_new(&self.meta.name, &spec) {
+            Ok(compiled) => {
+                self.kind = Some(GroupKind::new(
+                    spec.target.group.as_str(),
+                    spec.target.kind.as_str(),
+                ));
+                self.compiled = Some(Arc::new(compiled));
+                self.spec = Some(spec);
+                self.rejected = None;
+                true
+            }
+            Err(message) => {
+                self.rejected = Some(message.into());
+                false
+            }
+        }
+    }
+}
+
+impl Compiled {
+    pub(crate) fn try_new(name: &str, spec: &ConditionContractSpec) -> Result<Self, String> {
+        let join = |problems: Vec<crate::condition::problem::Problem>| {
+            let parts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            parts.join("; ")
+        };
+        let contract = Contract::try_new(name, spec).map_err(join)?;
+        let allowance = Allowance::try_new(&spec.mesh.clusters, &spec.mesh.runtime)
+            .map_err(|(pattern, invalid)| format!("spec.mesh: pattern \"{pattern}\": {invalid}"))?;
+        let changed_within = spec.rollback.changed_within.millis();
+        let changed_within =
+            changed_within.map_err(|invalid| format!("spec.rollback.changedWithin: {invalid}"))?;
+        Ok(Self {
+            contract,
+            allowance,
+            changed_within,
+        })
+    }
+}

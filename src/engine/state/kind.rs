@@ -1,0 +1,107 @@
+//! A kind: a contracted kind's CRD, its stored revisions, its objects, and how live its watch is.
+
+use std::collections::BTreeMap;
+
+use crate::breaker::time::{Mono, Now};
+use crate::engine::state::objects::Objects;
+use crate::wire::event::{Crd, GroupKind, Revision};
+
+#[derive(Debug, Default)]
+pub(crate) struct KindEntry {
+    pub(crate) crd: Option<Crd>,
+    pub(crate) live_hash: Option<Box<str>>,
+    pub(crate) revisions: BTreeMap<u64, Revision>,
+    pub(crate) recording: Option<Box<str>>,
+    pub(crate) objects: Objects,
+    pub(crate) rollback: RollbackState,
+    pub(crate) confirmed_since: Option<Mono>,
+    pub(crate) last_confirmed: Option<Mono>,
+    pub(crate) listed: bool,
+    pub(crate) interrupted: Option<Box<str>>,
+    pub(crate) listing: Option<u32>,
+    pub(crate) epoch: u32,
+}
+
+/// What is known of a kind's latest incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RollbackState {
+    /// Nothing has been asked.
+    #[default]
+    None,
+    /// A rollback is under way.
+    Ordered { incident: Box<str>, target: u64 },
+    /// The CRD was rolled back.
+    Done { target: u64 },
+    /// A person is to do it.
+    Proposed { target: u64 },
+    /// It may not be done.
+    Blocked { reason: Box<str>, message: Box<str> },
+}
+
+impl KindEntry {
+    /// Whether there is anything to be watched: a CRD of a namespaced kind with a version that is served.
+    pub(crate) fn is_served(&self) -> bool {
+        self.crd
+            .as_ref()
+            .is_some_and(|crd| crd.namespaced && serves(crd))
+    }
+
+    /// `group/version` of the stored version, for Events about objects.
+    pub(crate) fn api_version(&self, kind: &GroupKind) -> String {
+        let versions = self
+            .crd
+            .as_ref()
+            .and_then(|crd| crd.spec.get("versions")?.as_array());
+        let stored = versions.into_iter().flatten().find(|version| {
+            version.get("storage").and_then(serde_json::Value::as_bool) == Some(true)
+        });
+        let name = stored
+            .and_then(|version| version.get("name")?.as_str())
+            .unwrap_or("v1");
+        format!("{}/{name}", kind.group)
+    }
+
+    /// A schema that is not what the last rollback went to begins a new chapter.
+    pub(crate) fn forget_rollback(&mut self) {
+        let live = self.live().map(|revision| revision.number);
+        if matches!(self.rollback, RollbackState::Done { target } if Some(target) != live) {
+            self.rollback = RollbackState::None;
+        }
+    }
+
+    /// The live schema as the revision it would be.
+    pub(crate) fn unrecorded(&self, crd: &Crd, hash: &str, now: Now) -> Revision {
+        Revision {
+            crd: crd.meta.name.clone(),
+            crd_uid: crd.meta.uid.clone(),
+            number: self.revisions.keys().next_back().copied().unwrap_or(0) + 1,
+            hash: hash.into(),
+            seen_at: now.wall.0,
+            bad: None,
+            spec: crd.spec.clone(),
+        }
+    }
+
+    /// The stored revision that the live schema is.
+    pub(crate) fn live(&self) -> Option<&Revision> {
+        let hash = self.live_hash.as_deref()?;
+        let mut revisions = self.revisions.values();
+        revisions.find(|revision| *revision.hash == *hash)
+    }
+
+    pub(crate) fn live_is_bad(&self) -> bool {
+        self.live().is_some_and(|revision| revision.bad.is_some())
+    }
+
+    pub(crate) fn live_revision(&self) -> Option<i64> {
+        self.live()
+            .and_then(|revision| i64::try_from(revision.number).ok())
+    }
+}
+
+/// Whether any version of a CRD is served.
+pub(crate) fn serves(crd: &Crd) -> bool {
+    let versions = crd.spec.get("versions").and_then(|list| list.as_array());
+    let mut versions = versions.into_iter().flatten();
+    versions.any(|version| version.get("served").and_then(serde_json::Value::as_bool) == Some(true))
+}

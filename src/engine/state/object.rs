@@ -1,0 +1,150 @@
+//! An object: the last report, and what of it is published.
+
+use std::sync::Arc;
+
+use fusegate_crds::Selector;
+
+use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
+use crate::breaker::step::{Legality, Report};
+use crate::breaker::time::Wall;
+use crate::condition::compact::{CompactEntry, CompactReport, CompactValue};
+use crate::engine::state::contract::Compiled;
+use crate::engine::state::labels::Labels;
+use crate::policy::layer::RuntimeValue;
+
+/// Keys and values as they are published.
+pub(crate) type Values = Arc<[(Arc<str>, RuntimeValue)]>;
+
+#[derive(Debug)]
+pub(crate) struct ObjectEntry {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) resource_version: Box<str>,
+    pub(crate) epoch: u32,
+    /// Read by a contract that has been edited since: no evidence until the source tells it again.
+    pub(crate) outdated: bool,
+    /// Whether the last report is.
+    pub(crate) legal: bool,
+    pub(crate) labels: Labels,
+    /// What the last report is read by.
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) kept: CompactReport,
+    /// Few objects have any.
+    pub(crate) held: Option<Box<Held>>,
+}
+
+/// Values that are published in place of those of the last report.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// What the last legal report said, where the last one is not legal.
+    legal: Option<Values>,
+    /// What was published before the trip.
+    frozen: Option<Values>,
+}
+
+impl Held {
+    pub(crate) fn new(legal: Option<Values>, frozen: Option<Values>) -> Option<Box<Self>> {
+        let any = legal.is_some() || frozen.is_some();
+        any.then(|| Box::new(Self { legal, frozen }))
+    }
+}
+
+impl ObjectEntry {
+    /// What is published of it now.
+    pub(crate) fn shown(&self) -> Values {
+        let frozen = self.frozen().cloned();
+        frozen.unwrap_or_else(|| self.legal_values())
+    }
+
+    /// What is kept published in place of newer values, while it is.
+    pub(crate) fn frozen(&self) -> Option<&Values> {
+        self.held.as_ref()?.frozen.as_ref()
+    }
+
+    /// Keeps values published in place of newer ones, or no longer.
+    pub(crate) fn hold(&mut self, frozen: Option<Values>) {
+        let legal = self.held.take().and_then(|held| held.legal);
+        self.held = Held::new(legal, frozen);
+    }
+
+    pub(crate) fn is_selected(&self, selector: &Selector) -> bool {
+        selector.matches(|key| self.labels.get(key))
+    }
+
+    /// What the last legal report said.
+    pub(crate) fn legal_values(&self) -> Values {
+        if self.legal {
+            publishable(&self.kept, &self.compiled)
+        } else {
+            let legal = self.held.as_ref().and_then(|held| held.legal.clone());
+            legal.unwrap_or_default()
+        }
+    }
+
+    /// The last report, as the rules over `conditions` (indices into the contract) see it.
+    pub(crate) fn report(&self, conditions: &[usize]) -> Report {
+        let entries = self.kept.entries();
+        let readings = conditions
+            .iter()
+            .map(|at| entries.get(*at).map_or_else(missing, reading));
+        Report {
+            readings: readings.collect(),
+            legality: Legality {
+                legal: self.legal,
+                id: ObservationId(self.kept.content),
+            },
+        }
+    }
+}
+
+fn reading(entry: &CompactEntry) -> Reading {
+    Reading {
+        id: ObservationId(entry.id),
+        observed_at: entry.observed_at().map(Wall),
+        value: match &entry.value {
+            CompactValue::Number(number) => Ok(Value::Number(*number)),
+            CompactValue::Boolean(flag) => Ok(Value::Bool(*flag)),
+            CompactValue::Text(text) => Ok(Value::Text((**text).clone())),
+            CompactValue::Missing => Err(Unknown::Missing),
+            CompactValue::NotANumber => Err(Unknown::NotANumber),
+            CompactValue::Unjudgeable => Err(Unknown::Illegal),
+        },
+    }
+}
+
+fn missing() -> Reading {
+    Reading {
+        id: ObservationId(0),
+        observed_at: None,
+        value: Err(Unknown::Missing),
+    }
+}
+
+/// The declared conditions that have a value Envoy can hold.
+fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
+    let pairs = compiled.contract.conditions().iter().zip(kept.entries());
+    pairs
+        .filter_map(|(condition, entry)| Some((condition.key.clone(), published(&entry.value)?)))
+        .collect()
+}
+
+fn published(value: &CompactValue) -> Option<RuntimeValue> {
+    match value {
+        CompactValue::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
+        CompactValue::Text(text) => Some(RuntimeValue::Text(Arc::from(&***text))),
+        CompactValue::Number(number) => Some(*number)
+            .filter(|number| number.is_finite())
+            .map(RuntimeValue::Number),
+        CompactValue::Missing | CompactValue::NotANumber | CompactValue::Unjudgeable => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ObjectEntry;
+
+    #[test]
+    fn what_is_kept_of_an_object_beside_its_keys_fits_a_size_that_allocators_have() {
+        assert_eq!(size_of::<ObjectEntry>(), 128);
+    }
+}

@@ -1,0 +1,66 @@
+//! An override: what a person ordered, and until when.
+
+use std::sync::Arc;
+
+use fusegate_crds::CircuitOverrideSpec;
+
+use crate::breaker::time::{Mono, Now, Span};
+use crate::wire::effect::Target;
+use crate::wire::event::Meta;
+
+#[derive(Debug)]
+pub(crate) struct OverrideEntry {
+    pub(crate) meta: Meta,
+    pub(crate) spec: Option<Arc<CircuitOverrideSpec>>,
+    pub(crate) expires: Option<Mono>,
+    pub(crate) expired: bool,
+    pub(crate) seen: bool,
+}
+
+/// What a person wrote at one time, as Events know it: the same after a restart, another one once it is edited.
+pub(crate) type Word = String;
+
+/// No override outlives a year; a longer one is looked at again by then.
+const LONGEST: Span = Span::from_secs(365 * 24 * 3_600);
+
+impl OverrideEntry {
+    pub(crate) fn new(now: Now, meta: Meta, spec: Option<Arc<CircuitOverrideSpec>>) -> Self {
+        let until = spec
+            .as_ref()
+            .map(|spec| crate::breaker::time::Wall(spec.until.millis()));
+        let expired = until.is_some_and(|until| until <= now.wall);
+        Self {
+            meta,
+            expires: until.map(|until| now.mono_of(until, LONGEST)),
+            spec,
+            expired: false,
+            seen: true,
+        }
+        .expire(expired, now)
+    }
+
+    /// An override that came too late is due at once, and goes through the same door as any other.
+    fn expire(mut self, expired: bool, now: Now) -> Self {
+        if expired {
+            self.expires = Some(now.mono);
+        }
+        self
+    }
+
+    /// Whether its time is not over. One that comes too late orders nothing, not even for a moment.
+    pub(crate) fn is_in_force(&self, now: Now) -> bool {
+        !self.expired && self.expires.is_none_or(|moment| now.mono < moment)
+    }
+
+    pub(crate) fn word(&self) -> Word {
+        format!("{}/{}", self.meta.uid, self.meta.generation)
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            namespace: self.meta.namespace.clone(),
+            name: self.meta.name.clone(),
+            uid: (&*self.meta.uid).into(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A policy: its last good version, its circuits, and what its status says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord, Condition};
+
+use crate::breaker::time::Mono;
+use crate::engine::state::circuit::{CircuitEntry, Standing};
+use crate::engine::state::contract::Compiled;
+use crate::policy::layer::LayerName;
+use crate::spec;
+use crate::wire::event::{GroupKind, Meta, Programmed, RefusedKey};
+
+#[derive(Debug)]
+pub(crate) struct PolicyEntry {
+    pub(crate) meta: Meta,
+    /// Its uid, shared by the identities of all its circuits.
+    pub(crate) uid: Arc<str>,
+    pub(crate) spec: Option<Arc<CircuitPolicySpec>>,
+    pub(crate) lowered: Option<Arc<spec::policy::Policy>>,
+    pub(crate) compiled: Option<Arc<Compiled>>,
+    pub(crate) kind: Option<GroupKind>,
+    pub(crate) rejected: Option<Rejection>,
+    /// Each behind a pointer of its own, since the places of a tree are half empty.
+    pub(crate) circuits: BTreeMap<Arc<str>, Box<CircuitEntry>>,
+    pub(crate) resume: BTreeMap<Arc<str>, CircuitRecord>,
+    pub(crate) not_closed: usize,
+    /// Circuits of which a status has something to say: those that are not blank.
+    pub(crate) notable: BTreeSet<Arc<str>>,
+    /// Circuits that want something which the contract does not allow.
+    pub(crate) denied: BTreeSet<Arc<str>>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) programmed: Option<Programmed>,
+    /// What proxies refuse of what its circuits publish, by layer.
+    pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
+    pub(crate) written: Option<Arc<CircuitPolicyStatus>>,
+    pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
+    pub(crate) seen: bool,
+    /// Its status is to be written at once.
+    pub(crate) dirty: bool,
+    /// Its circuits stand otherwise than was written, and its status is to be written when its pace allows.
+    pub(crate) drifted: bool,
+    /// Until then a drift waits.
+    pub(crate) paced_until: Mono,
+}
+
+/// Why a policy is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// A key that a proxy refuses, with the object whose circuit published it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) key: RefusedKey,
+    pub(crate) object: Arc<str>,
+}
+
+impl PolicyEntry {
+    /// Whether the open cap leaves room for one more circuit that is not Closed. One is
+    /// always allowed, and never more than the status can carry over a restart.
+    pub(crate) fn may_open(&self) -> bool {
+        let Some(lowered) = &self.lowered else {
+            return false;
+        };
+        let open = self.open_circuits();
+        let share = self.circuits.len() * usize::from(lowered.max_open_percent) / 100;
+        open < share
+            .max(1)
+            .min(fusegate_crds::CircuitPolicyStatus::MAX_CIRCUITS as usize)
+    }
+
+    pub(crate) fn new() -> Self {
+        Self {
+            meta: Meta::default(),
+            uid: Arc::default(),
+            spec: None,
+            lowered: None,
+            compiled: None,
+            kind: None,
+            rejected: None,
+            circuits: BTreeMap::new(),
+            resume: BTreeMap::new(),
+            not_closed: 0,
+            notable: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            conditions: Vec::new(),
+            programmed: None,
+            refused: BTreeMap::new(),
+            written: None,
+            heard: None,
+            seen: true,
+            dirty: true,
+            drifted: false,
+            paced_until: Mono(0),
+        }
+    }
+
+    /// Takes the status as a leader wrote it. The first one is what there is to resume.
+    pub(crate) fn hear(&mut self, status: Arc<CircuitPolicyStatus>, first: bool) {
+        if first {
+            self.conditions.clone_from(&status.conditions);
+            let records = status.circuits.iter();
+            self.resume = records
+                .map(|record| (Arc::from(record.uid.as_str()), record.clone()))
+                .collect();
+        }
+        self.heard = Some(status);
+    }
+
+    pub(crate) fn reject(&mut self, reason: &'static str, message: String) {
+        self.dirty = true;
+        self.rejected = Some(Rejection { reason, message });
+    }
+
+    /// The contract it names.
+    pub(crate) fn contract(&self) -> Option<&str> {
+        self.spec.as_ref().map(|spec| spec.contract.as_str())
+    }
+
+    /// Circuits that are not Closed.
+    pub(crate) fn open_circuits(&self) -> usize {
+        self.not_closed
+    }
+
+    /// Circuits that are not blank, in the order of their uids.
+    pub(crate) fn notable(&self) -> impl Iterator<Item = (&Arc<str>, &CircuitEntry)> {
+        let known = self.notable.iter();
+        known.filter_map(|uid| Some((uid, &**self.circuits.get(uid)?)))
+    }
+
+    /// How many circuits a status has something to say of, those without an object included.
+    pub(crate) fn recorded(&self) -> usize {
+        self.notable.len() + self.resume.len()
+    }
+
+    /// Keeps count, since every step asks how many are open, and every status which are notable.
+    pub(crate) fn recount(&mut self, uid: &Arc<str>, before: Standing, after: Standing) {
+        self.not_closed -= usize::from(!before.closed && self.not_closed > 0);
+        self.not_closed += usize::from(!after.closed);
+        match (before.blank, after.blank) {
+            (true, false) => {
+                self.notable.insert(uid.clone());
+            }
+            (false, true) => {
+                self.notable.remove(uid);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn note_refused(&mut self, layer: &LayerName, refused: Vec<Refused>) {
+        let before = self.refused.remove(layer).unwrap_or_default();
+        self.dirty |= before != refused;
+        if !refused.is_empty() {
+            self.refused.insert(layer.clone(), refused);
+        }
+    }
+
+    /// Whether the object has a circuit, or had one by what is written down; a replica that does not lead goes by
+    /// what the leader last said.
+    pub(crate) fn has_past(&self, uid: &Arc<str>, leads: bool) -> bool {
+        let heard = self.heard.as_ref().filter(|_| !leads);
+        self.circuits.contains_key(uid)
+            || self.resume.contains_key(uid)
+            || heard.is_some_and(|status| status.circuits.iter().any(|told| told.uid == **uid))
+    }
+
+    pub(crate) fn is_due(&self, now: Mono) -> bool {
+        self.dirty || (self.drifted && now >= self.paced_until)
+    }
+}

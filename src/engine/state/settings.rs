@@ -1,0 +1,93 @@
+//! Settings: the installation's name, and how much it keeps at most.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::wire::event::GroupKind;
+
+/// What an installation is called; part of every alert.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `cluster` label of alerts.
+    pub cluster: Box<str>,
+    /// Where this installation's admin port can be reached by people, for links in alerts.
+    pub link: Box<str>,
+    /// How much it keeps at most.
+    pub room: Room,
+}
+
+/// Most objects of all kinds: one to five gigabytes, and as far as the engine's pauses are measured (`make bench-engine`).
+pub const MOST_OBJECTS: usize = 1_000_000;
+
+/// Most objects of one kind in one namespace: a tenth of all, so that no tenant takes the room of all others.
+pub const MOST_OBJECTS_OF_NAMESPACE: usize = 100_000;
+
+/// Most circuits of all policies. Each is of an object and a policy, so objects alone do not bound them.
+pub const MOST_CIRCUITS: usize = 1_000_000;
+
+/// How many there may be of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Objects of all kinds.
+    pub objects: usize,
+    /// Objects of one kind in one namespace.
+    pub objects_of_namespace: usize,
+    /// Circuits of all policies.
+    pub circuits: usize,
+}
+
+/// Something of which there are as many as there may be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Full {
+    /// Objects of all kinds.
+    Objects,
+    /// Objects of one kind in one namespace.
+    Namespace(GroupKind, Arc<str>),
+    /// Circuits of all policies.
+    Circuits,
+}
+
+/// What found no room since the last flush.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is full.
+    pub full: Full,
+    /// How many there may be.
+    pub limit: usize,
+    /// The first that was refused.
+    pub first: Box<str>,
+    /// How many were.
+    pub count: u64,
+}
+
+/// What is full, and was met.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    pub(crate) full: BTreeSet<Full>,
+    pub(crate) circuits: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            objects: MOST_OBJECTS,
+            objects_of_namespace: MOST_OBJECTS_OF_NAMESPACE,
+            circuits: MOST_CIRCUITS,
+        }
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objects => f.write_str("objects of all contracted kinds"),
+            Self::Namespace(kind, namespace) => write!(
+                f,
+                "objects of {}.{} in namespace {namespace}",
+                kind.kind, kind.group
+            ),
+            Self::Circuits => f.write_str("circuits of all policies"),
+        }
+    }
+}
