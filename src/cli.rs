@@ -2,9 +2,14 @@
 
 pub mod check;
 pub mod crds;
+mod definition;
+pub mod diff;
 pub mod proxies;
 pub mod replay;
+pub mod revisions;
 pub mod run;
+mod store;
+pub mod style;
 
 use clap::{Parser, Subcommand};
 
@@ -32,6 +37,10 @@ pub enum Command {
     Crds(crds::Crds),
     /// Validate contracts, policies and objects offline, and print every problem.
     Check(check::Check),
+    /// Compare two schemas of a CRD: what changes, and what that may harm.
+    Diff(Box<diff::Diff>),
+    /// List the schemas that a CRD has had, or print one of them.
+    Revisions(revisions::Revisions),
     /// Replay a recording: what fusegate decided, and by which events.
     Replay(replay::Replay),
 }

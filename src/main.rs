@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use fusegate::app;
+use fusegate::cli::style::Colours;
 use fusegate::cli::{Cli, Command};
+use tokio::runtime::Runtime;
 
 /// Lists of tens of thousands of objects come in bursts, and the default allocator keeps them.
 /// A thread of its own gives back what a burst has left, or nobody would once all is quiet (decision 10).
@@ -31,13 +33,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(options) => {
             app::init_logging(options.log_format);
-            let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
-            runtime.block_on(app::run(*options))?;
+            runtime()?.block_on(app::run(*options))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Proxies(proxies) => {
-            let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
-            runtime.block_on(proxies.print(&mut std::io::stdout().lock()))?;
+            runtime()?.block_on(proxies.print(&mut std::io::stdout().lock()))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Crds(crds) => {
@@ -48,6 +48,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let checked = check.print(&mut std::io::stdout().lock());
             Ok(judged(checked.map_err(Into::into)))
         }
+        Command::Diff(diff) => {
+            let mut out = std::io::stdout().lock();
+            let colours = Colours::of(&out);
+            let compared = runtime()?.block_on(diff.print(colours, &mut out));
+            Ok(judged(compared.map_err(Into::into)))
+        }
+        Command::Revisions(revisions) => {
+            runtime()?.block_on(revisions.print(&mut std::io::stdout().lock()))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Replay(options) => {
             let mut out = BufWriter::new(std::io::stdout().lock());
             Ok(judged(app::replay(
@@ -57,6 +67,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             )))
         }
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Runtime::new().context("starting the runtime")
 }
 
 /// The exit code of a command that looks for something wrong: none, some, or it can't tell.

@@ -5,6 +5,7 @@
 //! Nothing here does IO: what may be rolled back to is decided from facts, see [`decide`].
 
 pub mod canonical;
+pub mod change;
 pub mod compare;
 pub mod decide;
 pub mod owner;
@@ -24,6 +25,23 @@ pub fn hash(spec: &Value) -> String {
 #[must_use]
 pub fn incident(crd_uid: &str, bad_hash: &str) -> String {
     digest(format!("{crd_uid}\0{bad_hash}").as_bytes())
+}
+
+/// The spec to be written so that a CRD with the spec `live` gets that of `target`.
+///
+/// What controllers inject stays as it is live: an old certificate would break the conversion.
+#[must_use]
+pub fn restored(live: &Value, target: &Value) -> Value {
+    const CLIENT: &str = "/conversion/webhook/clientConfig";
+    const BUNDLE: &str = "caBundle";
+    let mut spec = target.clone();
+    let injected = live.pointer(CLIENT).and_then(|client| client.get(BUNDLE));
+    if let Some(Value::Object(client)) = spec.pointer_mut(CLIENT)
+        && let Some(injected) = injected
+    {
+        client.insert(BUNDLE.to_owned(), injected.clone());
+    }
+    spec
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -69,6 +87,20 @@ mod tests {
     #[case(json!({"description": "one"}), json!({"description": "two"}))]
     fn two_schemas_have_two_hashes(#[case] one: Value, #[case] other: Value) {
         assert_ne!(hash(&schema(&one)), hash(&schema(&other)));
+    }
+
+    #[test]
+    fn an_injected_certificate_is_no_schema_and_stays() {
+        let with = |bundle: &str, maximum: u32| {
+            let mut spec = schema(&json!({"maximum": maximum}));
+            spec["conversion"] = json!({"strategy": "Webhook",
+                "webhook": {"clientConfig": {"url": "https://c", "caBundle": bundle}}});
+            spec
+        };
+        assert_eq!(hash(&with("old", 1)), hash(&with("new", 1)));
+        assert_eq!(restored(&with("new", 2), &with("old", 1)), with("new", 1));
+        let plain = schema(&json!({"maximum": 1}));
+        assert_eq!(restored(&with("new", 2), &plain), plain);
     }
 
     #[test]

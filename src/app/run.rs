@@ -8,8 +8,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use fusegate_xds::Store;
 use fusegate_xds::server::Tls;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config as KubeConfig};
+use kube::Client;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +27,7 @@ use crate::engine::settings::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
+use crate::runtime::client;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
@@ -154,7 +154,7 @@ impl Parts {
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Dispatcher, Option<Held>)> {
-        let client = client(options.kubeconfig.as_deref()).await?;
+        let client = client::connect(options.kubeconfig.as_deref()).await?;
         let source = KubeSource::new(client.clone(), options.namespace.clone());
         let (sender, token) = (self.sender.clone(), self.token.clone());
         tasks.spawn(async move {
@@ -366,17 +366,4 @@ fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     listener.with_context(|| {
         format!("listening on {address}; free the port or choose another with {flag}")
     })
-}
-
-async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
-    let config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).with_context(|| format!("reading --kubeconfig {}", path.display()))?;
-            KubeConfig::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
-        }
-        None => KubeConfig::infer().await.context(
-            "finding an API server; give --kubeconfig FILE, run in a pod, or run standalone with --source dir:PATH",
-        )?,
-    };
-    Client::try_from(config).context("setting up the API client")
 }

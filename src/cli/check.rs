@@ -4,7 +4,7 @@
 //! code as the running controller, so what is clean here is accepted there.
 
 mod finding;
-mod input;
+pub(crate) mod input;
 mod judge;
 mod mesh;
 

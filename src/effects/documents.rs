@@ -47,24 +47,8 @@ impl Document {
     ///
     /// When the folder itself can't be read.
     pub(crate) fn find(root: &Path, wanted: Wanted<'_>) -> io::Result<Option<Self>> {
-        let root = root.canonicalize()?;
-        let mut folders = vec![(root.clone(), 0)];
-        let mut files = 0;
-        while let Some((folder, depth)) = folders.pop() {
-            for path in sorted(&folder)? {
-                let path = path.canonicalize().unwrap_or(path);
-                let inside = path.starts_with(&root);
-                if inside && path.is_dir() && depth < DEEPEST {
-                    folders.push((path, depth + 1));
-                } else if inside && is_yaml(&path) && files < MOST_FILES {
-                    files += 1;
-                    if let Some(found) = Self::in_file(path, wanted) {
-                        return Ok(Some(found));
-                    }
-                }
-            }
-        }
-        Ok(None)
+        let mut found = files(root)?.into_iter();
+        Ok(found.find_map(|path| Self::in_file(path, wanted)))
     }
 
     fn in_file(path: PathBuf, wanted: Wanted<'_>) -> Option<Self> {
@@ -161,6 +145,25 @@ fn is_marker(line: &str) -> bool {
 fn is_yaml(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("yaml" | "yml" | "json")) && path.is_file()
+}
+
+/// The YAML files under a folder, those of a folder by name, links out of it left out.
+fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let root = root.canonicalize()?;
+    let mut folders = vec![(root.clone(), 0)];
+    let mut files = Vec::new();
+    while let Some((folder, depth)) = folders.pop() {
+        for path in sorted(&folder)? {
+            let path = path.canonicalize().unwrap_or(path);
+            let inside = path.starts_with(&root);
+            if inside && path.is_dir() && depth < DEEPEST {
+                folders.push((path, depth + 1));
+            } else if inside && is_yaml(&path) && files.len() < MOST_FILES {
+                files.push(path);
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// The entries of a folder by name, hidden ones left out.

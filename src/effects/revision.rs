@@ -17,7 +17,7 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::Record;
 
-pub(crate) use crate::effects::revision::dir::mark_bad as mark_bad_in_dir;
+pub(crate) use crate::effects::revision::dir::{list as list_in_dir, mark_bad as mark_bad_in_dir};
 pub(crate) use crate::effects::revision::kube::mark_bad;
 
 /// The limits of records: tried until it works, since without them there is no way back.

@@ -230,10 +230,12 @@ impl Stop {
     }
 }
 
-/// Puts the target's spec into a CRD and leaves everything else.
+/// Puts the target's spec into a CRD and leaves everything else, what controllers inject included.
 fn put_spec(crd: &mut Value, order: &Rollback) {
     if let Some(fields) = crd.as_object_mut() {
-        fields.insert("spec".to_owned(), (*order.target.spec).clone());
+        let live = fields.get("spec").unwrap_or(&Value::Null);
+        let spec = revision::restored(live, &order.target.spec);
+        fields.insert("spec".to_owned(), spec);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The canonical form of a CRD's `spec`: one spelling for everything the API server reads as the same.
 //!
 //! Source: Kubernetes, `apiextensions.k8s.io/v1` defaulting and the `omitempty` of its types.
+//! What controllers inject into a definition, the `caBundle` of its conversion, is no part of the schema.
 //! What it may not do is follow the API server's pruning of fields it doesn't know,
 //! so specs are compared as one server returned them, or as one directory holds them.
 
@@ -71,9 +72,13 @@ fn names(names: &Value) -> Value {
 
 fn conversion(conversion: &Value) -> Value {
     let mut conversion = plain(conversion);
-    let service = conversion.pointer_mut("/webhook/clientConfig/service");
-    if let Some(Value::Object(service)) = service {
-        service.entry("port").or_insert_with(|| 443.into());
+    let client = conversion.pointer_mut("/webhook/clientConfig");
+    if let Some(Value::Object(client)) = client {
+        // Controllers such as cert-manager's inject it, and renew it as they please.
+        client.remove("caBundle");
+        if let Some(Value::Object(service)) = client.get_mut("service") {
+            service.entry("port").or_insert_with(|| 443.into());
+        }
     }
     conversion
 }

@@ -1,168 +1,98 @@
-//! A difference: something that going from the live schema to the target would change, and that isn't
-//! known to be harmless to stored objects or to clients.
+//! A comparison: every difference between two schemas of a CRD, each judged by one rule.
 //!
-//! Each rule takes away what it has judged; whatever no rule knows remains, and is a difference.
-//! So it fails closed: a keyword of tomorrow's Kubernetes blocks until someone has thought about it.
-//! Harmless is only text for people, what columns and short names show, validation that gets looser,
-//! and a new optional property without a default.
+//! Each rule takes away what it has judged, and whatever remains is not understood: the design of
+//! crdify, whose rules keep their names here.
+//! Beyond crdify it judges served versions that go, subresources, conversion, CEL rules, list and map
+//! types, and changes within `additionalProperties` at their own path.
+//! A rollback is a comparison with the live schema as the old one.
 
+mod keyword;
 mod schema;
+mod served;
+mod version;
 
 use serde_json::Value;
 
 use crate::revision::canonical;
+use crate::revision::change::{Changes, Judgment};
 
-/// The most differences named; a schema can differ in thousands of places.
-pub const MAX_DIFFERENCES: usize = 64;
-
-/// Something that is not known to be harmless.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Where: `versions[v1].spec.replicas`, at most a few hundred bytes.
-    pub path: String,
-    /// What would change there, live to target.
-    pub message: String,
-}
-
-/// Whether a CRD may go from the `spec` that is live to that of `target` without
-/// harm to stored objects or clients.
+/// Every change in going from the spec `old` to the spec `new`.
 ///
-/// # Errors
-///
-/// The differences that are not known to be harmless, at most [`MAX_DIFFERENCES`].
-pub fn harmless(live: &Value, target: &Value) -> Result<(), Vec<Difference>> {
-    let mut found = Differences::default();
-    let (live, target) = (canonical::spec(live), canonical::spec(target));
-    found.fields("", &live, &target, |found, key, live, target| match key {
-        "names" => names(found, live, target),
-        "versions" => versions(found, live, target),
-        _ => found.changed(key, live, target),
-    });
-    if found.0.is_empty() {
-        Ok(())
-    } else {
-        Err(found.0)
-    }
-}
-
-/// What has been found so far.
-#[derive(Default)]
-struct Differences(Vec<Difference>);
-
-impl Differences {
-    fn push(&mut self, path: &str, message: String) {
-        if self.0.len() < MAX_DIFFERENCES {
-            self.0.push(Difference {
-                path: shown(path, 200),
-                message,
-            });
-        }
-    }
-
-    /// Calls `judge` for every field in which two objects differ.
-    fn fields(
-        &mut self,
-        path: &str,
-        live: &Value,
-        target: &Value,
-        mut judge: impl FnMut(&mut Self, &str, Option<&Value>, Option<&Value>),
-    ) {
-        let (Value::Object(live), Value::Object(target)) = (live, target) else {
-            return self.changed(path, Some(live), Some(target));
-        };
-        let added = target.keys().filter(|key| !live.contains_key(*key));
-        for key in live.keys().chain(added) {
-            let (before, after) = (live.get(key), target.get(key));
-            if before != after {
-                judge(self, key, before, after);
-            }
-        }
-    }
-
-    /// Names a change that no rule clears.
-    fn changed(&mut self, path: &str, live: Option<&Value>, target: Option<&Value>) {
-        let message = match (live, target) {
-            (Some(live), Some(target)) => {
-                format!("would go from {} to {}", brief(live), brief(target))
-            }
-            (Some(live), None) => format!("would be removed; it is {}", brief(live)),
-            (None, Some(target)) => format!("would be added as {}", brief(target)),
-            (None, None) => return,
-        };
-        self.push(path, message);
-    }
-}
-
-fn names(found: &mut Differences, live: Option<&Value>, target: Option<&Value>) {
-    let (Some(live), Some(target)) = (live, target) else {
-        return found.changed("names", live, target);
-    };
-    found.fields(
-        "names",
-        live,
-        target,
-        |found, key, live, target| match key {
-            "shortNames" | "categories" => {}
-            _ => found.changed(&format!("names.{key}"), live, target),
+/// `stored` are the versions in which objects may be stored (`status.storedVersions`), where that is known.
+#[must_use]
+pub fn compare(old: &Value, new: &Value, stored: Option<&[String]>) -> Changes {
+    let mut found = Changes::default();
+    let (old, new) = (canonical::spec(old), canonical::spec(new));
+    fields(
+        "",
+        &old,
+        &new,
+        &mut found,
+        |found, key, old, new| match key {
+            "names" => names(found, old, new),
+            "versions" => version::versions(found, old, new, stored),
+            _ => found.values(key, whole(key, new), key, old, new),
         },
     );
+    served::compare(&mut found, &old, &new);
+    found
 }
 
-fn versions(found: &mut Differences, live: Option<&Value>, target: Option<&Value>) {
-    let (Some(Value::Array(live)), Some(Value::Array(target))) = (live, target) else {
-        return found.changed("versions", live, target);
+/// Calls `judge` for every field in which two objects differ.
+fn fields(
+    path: &str,
+    old: &Value,
+    new: &Value,
+    found: &mut Changes,
+    mut judge: impl FnMut(&mut Changes, &str, Option<&Value>, Option<&Value>),
+) {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        return found.values(path, Judgment::unhandled(), "it", Some(old), Some(new));
     };
-    for before in live {
-        let path = format!("versions[{}]", name(before));
-        match target.iter().find(|after| name(after) == name(before)) {
-            Some(after) => version(found, &path, before, after),
-            None => found.push(&path, "would no longer be served".to_owned()),
+    let added = new.keys().filter(|key| !old.contains_key(*key));
+    for key in old.keys().chain(added) {
+        let (before, after) = (old.get(key), new.get(key));
+        if before != after {
+            judge(found, key, before, after);
         }
     }
-    let known = |after: &Value| live.iter().any(|before| name(before) == name(after));
-    for after in target.iter().filter(|after| !known(after)) {
-        let path = format!("versions[{}]", name(after));
-        found.push(
-            &path,
-            "would be added, and no live schema tells what fits it".to_owned(),
-        );
+}
+
+/// What concerns the definition as a whole.
+fn whole(key: &str, new: Option<&Value>) -> Judgment {
+    match key {
+        "scope" => Judgment::harmful("scope", REFUSED),
+        "group" => Judgment::harmful("group", REFUSED),
+        "conversion" => Judgment::harmful(
+            "conversion",
+            "while a conversion fails, objects can be neither read nor written nor deleted",
+        ),
+        "preserveUnknownFields" if new.is_none() => Judgment::objects(
+            "preserveUnknownFields",
+            "fields that the schema doesn't name are pruned at an object's next write",
+        ),
+        "preserveUnknownFields" => Judgment::harmful("preserveUnknownFields", REFUSED),
+        _ => Judgment::unhandled(),
     }
 }
 
-fn version(found: &mut Differences, path: &str, live: &Value, target: &Value) {
-    found.fields(path, live, target, |found, key, live, target| match key {
-        "additionalPrinterColumns" => {}
-        "schema" => match (openapi(live), openapi(target)) {
-            (Some(live), Some(target)) => schema::compare(found, path, live, target),
-            _ => found.changed(&format!("{path}.schema"), live, target),
-        },
-        _ => found.changed(&format!("{path}.{key}"), live, target),
+const REFUSED: &str = "the API server refuses this change";
+
+fn names(found: &mut Changes, old: Option<&Value>, new: Option<&Value>) {
+    let (Some(old), Some(new)) = (old, new) else {
+        return found.values("names", Judgment::unhandled(), "names", old, new);
+    };
+    fields("names", old, new, found, |found, key, old, new| {
+        let judgment = match key {
+            "shortNames" | "categories" | "singular" => {
+                Judgment::safe("names", "only commands for people use it")
+            }
+            "kind" | "plural" => Judgment::harmful("names", REFUSED),
+            "listKind" => Judgment::harmful("names", "typed clients decode lists by it"),
+            _ => Judgment::unhandled(),
+        };
+        found.values(&format!("names.{key}"), judgment, key, old, new);
     });
-}
-
-fn openapi(schema: Option<&Value>) -> Option<&Value> {
-    schema?.get("openAPIV3Schema")
-}
-
-fn name(version: &Value) -> &str {
-    version.get("name").and_then(Value::as_str).unwrap_or("")
-}
-
-/// A value, short enough for a message.
-fn brief(value: &Value) -> String {
-    shown(&canonical::text(value), 60)
-}
-
-fn shown(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let mut end = most;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let (start, _) = text.split_at(end);
-    format!("{start}…")
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 use fusegate_crds::{IncidentState, RollbackMode};
 use serde_json::Value;
 
-use crate::revision::compare::{self, Difference};
+use crate::revision::change::{Changes, Class, Condition};
+use crate::revision::compare::compare;
 use crate::revision::owner::owner;
 use crate::wire::event::Revision;
 
@@ -95,9 +96,11 @@ fn checked(facts: &Facts<'_>) -> Result<Revision, Blocked> {
     let target = target(facts)?;
     stored(facts, target)?;
     unowned(facts, target)?;
-    compare::harmless(facts.live_spec, &target.spec)
-        .map_err(|found| lossy(facts.crd, target.number, &found))?;
-    Ok(target.clone())
+    let changes = compare(facts.live_spec, &target.spec, Some(facts.stored_versions));
+    match changes.worst() {
+        None | Some(Class::Safe | Class::Conditional(Condition::Clients)) => Ok(target.clone()),
+        Some(worst) => Err(harmful(facts.crd, target.number, &changes, worst)),
+    }
 }
 
 fn recent(facts: &Facts<'_>) -> Result<(), Blocked> {
@@ -182,22 +185,25 @@ fn unowned(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {
     }
 }
 
-fn lossy(crd: &str, target: u64, found: &[Difference]) -> Blocked {
-    let list: Vec<_> = found
-        .iter()
-        .take(LISTED)
-        .map(|found| format!("{} {}", found.path, found.message))
-        .collect();
-    let more = match found.len().saturating_sub(LISTED) {
+/// Why a target may not be gone to: its worst changes. Clients knew it when it was live here.
+fn harmful(crd: &str, target: u64, changes: &Changes, worst: Class) -> Blocked {
+    let list: Vec<_> = changes.at_least(worst).collect();
+    let more = match list.len().saturating_sub(LISTED) + changes.omitted {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
+    let shown: Vec<_> = list.iter().take(LISTED).map(ToString::to_string).collect();
+    let reason = match worst {
+        Class::NotUnderstood => "NotUnderstood",
+        Class::Unsafe => "Unsafe",
+        Class::Safe | Class::Conditional(_) => "WouldLoseData",
+    };
     Blocked {
-        reason: "WouldLoseData",
+        reason,
         message: format!(
             "going back to revision {target} of {crd} is not known to be harmless: {}{more}; \
              roll forward, or apply revision {target} yourself after checking stored objects",
-            list.join("; ")
+            shown.join("; ")
         ),
     }
 }

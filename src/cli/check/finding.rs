@@ -6,23 +6,23 @@ use crate::source::dir::entry::Key;
 
 /// One line of the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) place: Place,
+pub(crate) struct Finding {
+    pub(crate) place: Place,
     /// What the document is about; absent where that can't be told.
-    pub(super) subject: Option<Key>,
+    pub(crate) subject: Option<Key>,
     /// Field and message, in words.
-    pub(super) problem: String,
+    pub(crate) problem: String,
 }
 
 /// A place in the files; they sort by files as given, then documents from the top.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The file's place among all files.
-    pub(super) order: usize,
+    pub(crate) order: usize,
     /// The file's name.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// Which of the file's documents, from 1; 0 for the file as a whole.
-    pub(super) document: usize,
+    pub(crate) document: usize,
 }
 
 impl fmt::Display for Finding {

@@ -15,23 +15,23 @@ const STDIN: &str = "-";
 
 /// All that was read.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(crate) struct Input {
     /// In the order of files, then within a file.
-    pub(super) documents: Vec<Document>,
+    pub(crate) documents: Vec<Document>,
     /// Files that are no YAML.
-    pub(super) findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     files: usize,
 }
 
 /// One document.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Document {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 /// Reads files, and in directories every file that the directory source would read.
-pub(super) fn read(paths: &[PathBuf], mut stdin: impl Read) -> Result<Input, CheckFailure> {
+pub(crate) fn read(paths: &[PathBuf], mut stdin: impl Read) -> Result<Input, CheckFailure> {
     let mut input = Input::default();
     for path in paths {
         let name = path.display().to_string();

@@ -70,7 +70,7 @@ fn store(layout: &Layout, record: &Record) -> io::Result<()> {
 
 /// What is stored of a CRD. A file that can't be read is left alone, and its number with it:
 /// the source has named it already.
-fn list(layout: &Layout, crd: &str) -> io::Result<Vec<StoredRevision>> {
+pub(crate) fn list(layout: &Layout, crd: &str) -> io::Result<Vec<StoredRevision>> {
     let entries = match fs::read_dir(layout.revision_folder(crd)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

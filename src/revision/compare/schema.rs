@@ -1,151 +1,112 @@
-//! The rules for one structural schema, keyword by keyword.
+//! A structural schema, compared node by node.
 
 use serde_json::{Map, Value};
 
-use crate::revision::compare::Differences;
+use crate::revision::change::{Changes, Judgment};
+use crate::revision::compare::{fields, keyword};
 
-/// Names what is not harmless in going from `live` to `target`.
-pub(super) fn compare(found: &mut Differences, path: &str, live: &Value, target: &Value) {
-    let parents = (live, target);
-    found.fields(path, live, target, |found, keyword, live, target| {
-        if loosened(keyword, live, target) {
-            return;
-        }
-        match (keyword, live, target) {
-            ("properties", live, target) => properties(found, path, live, target, parents),
-            ("items", Some(live @ Value::Object(_)), Some(target @ Value::Object(_))) => {
-                compare(found, &format!("{path}[]"), live, target);
+/// Judges every change in going from `old` to `new`.
+pub(super) fn compare(found: &mut Changes, path: &str, old: &Value, new: &Value) {
+    let parents = (old, new);
+    fields(path, old, new, found, |found, key, old, new| {
+        match (key, old, new) {
+            ("properties", ..) => properties(found, path, old, new, parents),
+            ("items", Some(old @ Value::Object(_)), Some(new @ Value::Object(_))) => {
+                compare(found, &format!("{path}[]"), old, new);
             }
             (
                 "additionalProperties",
-                Some(live @ Value::Object(_)),
-                Some(target @ Value::Object(_)),
-            ) => compare(found, &format!("{path}.*"), live, target),
-            _ => found.changed(&format!("{path}: {keyword}"), live, target),
+                Some(old @ Value::Object(_)),
+                Some(new @ Value::Object(_)),
+            ) => compare(found, &format!("{path}.*"), old, new),
+            _ => {
+                let judgment = keyword::judge(key, old, new).unwrap_or(Judgment::unhandled());
+                found.values(path, judgment, key, old, new);
+            }
         }
     });
 }
 
-/// Whether a keyword's change is for people only, or only lets more in.
-fn loosened(keyword: &str, live: Option<&Value>, target: Option<&Value>) -> bool {
-    match keyword {
-        "description" | "title" | "example" | "externalDocs" => true,
-        "maximum" | "maxLength" | "maxItems" | "maxProperties" => {
-            removed_or(live, target, |live, target| number(live) <= number(target))
-        }
-        "minimum" | "minLength" | "minItems" | "minProperties" => {
-            removed_or(live, target, |live, target| number(live) >= number(target))
-        }
-        "enum" => removed_or(live, target, within),
-        "pattern" | "multipleOf" | "exclusiveMaximum" | "exclusiveMinimum" | "uniqueItems" => {
-            target.is_none()
-        }
-        "required" => target.is_none_or(|target| live.is_some_and(|live| within(target, live))),
-        "nullable" => target == Some(&Value::Bool(true)),
-        "x-kubernetes-validations" => target.is_none_or(|target| {
-            let live = live.map(unworded).unwrap_or_default();
-            unworded(target).iter().all(|rule| live.contains(rule))
-        }),
-        _ => false,
-    }
-}
-
-/// Whether a bound is gone, or both are there and `fits` holds.
-fn removed_or(
-    live: Option<&Value>,
-    target: Option<&Value>,
-    fits: impl Fn(&Value, &Value) -> bool,
-) -> bool {
-    match (live, target) {
-        (_, None) => true,
-        (Some(live), Some(target)) => fits(live, target),
-        (None, Some(_)) => false,
-    }
-}
-
-/// A bound; what is no number compares with nothing, so that it is a difference.
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(f64::NAN)
-}
-
-/// Whether every item of `inner` is in `outer`; false when either is no list.
-fn within(inner: &Value, outer: &Value) -> bool {
-    match (inner, outer) {
-        (Value::Array(inner), Value::Array(outer)) => inner.iter().all(|item| outer.contains(item)),
-        _ => false,
-    }
-}
-
-/// The rules of an `x-kubernetes-validations`, without their messages.
-fn unworded(rules: &Value) -> Vec<Value> {
-    let rules = match rules {
-        Value::Array(rules) => rules.clone(),
-        other => vec![other.clone()],
-    };
-    let unword = |mut rule: Value| {
-        if let Some(fields) = rule.as_object_mut() {
-            fields.remove("message");
-        }
-        rule
-    };
-    rules.into_iter().map(unword).collect()
-}
-
 fn properties(
-    found: &mut Differences,
+    found: &mut Changes,
     path: &str,
-    live: Option<&Value>,
-    target: Option<&Value>,
-    (parent, target_parent): (&Value, &Value),
+    old: Option<&Value>,
+    new: Option<&Value>,
+    (old_parent, new_parent): (&Value, &Value),
 ) {
     let none = Value::Object(Map::new());
-    let (live, target) = (live.unwrap_or(&none), target.unwrap_or(&none));
-    found.fields(path, live, target, |found, name, live, target| {
-        let path = format!("{path}.{name}");
-        match (live, target) {
-            (Some(live), Some(target)) => compare(found, &path, live, target),
-            (Some(_), None) => found.push(
-                &path,
-                "would be removed, and pruned from every object at its next write".to_owned(),
-            ),
+    let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    fields(path, old, new, found, |found, name, old, new| {
+        let path = child(path, name);
+        match (old, new) {
+            (Some(old), Some(new)) => compare(found, &path, old, new),
+            (Some(_), None) => {
+                let message = "the field would be removed".to_owned();
+                found.push(&path, removal(new_parent), message);
+            }
             (None, Some(added)) => {
-                if let Some(why) = unsafe_addition(name, added, parent, target_parent) {
-                    found.push(&path, why.to_owned());
-                }
+                let message = "the field would be added".to_owned();
+                found.push(
+                    &path,
+                    addition(name, added, old_parent, new_parent),
+                    message,
+                );
             }
             (None, None) => {}
         }
     });
 }
 
-/// Why a property that the live schema doesn't have can't be brought back without looking at objects.
-fn unsafe_addition(
-    name: &str,
-    added: &Value,
-    live_parent: &Value,
-    target_parent: &Value,
-) -> Option<&'static str> {
+fn child(path: &str, name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte);
+    if name.bytes().all(plain) {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}['{name}']")
+    }
+}
+
+fn removal(new_parent: &Value) -> Judgment {
+    const RULE: &str = "existingFieldRemoval";
+    if keeps_anything(new_parent) {
+        return Judgment::objects(
+            RULE,
+            "what stands in the field stays, and is judged no more",
+        );
+    }
+    Judgment::objects(
+        RULE,
+        "data in the field is pruned at an object's next write, so no object may have any",
+    )
+}
+
+/// What a field that comes anew means.
+fn addition(name: &str, added: &Value, old_parent: &Value, new_parent: &Value) -> Judgment {
+    const RULE: &str = "fieldAddition";
     let requires = |list: &Value| {
         list.as_array()
             .is_some_and(|list| list.contains(&name.into()))
     };
-    if target_parent.get("required").is_some_and(requires) {
-        Some("would be added as required, and no stored object has it")
+    if new_parent.get("required").is_some_and(requires) {
+        Judgment::harmful(
+            "required",
+            "no stored object has the field yet, and a missing field is never ratcheted",
+        )
     } else if added.get("default").is_some() {
-        Some("would be added with a default, which every object would get")
-    } else if KEEPS_ANYTHING
-        .iter()
-        .any(|keyword| live_parent.get(keyword).is_some())
-    {
-        Some("would be added where objects may hold anything under its name by now")
+        Judgment::objects("default", "every object without the field gets the default")
+    } else if keeps_anything(old_parent) {
+        Judgment::objects(RULE, "objects may hold anything under this name by now")
     } else {
-        None
+        Judgment::safe(RULE, "the field is optional, and no object has it")
     }
 }
 
-/// Keywords under which an object keeps fields that its schema doesn't declare.
-const KEEPS_ANYTHING: &[&str] = &[
-    "additionalProperties",
-    "x-kubernetes-preserve-unknown-fields",
-    "x-kubernetes-embedded-resource",
-];
+/// Whether objects keep fields here that the schema doesn't declare.
+fn keeps_anything(schema: &Value) -> bool {
+    const KEYWORDS: &[&str] = &[
+        "additionalProperties",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-embedded-resource",
+    ];
+    KEYWORDS.iter().any(|keyword| schema.get(keyword).is_some())
+}

@@ -76,7 +76,7 @@ fn a_blocked_verdict_says_what_is_lost_and_what_to_do() {
         "{message}"
     );
     assert!(
-        message.contains("versions[v1].size would be removed"),
+        message.contains("versions[v1].size: the field would be removed (data in the field"),
         "{message}"
     );
     assert!(message.contains("roll forward"), "{message}");
