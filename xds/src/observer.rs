@@ -33,16 +33,16 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A client has refused a response for something that it has from before, so that it is not known what it makes of this one
-    /// ([`Event::Doubted`](crate::protocol::Event::Doubted)); once it is, that is told as usual.
+    /// ([`Event::InconclusiveNack`](crate::protocol::Event::InconclusiveNack)); once it is, that is told as usual.
     ///
     /// Whoever does not tell it apart hears of it as [`Observer::nacked`].
-    fn doubted(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
+    fn inconclusive_nack(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
         self.nacked(proxy, response, rejection);
     }
 
     /// A client has answered for all there was of some type; [`Proxy::caught_up`] says up to which publication.
     ///
-    /// It is also called when something else changed that [`Proxy::standing`] says.
+    /// It is also called when something else changed that [`Proxy::sync_status`] says.
     fn caught_up(&self, proxy: &Proxy) {
         let _ = proxy;
     }

@@ -21,12 +21,12 @@ pub use status::{Delivered, MAX_ISOLATED, NameStatus, Refused, TypeStatus};
 
 use crate::node::Node;
 use crate::peer::Peer;
-use crate::protocol::{Event, Scope, Standing};
+use crate::protocol::{Event, Scope, SyncStatus};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
 use changes::ChangeNumber;
-pub(crate) use status::Book;
+pub(crate) use status::StreamRecord;
 
 /// Every connected client. A clone sees the same ones.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ pub struct Proxy {
         clippy::disallowed_types,
         reason = "its stream writes in it with every message, and a copy each time would cost what it subscribes to; nobody holds it for longer than a few assignments take"
     )]
-    book: std::sync::Mutex<Book>,
+    record: std::sync::Mutex<StreamRecord>,
     /// Its stream is ending, and may have left what it was interested in.
     gone: AtomicBool,
     changes: Arc<ChangeNumber>,
@@ -138,7 +138,7 @@ impl Proxies {
             transport: client.transport,
             scope: client.scope,
             connected: client.connected,
-            book: Book::new(client.track_names).into(),
+            record: StreamRecord::new(client.track_names).into(),
             gone: AtomicBool::new(false),
             changes: Arc::clone(&self.changes),
         })
@@ -159,37 +159,37 @@ impl Proxies {
 impl Proxy {
     /// What it subscribes to and has, by type.
     pub fn types(&self) -> Vec<Arc<TypeStatus>> {
-        self.book().types()
+        self.record().types()
     }
 
     /// The same for one type; `None` if it does not subscribe to it.
     pub fn of_type(&self, type_url: &TypeUrl) -> Option<Arc<TypeStatus>> {
-        self.book().of_type(type_url)
+        self.record().of_type(type_url)
     }
 
     /// How far it is with the type; `None` if that is not known.
-    pub fn standing(&self, type_url: &TypeUrl) -> Option<Standing> {
-        self.book().standing(type_url).cloned()
+    pub fn sync_status(&self, type_url: &TypeUrl) -> Option<SyncStatus> {
+        self.record().sync_status(type_url).cloned()
     }
 
     /// Up to which publication it was sent all there is of the type, and has answered; 0 if that is not known.
     ///
     /// What it refused of it was answered, too.
     pub fn caught_up(&self, type_url: &TypeUrl) -> u64 {
-        let book = self.book();
-        book.standing(type_url).map_or(0, |one| one.caught_up)
+        let record = self.record();
+        record.sync_status(type_url).map_or(0, |one| one.caught_up)
     }
 
     /// Notes how far it is, and says whether that is news.
-    pub(crate) fn catch_up(&self, standing: impl Iterator<Item = Standing>) -> bool {
-        self.book().catch_up(standing)
+    pub(crate) fn catch_up(&self, sync_status: impl Iterator<Item = SyncStatus>) -> bool {
+        self.record().catch_up(sync_status)
     }
 
     /// Notes that it is owed something, where these events change what it subscribes to; to be called before anybody can see that.
     pub(crate) fn fall_behind(&self, events: &[Event]) {
         for event in events {
             if let Event::Subscribed(type_url) = event {
-                self.book().fall_behind(type_url);
+                self.record().fall_behind(type_url);
             }
         }
     }
@@ -205,14 +205,14 @@ impl Proxy {
     }
 
     /// Notes something.
-    pub(crate) fn note(&self, note: impl FnOnce(&mut Book)) {
-        note(&mut self.book());
+    pub(crate) fn note(&self, note: impl FnOnce(&mut StreamRecord)) {
+        note(&mut self.record());
         self.changes.note();
     }
 
     /// A panic can't leave it half written in a way that matters: it is shown to people, and its stream ends with the panic.
-    fn book(&self) -> impl DerefMut<Target = Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> impl DerefMut<Target = StreamRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

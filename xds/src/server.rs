@@ -4,23 +4,24 @@
 
 mod admission;
 mod assign;
-mod bell;
-mod bond;
 mod codec;
 mod config;
 mod connection;
-mod core;
+mod connection_context;
 mod counts;
 mod incoming;
+mod messages;
 mod pace;
-mod rarely;
+mod poll_on_wake;
 mod rate;
 mod routes;
 mod service;
 mod status;
 mod stream;
+mod stream_link;
 mod tls;
 mod turns;
+mod wake_flags;
 mod waves;
 
 use std::sync::Arc;

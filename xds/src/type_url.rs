@@ -99,7 +99,7 @@ impl TypeUrl {
     /// Whether a client keeps a resource of this type that it refused, and refuses all others of the type until that one is replaced.
     ///
     /// Envoy loads all its runtime layers together, and stores each of them before it knows whether that succeeds.
-    pub fn shares_fate(&self) -> bool {
+    pub fn is_judged_together(&self) -> bool {
         *self == Self::RUNTIME
     }
 

@@ -5,7 +5,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Cut;
+use super::cut::Cut;
 use crate::type_url::TypeUrl;
 
 /// Of which types refused changes are bisected, and how far that may go.

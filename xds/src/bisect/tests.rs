@@ -1,7 +1,7 @@
 //! The search, for any set of bad changes.
 
 mod client;
-mod fate;
+mod judged_together;
 mod streams;
 
 use std::collections::BTreeSet;

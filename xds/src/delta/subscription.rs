@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::request::Request;
 use crate::bisect::Bisect;
 use crate::name;
-use crate::protocol::{self, Ask, Due, Event, Ledger, Nonce, Rejection, Response, Selection};
+use crate::protocol::{
+    Accepted, Event, Head, Ledger, Nonce, Outgoing, Rejection, Response, Selection, SendContext,
+    Variant,
+};
 use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
@@ -15,7 +18,7 @@ const WILDCARD: &str = "*";
 
 /// The subscription of one delta stream to one type.
 #[derive(Debug, Default)]
-pub(super) struct Subscription {
+pub struct Subscription {
     ledger: Ledger,
     /// Responses that await their answer, oldest first.
     unanswered: VecDeque<Sent>,
@@ -35,27 +38,20 @@ impl Subscription {
     /// Settles the response that the request answers, if it is one that awaits an answer (rules 7, 8).
     ///
     /// A stale nonce settles nothing, but the rest of the request holds (rule 11).
-    pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
+    fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
         let sent = self.take_unanswered(|nonce| nonce.matches(&request.nonce))?;
         let Some(rejection) = &request.rejection else {
             self.ledger.take(&sent.response, &sent.keys, bisect, false);
             return Some(Event::Acked(sent.response));
         };
-        let doubtful = self.ledger.doubts(&sent.response, &sent.keys);
+        let nacks = self.ledger.nacks_mut();
+        let inconclusive = nacks.is_inconclusive(&sent.response, &sent.keys);
         self.refuse(&sent, rejection, bisect);
-        Some(Event::refused(sent.response, rejection.clone(), doubtful))
-    }
-
-    /// Settles the response of this nonce as refused because it could not be sent; the client knows nothing of it.
-    pub(super) fn reject(
-        &mut self,
-        nonce: Nonce,
-        rejection: Rejection,
-        bisect: &Bisect,
-    ) -> Option<Event> {
-        let sent = self.take_unanswered(|sent| sent == nonce)?;
-        self.refuse(&sent, &rejection, bisect);
-        Some(Event::Nacked(sent.response, rejection))
+        Some(Event::refused(
+            sent.response,
+            rejection.clone(),
+            inconclusive,
+        ))
     }
 
     fn refuse(&mut self, sent: &Sent, rejection: &Rejection, bisect: &Bisect) {
@@ -85,7 +81,7 @@ impl Subscription {
     }
 
     /// Changes what is subscribed to, and says how the stream's interest changed by it.
-    pub(super) fn resubscribe(&mut self, request: &Request, first: bool) -> Vec<InterestChange> {
+    fn resubscribe(&mut self, request: &Request, first: bool) -> Vec<InterestChange> {
         let type_url = &request.type_url;
         let mut changes = Vec::new();
         if first {
@@ -106,7 +102,7 @@ impl Subscription {
         }
         if first {
             for (name, version) in &request.held {
-                self.ledger.recall(name, Version::parse(version));
+                self.ledger.note_held(name, Version::parse(version));
             }
         }
         if !changes.is_empty() {
@@ -116,24 +112,26 @@ impl Subscription {
     }
 
     /// What is due; where that is nothing and no answer is awaited, what is to be offered of what was refused.
-    fn select(&mut self, ask: &Ask<'_>) -> (Selection, bool) {
-        let demand = ask.demand(usize::MAX);
-        if let Some(back) = self.ledger.restore(demand, ask.nonce) {
+    fn select(&mut self, context: &SendContext<'_>) -> (Selection, bool) {
+        let demand = context.demand(usize::MAX);
+        if let Some(back) = self.ledger.restore(demand, context.nonce) {
             return (back, true);
         }
-        if self.ledger.is_restoring() {
+        if self.ledger.nacks().is_restoring() {
             return (Selection::default(), false);
         }
-        let selection = self.ledger.select(ask.demand(ask.limits.response_bytes));
+        let selection = self
+            .ledger
+            .select(context.demand(context.limits.response_bytes));
         if !selection.is_empty() || !self.unanswered.is_empty() {
             return (selection, false);
         }
-        while self.ledger.offer(demand, ask.nonce) {
+        while self.ledger.offer(demand, context.nonce) {
             let offer = self.ledger.select(demand);
             if !offer.is_empty() {
                 return (offer, true);
             }
-            self.ledger.skip_offer(ask.nonce, ask.bisect);
+            self.ledger.skip_offer(context.nonce, context.bisect);
         }
         (selection, false)
     }
@@ -153,7 +151,7 @@ impl Subscription {
         self.ledger.subscribe(name);
         if name::is_glob(name) {
             let in_glob = |key: &str| name::glob_of(key).as_deref() == Some(&**name);
-            self.doubt_unanswered(in_glob);
+            self.answer_unanswered_again(in_glob);
         }
     }
 
@@ -183,45 +181,68 @@ impl Subscription {
             changes.push(InterestChange::Join(Topic::Wildcard(type_url.clone())));
         }
         self.ledger.subscribe_wildcard();
-        self.doubt_unanswered(|_| true);
+        self.answer_unanswered_again(|_| true);
     }
 
     /// What is under way may be counted to a subscription that was made since.
-    fn doubt_unanswered(&mut self, covered: impl Fn(&str) -> bool) {
+    fn answer_unanswered_again(&mut self, covered: impl Fn(&str) -> bool) {
         let keys = self.unanswered.iter().flat_map(|sent| &sent.keys);
         for key in keys.filter(|key| covered(key)) {
-            self.ledger.doubt(key);
+            self.ledger.answer_again(key);
         }
     }
 }
 
-impl protocol::Subscription for Subscription {
-    fn respond(&mut self, ask: &Ask<'_>) -> Option<Due> {
-        if self.unanswered.len() >= ask.limits.unanswered {
+impl Variant for Subscription {
+    type Request = Request;
+
+    fn head(request: &Request) -> Head<'_> {
+        Head {
+            type_url: &request.type_url,
+            names: &request.subscribe,
+            held: request.held.len(),
+            refuses: request.rejection.is_some(),
+        }
+    }
+
+    fn accept(&mut self, request: &Request, first: bool, bisect: &Bisect) -> Accepted {
+        let settled = self.settle(request, bisect);
+        let interest = self.resubscribe(request, first);
+        Accepted { settled, interest }
+    }
+
+    fn reject(&mut self, nonce: Nonce, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
+        let sent = self.take_unanswered(|sent| sent == nonce)?;
+        self.refuse(&sent, &rejection, bisect);
+        Some(Event::Nacked(sent.response, rejection))
+    }
+
+    fn respond(&mut self, context: &SendContext<'_>) -> Option<Outgoing> {
+        if self.unanswered.len() >= context.limits.unanswered {
             return None;
         }
-        self.ledger.catch_up(ask.collection);
-        let (selection, probe) = self.select(ask);
+        self.ledger.catch_up(context.collection);
+        let (selection, probe) = self.select(context);
         let keys = selection.keys.clone();
-        let due = if selection.is_empty() {
-            if self.ledger.is_restoring() {
+        let outgoing = if selection.is_empty() {
+            if self.ledger.nacks().is_restoring() {
                 return None;
             }
-            let beats = self.ledger.beat(ask.view(), ask.now);
-            Due::heartbeat(ask, beats)?
+            let beats = self.ledger.beat(context.view(), context.now);
+            Outgoing::heartbeat(context, beats)?
         } else {
-            let mut response = ask.response(selection);
+            let mut response = context.response(selection);
             response.probe = probe;
-            response.version = self.ledger.disguise(response.version);
-            Due::of(response)
+            response.version = self.ledger.nacks().version_given(response.version);
+            Outgoing::of(response)
         };
-        let all = self.has_sent_all(ask.collection);
+        let all = self.has_sent_all(context.collection);
         self.unanswered.push_back(Sent {
-            response: Arc::clone(&due.response),
+            response: Arc::clone(&outgoing.response),
             keys,
-            all_of: all.then_some(ask.sequence),
+            all_of: all.then_some(context.sequence),
         });
-        Some(due)
+        Some(outgoing)
     }
 
     fn awaits_answer(&self) -> bool {

@@ -5,7 +5,7 @@ mod model;
 mod order;
 mod rules;
 mod scope;
-mod standing;
+mod sync_status;
 mod ttl;
 
 use std::sync::Arc;

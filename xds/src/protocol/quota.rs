@@ -1,5 +1,7 @@
 //! The quota: how many names a stream has subscribed to, against its limits.
 
+use std::sync::Arc;
+
 use super::limits::{Limits, Refusal};
 use crate::snapshot::{InterestChange, Topic};
 use crate::type_url::TypeUrl;
@@ -32,7 +34,7 @@ impl Quota {
     }
 
     /// Refuses a name that is too long.
-    pub(crate) fn check_name(&self, type_url: &TypeUrl, name: &str) -> Result<(), Refusal> {
+    fn check_name(&self, type_url: &TypeUrl, name: &str) -> Result<(), Refusal> {
         if name.len() <= self.limits.name_bytes {
             return Ok(());
         }
@@ -41,6 +43,18 @@ impl Quota {
             length: name.len(),
             limit: self.limits.name_bytes,
         })
+    }
+
+    /// Refuses too many names in one request, and names that are too long.
+    pub(crate) fn check_names(
+        &self,
+        type_url: &TypeUrl,
+        names: &[Arc<str>],
+    ) -> Result<(), Refusal> {
+        for name in names {
+            self.check_name(type_url, name)?;
+        }
+        self.check_count(type_url, names.len())
     }
 
     /// Refuses so many names at once, whatever the stream has of them already.

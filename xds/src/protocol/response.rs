@@ -114,10 +114,10 @@ pub enum Event {
     /// The client refused the response, or part of it (rule 8).
     Nacked(Arc<Response>, Rejection),
     /// The same, but this says nothing of what is in the response: the client has something of the type that it refused before,
-    /// and refuses whatever it is sent as long as that is not replaced ([`TypeUrl::shares_fate`]).
+    /// and refuses whatever it is sent as long as that is not replaced ([`TypeUrl::is_judged_together`]).
     ///
     /// Once it takes anything it is asked again, unless something else was published under the same names meanwhile.
-    Doubted(Arc<Response>, Rejection),
+    InconclusiveNack(Arc<Response>, Rejection),
     /// It was found what the client refuses; the good is delivered, and this stays parked.
     Isolated(Isolated),
     /// The search for what the client refuses met its bounds, or led nowhere: these names stay parked together.
@@ -125,14 +125,28 @@ pub enum Event {
 }
 
 impl Event {
-    /// The client refused `response`; if that is `doubtful`, it says nothing of what is in it.
-    pub(crate) fn refused(response: Arc<Response>, rejection: Rejection, doubtful: bool) -> Self {
-        let event = if doubtful {
-            Self::Doubted
+    /// The client refused `response`; if that is `inconclusive`, it says nothing of what is in it.
+    pub(crate) fn refused(
+        response: Arc<Response>,
+        rejection: Rejection,
+        inconclusive: bool,
+    ) -> Self {
+        let event = if inconclusive {
+            Self::InconclusiveNack
         } else {
             Self::Nacked
         };
         event(response, rejection)
+    }
+}
+
+impl Event {
+    /// Whether the client answered a response.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Acked(_) | Self::Nacked(..) | Self::InconclusiveNack(..)
+        )
     }
 }
 

@@ -1,11 +1,11 @@
-//! The status of one stream and type, and the book in which the stream keeps it.
+//! The status of one stream and type, and the record that the stream keeps of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::name;
-use crate::protocol::{Event, Isolated, Rejection, Response, Standing};
+use crate::protocol::{Event, Isolated, Rejection, Response, SyncStatus};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -129,19 +129,19 @@ impl Delivered {
     }
 }
 
-/// The book in which a stream keeps its status.
+/// The record that a stream keeps of its status.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub(crate) struct StreamRecord {
     types: BTreeMap<TypeUrl, Arc<TypeStatus>>,
-    standing: Vec<Standing>,
+    sync_status: Vec<SyncStatus>,
     track_names: usize,
 }
 
-impl Book {
+impl StreamRecord {
     pub(crate) fn new(track_names: usize) -> Self {
         Self {
             types: BTreeMap::new(),
-            standing: Vec::new(),
+            sync_status: Vec::new(),
             track_names,
         }
     }
@@ -155,22 +155,24 @@ impl Book {
         self.types.get(type_url).cloned()
     }
 
-    pub(crate) fn standing(&self, type_url: &TypeUrl) -> Option<&Standing> {
-        self.standing.iter().find(|one| one.type_url == *type_url)
+    pub(crate) fn sync_status(&self, type_url: &TypeUrl) -> Option<&SyncStatus> {
+        self.sync_status
+            .iter()
+            .find(|one| one.type_url == *type_url)
     }
 
     /// Notes how far the client is, and says whether that is news.
-    pub(crate) fn catch_up(&mut self, standing: impl Iterator<Item = Standing>) -> bool {
+    pub(crate) fn catch_up(&mut self, sync_status: impl Iterator<Item = SyncStatus>) -> bool {
         let mut news = false;
-        for new in standing {
-            let mut all = self.standing.iter_mut();
+        for new in sync_status {
+            let mut all = self.sync_status.iter_mut();
             match all.find(|known| known.type_url == new.type_url) {
                 Some(known) if new.is_news_after(known) => *known = new,
                 // How far it is may be known better from before; what is in the way of more is not.
                 Some(known) if new.withheld != known.withheld => known.withheld = new.withheld,
                 Some(_) => continue,
                 None if new.is_unknown() => continue,
-                None => self.standing.push(new),
+                None => self.sync_status.push(new),
             }
             news = true;
         }
@@ -179,7 +181,7 @@ impl Book {
 
     /// Notes that the client is owed something of the type.
     pub(crate) fn fall_behind(&mut self, type_url: &TypeUrl) {
-        self.standing.retain(|known| known.type_url != *type_url);
+        self.sync_status.retain(|known| known.type_url != *type_url);
     }
 
     pub(crate) fn subscribed(&mut self, type_url: &TypeUrl, wildcard: bool, names: &[Arc<str>]) {
@@ -246,7 +248,7 @@ impl Book {
                     status.unsettled = None;
                 }
             }
-            Event::Nacked(response, rejection) | Event::Doubted(response, rejection) => {
+            Event::Nacked(response, rejection) | Event::InconclusiveNack(response, rejection) => {
                 let status = self.status(&response.type_url);
                 status.unanswered = status.unanswered.saturating_sub(1);
                 status.nacked = Some(Refused {
@@ -277,31 +279,31 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use super::{Book, Standing, TypeUrl};
+    use super::{StreamRecord, SyncStatus, TypeUrl};
 
-    fn standing(caught_up: u64, withheld: u64) -> Standing {
-        Standing {
+    fn sync_status(caught_up: u64, withheld: u64) -> SyncStatus {
+        SyncStatus {
             type_url: TypeUrl::CLUSTER,
             caught_up,
-            refusing: Vec::new(),
-            doubtful: Vec::new(),
+            refused: Vec::new(),
+            inconclusive: Vec::new(),
             withheld,
         }
     }
 
     #[test]
     fn what_is_in_the_way_of_more_is_noted_of_a_client_that_is_known_to_be_further() {
-        let mut book = Book::new(1);
+        let mut record = StreamRecord::new(1);
         for (new, news, noted) in [
-            (standing(0, 0), false, None),
-            (standing(2, 0), true, Some(standing(2, 0))),
-            (standing(1, 3), true, Some(standing(2, 3))),
-            (standing(1, 3), false, Some(standing(2, 3))),
-            (standing(1, 0), true, Some(standing(2, 0))),
-            (standing(4, 0), true, Some(standing(4, 0))),
+            (sync_status(0, 0), false, None),
+            (sync_status(2, 0), true, Some(sync_status(2, 0))),
+            (sync_status(1, 3), true, Some(sync_status(2, 3))),
+            (sync_status(1, 3), false, Some(sync_status(2, 3))),
+            (sync_status(1, 0), true, Some(sync_status(2, 0))),
+            (sync_status(4, 0), true, Some(sync_status(4, 0))),
         ] {
-            assert_eq!(book.catch_up([new].into_iter()), news);
-            assert_eq!(book.standing(&TypeUrl::CLUSTER), noted.as_ref());
+            assert_eq!(record.catch_up([new].into_iter()), news);
+            assert_eq!(record.sync_status(&TypeUrl::CLUSTER), noted.as_ref());
         }
     }
 }

@@ -7,7 +7,7 @@ use prost::Message;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-use super::core::Core;
+use super::messages::Messages;
 use crate::encode;
 use crate::protocol::Response;
 
@@ -16,17 +16,17 @@ const BUFFER_BYTES: usize = 1_024;
 const YIELD_BYTES: usize = 32 * 1_024;
 
 /// The codec of one protocol variant.
-pub(super) struct SharedCodec<C>(PhantomData<C>);
+pub(super) struct SharedCodec<V>(PhantomData<V>);
 
-impl<C> SharedCodec<C> {
+impl<V> SharedCodec<V> {
     pub(super) fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<C: Core> Codec for SharedCodec<C> {
+impl<V: Messages> Codec for SharedCodec<V> {
     type Encode = Arc<Response>;
-    type Decode = C::Message;
+    type Decode = V::Message;
     type Encoder = Self;
     type Decoder = Self;
 
@@ -39,7 +39,7 @@ impl<C: Core> Codec for SharedCodec<C> {
     }
 }
 
-impl<C: Core> Encoder for SharedCodec<C> {
+impl<V: Messages> Encoder for SharedCodec<V> {
     type Item = Arc<Response>;
     type Error = Status;
 
@@ -49,7 +49,7 @@ impl<C: Core> Encoder for SharedCodec<C> {
         buffer: &mut EncodeBuf<'_>,
     ) -> Result<(), Status> {
         buffer.reserve(encode::size_hint(&response));
-        C::encode(&response, buffer);
+        V::encode(&response, buffer);
         Ok(())
     }
 
@@ -58,15 +58,15 @@ impl<C: Core> Encoder for SharedCodec<C> {
     }
 }
 
-impl<C: Core> Decoder for SharedCodec<C> {
-    type Item = C::Message;
+impl<V: Messages> Decoder for SharedCodec<V> {
+    type Item = V::Message;
     type Error = Status;
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<C::Message>, Status> {
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<V::Message>, Status> {
         let malformed = |cause| {
             Status::invalid_argument(format!("the request is no valid protobuf message: {cause}"))
         };
-        C::Message::decode(buffer).map(Some).map_err(malformed)
+        V::Message::decode(buffer).map(Some).map_err(malformed)
     }
 
     fn buffer_settings(&self) -> BufferSettings {

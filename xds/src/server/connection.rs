@@ -3,38 +3,20 @@
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::bond::Fates;
+use super::connection_context::ConnectionContext;
 use super::incoming::handshake;
-use super::rarely::Rarely;
+use super::poll_on_wake::PollOnWake;
 use super::service::Discovery;
-use crate::peer::Peer;
-
-/// What the streams of one connection share.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) peer: Peer,
-    /// The server shuts down.
-    pub(super) shutdown: CancellationToken,
-    /// The connection is to end, for that or for its age.
-    pub(super) retire: CancellationToken,
-    /// A client has asked for something on it.
-    pub(super) used: AtomicBool,
-    /// How many more of its streams may be on the way to their first response.
-    pub(super) door: Arc<Semaphore>,
-    /// What its streams are to know of each other.
-    pub(super) fates: Fates,
-}
 
 /// Why a connection is to end before the client ends it.
 enum End {
@@ -53,15 +35,8 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
         Some(None) => return shared.counters.connections_failed.inc(),
         None => return,
     };
-    let link = Arc::new(Link {
-        peer,
-        retire: shutdown.child_token(),
-        shutdown,
-        used: AtomicBool::new(false),
-        door: Arc::new(Semaphore::new(config.opening_streams_per_connection.max(1))),
-        fates: Fates::default(),
-    });
-    let service = Discovery::new(Arc::clone(&shared), Arc::clone(&link));
+    let context = Arc::new(ConnectionContext::new(peer, shutdown, config));
+    let service = Discovery::new(Arc::clone(&shared), Arc::clone(&context));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -69,15 +44,15 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
         .keep_alive_timeout(config.keepalive_timeout)
         .max_concurrent_streams(config.streams_per_connection);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let random = RandomState::new().hash_one(link.peer.address);
+    let random = RandomState::new().hash_one(context.peer.address);
     let age = age(config.max_connection_age, random);
-    let end = Rarely::new(ended(&link, config.first_request, age));
+    let end = PollOnWake::new(ended(&context, config.first_request, age));
     let end = tokio::select! {
         // A client that hangs up without a word does no harm; what its streams did is on record.
         _ = connection.as_mut() => return,
         end = end => end,
     };
-    link.retire.cancel();
+    context.retire.cancel();
     connection.as_mut().graceful_shutdown();
     match end {
         // How long this may take is for the server to say.
@@ -92,15 +67,15 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
 }
 
 /// Waits until the connection is to end.
-async fn ended(link: &Link, first_request: Duration, age: Duration) -> End {
+async fn ended(context: &ConnectionContext, first_request: Duration, age: Duration) -> End {
     let silence = async {
         sleep(first_request).await;
-        if link.used.load(Ordering::Relaxed) {
+        if context.used.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     };
     tokio::select! {
-        () = link.shutdown.cancelled() => End::Shutdown,
+        () = context.shutdown.cancelled() => End::Shutdown,
         () = silence => End::Silence,
         () = sleep(age) => End::Age,
     }

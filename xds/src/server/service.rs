@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,13 +16,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::Shared;
 use super::codec::SharedCodec;
-use super::connection::Link;
-use super::core::Core;
+use super::connection_context::ConnectionContext;
+use super::messages::Messages;
 use super::routes::{self, Route};
 use super::status;
 use super::stream::DiscoveryStream;
-use crate::delta::Delta;
-use crate::sotw::Sotw;
+use crate::{delta, sotw};
 
 type Answer = http::Response<Body>;
 
@@ -29,23 +29,23 @@ type Answer = http::Response<Body>;
 #[derive(Clone)]
 pub(super) struct Discovery {
     shared: Arc<Shared>,
-    link: Arc<Link>,
+    connection: Arc<ConnectionContext>,
 }
 
 impl Discovery {
-    pub(super) fn new(shared: Arc<Shared>, link: Arc<Link>) -> Self {
-        Self { shared, link }
+    pub(super) fn new(shared: Arc<Shared>, connection: Arc<ConnectionContext>) -> Self {
+        Self { shared, connection }
     }
 
-    async fn open<C: Core>(self, route: Route, request: http::Request<Incoming>) -> Answer {
-        self.link.used.store(true, Ordering::Relaxed);
+    async fn open<V: Messages>(self, route: Route, request: http::Request<Incoming>) -> Answer {
+        self.connection.used.store(true, Ordering::Relaxed);
         let limit = Some(self.shared.config.max_request_bytes);
         let opener = Opener {
             discovery: self,
             route,
-            core: C::open,
+            variant: PhantomData::<V>,
         };
-        Grpc::new(SharedCodec::<C>::new())
+        Grpc::new(SharedCodec::<V>::new())
             .apply_max_message_size_config(limit, None)
             .streaming(opener, request)
             .await
@@ -61,8 +61,10 @@ impl Service<http::Request<Incoming>> for Discovery {
         let this = self.clone();
         Box::pin(async move {
             let answer = match routes::find(request.uri().path()) {
-                Some(route) if route.transport.delta => this.open::<Delta>(route, request).await,
-                Some(route) => this.open::<Sotw>(route, request).await,
+                Some(route) if route.transport.delta => {
+                    this.open::<delta::Subscription>(route, request).await
+                }
+                Some(route) => this.open::<sotw::Subscription>(route, request).await,
                 None => status::unknown(request.uri().path()).into_http(),
             };
             Ok(answer)
@@ -71,26 +73,28 @@ impl Service<http::Request<Incoming>> for Discovery {
 }
 
 /// Opens one stream.
-struct Opener<C> {
+struct Opener<V> {
     discovery: Discovery,
     route: Route,
-    core: fn(crate::protocol::Limits) -> C,
+    variant: PhantomData<V>,
 }
 
-impl<C: Core> StreamingService<C::Message> for Opener<C> {
+impl<V: Messages> StreamingService<V::Message> for Opener<V> {
     type Response = Arc<crate::protocol::Response>;
-    type ResponseStream = DiscoveryStream<C>;
+    type ResponseStream = DiscoveryStream<V>;
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
-    fn call(&mut self, request: Request<Streaming<C::Message>>) -> Self::Future {
-        let Discovery { shared, link } = self.discovery.clone();
-        let core = (self.core)(shared.config.limits.clone());
+    fn call(&mut self, request: Request<Streaming<V::Message>>) -> Self::Future {
+        let Discovery { shared, connection } = self.discovery.clone();
         let route = self.route.clone();
         Box::pin(async move {
-            let admitted = shared.admission.admit(&link.door, &shared.counters).await;
+            let admitted = shared
+                .admission
+                .admit(&connection.door, &shared.counters)
+                .await;
             let admitted = admitted.map_err(status::full)?;
             let requests = request.into_inner();
-            let stream = DiscoveryStream::open(shared, link, route, core, requests, admitted);
+            let stream = DiscoveryStream::open(shared, connection, route, requests, admitted);
             Ok(Response::new(stream))
         })
     }

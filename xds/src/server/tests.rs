@@ -2,8 +2,8 @@
 
 mod closed;
 mod encrypted;
-mod fate;
 mod flow;
+mod judged_together;
 mod rest;
 mod soak;
 mod waves;

@@ -1,6 +1,7 @@
 //! The waves: two stores, one for the canaries and one for the others, and who decides when the second follows the first.
 
 mod ballot;
+mod ended;
 mod listener;
 mod queue;
 mod sides;
@@ -11,6 +12,8 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+pub use ended::{Ended, NotConducted};
 
 use super::assign::{Assign, Assignment};
 use crate::node::Node;
@@ -39,7 +42,7 @@ const QUEUE: usize = 1_024;
 /// A canary has taken a change when it has answered for all that it was sent, and a refusal counts where what it refused
 /// was in the response as it is tried; what it refuses together with other changes it refuses, unless it has taken it before,
 /// and offers of a [bisecting](crate::bisect) search don't count.
-/// Where it refuses what is tried for something else that it keeps ([`Observer::doubted`]), it is waited for until it was asked again.
+/// Where it refuses what is tried for something else that it keeps ([`Observer::inconclusive_nack`]), it is waited for until it was asked again.
 /// What a canary refused before and is not sent again, because for it nothing has changed, it refuses still.
 /// Canaries are counted by the ids of their nodes: one that goes without having answered is waited for until it is back,
 /// so that a change which kills its canaries does not pass. Two clients of one id are one canary, and may cover for each other.
@@ -76,26 +79,6 @@ struct Ordered {
     order: Order,
     urgent: bool,
 }
-
-/// How a wave ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Whether the change went to all, or was taken back.
-    pub resolve: Resolve,
-    /// Why.
-    pub cause: Cause,
-    /// How many canaries it concerned.
-    pub asked: usize,
-    /// How many of them had taken it.
-    pub taken: usize,
-    /// The first few refusals: the node's id, and why, in its own words.
-    pub refusals: Vec<(String, String)>,
-}
-
-/// The conductor is gone, so that nothing is published any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("waves are not conducted any more; run the conductor for as long as the server runs")]
-pub struct NotConducted;
 
 /// Carries waves out; it must be run for as long as the server runs.
 #[must_use = "nothing is published until the conductor runs"]
@@ -233,7 +216,7 @@ impl Conductor {
         self.sides.canaries.publish(order.update.clone());
         self.sides.others.publish(order.update.clone());
         self.queue.overtake(&order.update);
-        order.publisher.tell(untried(Cause::Urgent));
+        order.publisher.tell(Ended::untried(Cause::Urgent));
     }
 
     /// Begins the next wave; false if nothing waits.
@@ -244,7 +227,7 @@ impl Conductor {
         };
         let (tried, touched) = sides.canaries.preview(&update);
         if touched.is_empty() {
-            batch.tell(&untried(Cause::Alone));
+            batch.tell(&Ended::untried(Cause::Alone));
             return true;
         }
         // It is there before the first client can answer, and lists all who are before the first can be gone of it.
@@ -298,17 +281,6 @@ impl Conductor {
         } else {
             batch.tell(&ended);
         }
-    }
-}
-
-/// The end of an update that no canary was asked about.
-fn untried(cause: Cause) -> Ended {
-    Ended {
-        resolve: Resolve::Proceed,
-        cause,
-        asked: 0,
-        taken: 0,
-        refusals: Vec::new(),
     }
 }
 

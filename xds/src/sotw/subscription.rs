@@ -1,16 +1,16 @@
 //! The subscription of one SotW stream to one type.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::request::Request;
 use crate::bisect::Bisect;
-use crate::name;
 use crate::protocol::{
-    self, Ask, Demand, Due, Event, Ledger, Nonce, Rejection, Response, Selection, View,
+    Accepted, Demand, Event, Head, Ledger, Nonce, Outgoing, Rejection, Response, Selection,
+    SendContext, Variant,
 };
 use crate::resource::Resource;
-use crate::snapshot::{Answer, Collection, InterestChange, Topic};
+use crate::snapshot::{Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -20,7 +20,7 @@ const WILDCARD: &str = "*";
 // The flags are independent of each other: no two of them make one state.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Default)]
-pub(super) struct Subscription {
+pub struct Subscription {
     ledger: Ledger,
     /// The last response, while it awaits its answer (rule 10).
     outstanding: Option<Sent>,
@@ -36,7 +36,6 @@ pub(super) struct Subscription {
     full_due: bool,
     /// The publication of the type of which a complete response could not be given, because part of it is withheld.
     withheld: Option<u64>,
-    started: bool,
 }
 
 #[derive(Debug)]
@@ -52,12 +51,12 @@ impl Subscription {
     /// Whether the client wrote the request before it saw the last response.
     ///
     /// The first request of a stream is never stale: its nonce, if any, died with another stream (rule 3).
-    pub(super) fn is_stale(&self, request: &Request) -> bool {
+    fn is_stale(&self, request: &Request) -> bool {
         self.last.is_some_and(|last| !last.matches(&request.nonce))
     }
 
     /// Settles the outstanding response (rules 7, 8).
-    pub(super) fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
+    fn settle(&mut self, request: &Request, bisect: &Bisect) -> Option<Event> {
         if let Some(rejection) = &request.rejection {
             return self.refuse(rejection.clone(), bisect, true);
         }
@@ -65,15 +64,6 @@ impl Subscription {
         let complete = response.type_url.is_full_state();
         self.ledger.take(&response, &keys, bisect, complete);
         Some(Event::Acked(response))
-    }
-
-    /// Settles the outstanding response as refused because it could not be sent; the client knows nothing of it.
-    pub(super) fn reject(&mut self, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
-        let refused = self.refuse(rejection, bisect, false);
-        if refused.is_some() {
-            self.last = self.before;
-        }
-        refused
     }
 
     /// The response that is answered now, and the names that it answered.
@@ -87,17 +77,17 @@ impl Subscription {
     fn refuse(&mut self, rejection: Rejection, bisect: &Bisect, by_client: bool) -> Option<Event> {
         let (response, keys) = self.take_outstanding()?;
         let complete = response.type_url.is_full_state();
-        let doubtful = by_client && self.ledger.doubts(&response, &keys);
+        let inconclusive = by_client && self.ledger.nacks_mut().is_inconclusive(&response, &keys);
         self.ledger
             .refuse(&response, &keys, &rejection, bisect, complete);
-        Some(Event::refused(response, rejection, doubtful))
+        Some(Event::refused(response, rejection, inconclusive))
     }
 
     /// Makes the request's names what is subscribed to (rule 13), and says how the stream's interest changed by it.
-    pub(super) fn resubscribe(&mut self, request: &Request) -> Vec<InterestChange> {
+    fn resubscribe(&mut self, request: &Request, first: bool) -> Vec<InterestChange> {
         let type_url = &request.type_url;
         let mut changes = Vec::new();
-        if !std::mem::replace(&mut self.started, true) {
+        if first {
             changes.push(InterestChange::Join(Topic::Type(type_url.clone())));
         }
         self.named |= !request.names.is_empty();
@@ -135,64 +125,72 @@ impl Subscription {
     }
 
     /// Only what changed, for a type whose responses need not be complete; missing names are remembered (rules 16, 17).
-    fn changed(&mut self, ask: &Ask<'_>) -> Option<Answered> {
-        if let Some(back) = self.ledger.restore(demand(ask, usize::MAX), ask.nonce) {
+    fn changed(&mut self, context: &SendContext<'_>) -> Option<Answered> {
+        if let Some(back) = self
+            .ledger
+            .restore(demand(context, usize::MAX), context.nonce)
+        {
             return Some(Answered::part(back, true));
         }
         loop {
-            let selection = self.ledger.select(demand(ask, ask.limits.response_bytes));
+            let selection = self
+                .ledger
+                .select(demand(context, context.limits.response_bytes));
             if says_something(&selection) {
                 return Some(Answered::part(selection, false));
             }
             if !selection.is_empty() {
                 continue;
             }
-            if !self.ledger.offer(demand(ask, usize::MAX), ask.nonce) {
+            if !self
+                .ledger
+                .offer(demand(context, usize::MAX), context.nonce)
+            {
                 return None;
             }
-            let offer = self.ledger.select(demand(ask, usize::MAX));
+            let offer = self.ledger.select(demand(context, usize::MAX));
             if says_something(&offer) {
                 return Some(Answered::part(offer, true));
             }
-            self.ledger.skip_offer(ask.nonce, ask.bisect);
+            self.ledger.skip_offer(context.nonce, context.bisect);
         }
     }
 
     /// Everything, if anything of it changed (rule 16).
-    fn complete(&mut self, ask: &Ask<'_>) -> Option<Answered> {
-        let sequence = ask.collection.sequence();
-        let withheld = !self.ledger.may_be_complete(ask.collection);
+    fn complete(&mut self, context: &SendContext<'_>) -> Option<Answered> {
+        let sequence = context.collection.sequence();
+        let withheld = !self.ledger.may_be_complete(context.collection);
         self.withheld = withheld.then_some(sequence);
         if withheld {
             return None;
         }
-        let mut selection = self.ledger.select(demand(ask, usize::MAX));
+        let mut selection = self.ledger.select(demand(context, usize::MAX));
         // A heartbeat of a complete type is the complete response: what a client makes of a part of it is not said.
-        let beat = ask.ttl && !self.ledger.beat(ask.view(), ask.now).is_empty();
+        let beat = context.ttl && !self.ledger.beat(context.view(), context.now).is_empty();
         let idle = selection.is_empty() && !self.full_due;
-        if beat && idle && self.ledger.is_parked() && !ask.bisect.covers(ask.type_url) {
+        if beat && idle && self.ledger.is_parked() && !context.bisect.covers(context.type_url) {
             // What it refused would go along with what is published, and be refused again (rule 9).
-            return self
-                .ledger
-                .last_complete()
-                .map(|last| Answered::again(last));
+            let last = self.ledger.nacks().last_complete();
+            return last.map(|last| Answered::again(last));
         }
         self.full_due |= beat || !selection.is_empty();
         let mut probe = false;
         if !self.full_due {
             // Nothing may come between an offer and its response.
-            self.everything(ask.view())?;
-            probe = self.ledger.offer(demand(ask, usize::MAX), ask.nonce);
+            self.ledger.everything(context.view())?;
+            probe = self
+                .ledger
+                .offer(demand(context, usize::MAX), context.nonce);
             if !probe {
                 return None;
             }
-            selection = self.ledger.select(demand(ask, usize::MAX));
+            selection = self.ledger.select(demand(context, usize::MAX));
         }
-        let resources = self.everything(ask.view());
+        let resources = self.ledger.everything(context.view());
         self.withheld = resources.is_none().then_some(sequence);
         let resources = resources?;
         self.full_due = false;
-        let changed = Due::with_references(&selection.resources);
+        let changed = Outgoing::with_references(&selection.resources);
         Some(Answered {
             selection: Selection {
                 resources,
@@ -204,49 +202,12 @@ impl Subscription {
         })
     }
 
-    /// All that the subscription covers; `None` while part of it is withheld, for what is left out is deleted.
-    fn everything(&self, view: View<'_>) -> Option<Vec<Resource>> {
-        let mut resources = BTreeMap::new();
-        let mut insert =
-            |resource: Resource| resources.insert(Arc::clone(resource.name()), resource);
-        if self.ledger.is_wildcard() {
-            self.ledger.held_back().cloned().for_each(|resource| {
-                insert(resource);
-            });
-            self.ledger.shown_to_wildcard(view).for_each(|resource| {
-                insert(resource);
-            });
-        }
-        for name in self.ledger.names() {
-            if name::is_glob(name) {
-                if view.collection.withholds_members(name) {
-                    return None;
-                }
-                for member in view.members(name) {
-                    let answer = Answer::Resource(member.clone());
-                    if let Answer::Resource(shown) = self.ledger.shown(member.name(), answer) {
-                        insert(shown);
-                    }
-                }
-                continue;
-            }
-            match self.ledger.shown(name, view.answer(name)) {
-                Answer::Resource(resource) => {
-                    insert(resource);
-                }
-                Answer::Failed(_) | Answer::Missing => {}
-                Answer::Withheld => return None,
-            }
-        }
-        Some(resources.into_values().collect())
-    }
-
     /// Resources whose TTL is to start anew, as a whole.
     ///
     /// The protocol would have them without their bodies (rule 36), but Envoy drops such resources before it looks at their TTL,
     /// as of 1.40 (`GrpcMuxImpl::onDiscoveryResponse`), so that what is heard of still expires.
-    fn heartbeat(&mut self, ask: &Ask<'_>) -> Option<Answered> {
-        let resources = self.ledger.beat(ask.view(), ask.now);
+    fn heartbeat(&mut self, context: &SendContext<'_>) -> Option<Answered> {
+        let resources = self.ledger.beat(context.view(), context.now);
         (!resources.is_empty()).then(|| Answered {
             selection: Selection {
                 resources,
@@ -303,7 +264,7 @@ impl Answered {
 
     /// Of a type whose responses need not be complete.
     fn part(selection: Selection, probe: bool) -> Self {
-        let changed = Due::with_references(&selection.resources);
+        let changed = Outgoing::with_references(&selection.resources);
         Self {
             selection,
             changed,
@@ -318,34 +279,70 @@ fn says_something(selection: &Selection) -> bool {
     !selection.resources.is_empty() || !selection.failed.is_empty() || selection.owed
 }
 
-impl protocol::Subscription for Subscription {
-    fn respond(&mut self, ask: &Ask<'_>) -> Option<Due> {
+impl Variant for Subscription {
+    type Request = Request;
+
+    fn head(request: &Request) -> Head<'_> {
+        Head {
+            type_url: &request.type_url,
+            names: &request.names,
+            held: 0,
+            refuses: request.rejection.is_some(),
+        }
+    }
+
+    /// A request with a stale nonce settles nothing and gets no response (rule 10).
+    /// Its names count if the client is yet to answer: otherwise a name dropped and taken up again meanwhile would look untouched.
+    fn accept(&mut self, request: &Request, first: bool, bisect: &Bisect) -> Accepted {
+        let stale = self.is_stale(request);
+        if stale && !self.awaits_answer() {
+            return Accepted::default();
+        }
+        let settled = if stale {
+            None
+        } else {
+            self.settle(request, bisect)
+        };
+        let interest = self.resubscribe(request, first);
+        Accepted { settled, interest }
+    }
+
+    fn reject(&mut self, _: Nonce, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
+        let refused = self.refuse(rejection, bisect, false);
+        if refused.is_some() {
+            self.last = self.before;
+        }
+        refused
+    }
+
+    fn respond(&mut self, context: &SendContext<'_>) -> Option<Outgoing> {
         if self.outstanding.is_some() {
             return None;
         }
-        self.ledger.catch_up(ask.collection);
+        self.ledger.catch_up(context.collection);
         // A heartbeat of a complete type is complete too, and waits until it can be: what it left out would be deleted (rule 16).
-        let mut answered = if ask.type_url.is_full_state() {
-            self.complete(ask)?
+        let mut answered = if context.type_url.is_full_state() {
+            self.complete(context)?
         } else {
-            self.changed(ask).or_else(|| self.heartbeat(ask))?
+            self.changed(context).or_else(|| self.heartbeat(context))?
         };
         let keys = std::mem::take(&mut answered.selection.keys);
         answered.selection.removed.clear();
-        let mut response = ask.response(answered.selection);
+        let mut response = context.response(answered.selection);
         response.probe = answered.probe;
         let version = answered.version;
-        response.version = version.unwrap_or_else(|| self.ledger.disguise(response.version));
+        response.version =
+            version.unwrap_or_else(|| self.ledger.nacks().version_given(response.version));
         let response = Arc::new(response);
         self.before = self.last.replace(response.nonce);
-        let all = self.has_sent_all(ask.collection);
+        let all = self.has_sent_all(context.collection);
         self.outstanding = Some(Sent {
             response: Arc::clone(&response),
             keys,
-            all_of: all.then_some(ask.sequence),
+            all_of: all.then_some(context.sequence),
         });
         let changed = answered.changed;
-        Some(Due { response, changed })
+        Some(Outgoing { response, changed })
     }
 
     fn awaits_answer(&self) -> bool {
@@ -356,7 +353,7 @@ impl protocol::Subscription for Subscription {
         !self.full_due && self.ledger.is_caught_up(collection)
     }
 
-    fn is_idle(&self, collection: &Collection) -> bool {
+    fn has_nothing_to_say(&self, collection: &Collection) -> bool {
         !self.full_due && self.ledger.is_idle(collection)
     }
 
@@ -383,8 +380,8 @@ impl protocol::Subscription for Subscription {
 }
 
 /// Only a response that must be complete removes anything.
-fn demand<'a>(ask: &Ask<'a>, budget: usize) -> Demand<'a> {
-    let mut demand = ask.demand(budget);
-    demand.hold_removals &= ask.type_url.is_full_state();
+fn demand<'a>(context: &SendContext<'a>, budget: usize) -> Demand<'a> {
+    let mut demand = context.demand(budget);
+    demand.hold_removals &= context.type_url.is_full_state();
     demand
 }

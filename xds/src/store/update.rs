@@ -94,7 +94,7 @@ impl Update {
     }
 
     /// This update, and then `next`.
-    pub(crate) fn then(mut self, next: Self) -> Self {
+    pub(crate) fn followed_by(mut self, next: Self) -> Self {
         for (type_url, steps) in next.steps {
             self.steps.entry(type_url).or_default().extend(steps);
         }

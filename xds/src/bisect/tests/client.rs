@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::bisect::Bisect;
 use crate::delta::{self, Delta};
-use crate::protocol::{Event, Limits, Rejection, Response, Standing};
+use crate::protocol::{Event, Limits, Rejection, Response, SyncStatus};
 use crate::resource::Resource;
 use crate::runtime;
 use crate::sotw::{self, Sotw};
@@ -233,13 +233,16 @@ impl Client {
     }
 
     /// What it refused for something else, as far as the server can tell, and has not answered for since.
-    pub(super) fn doubtful(&self, store: &Store) -> Vec<Arc<str>> {
+    pub(super) fn inconclusive(&self, store: &Store) -> Vec<Arc<str>> {
         let snapshot = store.snapshot();
-        let standing: Vec<Standing> = match &self.core {
-            Core::Delta(core) => core.standing(&snapshot).collect(),
-            Core::Sotw(core) => core.standing(&snapshot).collect(),
+        let sync_status: Vec<SyncStatus> = match &self.core {
+            Core::Delta(core) => core.sync_status(&snapshot).collect(),
+            Core::Sotw(core) => core.sync_status(&snapshot).collect(),
         };
-        standing.into_iter().flat_map(|one| one.doubtful).collect()
+        sync_status
+            .into_iter()
+            .flat_map(|one| one.inconclusive)
+            .collect()
     }
 
     /// What the client would have with all of `response`.

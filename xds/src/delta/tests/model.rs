@@ -160,11 +160,11 @@ impl Run {
         let Some(collection) = snapshot.collection(&TypeUrl::ENDPOINT) else {
             return;
         };
-        let standing = (TypeUrl::ENDPOINT, snapshot.sequence());
-        let known = self.core.standing(&snapshot);
+        let sync_status = (TypeUrl::ENDPOINT, snapshot.sequence());
+        let known = self.core.sync_status(&snapshot);
         let known: Vec<_> = known.map(|one| (one.type_url, one.caught_up)).collect();
-        let standing = self.model.started.then_some(standing);
-        assert_eq!(known, Vec::from_iter(standing));
+        let sync_status = self.model.started.then_some(sync_status);
+        assert_eq!(known, Vec::from_iter(sync_status));
         let mut expected = BTreeMap::new();
         if self.model.wildcard {
             expected.extend(

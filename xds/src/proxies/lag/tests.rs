@@ -57,7 +57,7 @@ impl World {
         let (wildcard, names) = world.core.subscription(&TypeUrl::ENDPOINT);
         world
             .proxy
-            .note(|book| book.subscribed(&TypeUrl::ENDPOINT, wildcard, &names));
+            .note(|record| record.subscribed(&TypeUrl::ENDPOINT, wildcard, &names));
         world
     }
 
@@ -70,7 +70,7 @@ impl World {
     fn send(&mut self, take: bool) -> String {
         let response = self.core.next(&self.store.snapshot(), Duration::ZERO);
         let response = response.expect("something is due");
-        self.proxy.note(|book| book.sent(&response, self.now));
+        self.proxy.note(|record| record.sent(&response, self.now));
         let request = Request {
             nonce: response.nonce.to_string(),
             rejection: (!take).then(rejection),
@@ -78,7 +78,7 @@ impl World {
         };
         for event in self.core.request(&request).unwrap() {
             assert!(!matches!(event, Event::Subscribed(_)));
-            self.proxy.note(|book| book.answered(&event, self.now));
+            self.proxy.note(|record| record.answered(&event, self.now));
         }
         line(&response)
     }

@@ -1,76 +1,85 @@
-//! The report: what a stream tells of its client, in the books, to the observer and in the log.
+//! The report: what a stream says of its client, in its record, to the observer and in the log.
 
 use tokio::time::Instant;
 
-use super::{Core, DiscoveryStream};
-use crate::protocol::Event;
+use crate::protocol::{Event, StreamCore, Variant};
 use crate::proxies::Proxy;
+use crate::server::Shared;
 use crate::snapshot::{InterestChange, Topic};
 
-impl<C: Core> DiscoveryStream<C> {
-    /// Tells people that a client asked for what it may not have; the client itself is told by the core.
-    pub(super) fn note_denied(&self, proxy: &Proxy, interest: &[InterestChange]) {
-        for change in interest {
-            if let InterestChange::Join(Topic::Name(type_url, name)) = change
-                && !proxy.scope.permits(type_url, name)
-            {
-                self.shared.counters.names_denied.inc();
-                let (node, peer) = (&proxy.node.id, &proxy.peer);
-                tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that it may not have");
-            }
+/// Tells people that a client asked for what it may not have; the core tells the client itself.
+pub(super) fn note_denied(shared: &Shared, proxy: &Proxy, interest: &[InterestChange]) {
+    for change in interest {
+        if let InterestChange::Join(Topic::Name(type_url, name)) = change
+            && !proxy.scope.permits(type_url, name)
+        {
+            shared.counters.names_denied.inc();
+            let (node, peer) = (&proxy.node.id, &proxy.peer);
+            tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that it may not have");
         }
     }
+}
 
-    /// Keeps the books, shows them, and then tells the observer.
-    pub(super) fn report(&mut self, proxy: &Proxy, events: &[Event]) {
-        if events.is_empty() {
-            return;
-        }
-        let now = Instant::now().into_std();
-        proxy.note(|book| {
-            for event in events {
-                if let Event::Subscribed(type_url) = event {
-                    let (wildcard, names) = Core::subscription(&self.core, type_url);
-                    book.subscribed(type_url, wildcard, &names);
-                }
-                book.answered(event, now);
-            }
-        });
-        let observer = &self.shared.observer;
+/// Records what happened, and then tells the observer, who may look at the record.
+pub(super) fn report<V: Variant>(
+    shared: &Shared,
+    proxy: &Proxy,
+    core: &StreamCore<V>,
+    events: &[Event],
+) {
+    if events.is_empty() {
+        return;
+    }
+    let now = Instant::now().into_std();
+    proxy.note(|record| {
         for event in events {
-            match event {
-                Event::Subscribed(type_url) => observer.subscribed(proxy, type_url),
-                Event::Acked(response) => {
-                    self.shared.counters.acks.inc();
-                    observer.acked(proxy, response);
-                }
-                Event::Nacked(response, rejection) => {
-                    self.shared.counters.nacks.inc();
-                    let (node, version) = (&proxy.node.id, response.version);
-                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused");
-                    observer.nacked(proxy, response, rejection);
-                }
-                Event::Doubted(response, rejection) => {
-                    self.shared.counters.nacks.inc();
-                    let (node, version) = (&proxy.node.id, response.version);
-                    tracing::warn!(node, type_url = %response.type_url, %version, reason = rejection.beginning(), "xDS response refused for what was refused before");
-                    observer.doubted(proxy, response, rejection);
-                }
-                Event::Isolated(isolated) => {
-                    self.shared.counters.isolated.inc();
-                    let (node, type_url) = (&proxy.node.id, &isolated.type_url);
-                    let (name, part) = (&isolated.name, isolated.part.as_deref());
-                    let reason = isolated.rejection.beginning();
-                    tracing::warn!(node, %type_url, name = &**name, part, reason, "xDS client was found to refuse this; the rest is delivered");
-                    observer.isolated(proxy, isolated);
-                }
-                Event::Unresolved(type_url, names, rejection) => {
-                    self.shared.counters.unresolved.inc();
-                    let (node, reason) = (&proxy.node.id, rejection.beginning());
-                    tracing::warn!(node, %type_url, names = names.len(), reason, "it was not found what the xDS client refuses; all of it stays parked");
-                    observer.unresolved(proxy, type_url, names, rejection);
-                }
+            if let Event::Subscribed(type_url) = event {
+                let (wildcard, names) = core.subscription(type_url);
+                record.subscribed(type_url, wildcard, &names);
             }
+            record.answered(event, now);
+        }
+    });
+    for event in events {
+        tell(shared, proxy, event);
+    }
+}
+
+/// Counts one event, logs it and tells the observer.
+fn tell(shared: &Shared, proxy: &Proxy, event: &Event) {
+    let (observer, counters, node) = (&shared.observer, &shared.counters, &proxy.node.id);
+    match event {
+        Event::Subscribed(type_url) => observer.subscribed(proxy, type_url),
+        Event::Acked(response) => {
+            counters.acks.inc();
+            observer.acked(proxy, response);
+        }
+        Event::Nacked(response, rejection) => {
+            counters.nacks.inc();
+            tracing::warn!(node, type_url = %response.type_url, version = %response.version, reason = rejection.beginning(), "xDS response refused");
+            observer.nacked(proxy, response, rejection);
+        }
+        Event::InconclusiveNack(response, rejection) => {
+            counters.nacks.inc();
+            tracing::warn!(node, type_url = %response.type_url, version = %response.version, reason = rejection.beginning(), "xDS response refused because of something refused before");
+            observer.inconclusive_nack(proxy, response, rejection);
+        }
+        Event::Isolated(isolated) => {
+            counters.isolated.inc();
+            let (type_url, name, part) = (
+                &isolated.type_url,
+                &*isolated.name,
+                isolated.part.as_deref(),
+            );
+            let reason = isolated.rejection.beginning();
+            tracing::warn!(node, %type_url, name, part, reason, "found what an xDS client refuses; the rest is delivered");
+            observer.isolated(proxy, isolated);
+        }
+        Event::Unresolved(type_url, names, rejection) => {
+            counters.unresolved.inc();
+            let reason = rejection.beginning();
+            tracing::warn!(node, %type_url, names = names.len(), reason, "did not find what an xDS client refuses; all of it stays parked");
+            observer.unresolved(proxy, type_url, names, rejection);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -14,18 +14,16 @@ use envoy_types::pb::google::rpc::Status as RpcStatus;
 use futures::Stream;
 use hyper::body::{Body, Frame};
 use prost::Message;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::{delta_request, node};
 use crate::bisect::Bisect;
-use crate::delta::Delta;
+use crate::delta::Subscription;
 use crate::protocol::Response;
-use crate::server::bond::Fates;
 use crate::server::codec::SharedCodec;
-use crate::server::connection::Link;
-use crate::server::core::Core;
+use crate::server::connection_context::ConnectionContext;
 use crate::server::stream::DiscoveryStream;
 use crate::server::{Config, Server, routes};
 use crate::store::{Store, Update};
@@ -64,7 +62,7 @@ type Said = Poll<Option<Result<Arc<Response>, Status>>>;
 
 /// A delta stream without a transport.
 struct Alone {
-    stream: DiscoveryStream<Delta>,
+    stream: DiscoveryStream<Subscription>,
     requests: mpsc::UnboundedSender<Bytes>,
     woken: Arc<Woken>,
 }
@@ -72,22 +70,22 @@ struct Alone {
 impl Alone {
     async fn open(store: &Arc<Store>, config: Config) -> Self {
         let shared = Server::new(Arc::clone(store), config).shared;
-        let link = Arc::new(Link {
-            peer: Peer::default(),
-            shutdown: CancellationToken::new(),
-            retire: CancellationToken::new(),
-            used: AtomicBool::new(true),
-            door: Arc::new(Semaphore::new(1)),
-            fates: Fates::default(),
-        });
-        let admitted = shared.admission.admit(&link.door, &shared.counters).await;
-        let core = Delta::open(shared.config.limits.clone());
+        let shutdown = CancellationToken::new();
+        let context = ConnectionContext::new(Peer::default(), shutdown, &shared.config);
+        let door = Arc::clone(&context.door);
+        let admitted = shared.admission.admit(&door, &shared.counters).await;
         let (requests, receiver) = mpsc::unbounded_channel();
-        let decoder = SharedCodec::<Delta>::new();
+        let decoder = SharedCodec::<Subscription>::new();
         let messages = Streaming::new_request(decoder, Requests(receiver), None, None);
         let route = routes::find(ADS).unwrap();
         Self {
-            stream: DiscoveryStream::open(shared, link, route, core, messages, admitted.unwrap()),
+            stream: DiscoveryStream::open(
+                shared,
+                Arc::new(context),
+                route,
+                messages,
+                admitted.unwrap(),
+            ),
             requests,
             woken: Arc::default(),
         }

@@ -1,8 +1,8 @@
 //! Waves, with clients that answer when they are told to.
 
-mod doubt;
+mod inconclusive;
 mod order;
-mod standing;
+mod sync_status;
 mod verdicts;
 
 use std::sync::Arc;

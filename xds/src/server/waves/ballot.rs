@@ -41,23 +41,23 @@ impl Ballot {
         }
     }
 
-    /// Notes where a stream stands on a type, which `standing` finds out, given what was noted before:
+    /// Notes where a stream stands on a type, which `outcome` finds out, given what was noted before:
     /// whether it has caught up, or `None` if the wave does not concern it.
     pub(super) fn enter(
         &self,
         node: &str,
         type_url: &TypeUrl,
         stream: u64,
-        standing: impl Fn(Option<bool>) -> Option<bool>,
+        outcome: impl Fn(Option<bool>) -> Option<bool>,
     ) {
         let voter: Voter = (node.into(), type_url.clone(), stream);
         let before = self.voters.load().get(&voter).copied();
-        if standing(before) == before {
+        if outcome(before) == before {
             return;
         }
         // It is looked at anew where another has written meanwhile, so that no older look replaces a newer one.
         self.voters
-            .rcu(|voters| match standing(voters.get(&voter).copied()) {
+            .rcu(|voters| match outcome(voters.get(&voter).copied()) {
                 Some(caught_up) => voters.update(voter.clone(), caught_up),
                 None => voters.without(&voter),
             });
@@ -130,12 +130,12 @@ mod tests {
     use crate::store::Changes;
     use crate::type_url::TypeUrl;
 
-    /// Enters `node:type:stream=standing`, where a `-` is a stream that is gone, and counts `taken waiting`.
+    /// Enters `node:type:stream=outcome`, where a `-` is a stream that is gone, and counts `taken waiting`.
     fn check(votes: &str) -> (Vec<String>, Vec<String>) {
         let ballot = Ballot::new(Changes::new(), Snapshot::default());
         let mut live = Vec::new();
         for vote in votes.split(' ').filter(|vote| !vote.is_empty()) {
-            let (who, standing) = vote.split_once('=').unwrap();
+            let (who, outcome) = vote.split_once('=').unwrap();
             let parts: Vec<&str> = who.split(':').collect();
             let gone = parts[2].starts_with('-');
             let stream: u64 = parts[2].trim_start_matches('-').parse().unwrap();
@@ -143,7 +143,7 @@ mod tests {
                 live.push(stream);
             }
             let type_url = TypeUrl::new(parts[1]);
-            ballot.enter(parts[0], &type_url, stream, |_| Some(standing == "taken"));
+            ballot.enter(parts[0], &type_url, stream, |_| Some(outcome == "taken"));
         }
         let answers = ballot.count(|stream| live.contains(&stream));
         let names = |nodes: &std::collections::BTreeSet<std::sync::Arc<str>>| {

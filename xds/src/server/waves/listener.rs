@@ -34,8 +34,8 @@ impl Observer for Listener {
     }
 
     /// It decides nothing: what was tried stays open until the client is asked again.
-    fn doubted(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
-        self.inner.doubted(proxy, response, rejection);
+    fn inconclusive_nack(&self, proxy: &Proxy, response: &Response, rejection: &Rejection) {
+        self.inner.inconclusive_nack(proxy, response, rejection);
     }
 
     fn caught_up(&self, proxy: &Proxy) {

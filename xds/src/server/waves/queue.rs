@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::Ended;
+use super::ended::Ended;
 use crate::snapshot::{Names, Snapshot};
 use crate::store::{Changes, Update};
 
@@ -76,13 +76,15 @@ impl Queue {
         let mut update = Update::new();
         for entry in &entries {
             update = match entry {
-                Entry::Waiting(order) => update.then(order.update.clone()),
-                Entry::Overtaken(changes) => update.then(Update::copying(published, changes)),
+                Entry::Waiting(order) => update.followed_by(order.update.clone()),
+                Entry::Overtaken(changes) => {
+                    update.followed_by(Update::copying(published, changes))
+                }
             };
         }
         for entry in &self.entries {
             if let Entry::Overtaken(changes) = entry {
-                update = update.then(Update::copying(published, changes));
+                update = update.followed_by(Update::copying(published, changes));
             }
         }
         Some((update, Batch { entries }))

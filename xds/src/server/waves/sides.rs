@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use super::ballot::Ballot;
-use crate::protocol::{Rejection, Response, Standing};
+use crate::protocol::{Rejection, Response, SyncStatus};
 use crate::proxies::{Proxies, Proxy};
 use crate::snapshot::{Answer, Collection, Names, Snapshot, Topic};
 use crate::store::Store;
@@ -95,9 +95,9 @@ impl Sides {
             }
             ballot.enter(&proxy.node.id, type_url, proxy.stream, |before| {
                 let taken = before == Some(true);
-                let standing = self.standing(&ballot.tried, type_url, names, proxy, taken);
+                let sync_status = self.sync_status(&ballot.tried, type_url, names, proxy, taken);
                 // One that is ending leaves what it was interested in first: what was noted before holds.
-                if proxy.is_gone() { before } else { standing }
+                if proxy.is_gone() { before } else { sync_status }
             });
         }
     }
@@ -105,9 +105,12 @@ impl Sides {
     /// Whether one stream refused what is tried before, so that it was not sent it again.
     fn refuses(&self, ballot: &Ballot, type_url: &TypeUrl, names: &Names, proxy: &Proxy) -> bool {
         let tried = &ballot.tried;
-        let standing = proxy.standing(type_url);
-        let standing = standing.filter(|one| one.caught_up >= tried.sequence());
-        let refusing: Vec<_> = standing.iter().flat_map(Standing::condemned).collect();
+        let sync_status = proxy.sync_status(type_url);
+        let sync_status = sync_status.filter(|one| one.caught_up >= tried.sequence());
+        let refusing: Vec<_> = sync_status
+            .iter()
+            .flat_map(SyncStatus::certainly_refused)
+            .collect();
         let taken = || ballot.has_taken(&proxy.node.id, type_url, proxy.stream);
         if refusing.is_empty() || taken() {
             return false;
@@ -127,8 +130,8 @@ impl Sides {
 
     /// Whether one stream has caught up with a wave on one type; `None` if it does not concern it.
     ///
-    /// What it has `taken` is in no doubt for what came over it since.
-    fn standing(
+    /// What it has `taken` stays taken, whatever inconclusive NACKs came since.
+    fn sync_status(
         &self,
         tried: &Snapshot,
         type_url: &TypeUrl,
@@ -139,12 +142,12 @@ impl Sides {
         let interest = self.canaries.interest();
         let wants = |topic: Topic| interest.includes(&topic, proxy.stream);
         let since = tried.sequence();
-        let standing = proxy.standing(type_url);
-        let standing = standing.as_ref();
-        let caught_up = standing
-            .is_some_and(|one| one.caught_up >= since && (taken || !is_doubtful(one, names)));
+        let sync_status = proxy.sync_status(type_url);
+        let sync_status = sync_status.as_ref();
+        let caught_up = sync_status
+            .is_some_and(|one| one.caught_up >= since && (taken || !is_inconclusive(one, names)));
         // It is sent nothing of what is tried before the rest may go as well.
-        if !caught_up && standing.is_some_and(|one| one.withheld >= since) {
+        if !caught_up && sync_status.is_some_and(|one| one.withheld >= since) {
             return None;
         }
         let Names::Some(names) = names else {
@@ -170,11 +173,11 @@ impl Sides {
 }
 
 /// Whether it is open what a client makes of some of `names`, which it refused for something else.
-fn is_doubtful(standing: &Standing, names: &Names) -> bool {
-    let mut doubtful = standing.doubtful.iter();
+fn is_inconclusive(sync_status: &SyncStatus, names: &Names) -> bool {
+    let mut inconclusive = sync_status.inconclusive.iter();
     match names {
-        Names::All => doubtful.next().is_some(),
-        Names::Some(names) => doubtful.any(|name| names.contains(name)),
+        Names::All => inconclusive.next().is_some(),
+        Names::Some(names) => inconclusive.any(|name| names.contains(name)),
     }
 }
 

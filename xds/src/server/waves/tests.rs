@@ -10,7 +10,7 @@ use super::{Conductor, Ended, Ordered, Waves, oneshot};
 use crate::node::Node;
 use crate::peer::Peer;
 use crate::protocol::testing::resource;
-use crate::protocol::{Scope, Standing};
+use crate::protocol::{Scope, SyncStatus};
 use crate::proxies::{Client, Proxies, Proxy, Transport};
 use crate::snapshot::{InterestChange, Topic};
 use crate::store::{Update, Wake};
@@ -92,11 +92,11 @@ impl Stage {
     /// The canary has answered, and refuses these.
     fn answer(&self, refusing: &[&str]) {
         let refusing = refusing.iter().copied().map(Arc::from).collect();
-        assert!(self.canary.catch_up(std::iter::once(Standing {
+        assert!(self.canary.catch_up(std::iter::once(SyncStatus {
             type_url: TypeUrl::ENDPOINT,
             caught_up: 1,
-            refusing,
-            doubtful: Vec::new(),
+            refused: refusing,
+            inconclusive: Vec::new(),
             withheld: 0,
         })));
         self.conductor.sides.note(&self.canary);

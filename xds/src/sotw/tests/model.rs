@@ -137,10 +137,10 @@ impl Run {
         else {
             return;
         };
-        let standing = (self.type_url.clone(), snapshot.sequence());
-        let known = self.core.standing(&snapshot);
+        let sync_status = (self.type_url.clone(), snapshot.sequence());
+        let known = self.core.sync_status(&snapshot);
         let known: Vec<_> = known.map(|one| (one.type_url, one.caught_up)).collect();
-        assert_eq!(known, [standing]);
+        assert_eq!(known, [sync_status]);
         let mut expected = BTreeMap::new();
         if self.model.wildcard() {
             expected.extend(

@@ -58,7 +58,7 @@ const REFUSED: (Resolve, Cause) = (Resolve::Revert, Cause::Refused);
 async fn settled() -> (Fleet, Client, Client) {
     let fleet = Fleet::start(halves(LONG)).await;
     fleet
-        .urgently(layer("shop", 1.0).then(layer("bank", 1.0)))
+        .urgently(layer("shop", 1.0).followed_by(layer("bank", 1.0)))
         .await;
     let (mut canary, mut other) = (fleet.client(true).await, fleet.client(false).await);
     canary.expect("bank", 1.0, true).await;

@@ -22,7 +22,7 @@ fn verdict(ended: &Ended) -> (Resolve, Cause) {
 
 /// A fleet whose canary has taken the first version of both layers.
 async fn settled(fleet: &Fleet) -> Client {
-    let both = layer("shop", 1.0).then(layer("bank", 1.0));
+    let both = layer("shop", 1.0).followed_by(layer("bank", 1.0));
     fleet.urgently(both).await;
     let mut canary = fleet.client(true).await;
     canary.expect("bank", 1.0, true).await;
@@ -130,7 +130,7 @@ async fn what_changes_nothing_on_the_wire_is_not_waited_for() {
 #[tokio::test]
 async fn the_refusal_of_another_change_counts_for_nothing() {
     let fleet = Fleet::start(halves(LONG)).await;
-    let both = layer("shop", 1.0).then(layer("bank", 1.0));
+    let both = layer("shop", 1.0).followed_by(layer("bank", 1.0));
     fleet.urgently(both).await;
     let mut canary = fleet
         .subscriber(fleet.node(true), delta_request(&["*"]))
@@ -167,7 +167,7 @@ async fn a_change_in_several_responses_is_taken_with_the_last_of_them() {
         .running
         .eventually(|_| proxies.list().iter().any(runtime))
         .await;
-    let ended = fleet.publish(layer("shop", 1.0).then(layer("bank", 1.0)));
+    let ended = fleet.publish(layer("shop", 1.0).followed_by(layer("bank", 1.0)));
     let first = canary.receive().await.unwrap();
     assert_eq!(first.resources.len(), 1);
     request.response_nonce = first.nonce;
@@ -190,7 +190,7 @@ async fn what_waited_does_not_undo_what_was_urgent_and_came_later() {
     other.expect("bank", 1.0, true).await;
     let tried = fleet.publish(layer("shop", 2.0));
     let response = canary.next("shop", 2.0).await;
-    let older = layer("bank", 2.0).then(layer("shop", 3.0));
+    let older = layer("bank", 2.0).followed_by(layer("shop", 3.0));
     let mut older = Box::pin(fleet.waves.publish(older));
     // It is in its place once it was polled.
     assert!(futures::poll!(&mut older).is_pending());
