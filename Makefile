@@ -11,6 +11,18 @@ export RUST_TEST_THREADS ?= 4
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
+.PHONY: check
+check: ## Check format, lints, unit tests, architecture and documentation, without servers (two minutes when warm)
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --lib --quiet
+	cargo test --workspace --test main --quiet -- architecture:: docs::pages:: docs::generated::
+
+.PHONY: generate
+generate: ## Write what the code generates: the CRDs and the reference pages
+	UPDATE_GENERATED=1 cargo test --workspace --lib --quiet -- generate::
+	UPDATE_GENERATED=1 cargo test --workspace --test main --quiet -- docs::generated::
+
 .PHONY: servers
 servers: ## Install the real servers that `make test` runs (half an hour the first time, then nothing)
 	@$(SERVERS) test

@@ -59,6 +59,7 @@ fn every_file_keeps_the_habits_of_the_house() {
 fn the_top_level_holds_what_the_map_names_and_nothing_else() {
     let required = [
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "Cargo.lock",
         "Cargo.toml",
         "LICENSE",

@@ -3,7 +3,7 @@
 //! The steps are the same on an API server and in a directory, see [`Ground`]: claim the incident,
 //! look at the CRD afresh, mark the schema that is to be left, rehearse, replace, look again, settle the
 //! incident. Each can be repeated, so a crash between any two is mended by starting over.
-//! See `docs/decisions/0004-rollback-by-replace.md`.
+//! See `docs/decisions/0004-rollback-replaces-the-whole-spec.md`.
 
 mod dir;
 mod incident;

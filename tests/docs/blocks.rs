@@ -14,13 +14,23 @@ pub(super) struct Page {
 pub(super) struct Block {
     /// File and line, for messages.
     pub(super) place: String,
+    /// The lines of its two fences, from 1.
+    pub(super) line: usize,
+    pub(super) end: usize,
     pub(super) text: String,
 }
 
-/// README, CHANGELOG and everything under docs.
+/// The pages at the top, everything under docs, and what deploy says of itself.
 pub(super) fn pages() -> Vec<Page> {
-    let mut paths = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    let top = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "xds/README.md",
+    ];
+    let mut paths = top.map(str::to_owned).to_vec();
     collect(Path::new("docs"), &mut paths);
+    collect(Path::new("deploy"), &mut paths);
     assert!(paths.len() > 5, "{paths:?}");
     paths.iter().map(|path| Page::read(path)).collect()
 }
@@ -41,12 +51,17 @@ impl Page {
         let mut open: Option<Block> = None;
         for (index, line) in self.text.lines().enumerate() {
             match (&mut open, line.strip_prefix("```")) {
-                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (Some(block), Some(_)) => {
+                    block.end = index + 1;
+                    blocks.extend(open.take());
+                }
                 (Some(block), None) => block.text.extend([line, "\n"]),
                 (None, Some(info)) => {
                     let place = format!("{}:{}", self.path, index + 1);
                     open = Some(Block {
                         place: format!("{place} {info}"),
+                        line: index + 1,
+                        end: 0,
                         text: String::new(),
                     });
                 }
@@ -73,6 +88,8 @@ impl Page {
     pub(super) fn links(&self) -> Vec<(usize, String)> {
         let mut links = Vec::new();
         for (line, text) in self.prose() {
+            // Every second piece between backticks is code.
+            let text: String = text.split('`').step_by(2).collect();
             for rest in text.split("](").skip(1) {
                 let target = rest.split(')').next().unwrap_or_default();
                 if !target.contains("://") {
@@ -83,29 +100,43 @@ impl Page {
         links
     }
 
-    /// Whether a file, or a heading of this page, answers to a link.
+    /// Whether a file, and a heading in it, answers to a link.
     pub(super) fn resolves(&self, target: &str) -> bool {
         let (path, heading) = target.split_once('#').unwrap_or((target, ""));
         let folder = Path::new(&self.path).parent().unwrap_or(Path::new(""));
-        let there = path.is_empty() || root().join(folder).join(path).exists();
-        let anchor = |line: &str| {
-            line.trim_start_matches('#')
-                .trim()
-                .to_lowercase()
-                .replace(' ', "-")
+        let path = match path {
+            "" => PathBuf::from(&self.path),
+            path => folder.join(path),
         };
-        let mut headings = self.text.lines().filter(|line| line.starts_with('#'));
-        there && (heading.is_empty() || headings.any(|line| anchor(line) == heading))
+        let there = root().join(&path).exists();
+        there && (heading.is_empty() || Self::read(path.to_str().unwrap()).has_heading(heading))
+    }
+
+    /// Whether a heading has an anchor, as forges and mdBook make them.
+    fn has_heading(&self, anchor: &str) -> bool {
+        let headings = self.prose().into_iter().map(|(_, line)| line);
+        let mut headings = headings.filter(|line| line.starts_with('#'));
+        headings.any(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter_map(|char| match char {
+                ' ' => Some('-'),
+                '-' | '_' => Some(char),
+                _ => char.is_alphanumeric().then_some(char),
+            });
+            kept.eq(anchor.chars())
+        })
     }
 }
 
 impl Block {
-    /// The commands of a program, continued lines joined, up to a pipe or a comment.
+    /// The commands of a program, continued lines joined, up to a pipe, a redirection or a comment.
     pub(super) fn commands(&self, program: &str) -> Vec<(String, Vec<String>)> {
         let joined = self.text.replace("\\\n", " ");
         let words = |line: &str| -> Vec<String> {
-            let command = line.split(" |").next().unwrap_or_default();
-            let command = command.split(" #").next().unwrap_or_default();
+            let ends = [" |", " #", " 2>", " &"];
+            let command = ends
+                .iter()
+                .fold(line, |line, end| line.split(end).next().unwrap_or(""));
             command.split_whitespace().map(str::to_owned).collect()
         };
         let called = |words: &Vec<String>| {

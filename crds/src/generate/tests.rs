@@ -1,5 +1,7 @@
 //! The generated definitions: checked in as generated, bounded everywhere, and acceptable to API servers.
 
+mod reference;
+
 use std::path::Path;
 
 use kube_cel::{compile_schema, estimate_rule_cost};
@@ -53,17 +55,17 @@ fn objections(objects: impl Fn(&Map<String, Value>) -> bool) -> Vec<String> {
 #[test]
 fn the_generated_files_are_what_the_code_generates() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let update = std::env::var_os("UPDATE_GENERATED").is_some();
-    for crd in all() {
-        let path = folder.join(file_name(&crd));
-        let generated = yaml(&crd).unwrap();
-        if update {
+    let definitions = all().into_iter();
+    let definitions = definitions.map(|crd| (folder.join(file_name(&crd)), yaml(&crd).unwrap()));
+    let reference = (folder.join("../docs/reference.md"), reference::page());
+    for (path, generated) in definitions.chain([reference]) {
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(&path, &generated).unwrap();
         }
         let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             checked_in == generated,
-            "{} differs from what the code generates; run: UPDATE_GENERATED=1 cargo test -p fusegate-crds",
+            "{} differs from what the code generates; run: make generate",
             path.display(),
         );
     }
