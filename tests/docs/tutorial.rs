@@ -19,7 +19,8 @@ const PORTS: [&str; 5] = ["8080", "18000", "9901", "10000", "10001"];
 const MARK: &str = "\n== block ";
 
 /// Ends whatever the script has started, however the script ends.
-const PROLOGUE: &str = "set -euo pipefail\nexec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
+const PROLOGUE: &str =
+    "set -euo pipefail\nexec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
 
 /// One block of commands, and the output that the page shows below it.
 struct Step {
