@@ -235,6 +235,8 @@ fn program(scratch: &Scratch, port: u16, etcd_port: u16) -> Result<Program> {
         ("etcd-servers", etcd_url(etcd_port)),
         ("bind-address", "127.0.0.1".to_owned()),
         ("advertise-address", "127.0.0.1".to_owned()),
+        // The others refuse to tell pods of a loopback address.
+        ("endpoint-reconciler-type", "none".to_owned()),
         ("secure-port", port.to_string()),
         ("tls-cert-file", file("tls.crt")),
         ("tls-private-key-file", file("tls.key")),
