@@ -1,14 +1,17 @@
-//! The cluster itself: what a Deployment asks for comes about.
+//! The cluster itself: what a Deployment asks for comes about, and controllers of others run in it.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Pod},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{
     Api,
     api::{DeleteParams, ListParams, PostParams},
 };
+use rstest::rstest;
 use serde_json::json;
 
 use crate::support::{servers::cluster::Cluster, wait::eventually};
@@ -55,6 +58,30 @@ async fn a_deployment_gets_its_pods_ready_and_takes_them_along_when_deleted() ->
     eventually("its pods to go", SOON, async || {
         let left = pods.list(&ListParams::default()).await?.items.len();
         ensure!(left == 0, "{left} pods");
+        Ok(())
+    })
+    .await
+}
+
+#[rstest]
+#[case::flagger("flagger", &[("mesh-provider", "kubernetes")], "canaries.flagger.app", "Started operator workers")]
+#[case::argo("argo-rollouts", &[], "rollouts.argoproj.io", "Started rollout workers")]
+#[tokio::test]
+async fn a_controller_of_others_has_its_crds_and_begins_to_work(
+    #[case] name: &'static str,
+    #[case] flags: &[(&str, &str)],
+    #[case] crd: &str,
+    #[case] begun: &str,
+) -> Result<()> {
+    let cluster = Cluster::start().await?;
+
+    let controller = cluster.run(name, flags).await?;
+
+    let crds = Api::<CustomResourceDefinition>::all(cluster.api().client().await?);
+    crds.get(crd).await?;
+    eventually("it to begin", SOON, async || {
+        let log = controller.log()?;
+        ensure!(log.contains(begun), "{log}");
         Ok(())
     })
     .await

