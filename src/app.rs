@@ -6,6 +6,7 @@ mod feeds;
 mod fleet;
 mod logging;
 mod meter;
+mod notices;
 mod programmed;
 mod publish;
 mod pump;

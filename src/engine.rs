@@ -31,7 +31,7 @@ use crate::wire::effect::Effect;
 use crate::wire::event::{Change, Event, Feed, GroupKind};
 use crate::wire::view::View;
 
-pub use state::labels::MAX_LABEL_BYTES;
+pub use crate::wire::labels::MAX_LABEL_BYTES;
 pub use state::settings::{self, Settings};
 
 /// The whole state.
@@ -111,6 +111,7 @@ impl Engine {
             Event::Leading(leads) => self.lead(now, leads),
             Event::Outcome(outcome) => self.end_rollback(now, outcome),
             Event::Programmed(programmed) => self.note_programmed(&programmed),
+            Event::Misasked(misasked) => self.note_misasked(misasked),
         }
     }
 

@@ -5,8 +5,11 @@
 
 pub mod bounds;
 pub mod counters;
+pub mod notice;
 pub mod proxies;
+pub mod selector;
 pub mod state;
+pub mod waiters;
 
 pub mod verdict;
 
@@ -19,4 +22,5 @@ pub mod server;
 mod bad_request;
 #[cfg(test)]
 mod fixture;
+mod route;
 mod wire;

@@ -5,4 +5,5 @@
 pub mod event;
 
 pub mod effect;
+pub mod labels;
 pub mod view;

@@ -5,6 +5,7 @@ mod command_line;
 mod example;
 mod generated;
 mod incident;
+mod moment;
 mod output;
 mod pages;
 mod tutorial;

@@ -4,6 +4,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod circuit;
+pub(crate) mod gate;
 pub(crate) mod mesh;
 pub(crate) mod selector;
 pub(crate) mod status;
@@ -18,6 +19,7 @@ use crate::{
     bounds,
     circuit_policy::{
         alert::Alert,
+        gate::Gate,
         mesh::PolicyMesh,
         selector::Selector,
         status::CircuitPolicyStatus,
@@ -95,6 +97,10 @@ pub struct CircuitPolicySpec {
     /// How the alert of a trip looks.
     #[serde(default)]
     pub alert: Alert,
+
+    /// What release tools are answered.
+    #[serde(default)]
+    pub gate: Gate,
 }
 
 /// Whether a policy acts.

@@ -28,6 +28,7 @@ pub use crate::{
         Action, CircuitPolicy, CircuitPolicySpec, PolicyMode,
         alert::{Alert, Severity},
         circuit::{CauseRecord, CircuitRecord, CircuitState, RuleRecord},
+        gate::{Gate, UnknownEvidence},
         mesh::{PolicyMesh, RuntimeKey, Shed},
         selector::{Expression, Operator, Selector},
         status::CircuitPolicyStatus,

@@ -7,12 +7,16 @@ use fusegate_xds::{Config, Server};
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::app::logging::limit;
+use crate::app::notices::MOST_POLICIES;
 use crate::app::{publish, xds};
 use crate::effects::{alert, audit, note, removal, revision, rollback, status};
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::Standing;
+use crate::serve::notice::MOST_NOTICES;
+use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
+use crate::serve::waiters::{MOST_WAITERS, Waiters};
 use crate::source::dir;
 use crate::source::queue;
 use crate::wire::view::SharedView;
@@ -24,6 +28,7 @@ pub(super) struct Gauges {
     pub(super) max_streams: usize,
     pub(super) record_limit: u64,
     pub(super) events: queue::Gauge,
+    pub(super) waiters: Waiters,
     pub(super) view: SharedView,
 }
 
@@ -46,13 +51,17 @@ impl Gauges {
             ..publish::config()
         };
         let counts = self.server.counts();
-        let standing = |bound: &Bound| Standing {
-            name: bound.name(),
-            unit: bound.unit(),
-            size: self.size(*bound, &counts),
-            limit: self.limit(*bound, &config),
-            met: self.met(*bound, &counts),
-            answer: bound.answer(),
+        let standing = |bound: &Bound| {
+            let limit = self.limit(*bound, &config);
+            self.metrics.bound_limit(*bound, limit);
+            Standing {
+                name: bound.name(),
+                unit: bound.unit(),
+                size: self.size(*bound, &counts),
+                limit,
+                met: self.met(*bound, &counts),
+                answer: bound.answer(),
+            }
         };
         Bound::ALL.iter().map(standing).collect()
     }
@@ -75,6 +84,8 @@ impl Gauges {
             | Bound::AuditLines
             | Bound::DirectoryDocuments
             | Bound::DirectoryFiles
+            | Bound::GateCallers
+            | Bound::MetricPolicies
             | Bound::Recording => return Size::Metric,
             Bound::Circuits => {
                 let view = self.view.load();
@@ -86,6 +97,7 @@ impl Gauges {
                 )
             }
             Bound::Objects => wide(self.view.load().objects),
+            Bound::EffectsGateNote => self.depth(EffectKind::GateNote),
             Bound::EffectsNote => self.depth(EffectKind::Note),
             Bound::EffectsRecord => self.depth(EffectKind::Record),
             Bound::EffectsRemoveOverride => self.depth(EffectKind::RemoveOverride),
@@ -93,11 +105,13 @@ impl Gauges {
             Bound::EffectsStatus => self.depth(EffectKind::Status),
             Bound::EventBytes => wide(self.events.bytes()),
             Bound::Events => wide(self.events.events()),
+            Bound::GateWaiters => wide(self.waiters.count()),
             Bound::HttpConnections => count(&self.metrics.http_connections),
             Bound::LogLines => limit::busiest(),
             Bound::XdsConnections => counts.connections.saturating_sub(counts.connections_ended),
             Bound::XdsStreams => wide(self.server.proxies().len()),
-            Bound::LabelBytes
+            Bound::GateNotices
+            | Bound::LabelBytes
             | Bound::ObjectsOfNamespace
             | Bound::XdsAdmissionWait
             | Bound::XdsBisect
@@ -121,6 +135,7 @@ impl Gauges {
             Bound::ObjectsOfNamespace => wide(settings::MOST_OBJECTS_OF_NAMESPACE),
             Bound::DirectoryDocuments => wide(dir::MOST_ENTRIES),
             Bound::DirectoryFiles => wide(dir::MOST_FILES),
+            Bound::EffectsGateNote => wide(note::GATE_LIMITS.bound),
             Bound::EffectsNote => wide(note::LIMITS.bound),
             Bound::EffectsRecord => wide(revision::LIMITS.bound),
             Bound::EffectsRemoveOverride => wide(removal::LIMITS.bound),
@@ -128,7 +143,11 @@ impl Gauges {
             Bound::EffectsStatus => wide(status::LIMITS.bound),
             Bound::EventBytes => u64::from(super::run::QUEUE.bytes),
             Bound::Events => wide(super::run::QUEUE.events),
+            Bound::GateCallers => wide(MOST_CALLERS),
+            Bound::GateNotices => wide(MOST_NOTICES),
+            Bound::GateWaiters => wide(MOST_WAITERS),
             Bound::HttpConnections => wide(server::MAX_CONNECTIONS),
+            Bound::MetricPolicies => wide(MOST_POLICIES),
             Bound::LabelBytes => wide(MAX_LABEL_BYTES),
             Bound::LogLines => u64::from(limit::MOST_LINES),
             Bound::Recording => self.record_limit,
@@ -155,12 +174,17 @@ impl Gauges {
             | Bound::DirectoryFiles
             | Bound::EventBytes
             | Bound::Events
+            | Bound::GateCallers
+            | Bound::GateNotices
+            | Bound::GateWaiters
             | Bound::HttpConnections
             | Bound::LabelBytes
+            | Bound::MetricPolicies
             | Bound::Objects
             | Bound::ObjectsOfNamespace
             | Bound::Recording => return counter.get(),
             Bound::AuditLines => self.metrics.audit_lines_dropped.get(),
+            Bound::EffectsGateNote => self.overflowed(EffectKind::GateNote),
             Bound::EffectsNote => self.overflowed(EffectKind::Note),
             Bound::EffectsRecord => self.overflowed(EffectKind::Record),
             Bound::EffectsRemoveOverride => self.overflowed(EffectKind::RemoveOverride),

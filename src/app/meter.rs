@@ -1,14 +1,17 @@
 //! Metering: what the engine's turns did, as metrics.
 
+use std::sync::Arc;
+
 use fusegate_xds::{Store, TypeUrl};
 
-use crate::breaker::circuit::StateName;
-use crate::engine::output::Counts;
+use crate::app::notices::MOST_POLICIES;
+use crate::engine::output::Counts as Flushed;
 use crate::engine::outputs::text::state;
 use crate::engine::settings::{Full, Refused};
 use crate::runtime::metrics::{
-    Bound, CodeLabel, FeedKind, FeedLabel, Metrics, StateLabel, VerdictLabel,
+    Bound, CodeLabel, FeedKind, FeedLabel, Metrics, Row, StateLabel, VerdictLabel,
 };
+use crate::serve::verdict::{self, Counts, GateState, Moment};
 use crate::wire::event::{Event, Feed};
 use crate::wire::view::View;
 
@@ -32,7 +35,7 @@ pub(super) fn event(metrics: &Metrics, event: &Event) {
 }
 
 /// Counts what one flush did.
-pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
+pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
     let verdicts = [
         ("Published", counts.published),
         ("Rejected", counts.rejected),
@@ -78,25 +81,12 @@ pub(super) fn counts(metrics: &Metrics, counts: &Counts) {
 }
 
 /// Sets what is the case now; called once per scrape, because it looks at every circuit.
-pub(super) fn view(metrics: &Metrics, view: &View, store: &Store) {
+pub(super) fn view(metrics: &Metrics, view: &View, moment: Moment, store: &Store) {
     let snapshot = store.snapshot();
     let layers = snapshot.collection(&TypeUrl::RUNTIME);
     let layers = layers.map_or(0, |layers| layers.resources().len());
     metrics.layers.set(as_i64(layers));
-    let circuits = || {
-        view.policies
-            .iter()
-            .flat_map(|(_, policy)| policy.circuits.iter())
-    };
-    for name in [StateName::Closed, StateName::Open, StateName::HalfOpen] {
-        let count = circuits()
-            .filter(|(_, circuit)| circuit.state == name)
-            .count();
-        metrics
-            .circuits
-            .get_or_create(&StateLabel { state: state(name) })
-            .set(as_i64(count));
-    }
+    metrics.circuits.set(circuits(view, moment));
     metrics.objects.set(as_i64(view.objects));
     metrics.leading.set(i64::from(view.leads));
     let unconfirmed = FeedLabel {
@@ -106,6 +96,36 @@ pub(super) fn view(metrics: &Metrics, view: &View, store: &Store) {
         .feeds_unconfirmed
         .get_or_create(&unconfirmed)
         .set(as_i64(view.unconfirmed.len()));
+}
+
+/// Each policy's circuits by what a gate takes them for. Those of too many policies are told together, under no name.
+fn circuits(view: &View, moment: Moment) -> Vec<Row> {
+    let row = |namespace: &Arc<str>, policy: &Arc<str>, state: GateState, count| Row {
+        namespace: namespace.clone(),
+        policy: policy.clone(),
+        state: state.name(),
+        count,
+    };
+    let mut policies = view.policies.iter();
+    let named = policies.by_ref().take(MOST_POLICIES);
+    let mut rows: Vec<Row> = Vec::new();
+    for ((namespace, policy), entry) in named {
+        let counts = verdict::count(view, moment, entry);
+        let states = GateState::ALL.iter();
+        rows.extend(states.map(|state| row(namespace, policy, *state, counts.of(*state))));
+    }
+    let rest: Vec<Counts> = policies
+        .map(|(_, entry)| verdict::count(view, moment, entry))
+        .collect();
+    if !rest.is_empty() {
+        let nobody = Arc::default();
+        let states = GateState::ALL.iter();
+        rows.extend(states.map(|state| {
+            let count = rest.iter().map(|counts| counts.of(*state)).sum();
+            row(&nobody, &nobody, *state, count)
+        }));
+    }
+    rows
 }
 
 fn bound_of(full: &Full) -> Bound {
@@ -128,9 +148,11 @@ fn feed_of(event: &Event) -> FeedKind {
         | Event::Listed(feed)
         | Event::Confirmed(feed)
         | Event::Interrupted(feed, _) => kind_of(feed),
-        Event::Unreadable(_) | Event::Leading(_) | Event::Outcome(_) | Event::Programmed(_) => {
-            FeedKind::Other
-        }
+        Event::Unreadable(_)
+        | Event::Leading(_)
+        | Event::Outcome(_)
+        | Event::Programmed(_)
+        | Event::Misasked(_) => FeedKind::Other,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusegate_xds::Store;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,8 @@ pub(super) struct Pump {
     pub(super) clock: Clock,
     pub(super) store: Arc<Store>,
     pub(super) view: SharedView,
+    /// Tells those who wait for another view.
+    pub(super) changed: watch::Sender<()>,
     pub(super) heartbeat: Heartbeat,
     pub(super) metrics: Metrics,
     pub(super) dispatcher: Dispatcher,
@@ -104,6 +107,7 @@ impl Pump {
         }
         if let Some(view) = output.view {
             self.view.store(Arc::new(view));
+            self.changed.send_replace(());
         }
         meter::counts(&self.metrics, &output.counts);
         if let Some(recorder) = &mut self.recorder {

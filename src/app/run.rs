@@ -1,28 +1,31 @@
 //! Running: the parts started, joined and shut down in order.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use fusegate_xds::Store;
 use fusegate_xds::server::Tls;
+use fusegate_xds::{Server, Store};
 use kube::Client;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::bounds::Gauges;
 use crate::app::certificates::Certificates;
 use crate::app::feeds::Feeds;
+use crate::app::notices::Teller;
 use crate::app::pump::Pump;
 use crate::app::{fleet, logging, meter, programmed, publish, xds};
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
-use crate::effects::dispatch::{self, Backend, Dispatcher};
+use crate::effects::dispatch::{self, Backend, Dispatcher, GateNotes};
 use crate::engine::settings::Room;
 use crate::engine::{Engine, Settings};
 use crate::recording::line::{FORMAT, Header};
@@ -30,11 +33,15 @@ use crate::recording::recorder::{self, Recorder};
 use crate::runtime::client;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
-use crate::runtime::metrics::Metrics;
+use crate::runtime::metrics::{Bound, Metrics};
 use crate::runtime::shutdown;
 use crate::serve::counters::Counters;
+use crate::serve::notice::Notices;
+use crate::serve::notice::ledger::Ledger;
 use crate::serve::server as http;
 use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::verdict::Moment;
+use crate::serve::waiters::Waiters;
 use crate::source::dir::DirSource;
 use crate::source::kube::KubeSource;
 use crate::source::queue::{self, Limits, Sender};
@@ -53,7 +60,7 @@ pub(super) const QUEUE: Limits = Limits {
 const BACKLOG: u32 = 4_096;
 
 /// How long effects that are under way may take to finish at shutdown.
-const DRAIN: Span = Span::from_secs(5);
+pub(super) const DRAIN: Span = Span::from_secs(5);
 
 /// The name of the lease that decides who writes.
 const LEASE: &str = "fusegate";
@@ -84,7 +91,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         telling.await;
         Ok(())
     });
-    let (dispatcher, lease) = match &options.source {
+    let (outgoing, lease) = match &options.source {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
     };
@@ -98,7 +105,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     }
     let listening = Ports { xds, web, tls };
     let recorder = parts.start_recording(&options)?;
-    let mut pump = parts.start_serving(&options, listening, dispatcher, &mut tasks);
+    let mut pump = parts.start_serving(&options, listening, outgoing, &mut tasks);
     pump.recorder = recorder;
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
     tracing::info!(source = %options.source, xds = %options.xds.listen, http = %options.http_listen, "fusegate is running");
@@ -133,6 +140,12 @@ struct Ports {
     tls: Option<Tls>,
 }
 
+/// Where effects go.
+struct Outgoing {
+    dispatcher: Dispatcher,
+    notes: GateNotes,
+}
+
 /// The lease, to be held until the last effect is done.
 struct Held {
     stop: CancellationToken,
@@ -153,7 +166,7 @@ impl Parts {
         &self,
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<(Dispatcher, Option<Held>)> {
+    ) -> anyhow::Result<(Outgoing, Option<Held>)> {
         let client = client::connect(options.kubeconfig.as_deref()).await?;
         let source = KubeSource::new(client.clone(), options.namespace.clone());
         let (sender, token) = (self.sender.clone(), self.token.clone());
@@ -179,7 +192,7 @@ impl Parts {
         options: &Run,
         path: &Path,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<(Dispatcher, Option<Held>)> {
+    ) -> anyhow::Result<(Outgoing, Option<Held>)> {
         let source = DirSource::open(path)?.metered(self.metrics.clone());
         let backend = Backend::Dir(source.layout().clone());
         self.sender
@@ -245,7 +258,8 @@ impl Parts {
         Ok(Some(Recorder::start(config, self.metrics.clone())?))
     }
 
-    fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Dispatcher> {
+    fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Outgoing> {
+        let notes = GateNotes::start(backend.clone(), self.metrics.clone());
         let config = dispatch::Config {
             backend,
             audit: Some(Destination::new(&options.audit)),
@@ -254,7 +268,8 @@ impl Parts {
             clock: self.clock,
             metrics: self.metrics.clone(),
         };
-        Ok(Dispatcher::start(config)?)
+        let dispatcher = Dispatcher::start(config)?;
+        Ok(Outgoing { dispatcher, notes })
     }
 }
 
@@ -263,7 +278,7 @@ impl Parts {
         &self,
         options: &Run,
         ports: Ports,
-        dispatcher: Dispatcher,
+        outgoing: Outgoing,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
@@ -282,36 +297,27 @@ impl Parts {
         tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
         let heartbeat = Heartbeat::start(self.clock.now().mono);
-        let (metrics, seen, published) = (self.metrics.clone(), view.clone(), store.clone());
-        let (proxies, compared, clock) = (server.proxies(), store.clone(), self.clock);
-        let gauges = Arc::new(Gauges {
-            metrics: self.metrics.clone(),
-            server,
-            max_streams: options.xds.max_streams.get(),
-            record_limit: options.record_limit.saturating_mul(1 << 20),
-            events: self.sender.gauge(),
-            view: view.clone(),
-        });
-        let state = ServeState {
-            view: view.clone(),
+        let (changed, changes) = watch::channel(());
+        let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
+        let state = self.serve_state(
+            options,
+            (&view, &heartbeat),
+            (server, store.clone()),
+            (notices, Waiters::new(changes)),
+        );
+        let teller = Teller {
             clock: self.clock,
-            heartbeat: heartbeat.clone(),
-            counters: Counters::new(&metrics),
-            proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
-            bounds: Arc::new({
-                let gauges = gauges.clone();
-                move || gauges.read()
-            }),
-            metrics: Arc::new(move || {
-                meter::view(&metrics, &seen.load(), &published);
-                // What was met is counted where it is kept, and entered here.
-                gauges.read();
-                metrics.encode()
-            }),
+            metrics: self.metrics.clone(),
+            view: view.clone(),
+            notes: outgoing.notes,
+            engine: self.sender.clone(),
+            ledger: Ledger::default(),
+            counted: BTreeSet::new(),
         };
-        let token = self.token.clone();
+        let telling = teller.run(told, self.token.clone());
+        let serving = http::serve(ports.web, state, self.token.clone());
         tasks.spawn(async move {
-            http::serve(ports.web, state, token).await;
+            tokio::join!(serving, telling);
             Ok(())
         });
         Pump {
@@ -319,11 +325,57 @@ impl Parts {
             clock: self.clock,
             store,
             view,
+            changed,
             heartbeat,
             metrics: self.metrics.clone(),
-            dispatcher,
+            dispatcher: outgoing.dispatcher,
             feeds: Feeds::default(),
             recorder: None,
+        }
+    }
+
+    /// What requests are answered from.
+    fn serve_state(
+        &self,
+        options: &Run,
+        (view, heartbeat): (&SharedView, &Heartbeat),
+        (server, store): (Server, Arc<Store>),
+        (notices, waiters): (Notices, Waiters),
+    ) -> ServeState {
+        let (metrics, clock) = (self.metrics.clone(), self.clock);
+        let (seen, beats, published) = (view.clone(), heartbeat.clone(), store.clone());
+        let (proxies, compared) = (server.proxies(), store);
+        let gauges = Arc::new(Gauges {
+            metrics: self.metrics.clone(),
+            server,
+            max_streams: options.xds.max_streams.get(),
+            record_limit: options.record_limit.saturating_mul(1 << 20),
+            events: self.sender.gauge(),
+            waiters: waiters.clone(),
+            view: view.clone(),
+        });
+        ServeState {
+            view: view.clone(),
+            clock,
+            heartbeat: heartbeat.clone(),
+            counters: Counters::new(&metrics),
+            notices,
+            waiters,
+            proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
+            bounds: Arc::new({
+                let gauges = gauges.clone();
+                move || gauges.read()
+            }),
+            metrics: Arc::new(move || {
+                let moment = Moment {
+                    now: clock.now().mono,
+                    beat: beats.last(),
+                };
+                meter::view(&metrics, &seen.load(), moment, &published);
+                // What was met is counted where it is kept, and entered here.
+                gauges.read();
+                metrics.encode()
+            }),
         }
     }
 }

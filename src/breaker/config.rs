@@ -104,7 +104,8 @@ pub struct Probe {
 
 impl Probe {
     /// Successes that a step takes; a step is never passed for nothing.
-    pub(super) fn needed(&self) -> u32 {
+    #[must_use]
+    pub fn needed(&self) -> u32 {
         self.successes.max(1)
     }
 

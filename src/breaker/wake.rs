@@ -46,6 +46,20 @@ pub fn next_wake(
     earliest(own, stale)
 }
 
+/// When Open's wait ends, or `HalfOpen`'s timeout, which is known only while the watch is confirmed.
+#[must_use]
+pub fn waits_until(
+    circuit: &Circuit,
+    config: &Config,
+    confirmed_since: Option<Mono>,
+) -> Option<Mono> {
+    match &circuit.state {
+        State::Closed => None,
+        State::Open { until, .. } => Some(*until),
+        State::HalfOpen { .. } => half_open::deadline(circuit, config, confirmed_since),
+    }
+}
+
 fn resample(circuit: &Circuit, config: &Config, confirmed: Option<Mono>) -> Option<Mono> {
     let phase = Phase::of(circuit, config, confirmed);
     let contract = Subject::Contract {

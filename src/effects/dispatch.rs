@@ -4,6 +4,7 @@
 //! it, and the engine orders it anew when the lease comes to them.
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::breaker::time::Span;
 use crate::effects::alert::{Address, Alerting, Alerts};
@@ -187,6 +188,41 @@ impl Dispatcher {
                 }
             },
         );
+    }
+}
+
+/// The Events about what gates answer. Every replica is asked, and tells of its own, whoever leads.
+#[derive(Debug)]
+pub struct GateNotes {
+    queue: Courier<note::Identity, Note>,
+    /// Kept, or the queue would take itself for no leader's.
+    _leads: watch::Sender<bool>,
+}
+
+impl GateNotes {
+    /// Starts the queue.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    #[must_use]
+    pub fn start(backend: Backend, metrics: Metrics) -> Self {
+        let (leading, leads) = watch::channel(true);
+        let notes = Executors::at(backend).notes;
+        Self {
+            queue: Courier::start(note::GATE_LIMITS, notes, leads, metrics),
+            _leads: leading,
+        }
+    }
+
+    /// Hands over an Event without waiting.
+    pub fn send(&self, note: Note) {
+        self.queue.send(note::Identity::of(&note), note);
+    }
+
+    /// Writes what waits, at most until the deadline.
+    pub async fn drain(self, deadline: Instant) {
+        self.queue.drain(deadline).await;
     }
 }
 

@@ -12,15 +12,15 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::PostParams;
-use kube::core::Request;
+use kube::api::{GetParams, PostParams};
+use kube::core::{PartialObjectMeta, Request};
 use twox_hash::XxHash3_64;
 
 use crate::effects::cluster::{Answer, Cluster, MANAGER, cut};
 use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
-use crate::wire::effect::Note;
+use crate::wire::effect::{Note, Regarding};
 
 /// The limits of notes. They tell a story that is told elsewhere too, so they end after about a quarter of an hour.
 pub(crate) const LIMITS: Limits = Limits {
@@ -33,6 +33,12 @@ pub(crate) const LIMITS: Limits = Limits {
         base: Duration::from_millis(500),
         max: Duration::from_secs(30),
     },
+};
+
+/// The limits of notes about what gates answer, which every replica tells of its own.
+pub(crate) const GATE_LIMITS: Limits = Limits {
+    kind: EffectKind::GateNote,
+    ..LIMITS
 };
 
 /// Who reports, in the form of a qualified name.
@@ -91,18 +97,55 @@ impl Deliver for Notes {
             log(note);
             return Ok(Delivered::Done);
         };
-        let delivered = match create(cluster, identity, note, instance).await {
+        let mut note = note.clone();
+        if let Some(plural) = plural_of_foreign(&note) {
+            match uid(cluster, plural, &note).await {
+                Ok(uid) => note.regarding.target.uid = uid.into(),
+                Err(Answer::NotFound(_)) => return Ok(Delivered::Gone),
+                // Without the right to read it the Event names it all the same; `kubectl describe` does not show it.
+                Err(_) => {}
+            }
+        }
+        let delivered = match create(cluster, identity, &note, instance).await {
             Ok(()) | Err(Answer::Conflict(_)) => Delivered::Done,
             Err(Answer::NotFound(_)) => Delivered::Gone,
             Err(answer) => return Err(answer.into()),
         };
-        log(note);
+        log(&note);
         Ok(delivered)
     }
 
     async fn give_up(&self, _: &Identity, note: &Note, _: &str) {
         log(note);
     }
+}
+
+/// The resource of a kind that isn't ours and of which whoever told it knows no uid.
+fn plural_of_foreign(note: &Note) -> Option<&'static str> {
+    let regarding = &note.regarding;
+    let known = !regarding.target.uid.is_empty();
+    match &*regarding.kind {
+        "Canary" if !known => Some("canaries"),
+        "Rollout" if !known => Some("rollouts"),
+        _ => None,
+    }
+}
+
+/// Asks for an object's uid.
+async fn uid(cluster: &Cluster, plural: &str, note: &Note) -> Result<String, Answer> {
+    let Regarding {
+        api_version,
+        target,
+        ..
+    } = &note.regarding;
+    let url = format!(
+        "/apis/{api_version}/namespaces/{}/{plural}",
+        target.namespace
+    );
+    let request = Request::new(url).get(&target.name, &GetParams::default());
+    let found: PartialObjectMeta = cluster.request(request).await?;
+    let uid = found.metadata.uid;
+    uid.ok_or_else(|| Answer::Unavailable("an object without a uid".to_owned()))
 }
 
 async fn create(
@@ -174,7 +217,7 @@ impl fmt::Display for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::effect::{Regarding, Target};
+    use crate::wire::effect::Target;
 
     #[test]
     fn the_same_story_has_the_same_name_and_another_has_another() {

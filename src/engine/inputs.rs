@@ -4,6 +4,7 @@ mod contract;
 mod crd;
 mod feed;
 mod leader;
+mod misasked;
 mod object;
 mod outcome;
 mod overrides;

@@ -4,7 +4,6 @@ pub(crate) mod circuit;
 pub(crate) mod contract;
 pub(crate) mod key;
 pub(crate) mod kind;
-pub(crate) mod labels;
 pub(crate) mod object;
 pub(crate) mod objects;
 pub(crate) mod override_entry;

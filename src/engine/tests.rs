@@ -2,6 +2,7 @@
 //! shown here first, in microseconds.
 
 mod crash;
+mod gates;
 mod lifecycle;
 mod overrides;
 mod pace;

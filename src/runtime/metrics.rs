@@ -4,6 +4,7 @@
 //! people make those without bound. Names follow the `OpenMetrics` conventions: counters get `_total`.
 
 mod bound;
+mod circuits;
 mod recording;
 mod xds;
 
@@ -21,6 +22,7 @@ use prometheus_client::registry::Registry;
 
 use crate::runtime::metrics::recording::Recording;
 pub use bound::Bound;
+pub use circuits::{Circuits, Row};
 pub use xds::{EventLabel, Reload, ReloadLabel, Xds};
 
 /// All metrics; clones share them.
@@ -51,8 +53,10 @@ pub struct Families {
     pub bounds_met: Family<BoundLabel, Counter>,
     /// How much of a bound is taken.
     pub bounds_size: Family<BoundLabel, Gauge>,
-    /// Circuits, by state.
-    pub circuits: Family<StateLabel, Gauge>,
+    /// Where the bounds are.
+    pub bounds_limit: Family<BoundLabel, Gauge>,
+    /// Circuits, by policy and state.
+    pub circuits: Circuits,
     /// Changes of state, by the state entered.
     pub transitions: Family<StateLabel, Counter>,
     /// Layers published.
@@ -79,6 +83,8 @@ pub struct Families {
     pub alert_posts: Family<PostLabel, Counter>,
     /// Gate answers, by form and state.
     pub gate_answers: Family<GateLabel, Counter>,
+    /// Calls of release tools.
+    pub gate_calls: Family<GateCallLabel, Counter>,
     /// HTTP connections open.
     pub http_connections: Gauge,
     /// The recording.
@@ -107,6 +113,7 @@ pub enum EffectKind {
     Audit,
     Status,
     Note,
+    GateNote,
     Alert,
     Record,
     Rollback,
@@ -171,6 +178,8 @@ label_sets! {
     AlertLabel { state: &'static str }
     /// By the result of a request.
     PostLabel { result: Post }
+    /// By policy, and what release tools were answered.
+    GateCallLabel { namespace: String, policy: String, answer: &'static str }
     /// By the form in which a gate was asked, and what it was.
     GateLabel { form: &'static str, state: &'static str }
 }
@@ -249,7 +258,8 @@ impl Families {
             problems: Family::default(),
             bounds_met: Family::default(),
             bounds_size: Family::default(),
-            circuits: Family::default(),
+            bounds_limit: Family::default(),
+            circuits: Circuits::default(),
             transitions: Family::default(),
             layers: Gauge::default(),
             publishes: Counter::default(),
@@ -263,6 +273,7 @@ impl Families {
             alerts: Family::default(),
             alert_posts: Family::default(),
             gate_answers: Family::default(),
+            gate_calls: Family::default(),
             http_connections: Gauge::default(),
             recording: Recording::default(),
             xds: Xds::default(),
@@ -306,7 +317,7 @@ impl Families {
             self.problems.clone(),
         );
         self.register_bounds(registry);
-        registry.register("circuits", "Circuits, by state", self.circuits.clone());
+        self.circuits.register(registry);
         registry.register(
             "transitions",
             "Changes of state, by the state entered",
@@ -329,6 +340,11 @@ impl Families {
             "gate_answers",
             "Gate answers, by form and state",
             self.gate_answers.clone(),
+        );
+        registry.register(
+            "gate_calls",
+            "Calls of release tools, by policy and answer",
+            self.gate_calls.clone(),
         );
         registry.register(
             "http_connections",

@@ -14,19 +14,30 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use crate::serve::bounds;
+use crate::serve::route::routed;
 use crate::serve::state::ServeState;
 
 /// The routes of the admin side.
 pub fn routes() -> Router<ServeState> {
-    Router::new()
-        .route("/", get(index::show))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics))
-        .route("/v1/circuits", get(circuits::list))
-        .route("/v1/policies", get(policies::list))
-        .route("/v1/proxies", get(proxies::list))
-        .route("/v1/bounds", get(bounds::list))
+    let index = Router::new().route("/", get(index::show));
+    [
+        ("/healthz", get(health::live)),
+        ("/readyz", get(health::ready)),
+        ("/metrics", get(metrics)),
+        ("/v1/circuits", get(circuits::list)),
+        ("/v1/policies", get(policies::list)),
+        ("/v1/proxies", get(proxies::list)),
+        ("/v1/bounds", get(bounds::list)),
+    ]
+    .into_iter()
+    .fold(index, |router, (path, methods)| {
+        routed(router, path, methods)
+    })
+}
+
+/// The paths of all endpoints, as they are listed for people.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    index::ENDPOINTS.iter().map(|(_, path, _)| *path)
 }
 
 /// What Prometheus negotiates as `OpenMetrics`.

@@ -14,6 +14,14 @@ pub(crate) enum BadRequest {
         /// How to give it.
         remedy: &'static str,
     },
+    /// A name that nothing answers to.
+    #[error("{name} can't be asked: {meant}")]
+    Unknown {
+        /// The parameter or key of metadata, quoted and shortened.
+        name: String,
+        /// What was probably meant, or else what may be asked.
+        meant: String,
+    },
     /// The query string does not decode.
     #[error("the query can't be read: {problem}; parameters are {allowed}")]
     Query {
@@ -22,6 +30,9 @@ pub(crate) enum BadRequest {
         /// What may be asked.
         allowed: &'static str,
     },
+    /// The query string of a gate does not decode.
+    #[error("the query can't be read: {0}; encode each value for a URL")]
+    Encoding(String),
     /// A parameter's value is out of range.
     #[error("`{name}` can't be {value}: {remedy}")]
     Value {
@@ -32,6 +43,11 @@ pub(crate) enum BadRequest {
         /// What may be given.
         remedy: &'static str,
     },
+    /// The body is larger than any that Flagger sends.
+    #[error(
+        "the body can't be read: it has more than 64 KiB, or ended early; Flagger sends less than 2 KiB"
+    )]
+    TooLarge,
     /// The body is not what Flagger sends.
     #[error(
         "the body can't be read: {0}; Flagger sends \
@@ -42,6 +58,6 @@ pub(crate) enum BadRequest {
 
 impl IntoResponse for BadRequest {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, format!("{self}\n")).into_response()
+        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
     }
 }

@@ -33,6 +33,7 @@ struct Found {
     argo: Answers,
     connections: Gauge,
     connections_full: Counter,
+    waiters_full: Counter,
 }
 
 /// Answers of one form, by state.
@@ -58,6 +59,7 @@ impl Counters {
             argo: Answers::new(metrics, "argo"),
             connections: metrics.http_connections.clone(),
             connections_full: metrics.bound(Bound::HttpConnections),
+            waiters_full: metrics.bound(Bound::GateWaiters),
         }))
     }
 
@@ -75,6 +77,11 @@ impl Counters {
     pub(crate) fn opened(&self) -> Open {
         self.0.connections.inc();
         Open(self.clone())
+    }
+
+    /// There was no room for a further caller that waits.
+    pub(crate) fn waiters_full(&self) {
+        self.0.waiters_full.inc();
     }
 
     /// There was no room for a further connection.

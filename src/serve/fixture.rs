@@ -7,18 +7,22 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::sample::{Class, Value};
 use crate::breaker::time::{Mono, Wall};
 use crate::runtime::clock::Clock;
-use crate::runtime::metrics::Metrics;
+use crate::runtime::metrics::{Bound, Metrics};
 use crate::serve::counters::Counters;
+use crate::serve::notice::Notices;
 use crate::serve::server::router;
 use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::waiters::Waiters;
 use crate::wire::event::GroupKind;
-use crate::wire::view::{CircuitView, PolicyView, RuleView, View};
+use crate::wire::labels::Labels;
+use crate::wire::view::{CircuitView, PolicyView, Probe, RuleView, Tripped, View};
 
 pub(crate) const NOW: Mono = Mono(3_000_000);
 
@@ -34,10 +38,21 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
         state,
         shadow: state,
         forced: None,
+        labels: Labels::default(),
         trip: tripped.then_some(TripId(0xabc)),
         cause: tripped.then_some(Cause::Breach),
+        tripped: tripped.then(|| Tripped {
+            id: TripId(0xabc),
+            at: Wall(1_000),
+            condition: Some("network-latency".into()),
+            value: Some(Value::Number(312.0)),
+        }),
         since: Some(Wall(1_000)),
-        until: (state == StateName::Open).then_some(Wall(61_000)),
+        until: tripped.then_some(Wall(61_000)),
+        probe: (state == StateName::HalfOpen).then_some(Probe {
+            successes: 1,
+            needed: 3,
+        }),
         admit_percent: if tripped { 0 } else { 100 },
         latched: false,
         suppressed: false,
@@ -72,8 +87,10 @@ pub(crate) fn policy(
     circuits: impl IntoIterator<Item = (&'static str, CircuitView)>,
 ) -> PolicyView {
     PolicyView {
+        uid: "p1".into(),
         kind: Some(storefront()),
         observe: false,
+        passes_unknown: false,
         rejected: None,
         circuits: circuits
             .into_iter()
@@ -86,6 +103,7 @@ pub(crate) fn policy(
 pub(crate) fn view(policy: PolicyView) -> View {
     let mut view = View {
         synced: true,
+        listed: [storefront()].into_iter().collect(),
         objects: policy.circuits.len(),
         ..View::default()
     };
@@ -109,6 +127,8 @@ pub(crate) fn state(view: View) -> ServeState {
         clock,
         heartbeat: Heartbeat::start(clock.now().mono),
         counters: Counters::new(&metrics),
+        notices: Notices::open(metrics.bound(Bound::GateNotices)).0,
+        waiters: Waiters::new(watch::channel(()).1),
         bounds: Arc::new(Vec::new),
         proxies: Arc::new(|_| Vec::new()),
         metrics: Arc::new(move || metrics.encode()),

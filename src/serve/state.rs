@@ -4,19 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::breaker::time::{Mono, Span};
+use crate::breaker::time::Mono;
 use crate::runtime::clock::Clock;
 use crate::serve::bounds::Bounds;
-use crate::serve::counters::Counters;
+use crate::serve::counters::{Counters, Form};
+use crate::serve::notice::Notices;
 use crate::serve::proxies::Proxies;
+use crate::serve::verdict::{Moment, Query, Verdict, verdict};
+use crate::serve::waiters::Waiters;
 use crate::wire::view::SharedView;
-
-/// A heart that has not beaten for this long belongs to a stalled engine.
-///
-/// The engine beats on every event and at least every five seconds, so six beats
-/// must be missed; it is also how long a gate trusts an unconfirmed watch, for the
-/// same reason: what has not been looked at for this long is not known.
-pub const STALLED_AFTER: Span = Span::from_secs(30);
 
 /// What every handler answers from. Cloning it is cheap.
 #[derive(Clone)]
@@ -29,12 +25,34 @@ pub struct ServeState {
     pub heartbeat: Heartbeat,
     /// What the HTTP side counts.
     pub counters: Counters,
+    /// Where answers to release tools are noted.
+    pub notices: Notices,
+    /// Those who wait for a change.
+    pub waiters: Waiters,
     /// What may grow, and how far it has.
     pub bounds: Bounds,
     /// The connected Envoys.
     pub proxies: Proxies,
     /// Renders the registry as `OpenMetrics` text.
     pub metrics: MetricsText,
+}
+
+impl ServeState {
+    /// The verdict as of now.
+    pub(super) fn look(&self, query: &Query<'_>) -> Verdict {
+        let moment = Moment {
+            now: self.clock.now().mono,
+            beat: self.heartbeat.last(),
+        };
+        verdict(&self.view.load(), moment, query)
+    }
+
+    /// The verdict as of now, counted.
+    pub(super) fn verdict(&self, form: Form, query: &Query<'_>) -> Verdict {
+        let verdict = self.look(query);
+        self.counters.answered(form, verdict.state);
+        verdict
+    }
 }
 
 /// Renders all metrics; called once per scrape.

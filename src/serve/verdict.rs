@@ -1,39 +1,55 @@
 //! A verdict: what a gate may say about one policy, read off one view at one moment.
 //!
 //! It is pure and total: whatever is asked of whatever view, there is an answer, and
-//! missing data is an answer of its own (Unknown), never a guess. Over several circuits
-//! it is their AND.
+//! missing evidence is an answer of its own (Unknown), never a guess. Over several circuits
+//! it is their AND. A question that names what does not exist is a mistake, and never passes.
 
 mod circuit;
+mod nearest;
 mod reason;
+mod scope;
 
 use std::sync::Arc;
 
 use crate::breaker::circuit::TripId;
-use crate::breaker::time::{Mono, Span};
-use crate::serve::state::STALLED_AFTER;
+use crate::breaker::time::{Mono, Span, Wall};
+use crate::serve::selector::Selector;
 use crate::serve::verdict::circuit::Judged;
+use crate::serve::verdict::scope::Scope;
 use crate::serve::wire;
-use crate::wire::view::{CircuitView, PolicyView, RuleView, View};
+use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped, View};
+
+pub(crate) use nearest::nearest;
 
 /// A watch that has not been confirmed for this long is not believed (`docs/architecture.md`, Gate).
 pub const UNCONFIRMED_AFTER: Span = Span::from_secs(30);
+
+/// A heart that has not beaten for this long belongs to a stalled engine.
+///
+/// The engine beats on every event and at least every five seconds, so six beats
+/// must be missed; it is also how long a gate trusts an unconfirmed watch, for the
+/// same reason: what has not been looked at for this long is not known.
+pub const STALLED_AFTER: Span = Span::from_secs(30);
 
 /// The most trip ids that a verdict lists; a rollout that meets more has one answer all the same.
 pub const MAX_TRIPS: usize = 16;
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Query<'a> {
     /// The policy's namespace.
     pub namespace: &'a str,
     /// The policy's name.
     pub policy: &'a str,
-    /// One object; all of the policy's objects, when absent.
-    pub object: Option<&'a str>,
+    /// Objects by name; all of the policy's objects, when empty.
+    pub objects: &'a [&'a str],
+    /// Objects by label.
+    pub selector: Option<&'a Selector>,
     /// The condition whose value is reported; the most telling one, when absent.
     /// The state remains the circuit's, which has one for all its conditions.
     pub condition: Option<&'a str>,
+    /// A trip after this moment refuses, however Closed its circuit is by now.
+    pub since: Option<Wall>,
 }
 
 /// The moment at which the view is read.
@@ -63,11 +79,11 @@ pub enum GateState {
 /// The verdict in one word, in the sense of Argo Rollouts: unknown is inconclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Word {
-    /// Closed.
+    /// Go on.
     Pass,
-    /// Open.
+    /// Open, or tripped since the moment asked about.
     Fail,
-    /// Hold: neither go on nor roll back. Unknown and HalfOpen.
+    /// Hold: neither go on nor roll back.
     Unknown,
 }
 
@@ -78,14 +94,21 @@ pub struct Verdict {
     pub state: GateState,
     /// What the evidence alone says, were there no override and no mode Observe.
     pub shadow: GateState,
-    /// Whether the policy is in mode Observe; it then always passes.
+    /// The verdict in one word.
+    pub word: Word,
+    /// Whether the question names something that does not exist.
+    pub mistake: bool,
+    /// Whether the policy is in mode Observe; it then passes whatever its circuits say.
     pub observe: bool,
-    /// One line of at most 900 bytes that names policy, object, condition, value and trip.
+    /// One line of at most 900 bytes that names policy, object, condition, value and trip. It stays as it
+    /// is while nothing changes.
     pub reason: String,
     /// The circuit that decides, and its most telling rule.
     pub deciding: Option<Deciding>,
     /// The trips of the circuits asked for, the deciding one's first, at most [`MAX_TRIPS`].
     pub trips: Vec<TripId>,
+    /// The last trip of any circuit asked for, as far back as is known.
+    pub tripped: Option<Tripped>,
     /// How many circuits were asked for.
     pub counts: Counts,
 }
@@ -119,20 +142,31 @@ pub struct Counts {
 /// Why nothing but an Open circuit can be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Blind {
-    /// The policy is not in the view.
-    NoPolicy,
     /// Nothing has been listed yet.
     NotSynced,
-    /// The engine has not come round for this long.
-    Stalled(Span),
+    /// The engine has not come round for too long.
+    Stalled,
     /// The policy's contract is not known, so nothing is watched for it.
     NoContract,
-    /// The kind's watch has not been confirmed for this long.
-    Unconfirmed(Span),
-    /// No circuit answers to the name asked for, or there is none at all.
+    /// The kind's objects have not been listed yet.
+    NotListed,
+    /// The kind's watch has not been confirmed for too long.
+    Unconfirmed,
+    /// There is no circuit to ask about.
     NoCircuit,
-    /// The circuit has no rule on the condition asked for.
-    NoRule,
+    /// A rule has no current evidence; its condition, and why.
+    NoEvidence(Arc<str>, &'static str),
+}
+
+/// What is wrong with a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mistake {
+    /// There is no such policy; one with a name like that.
+    NoPolicy(Option<Arc<str>>),
+    /// There is no circuit of an object with this name; one with a name like that.
+    NoObject(Box<str>, Option<Arc<str>>),
+    /// No rule judges the condition asked for; one that is judged and has a name like that.
+    NoRule(Option<Arc<str>>),
 }
 
 /// Answers a query. Total: every query has a verdict.
@@ -140,38 +174,90 @@ enum Blind {
 pub fn verdict(view: &View, moment: Moment, query: &Query<'_>) -> Verdict {
     let key = (Arc::from(query.namespace), Arc::from(query.policy));
     let Some(policy) = view.policies.get(&key) else {
-        let blind = if view.synced {
-            Blind::NoPolicy
-        } else {
-            Blind::NotSynced
+        return match unlisted(view, moment) {
+            Some(blind) => nothing(query, None, &blind),
+            None => mistaken(query, None, &Mistake::NoPolicy(nearest_policy(view, query))),
         };
-        return nothing(query, None, &blind);
     };
     let blind = blindness(view, policy, moment);
-    let mut counts = Counts::default();
-    let mut trips = Vec::new();
-    let mut worst: Option<Judged<'_>> = None;
-    for (object, circuit) in circuits(policy, query.object) {
+    // A name can be called wrong only once all names are known.
+    let listed = policy
+        .kind
+        .as_ref()
+        .is_some_and(|kind| view.listed.contains(kind) && unlisted(view, moment).is_none());
+    if listed && let Some(mistake) = scope::mistake(policy, query) {
+        return mistaken(query, Some(policy), &mistake);
+    }
+    let mut tally = Tally::default();
+    for (object, circuit) in Scope::new(policy, query) {
         let judged = Judged::new(object, circuit, policy.observe, blind.as_ref(), query);
-        counts.add(judged.state);
-        if trips.len() < MAX_TRIPS {
-            trips.extend(circuit.trip);
+        tally.add(judged);
+    }
+    tally.verdict(policy, query, moment.now, blind)
+}
+
+/// Circuits, counted, and the one that decides among them.
+#[derive(Default)]
+struct Tally<'a> {
+    counts: Counts,
+    trips: Vec<TripId>,
+    tripped: Option<&'a Tripped>,
+    worst: Option<Judged<'a>>,
+}
+
+impl<'a> Tally<'a> {
+    fn add(&mut self, judged: Judged<'a>) {
+        self.counts.add(judged.state);
+        if self.trips.len() < MAX_TRIPS {
+            self.trips.extend(judged.circuit.trip);
         }
-        if worst.as_ref().is_none_or(|worst| judged.outranks(worst)) {
-            worst = Some(judged);
+        let newest = [self.tripped, judged.circuit.tripped.as_ref()];
+        self.tripped = newest.into_iter().flatten().max_by_key(|trip| trip.at);
+        if self
+            .worst
+            .as_ref()
+            .is_none_or(|worst| judged.outranks(worst))
+        {
+            self.worst = Some(judged);
         }
     }
-    match worst {
-        None => nothing(query, Some(policy), &blind.unwrap_or(Blind::NoCircuit)),
-        Some(worst) => Verdict {
+
+    fn verdict(
+        self,
+        policy: &PolicyView,
+        query: &Query<'_>,
+        now: Mono,
+        blind: Option<Blind>,
+    ) -> Verdict {
+        let Some(worst) = self.worst else {
+            return nothing(query, Some(policy), &blind.unwrap_or(Blind::NoCircuit));
+        };
+        let since = query.since.zip(self.tripped);
+        let tripped_since = since.filter(|(since, trip)| trip.at > *since);
+        let hopeful = worst
+            .blind
+            .as_ref()
+            .is_none_or(|blind| *blind != Blind::NotSynced);
+        let word = match (worst.state, tripped_since) {
+            (GateState::Open, _) => Word::Fail,
+            (_, Some(_)) if !policy.observe => Word::Fail,
+            (GateState::Closed, _) => Word::Pass,
+            (GateState::Unknown, _) if policy.passes_unknown && hopeful => Word::Pass,
+            (GateState::Unknown | GateState::HalfOpen, _) => Word::Unknown,
+        };
+        let tripped_since = tripped_since.map(|(_, trip)| trip);
+        Verdict {
             state: worst.state,
             shadow: worst.shadow,
+            word,
+            mistake: false,
             observe: policy.observe,
-            reason: reason::of_circuit(query, policy, &worst, counts, moment.now),
-            trips: lead_with(worst.circuit.trip, trips),
-            deciding: Some(worst.deciding(moment.now)),
-            counts,
-        },
+            reason: reason::of_circuit(query, policy, &worst, self.counts, word, tripped_since),
+            trips: lead_with(worst.circuit.trip, self.trips),
+            tripped: self.tripped.cloned(),
+            deciding: Some(worst.deciding(now)),
+            counts: self.counts,
+        }
     }
 }
 
@@ -179,17 +265,7 @@ impl Verdict {
     /// Whether the gate lets pass.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.state == GateState::Closed
-    }
-
-    /// The verdict in one word.
-    #[must_use]
-    pub fn word(&self) -> Word {
-        match self.state {
-            GateState::Closed => Word::Pass,
-            GateState::Open => Word::Fail,
-            GateState::HalfOpen | GateState::Unknown => Word::Unknown,
-        }
+        self.word == Word::Pass
     }
 }
 
@@ -202,6 +278,9 @@ impl Deciding {
 }
 
 impl GateState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Unknown, Self::HalfOpen, Self::Open];
+
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -236,49 +315,103 @@ impl Counts {
             GateState::Open => self.open += 1,
         }
     }
+
+    /// Those that are in this state.
+    #[must_use]
+    pub const fn of(&self, state: GateState) -> usize {
+        match state {
+            GateState::Closed => self.total - self.open - self.half_open - self.unknown,
+            GateState::Unknown => self.unknown,
+            GateState::HalfOpen => self.half_open,
+            GateState::Open => self.open,
+        }
+    }
 }
 
-/// The circuits asked for.
-fn circuits<'a>(
-    policy: &'a PolicyView,
-    object: Option<&str>,
-) -> Box<dyn Iterator<Item = (&'a Arc<str>, &'a Arc<CircuitView>)> + 'a> {
-    match object {
-        None => Box::new(policy.circuits.iter()),
-        Some(name) => Box::new(policy.circuits.get_key_value(name).into_iter()),
+/// What every circuit of a policy is to a gate, counted.
+#[must_use]
+pub fn count(view: &View, moment: Moment, policy: &PolicyView) -> Counts {
+    let blind = blindness(view, policy, moment);
+    let query = Query::default();
+    let mut counts = Counts::default();
+    for (object, circuit) in &policy.circuits {
+        let judged = Judged::new(object, circuit, policy.observe, blind.as_ref(), &query);
+        counts.add(judged.state);
     }
+    counts
+}
+
+/// Why it can't be said that something does not exist, if so.
+fn unlisted(view: &View, moment: Moment) -> Option<Blind> {
+    if moment.now.since(moment.beat) >= STALLED_AFTER {
+        return Some(Blind::Stalled);
+    }
+    (!view.synced).then_some(Blind::NotSynced)
 }
 
 /// Why the policy's circuits can't be believed, if so: the cause furthest upstream.
 fn blindness(view: &View, policy: &PolicyView, moment: Moment) -> Option<Blind> {
-    let silent = moment.now.since(moment.beat);
-    if silent >= STALLED_AFTER {
-        return Some(Blind::Stalled(silent));
-    }
-    if !view.synced {
-        return Some(Blind::NotSynced);
+    if let Some(blind) = unlisted(view, moment) {
+        return Some(blind);
     }
     let Some(kind) = &policy.kind else {
         return Some(Blind::NoContract);
     };
+    if !view.listed.contains(kind) {
+        return Some(Blind::NotListed);
+    }
     let unconfirmed = moment.now.since(*view.unconfirmed.get(kind)?);
-    (unconfirmed >= UNCONFIRMED_AFTER).then_some(Blind::Unconfirmed(unconfirmed))
+    (unconfirmed >= UNCONFIRMED_AFTER).then_some(Blind::Unconfirmed)
+}
+
+/// The policy of the namespace with a name like the one asked for.
+fn nearest_policy(view: &View, query: &Query<'_>) -> Option<Arc<str>> {
+    let from = (Arc::from(query.namespace), Arc::default());
+    let names = view.policies.range(from..);
+    let names = names.take_while(|((namespace, _), _)| **namespace == *query.namespace);
+    nearest(query.policy, names.map(|((_, name), _)| name)).cloned()
 }
 
 /// The verdict where no circuit can be found.
 fn nothing(query: &Query<'_>, policy: Option<&PolicyView>, blind: &Blind) -> Verdict {
     let observe = policy.is_some_and(|policy| policy.observe);
+    let hopeful = *blind != Blind::NotSynced;
+    let passes = observe || policy.is_some_and(|policy| policy.passes_unknown && hopeful);
     Verdict {
         state: if observe {
             GateState::Closed
         } else {
             GateState::Unknown
         },
-        shadow: GateState::Unknown,
+        word: if passes { Word::Pass } else { Word::Unknown },
+        mistake: false,
         observe,
         reason: reason::of_nothing(query, policy, blind),
+        ..unknown()
+    }
+}
+
+/// The verdict on a question that names what does not exist: it holds, in mode Observe too.
+fn mistaken(query: &Query<'_>, policy: Option<&PolicyView>, mistake: &Mistake) -> Verdict {
+    Verdict {
+        mistake: true,
+        observe: policy.is_some_and(|policy| policy.observe),
+        reason: reason::of_mistake(query, policy, mistake),
+        ..unknown()
+    }
+}
+
+fn unknown() -> Verdict {
+    Verdict {
+        state: GateState::Unknown,
+        shadow: GateState::Unknown,
+        word: Word::Unknown,
+        mistake: false,
+        observe: false,
+        reason: String::new(),
         deciding: None,
         trips: Vec::new(),
+        tripped: None,
         counts: Counts::default(),
     }
 }

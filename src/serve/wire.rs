@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::breaker::circuit::{Cause, Forced, StateName};
 use crate::breaker::sample::{Class, Unknown, Value};
 use crate::breaker::time::{Mono, Span, Wall};
-use crate::wire::view::RuleView;
+use crate::wire::view::{RuleView, Tripped};
 
 /// The most characters of any one text that comes from outside.
 const MAX_TEXT: usize = 253;
@@ -35,6 +35,22 @@ impl RuleDocument {
             unknown_reason: rule.class.and_then(unknown_reason),
             streak: rule.streak,
             age_seconds: rule.arrived.map(|arrived| seconds(now.since(arrived))),
+        }
+    }
+}
+
+/// A trip that was.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrippedDocument {
+    id: String,
+    at: Option<String>,
+}
+
+impl TrippedDocument {
+    pub(crate) fn new(tripped: &Tripped) -> Self {
+        Self {
+            id: tripped.id.to_string(),
+            at: time(tripped.at),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fusegate_crds::{
     Action, CircuitPolicySpec, DurationText, IllegalUpdates, PolicyMode, RuntimeKey, Scalar,
-    Selector, Severity,
+    Selector, Severity, UnknownEvidence,
 };
 
 use crate::breaker::config::{Config, Flap, Probe, Wait};
@@ -48,6 +48,8 @@ pub struct Policy {
     pub annotations: Vec<(Box<str>, Box<str>)>,
     /// Percent of this policy's circuits that may be open at once.
     pub max_open_percent: u8,
+    /// A gate passes what it has no evidence of.
+    pub passes_unknown: bool,
 }
 
 /// Lowers a policy of `namespace`. Its own rules have been checked where it was read
@@ -91,6 +93,7 @@ pub fn lower(
             .map(|(name, text)| (name.as_str().into(), text.as_str().into()))
             .collect(),
         max_open_percent: spec.max_open_percent,
+        passes_unknown: spec.gate.unknown == UnknownEvidence::Pass,
     })
 }
 

@@ -54,6 +54,21 @@ pub enum Event {
     Outcome(Outcome),
     /// How many proxies hold a layer as published.
     Programmed(Programmed),
+    /// A release tool asks a policy's gate what the policy can't answer, or does so no more.
+    Misasked(Misasked),
+}
+
+/// What a release tool asks in vain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Misasked {
+    /// The policy's namespace.
+    pub namespace: Box<str>,
+    /// The policy's name.
+    pub policy: Box<str>,
+    /// Who asks, and where: `Canary shop/checkout at rollout`.
+    pub caller: Box<str>,
+    /// What is wrong with it; `None` once nothing is.
+    pub problem: Option<Box<str>>,
 }
 
 /// A stream of one kind of thing.

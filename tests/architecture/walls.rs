@@ -74,7 +74,7 @@ const WALLS: &[Wall] = &[
         place: "src/engine",
         inside: Some(
             "crate::engine crate::breaker crate::condition crate::policy crate::revision crate::spec crate::translate \
-             crate::wire::event crate::wire::effect crate::wire::view",
+             crate::wire",
         ),
         outside: None,
         never: &[IO, "kube envoy_types tonic axum"],
@@ -102,7 +102,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/serve",
         inside: Some(
-            "crate::serve crate::breaker crate::wire::view \
+            "crate::serve crate::breaker crate::wire::labels crate::wire::view \
              crate::wire::event::GroupKind crate::runtime::clock crate::runtime::metrics",
         ),
         outside: None,

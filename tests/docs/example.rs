@@ -6,52 +6,34 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use fusegate::breaker::circuit::{Cause, StateName, TripId};
-use fusegate::breaker::sample::{Class, Value};
-use fusegate::breaker::time::{Mono, Wall};
 use fusegate::runtime::clock::Clock;
-use fusegate::runtime::metrics::Metrics;
+use fusegate::runtime::metrics::{Bound, Metrics};
 use fusegate::serve::counters::Counters;
+use fusegate::serve::notice::Notices;
 use fusegate::serve::proxies::{Behind, Name, Proxy, Refusal, Type, Version};
 use fusegate::serve::server::router;
 use fusegate::serve::state::{Heartbeat, ServeState};
-use fusegate::wire::event::GroupKind;
-use fusegate::wire::view::{CircuitView, PolicyView, RuleView, View};
+use fusegate::serve::waiters::Waiters;
 use http_body_util::BodyExt;
 use serde_json::Value as Json;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::blocks::Block;
+use super::moment;
 
-/// 2026-11-22T14:05:00Z.
-const TRIPPED: i64 = 1_795_356_300_000;
-
-/// Policy shop/checkout over two Storefronts, of which eu-1 is Open.
+/// What a gate answers from, at the moment that the pages show.
 pub(super) fn state() -> ServeState {
     let clock = Clock::start();
     let now = clock.now().mono;
-    let circuits = [("eu-1", open(now)), ("us-1", closed(now))];
-    let policy = PolicyView {
-        kind: Some(GroupKind::new("shop.example.com", "Storefront")),
-        observe: false,
-        rejected: None,
-        circuits: circuits
-            .map(|(name, circuit)| (Arc::from(name), Arc::new(circuit)))
-            .into_iter()
-            .collect(),
-    };
-    let mut view = View {
-        synced: true,
-        objects: 2,
-        ..View::default()
-    };
-    view.policies
-        .insert(("shop".into(), "checkout".into()), Arc::new(policy));
+    let metrics = Metrics::new();
     ServeState {
-        view: Arc::new(ArcSwap::from_pointee(view)),
+        view: Arc::new(ArcSwap::from_pointee(moment::view(now))),
         clock,
         heartbeat: Heartbeat::start(now),
-        counters: Counters::new(&Metrics::new()),
+        counters: Counters::new(&metrics),
+        notices: Notices::open(metrics.bound(Bound::GateNotices)).0,
+        waiters: Waiters::new(watch::channel(()).1),
         bounds: Arc::new(Vec::new),
         proxies: Arc::new(|_| vec![proxy()]),
         metrics: Arc::new(String::new),
@@ -106,47 +88,6 @@ fn proxy() -> Proxy {
         transport: "delta-ads".into(),
         connected_since: Some("2026-11-22T13:58:10.530Z".into()),
         types: vec![layers],
-    }
-}
-
-fn open(now: Mono) -> CircuitView {
-    CircuitView {
-        state: StateName::Open,
-        shadow: StateName::Open,
-        trip: Some(TripId(0x9f86_d081_884c_7d65)),
-        cause: Some(Cause::Breach),
-        since: Some(Wall(TRIPPED)),
-        until: Some(Wall(TRIPPED + 60_000)),
-        admit_percent: 0,
-        rules: vec![rule(now, 312.0, Class::Bad, 3)],
-        ..closed(now)
-    }
-}
-
-fn closed(now: Mono) -> CircuitView {
-    CircuitView {
-        uid: "5c2f".into(),
-        state: StateName::Closed,
-        shadow: StateName::Closed,
-        forced: None,
-        trip: None,
-        cause: None,
-        since: None,
-        until: None,
-        admit_percent: 100,
-        latched: false,
-        suppressed: false,
-        rules: vec![rule(now, 120.0, Class::Good, 0)],
-    }
-}
-
-fn rule(now: Mono, value: f64, class: Class, streak: u32) -> RuleView {
-    RuleView {
-        condition: "network-latency".into(),
-        value: Some(Value::Number(value)),
-        class: Some(class),
-        streak,
-        arrived: Some(Mono(now.0 - 4_000)),
     }
 }
 
@@ -255,6 +196,7 @@ pub(super) fn collect_urls(document: &Json, into: &mut BTreeSet<String>) {
                     .unwrap_or_default();
                 let filled = rest
                     .replace("{{args.policy}}", "checkout")
+                    .replace("{{args.rollout}}", "checkout")
                     .replace("{{args.object}}", "");
                 into.extend((!filled.is_empty()).then_some(filled));
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::breaker::circuit::StateName;
 use crate::breaker::step;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
@@ -26,6 +27,7 @@ impl Engine {
             .and_then(|kind| kind.confirmed_since);
         let wake = step::next_wake(&entry.breaker, &lowered.config, confirmed);
         let wake = wake.map(|moment| moment.max(now.mono + RECHECK));
+        let probes = entry.state() == StateName::HalfOpen;
         entry.due = wake;
         let moved_back = entry
             .wake
@@ -33,6 +35,10 @@ impl Engine {
         if !moved_back {
             self.schedule.set(entry.wake, wake, key, uid);
             entry.wake = wake;
+        }
+        if probes {
+            // Its timeout is counted from when the watch was confirmed.
+            self.outdate_view(key, uid);
         }
     }
 

@@ -118,6 +118,8 @@ impl Engine {
             }
         }
         self.kinds.entry(kind.clone()).or_default().listed = true;
+        self.view.listed.insert(kind.clone());
+        self.publisher.view_changed = true;
         self.drop_absent_circuits(now, kind);
         self.touch_kind(kind);
     }

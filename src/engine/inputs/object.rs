@@ -10,11 +10,11 @@ use crate::engine::outputs::audit::MapOperation;
 use crate::engine::outputs::text;
 use crate::engine::state::circuit::Cue;
 use crate::engine::state::contract::Compiled;
-use crate::engine::state::labels::Labels;
 use crate::engine::state::object::{Held, ObjectEntry};
 use crate::engine::state::objects::Identity;
 use crate::wire::effect::{Action, Effect, Line};
 use crate::wire::event::{GroupKind, Object};
+use crate::wire::labels::Labels;
 
 impl Engine {
     pub(crate) fn apply_object(&mut self, now: Now, kind: &GroupKind, object: Object) {

@@ -13,12 +13,11 @@ use crate::engine::Engine;
 use crate::engine::outputs::text::{self, cause_name, resource, state};
 use crate::engine::state::circuit::{CircuitEntry, Cue};
 use crate::engine::state::key::Key;
-use crate::engine::state::labels::MAX_LABEL_BYTES;
-use crate::engine::state::labels::Omitted;
 use crate::engine::state::override_entry::Word;
 use crate::spec::policy::Policy;
 use crate::wire::effect::{Action, Effect, Line, Note, Regarding, Target};
 use crate::wire::event::{GroupKind, SeenBy};
+use crate::wire::labels::{MAX_LABEL_BYTES, Omitted};
 
 pub(crate) struct MapOperation {
     pub(crate) first: bool,

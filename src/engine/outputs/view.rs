@@ -1,15 +1,19 @@
 //! The view: keeps what requests are answered from up to date.
 
 use std::collections::BTreeSet;
+use std::iter::repeat;
 use std::sync::Arc;
 
-use crate::breaker::circuit::StateName;
+use crate::breaker::circuit::{Circuit, State, StateName, Trip};
+use crate::breaker::config::Config;
 use crate::breaker::enforced::enforced;
-use crate::breaker::time::Mono;
+use crate::breaker::streak::Streak;
+use crate::breaker::time::{Mono, Wall};
+use crate::breaker::wake::waits_until;
 use crate::engine::Engine;
-use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
-use crate::wire::view::{CircuitView, PolicyView, RuleView, View};
+use crate::wire::labels::Labels;
+use crate::wire::view::{CircuitView, PolicyView, Probe, RuleView, Tripped, View};
 
 impl Engine {
     /// The view, brought up to date, if anything in it has changed.
@@ -38,11 +42,16 @@ impl Engine {
             .get(key)
             .map(|view| view.circuits.clone());
         let view = PolicyView {
+            uid: entry.uid.clone(),
             kind: entry.kind.clone(),
             observe: entry
                 .lowered
                 .as_ref()
                 .is_some_and(|lowered| lowered.observe),
+            passes_unknown: entry
+                .lowered
+                .as_ref()
+                .is_some_and(|lowered| lowered.passes_unknown),
             rejected: entry
                 .rejected
                 .as_ref()
@@ -94,9 +103,14 @@ impl Engine {
         let policy = self.policies.get(key)?;
         let lowered = policy.lowered.as_ref()?;
         let entry = policy.circuits.get(uid)?;
+        let kind = self.kinds.get(&entry.kind);
+        let object = kind.and_then(|kind| kind.objects.get(uid));
+        let confirmed = kind.and_then(|kind| kind.confirmed_since);
         let acting = enforced(&entry.breaker, &lowered.config);
         let trip = entry.breaker.state.trip();
-        let rules = lowered.config.rules.iter().zip(&entry.breaker.rules);
+        let last = trip.or(entry.ended.as_ref().map(|ended| &ended.trip));
+        let streaks = entry.breaker.rules.iter().map(Some).chain(repeat(None));
+        let rules = lowered.config.rules.iter().zip(streaks);
         let view = CircuitView {
             uid: uid.clone(),
             state: if acting.observe {
@@ -106,31 +120,58 @@ impl Engine {
             },
             shadow: entry.breaker.state.name(),
             forced: entry.breaker.forced,
+            labels: object.map_or_else(Labels::default, |object| object.labels.clone()),
             trip: trip.map(|trip| trip.id),
             cause: trip.map(|trip| trip.cause),
+            tripped: last.map(|trip| tripped(trip, &lowered.config)),
             since: Some(entry.since),
-            until: Self::until(entry),
+            until: until(&entry.breaker, &lowered.config, confirmed),
+            probe: probe(&entry.breaker, &lowered.config),
             admit_percent: acting.admit_percent,
             latched: entry.breaker.latched,
             suppressed: entry.breaker.suppressed,
             rules: rules
-                .map(|(rule, streak)| RuleView {
-                    condition: rule.condition.clone(),
-                    value: streak.last.as_ref().and_then(|last| last.value.clone()),
-                    class: streak.last.as_ref().map(|last| last.class),
-                    streak: streak.count(),
-                    arrived: streak.last.as_ref().map(|last| last.arrived),
-                })
+                .map(|(rule, streak)| rule_view(&rule.condition, streak))
                 .collect(),
         };
         Some((entry.object.clone(), view))
     }
+}
 
-    pub(crate) fn until(entry: &CircuitEntry) -> Option<crate::breaker::time::Wall> {
-        let crate::breaker::circuit::State::Open { trip, until } = &entry.breaker.state else {
-            return None;
-        };
-        let wait: Mono = *until;
-        Some(trip.at + wait.since(trip.mono))
+fn tripped(trip: &Trip, config: &Config) -> Tripped {
+    let rule = trip.rule.and_then(|rule| config.rules.get(rule));
+    Tripped {
+        id: trip.id,
+        at: trip.at,
+        condition: rule.map(|rule| rule.condition.clone()),
+        value: trip.value.clone(),
     }
+}
+
+fn rule_view(condition: &Arc<str>, streak: Option<&Streak>) -> RuleView {
+    let last = streak.and_then(|streak| streak.last.as_ref());
+    RuleView {
+        condition: condition.clone(),
+        value: last.and_then(|last| last.value.clone()),
+        class: last.map(|last| last.class),
+        streak: streak.map_or(0, Streak::count),
+        arrived: last.map(|last| last.arrived),
+    }
+}
+
+/// When Open's wait ends, or `HalfOpen`'s timeout, where that is known.
+fn until(breaker: &Circuit, config: &Config, confirmed: Option<Mono>) -> Option<Wall> {
+    let moment = waits_until(breaker, config, confirmed)?;
+    let trip = breaker.state.trip()?;
+    Some(trip.at + moment.since(trip.mono))
+}
+
+fn probe(breaker: &Circuit, config: &Config) -> Option<Probe> {
+    let State::HalfOpen { successes, .. } = breaker.state else {
+        return None;
+    };
+    Some(Probe {
+        successes,
+        needed: config.half_open.needed(),
+    })
 }

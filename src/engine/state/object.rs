@@ -9,8 +9,8 @@ use crate::breaker::step::{Legality, Report};
 use crate::breaker::time::Wall;
 use crate::condition::compact::{CompactEntry, CompactReport, CompactValue};
 use crate::engine::state::contract::Compiled;
-use crate::engine::state::labels::Labels;
 use crate::policy::layer::RuntimeValue;
+use crate::wire::labels::Labels;
 
 /// Keys and values as they are published.
 pub(crate) type Values = Arc<[(Arc<str>, RuntimeValue)]>;

@@ -31,6 +31,8 @@ pub(crate) struct PolicyEntry {
     /// Circuits that want something which the contract does not allow.
     pub(crate) denied: BTreeSet<Arc<str>>,
     pub(crate) conditions: Vec<Condition>,
+    /// What release tools ask of it in vain, by who asks.
+    pub(crate) misasked: BTreeMap<Box<str>, Box<str>>,
     pub(crate) programmed: Option<Programmed>,
     /// What proxies refuse of what its circuits publish, by layer.
     pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
@@ -88,6 +90,7 @@ impl PolicyEntry {
             notable: BTreeSet::new(),
             denied: BTreeSet::new(),
             conditions: Vec::new(),
+            misasked: BTreeMap::new(),
             programmed: None,
             refused: BTreeMap::new(),
             written: None,

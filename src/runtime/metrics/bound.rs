@@ -45,6 +45,7 @@ bounds! {
     Circuits: "circuits", "circuits of all policies", "a new one is refused and logged; its object is taken with its next report once there is room";
     DirectoryDocuments: "directory_documents", "documents", "a file with more is refused, and named";
     DirectoryFiles: "directory_files", "files", "new ones are passed over, and named";
+    EffectsGateNote: "effects_gate_note", "objects waiting", "a new one is dropped, counted and logged";
     EffectsNote: "effects_note", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRecord: "effects_record", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRemoveOverride: "effects_remove_override", "objects waiting", "a new one is dropped, counted and logged";
@@ -52,9 +53,13 @@ bounds! {
     EffectsStatus: "effects_status", "objects waiting", "a new one is dropped, counted and logged";
     EventBytes: "event_bytes", "bytes of events", "watches and directory wait";
     Events: "events", "events", "watches and directory wait";
-    HttpConnections: "http_connections", "connections", "new ones wait in the backlog";
+    GateCallers: "gate_callers", "callers of the gate", "all are forgotten, and what each is answered is told once more";
+    GateNotices: "gate_notices", "answers waiting to be told", "a new one is not told, and counted";
+    GateWaiters: "gate_waiters", "callers that wait", "a new one is answered at once, or told to come back";
+    HttpConnections: "http_connections", "connections", "idle ones end; metrics and health have a share of their own, other requests wait 5 s, then get 503";
     LabelBytes: "label_bytes", "bytes of labels of an object", "labels behind, in the order of keys, are seen by no selector, and audited";
     LogLines: "log_lines", "lines of one place in 10 s", "left out; told every 10 s how many";
+    MetricPolicies: "metric_policies", "policies in metrics", "those of further ones are counted together, under no name";
     Objects: "objects", "objects of all contracted kinds", "a new one is refused, logged and audited, and taken with its next report once there is room";
     ObjectsOfNamespace: "objects_of_namespace", "objects of a kind in a namespace", "a new one is refused, logged and audited, and taken with its next report once there is room";
     Recording: "recording", "bytes", "the recording ends with a line that says so";
@@ -91,6 +96,14 @@ impl Metrics {
             .clone()
     }
 
+    /// Says how much of a bound there may be.
+    pub fn bound_limit(&self, bound: Bound, limit: u64) {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.bounds_limit
+            .get_or_create(&BoundLabel { bound })
+            .set(limit);
+    }
+
     /// Counts that a bound was met.
     pub fn bound_met(&self, bound: Bound) {
         self.bounds_met.get_or_create(&BoundLabel { bound }).inc();
@@ -103,6 +116,11 @@ impl Families {
             "bounds_met",
             "Bounds that were met",
             self.bounds_met.clone(),
+        );
+        registry.register(
+            "bounds_limit",
+            "How much of a bound there may be",
+            self.bounds_limit.clone(),
         );
         registry.register(
             "bounds_size",

@@ -6,7 +6,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::serve::state::{STALLED_AFTER, ServeState};
+use crate::serve::state::ServeState;
+use crate::serve::verdict::STALLED_AFTER;
 use crate::serve::wire;
 
 type Answer = (StatusCode, String);

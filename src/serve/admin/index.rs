@@ -38,12 +38,12 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 17] = [
     (
         "GET",
         "/v1/gate/{namespace}/{policy}",
-        "the gate: 200 passes, 403 refuses, 424 unknown: ?object= &condition=",
+        "the gate: 200 passes, 403 refuses, 424 unknown: ?object= &objects= &selector= &condition= &since= &wait=",
     ),
     (
         "GET",
         "/argo/v1/verdict",
-        "for Argo Rollouts: ?namespace= &policy= &object= &condition=",
+        "for Argo Rollouts: ?namespace= &policy= &object= &objects= &selector= &condition= &since= &rollout=",
     ),
     ("POST", "/flagger/v1/confirm-rollout", "for Flagger"),
     ("POST", "/flagger/v1/pre-rollout", "for Flagger"),

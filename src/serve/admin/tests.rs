@@ -216,7 +216,20 @@ async fn everything_in_the_index_is_answered_and_everything_else_points_to_it() 
         assert_ne!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
-    let answer = get(&state, "/flagger/v1/rolback").await;
-    assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert!(answer.body.contains("GET / lists what is answered"));
+    for (path, told) in [
+        ("/flagger/v1/rolback", "did you mean /flagger/v1/rollback?"),
+        ("/somewhere/else", "GET / lists what is answered"),
+    ] {
+        let answer = get(&state, path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert!(answer.body.contains(told), "{}", answer.body);
+    }
+    let answer = get(&state, "/flagger/v1/rollback/").await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(
+        answer.body.contains("is not answered with GET"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(get(&state, "/v1/policies/").await.status, StatusCode::OK);
 }

@@ -1,27 +1,42 @@
-//! Argo Rollouts' form: `GET /argo/v1/verdict?namespace=NS&policy=NAME[&object=NAME][&condition=KEY]`.
+//! Argo Rollouts' form: `GET /argo/v1/verdict?namespace=NS&policy=NAME[&object=NAME]…`.
 //!
-//! The `web` provider makes any status outside 2xx an error, and aborts at the fifth in a row. So an
-//! open gate answers 200 and says so in its body; other statuses mean that the gate or the question is broken.
+//! The `web` provider makes any status outside 2xx an error and throws its body away. So an open gate answers 200
+//! and says so in its body, and so does a mistake in the question, which is `unknown`.
 //! Source: argoproj/argo-rollouts, `metricproviders/webmetric/webmetric.go`.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::serve::bad_request::BadRequest;
 use crate::serve::counters::Form;
-use crate::serve::gate::{decoded, given};
+use crate::serve::gate::question::{Decoded, Parameters, pairs};
+use crate::serve::notice::{Answer, Asker, Notice};
+use crate::serve::route::routed;
 use crate::serve::state::ServeState;
-use crate::serve::verdict::{Deciding, Query, Verdict};
-use crate::serve::wire;
+use crate::serve::verdict::{Deciding, GateState, Verdict, Word};
+use crate::serve::wire::{self, TrippedDocument};
 
 pub(super) fn routes() -> Router<ServeState> {
-    Router::new().route("/argo/v1/verdict", get(answer))
+    let verdict = get(answer).post(answer).put(answer);
+    routed(Router::new(), "/argo/v1/verdict", verdict)
 }
 
-/// The answer, as `successCondition` and `failureCondition` read it.
+/// What may be asked; `resource` is another name for `object`, and `rollout` says who asks.
+const KEYS: &[&str] = &[
+    "namespace",
+    "policy",
+    "object",
+    "resource",
+    "objects",
+    "selector",
+    "condition",
+    "since",
+    "rollout",
+];
+
+/// The answer, as `successCondition` and `failureCondition` read it. Every field is always there.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -32,57 +47,96 @@ struct Document {
     streak: Option<u32>,
     reason: String,
     trip_id: Option<String>,
+    tripped: Option<TrippedDocument>,
+    since: Option<String>,
+    mistake: bool,
 }
 
-/// `resource` is another name for `object`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    namespace: Option<String>,
-    policy: Option<String>,
-    #[serde(alias = "resource")]
-    object: Option<String>,
-    condition: Option<String>,
-}
-
-async fn answer(
-    State(state): State<ServeState>,
-    parameters: Result<UrlQuery<Parameters>, QueryRejection>,
-) -> Result<Json<Document>, BadRequest> {
-    let parameters = decoded(
-        parameters,
-        "`namespace`, `policy`, `object` (or `resource`) and `condition`",
-    )?;
-    let query = Query {
-        namespace: required("namespace", parameters.namespace.as_ref())?,
-        policy: required("policy", parameters.policy.as_ref())?,
-        object: given(parameters.object.as_ref()),
-        condition: given(parameters.condition.as_ref()),
+async fn answer(State(state): State<ServeState>, query: Decoded) -> Json<Document> {
+    let mut notice = Notice::new(Form::Argo, "verdict");
+    let asked = pairs(query).and_then(|pairs| Parameters::read(pairs, KEYS));
+    let document = match asked.and_then(|asked| judge(&state, asked, &mut notice)) {
+        Ok(verdict) => Document::new(verdict),
+        Err(mistake) => {
+            notice.mistaken(&mistake);
+            state.counters.answered(Form::Argo, GateState::Unknown);
+            Document::of_mistake(notice.reason.clone())
+        }
     };
-    Ok(Json(Document::new(state.verdict(Form::Argo, &query))))
+    state.notices.tell(notice);
+    Json(document)
 }
 
-fn required<'a>(name: &'static str, parameter: Option<&'a String>) -> Result<&'a str, BadRequest> {
-    given(parameter).ok_or(BadRequest::Missing {
+fn judge(
+    state: &ServeState,
+    mut asked: Parameters,
+    notice: &mut Notice,
+) -> Result<Verdict, BadRequest> {
+    let namespace = asked.take("namespace");
+    let rollout = asked.take("rollout");
+    if let Some(namespace) = &namespace {
+        notice.namespace.clone_from(namespace);
+        notice.asker = rollout.map(|rollout| Asker::rollout(namespace, &rollout));
+    }
+    let namespace = namespace.ok_or(missing("namespace"))?;
+    let policy = asked.take("policy").ok_or(missing("policy"))?;
+    let question = asked.question()?;
+    let mut names = Vec::new();
+    let query = question.of(&namespace, &policy, &mut names);
+    let verdict = state.verdict(Form::Argo, &query);
+    notice.judged(&query, &verdict);
+    if !verdict.mistake {
+        notice.answer = if verdict.passes() {
+            Answer::Passes
+        } else {
+            Answer::Refuses
+        };
+    }
+    Ok(verdict)
+}
+
+fn missing(name: &'static str) -> BadRequest {
+    BadRequest::Missing {
         name,
         remedy: "ask GET /argo/v1/verdict?namespace=NAMESPACE&policy=NAME[&object=NAME][&condition=KEY]",
-    })
+    }
 }
 
 impl Document {
     fn new(verdict: Verdict) -> Self {
         let deciding = verdict.deciding.as_ref();
+        let circuit = deciding.map(|deciding| &deciding.circuit);
         let rule = deciding.and_then(|deciding| deciding.rule.as_ref());
         Self {
-            verdict: verdict.word().text(),
+            verdict: verdict.word.text(),
             state: verdict.state.name(),
             value: wire::value(rule.and_then(|rule| rule.value.as_ref())),
             age_seconds: deciding.and_then(Deciding::age_seconds),
             streak: rule.map(|rule| rule.streak),
-            trip_id: deciding
-                .and_then(|deciding| deciding.circuit.trip)
+            trip_id: circuit
+                .and_then(|circuit| circuit.trip)
                 .map(|trip| trip.to_string()),
+            tripped: verdict.tripped.as_ref().map(TrippedDocument::new),
+            since: circuit
+                .and_then(|circuit| circuit.since)
+                .and_then(wire::time),
+            mistake: verdict.mistake,
             reason: verdict.reason,
+        }
+    }
+
+    fn of_mistake(reason: String) -> Self {
+        Self {
+            verdict: Word::Unknown.text(),
+            state: GateState::Unknown.name(),
+            value: serde_json::Value::Null,
+            age_seconds: None,
+            streak: None,
+            reason,
+            trip_id: None,
+            tripped: None,
+            since: None,
+            mistake: true,
         }
     }
 }

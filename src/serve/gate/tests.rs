@@ -1,13 +1,18 @@
 //! Every state at every endpoint, through the real router.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use rstest::rstest;
 use serde_json::{Value as Json, json};
 
 use crate::breaker::circuit::{Forced, StateName};
-use crate::breaker::sample::Value;
+use crate::breaker::sample::{Class, Unknown, Value};
 use crate::serve::fixture::{circuit, forced, get, policy, post, rule, state, unconfirmed, view};
 use crate::serve::state::ServeState;
+use crate::serve::waiters::{MOST_WAITERS, Waiters};
+use crate::wire::labels::Labels;
 use crate::wire::view::View;
 
 const CALL: &str = r#"{"name":"checkout","namespace":"shop","phase":"Progressing","checksum":"85d5","metadata":{"policy":"checkout"}}"#;
@@ -32,6 +37,47 @@ fn blind(made: View) -> ServeState {
     let made = unconfirmed(made, state.clock.now().mono, 31_000);
     state.view.store(made.into());
     state
+}
+
+/// An Open circuit in Europe, and a Closed one in the States.
+fn two() -> View {
+    let labeled = |state_name, region: &str| {
+        let labels = BTreeMap::from([("region".to_owned(), region.to_owned())]);
+        let mut circuit = circuit(state_name);
+        circuit.labels = Labels::of(&labels).0;
+        circuit
+    };
+    view(policy([
+        ("eu-1", labeled(StateName::Open, "eu")),
+        ("us-1", labeled(StateName::Closed, "us")),
+    ]))
+}
+
+/// A Closed circuit of which one rule has no current evidence.
+fn without_evidence(why: Option<Unknown>) -> View {
+    let mut closed = circuit(StateName::Closed);
+    let mut missing = rule("error-rate", 0.0, 0);
+    missing.value = None;
+    missing.class = why.map(Class::Unknown);
+    closed.rules.push(missing);
+    view(policy([("eu-1", closed)]))
+}
+
+/// A circuit whose kind has not been listed since the start.
+fn unlisted(state_name: StateName) -> View {
+    View {
+        listed: [].into_iter().collect(),
+        ..one(state_name)
+    }
+}
+
+/// The same view, of a policy whose gate passes what is not known.
+fn passing(mut made: View) -> View {
+    let key = ("shop".into(), "checkout".into());
+    let mut policy = made.policies[&key].as_ref().clone();
+    policy.passes_unknown = true;
+    made.policies.insert(key, policy.into());
+    made
 }
 
 fn unsynced() -> View {
@@ -70,6 +116,30 @@ fn unsynced() -> View {
 #[case::observe_unconfirmed(blind(observed(StateName::Closed)), 200, "Closed", "pass")]
 #[case::unsynced(state(unsynced()), 424, "Unknown", "unknown")]
 #[case::no_circuits(state(view(policy([]))), 424, "Unknown", "unknown")]
+#[case::never_reported(state(without_evidence(None)), 424, "Unknown", "unknown")]
+#[case::stale(
+    state(without_evidence(Some(Unknown::Stale))),
+    424,
+    "Unknown",
+    "unknown"
+)]
+#[case::unreadable(
+    state(without_evidence(Some(Unknown::NotANumber))),
+    424,
+    "Unknown",
+    "unknown"
+)]
+#[case::objects_not_listed_yet(state(unlisted(StateName::Closed)), 424, "Unknown", "unknown")]
+#[case::resumed_open(state(unlisted(StateName::Open)), 403, "Open", "fail")]
+#[case::unknown_passes(state(passing(without_evidence(None))), 200, "Unknown", "pass")]
+#[case::unconfirmed_passes(blind(passing(one(StateName::Closed))), 200, "Unknown", "pass")]
+#[case::half_open_does_not_pass(
+    state(passing(one(StateName::HalfOpen))),
+    403,
+    "HalfOpen",
+    "unknown"
+)]
+#[case::before_what_was_persisted_is_known(state(View { synced: false, ..passing(one(StateName::Closed)) }), 424, "Unknown", "unknown")]
 #[case::no_policy(state(View { synced: true, ..View::default() }), 424, "Unknown", "unknown")]
 #[tokio::test]
 async fn each_state_has_its_status_natively_and_its_word_for_argo(
@@ -100,11 +170,15 @@ async fn each_state_has_its_status_natively_and_its_word_for_argo(
 #[case::closed(state(one(StateName::Closed)), [200, 200, 403, 200])]
 #[case::open(state(one(StateName::Open)), [403, 403, 200, 200])]
 #[case::forced_open(state(overridden(StateName::Closed, Forced::Open)), [403, 403, 200, 200])]
-#[case::half_open(state(one(StateName::HalfOpen)), [403, 403, 403, 200])]
+#[case::half_open(state(one(StateName::HalfOpen)), [403, 200, 403, 200])]
 #[case::unknown(blind(one(StateName::Closed)), [403, 200, 403, 200])]
+#[case::without_evidence(state(without_evidence(None)), [403, 200, 403, 200])]
+#[case::not_restored_yet(state(unsynced()), [403, 200, 403, 200])]
+#[case::unknown_passes(state(passing(without_evidence(None))), [200, 200, 403, 200])]
 #[case::open_and_unconfirmed(blind(one(StateName::Open)), [403, 403, 200, 200])]
 #[case::forced_closed(state(overridden(StateName::Open, Forced::Closed)), [200, 200, 403, 200])]
 #[case::mode_observe(state(observed(StateName::Open)), [200, 200, 403, 200])]
+#[case::no_policy(state(View { synced: true, ..View::default() }), [400, 400, 400, 200])]
 #[tokio::test]
 async fn each_state_has_its_answer_at_each_of_flaggers_hooks(
     #[case] state: ServeState,
@@ -120,17 +194,22 @@ async fn each_state_has_its_answer_at_each_of_flaggers_hooks(
         ("rollback", rollback),
         ("post-rollout", notice),
         ("event", notice),
+        ("rollback/", rollback),
     ] {
         let answer = post(&state, &format!("/flagger/v1/{hook}"), CALL).await;
         assert_eq!(answer.status.as_u16(), expected, "{hook}: {answer:?}");
         assert_eq!(answer.body.lines().count(), 1, "the reason is one line");
+        assert_eq!(answer.body.trim(), answer.body, "and nothing besides");
     }
 }
 
 #[rstest]
 #[case::in_the_canarys_namespace(r#"{"policy":"checkout"}"#, "", 403)]
 #[case::in_a_named_namespace(r#"{"policy":"shop/checkout"}"#, "", 403)]
-#[case::in_another_namespace(r#"{"policy":"other/checkout"}"#, "", 403)]
+#[case::in_another_namespace(r#"{"policy":"other/checkout"}"#, "", 400)]
+#[case::several_objects(r#"{"policy":"checkout","objects":"us-1, eu-1"}"#, "", 403)]
+#[case::several_closed_objects(r#"{"policy":"checkout","objects":"us-1,us-1"}"#, "", 200)]
+#[case::objects_by_label(r#"{"policy":"checkout","selector":"region=us"}"#, "", 200)]
 #[case::an_open_object(r#"{"policy":"checkout","object":"eu-1"}"#, "", 403)]
 #[case::a_closed_object(r#"{"policy":"checkout","object":"us-1"}"#, "", 200)]
 #[case::by_the_url("{}", "?policy=checkout&object=us-1", 200)]
@@ -142,10 +221,7 @@ async fn flagger_names_a_policy_in_metadata_or_in_the_url(
     #[case] parameters: &str,
     #[case] expected: u16,
 ) {
-    let state = state(view(policy([
-        ("eu-1", circuit(StateName::Open)),
-        ("us-1", circuit(StateName::Closed)),
-    ])));
+    let state = state(two());
     let body = format!(
         r#"{{"name":"c","namespace":"shop","phase":"Progressing","checksum":"1","metadata":{metadata}}}"#
     );
@@ -167,7 +243,41 @@ async fn flagger_names_a_policy_in_metadata_or_in_the_url(
     r#"{"name":"c","namespace":"s"}"#,
     "`metadata.policy` is missing"
 )]
-#[case::misspelled("/flagger/v1/rollout?objct=a", CALL, "unknown field `objct`")]
+#[case::misspelled(
+    "/flagger/v1/rollout?objct=a",
+    CALL,
+    "\"objct\" can't be asked: did you mean `object`?"
+)]
+#[case::misspelled_in_metadata(
+    "/flagger/v1/confirm-rollout",
+    r#"{"name":"c","namespace":"shop","metadata":{"polcy":"checkout"}}"#,
+    "did you mean `policy`?"
+)]
+#[case::misspelled_where_nothing_hangs_on_it(
+    "/flagger/v1/post-rollout",
+    r#"{"name":"c","namespace":"shop","metadata":{"polcy":"checkout"}}"#,
+    "did you mean `policy`?"
+)]
+#[case::of_no_such_policy(
+    "/flagger/v1/confirm-rollout",
+    r#"{"name":"c","namespace":"shop","metadata":{"policy":"chekcout"}}"#,
+    "there is no such policy; did you mean \"checkout\"?"
+)]
+#[case::of_no_such_object(
+    "/flagger/v1/rollback",
+    r#"{"name":"c","namespace":"shop","metadata":{"policy":"checkout","object":"eu1"}}"#,
+    "no circuit for the object \"eu1\"; did you mean \"eu-1\"?"
+)]
+#[case::by_no_such_condition(
+    "/flagger/v1/rollback",
+    r#"{"name":"c","namespace":"shop","metadata":{"policy":"checkout","condition":"network-latencies"}}"#,
+    "did you mean \"network-latency\"?"
+)]
+#[case::no_selector(
+    "/flagger/v1/rollout",
+    r#"{"name":"c","namespace":"shop","metadata":{"policy":"checkout","selector":"tier in (gold)"}}"#,
+    "`selector` can't be \"tier in (gold)\""
+)]
 #[tokio::test]
 async fn a_malformed_call_is_told_what_is_wrong_and_never_rolls_back(
     #[case] uri: &str,
@@ -179,29 +289,62 @@ async fn a_malformed_call_is_told_what_is_wrong_and_never_rolls_back(
     assert!(answer.body.contains(message), "{}", answer.body);
 }
 
-#[rstest]
-#[case::no_policy("/argo/v1/verdict?namespace=shop", "`policy` is missing")]
-#[case::empty_namespace(
-    "/argo/v1/verdict?namespace=&policy=checkout",
-    "`namespace` is missing"
-)]
-#[case::misspelled(
-    "/argo/v1/verdict?namespace=shop&policy=checkout&resuorce=a",
-    "unknown field `resuorce`"
-)]
-#[case::native_misspelled("/v1/gate/shop/checkout?objct=a", "unknown field `objct`")]
 #[tokio::test]
-async fn a_question_that_lacks_or_misspells_a_name_is_a_bad_request(
-    #[case] uri: &str,
+async fn what_flagger_itself_adds_to_an_event_is_no_mistake() {
+    let body = r#"{"name":"c","namespace":"shop","phase":"Progressing","checksum":"1","metadata":{"eventMessage":"New revision","eventType":"Normal","timestamp":"1795356300000"}}"#;
+    let answer = post(&state(one(StateName::Closed)), "/flagger/v1/event", body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
+#[rstest]
+#[case::no_policy("namespace=shop", "`policy` is missing")]
+#[case::empty_namespace("namespace=&policy=checkout", "`namespace` is missing")]
+#[case::misspelled(
+    "namespace=shop&policy=checkout&resuorce=a",
+    "did you mean `resource`?"
+)]
+#[case::no_such_policy("namespace=shop&policy=chekcout", "did you mean \"checkout\"?")]
+#[case::no_such_object("namespace=shop&policy=checkout&object=eu1", "did you mean \"eu-1\"?")]
+#[case::no_moment(
+    "namespace=shop&policy=checkout&since=yesterday",
+    "give a moment in RFC 3339"
+)]
+#[tokio::test]
+async fn to_argo_a_mistake_is_unknown_with_its_reason_whatever_the_mode(
+    #[case] asked: &str,
     #[case] message: &str,
 ) {
-    let answer = get(&state(one(StateName::Closed)), uri).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert!(answer.body.contains(message), "{}", answer.body);
+    for made in [one(StateName::Closed), observed(StateName::Closed)] {
+        let state = state(made);
+        let path = format!("/argo/v1/verdict?{asked}");
+        for answer in [get(&state, &path).await, post(&state, &path, "").await] {
+            assert_eq!(answer.status, StatusCode::OK);
+            let answer = answer.json();
+            assert_eq!(
+                (&answer["verdict"], &answer["mistake"]),
+                (&json!("unknown"), &json!(true))
+            );
+            let reason = answer["reason"].as_str().unwrap();
+            assert!(reason.contains(message), "{reason}");
+        }
+    }
 }
 
 #[tokio::test]
-async fn argo_is_answered_with_its_seven_fields_and_the_standing_value() {
+async fn our_own_form_refuses_a_parameter_that_it_does_not_know() {
+    let state = state(one(StateName::Closed));
+    for (asked, message) in [
+        ("objct=a", "did you mean `object`?"),
+        ("wait=1h", "`wait` can't be \"1h\""),
+    ] {
+        let answer = get(&state, &format!("/v1/gate/shop/checkout?{asked}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.body.contains(message), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn argo_is_answered_with_its_ten_fields_and_the_standing_value() {
     let state = state(View::default());
     let mut open = circuit(StateName::Open);
     open.rules = vec![
@@ -217,7 +360,9 @@ async fn argo_is_answered_with_its_seven_fields_and_the_standing_value() {
         answer,
         json!({
             "verdict": "fail", "state": "Open", "value": 312.0, "ageSeconds": 0, "streak": 3,
-            "reason": null, "tripId": "0000000000000abc",
+            "reason": null, "tripId": "0000000000000abc", "mistake": false,
+            "tripped": {"id": "0000000000000abc", "at": "1970-01-01T00:00:01Z"},
+            "since": "1970-01-01T00:00:01Z",
         })
     );
     let other = get(&state, &format!("{asked}&condition=error-rate"))
@@ -225,6 +370,31 @@ async fn argo_is_answered_with_its_seven_fields_and_the_standing_value() {
         .json();
     assert_eq!(other["value"], 0.01);
     assert_eq!(other["state"], "Open", "the state is the circuit's");
+}
+
+#[tokio::test]
+async fn a_trip_after_since_fails_though_the_circuit_is_closed_again() {
+    let mut closed = circuit(StateName::Closed);
+    closed.tripped = circuit(StateName::Open).tripped;
+    let state = state(view(policy([("eu-1", closed)])));
+    let ask = async |since: &str| {
+        let asked = format!("/argo/v1/verdict?namespace=shop&policy=checkout&since={since}");
+        get(&state, &asked).await.json()
+    };
+    assert_eq!(ask("1970-01-01T00:00:01Z").await["verdict"], "pass");
+    let failed = ask("1970-01-01T01:00:00%2B01:00").await;
+    assert_eq!(
+        (&failed["verdict"], &failed["state"]),
+        (&json!("fail"), &json!("Closed"))
+    );
+    assert!(
+        failed["reason"]
+            .as_str()
+            .unwrap()
+            .contains("it tripped after `since`")
+    );
+    let native = get(&state, "/v1/gate/shop/checkout?since=1970-01-01T00:00:00Z").await;
+    assert_eq!(native.status, StatusCode::FORBIDDEN);
 }
 
 #[rstest]
@@ -270,5 +440,82 @@ async fn a_body_past_64_kib_is_refused_before_it_is_read_as_json() {
         vec![b' '; 70_000],
     )
     .await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.body.contains("more than 64 KiB"), "{}", answer.body);
+}
+
+/// A view that comes while a caller waits.
+async fn changes_to(state: &mut ServeState, next: View) {
+    let (changed, changes) = tokio::sync::watch::channel(());
+    state.waiters = Waiters::new(changes);
+    let view = state.view.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        view.store(next.into());
+        changed.send_replace(());
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_waits_is_answered_as_soon_as_the_gate_passes() {
+    let mut state = state(one(StateName::Open));
+    changes_to(&mut state, one(StateName::Closed)).await;
+    let begun = tokio::time::Instant::now();
+    let early = get(&state, "/v1/gate/shop/checkout?wait=5s").await;
+    assert_eq!((early.status.as_u16(), begun.elapsed().as_secs()), (403, 5));
+    let passed = get(&state, "/v1/gate/shop/checkout?wait=60s").await;
+    assert_eq!(passed.status, StatusCode::OK);
+    assert!(
+        begun.elapsed() < Duration::from_secs(22),
+        "{:?}",
+        begun.elapsed()
+    );
+    let mistake = get(&state, "/v1/gate/shop/chekcout?wait=60s").await;
+    assert_eq!(mistake.status, StatusCode::FAILED_DEPENDENCY);
+    assert!(
+        begun.elapsed() < Duration::from_secs(22),
+        "a mistake passes never"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_bound_of_waiters_an_answer_is_given_at_once() {
+    let state = state(one(StateName::Open));
+    let waiting = (0..MOST_WAITERS).map(|_| state.waiters.enter().unwrap());
+    let waiting: Vec<_> = waiting.collect();
+    let begun = tokio::time::Instant::now();
+    let answer = get(&state, "/v1/gate/shop/checkout?wait=60s").await;
+    assert_eq!(
+        (answer.status.as_u16(), begun.elapsed().as_secs()),
+        (403, 0)
+    );
+    assert_eq!(state.waiters.count(), MOST_WAITERS);
+    drop(waiting);
+    assert_eq!(state.waiters.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_the_answer_is_an_event_of_its_own() {
+    use axum::body::Body;
+    use axum::http::Request;
+    use futures::StreamExt as _;
+    use tower::ServiceExt as _;
+
+    let mut state = state(one(StateName::Open));
+    changes_to(&mut state, one(StateName::Closed)).await;
+    let request = Request::get("/v1/gate/shop/checkout")
+        .header("accept", "text/event-stream")
+        .body(Body::empty())
+        .unwrap();
+    let answer = crate::serve::server::router(state).oneshot(request).await;
+    let mut pieces = answer.unwrap().into_body().into_data_stream();
+    let mut states = Vec::new();
+    while states.len() < 2 {
+        let piece = pieces.next().await.unwrap().unwrap();
+        let piece = String::from_utf8(piece.to_vec()).unwrap();
+        let data = piece.lines().find_map(|line| line.strip_prefix("data: "));
+        states
+            .extend(data.map(|data| serde_json::from_str::<Json>(data).unwrap()["state"].clone()));
+    }
+    assert_eq!(states, ["Open", "Closed"]);
 }

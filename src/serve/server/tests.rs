@@ -8,7 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{HEAD_TIMEOUT, serve_at_most};
+use super::connection::HEAD_TIMEOUT;
+use super::places::Places;
+use super::serve_at;
 use crate::serve::fixture::state;
 use crate::serve::state::ServeState;
 use crate::wire::view::View;
@@ -20,14 +22,14 @@ struct Running {
 }
 
 async fn running() -> Running {
-    running_with(1_024, state(View::default())).await
+    running_with(Places::new(1_024, 1), state(View::default())).await
 }
 
-async fn running_with(most: usize, state: ServeState) -> Running {
+async fn running_with(places: Places, state: ServeState) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve_at_most(most, listener, state, shutdown.clone()));
+    let task = tokio::spawn(serve_at(places, listener, state, shutdown.clone()));
     Running {
         address,
         shutdown,
@@ -93,24 +95,109 @@ async fn a_head_past_16_kib_is_refused() {
     assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
 }
 
-#[tokio::test]
-async fn past_the_bound_a_connection_waits_until_another_ends_and_is_counted() {
-    const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const GATE: &str = "GET /v1/gate/shop/checkout HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_mins(1), future).await;
+    waited.unwrap_or_else(|_| panic!("{what}"))
+}
+
+/// Fills a server that has one place for everybody and one for metrics and health.
+async fn full() -> (Running, TcpStream, ServeState) {
     let state = state(View::default());
-    let server = running_with(1, state.clone()).await;
-    let first = say(server.address, "").await;
-    let second = say(server.address, ASK).await;
-    let heard = tokio::spawn(hear(second));
-    let waits = async {
-        while !(state.metrics)().contains("bounds_met_total{bound=\"http_connections\"} 1") {
+    let server = running_with(Places::new(1, 1), state.clone()).await;
+    let first = say(server.address, "GET /").await;
+    let counted = async {
+        while !(state.metrics)().contains("fusegate_http_connections 1") {
             tokio::task::yield_now().await;
         }
     };
-    let seen = tokio::time::timeout(Duration::from_mins(1), waits).await;
-    seen.expect("that it waits is counted");
-    assert!(!heard.is_finished());
-    assert!((state.metrics)().contains("fusegate_http_connections 1"));
+    soon("the first is there", counted).await;
+    (server, first, state)
+}
+
+#[tokio::test]
+async fn past_the_bound_health_is_answered_and_that_it_was_met_is_counted() {
+    let (server, first, state) = full().await;
+    let heard = soon("it is answered", hear(say(server.address, HEALTH).await)).await;
+    assert!(heard.starts_with("HTTP/1.1 200"), "{heard}");
+    let met = "bounds_met_total{bound=\"http_connections\"} 1";
+    assert!((state.metrics)().contains(met));
     drop(first);
-    let answered = tokio::time::timeout(Duration::from_mins(1), heard).await;
-    assert!(answered.unwrap().unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn past_the_bound_a_question_waits_for_a_place() {
+    let (server, first, _state) = full().await;
+    let asked = tokio::spawn(hear(say(server.address, GATE).await));
+    tokio::task::yield_now().await;
+    assert!(!asked.is_finished());
+    drop(first);
+    let heard = soon("it is answered", asked).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 424"), "{heard}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_bound_a_question_that_finds_no_place_is_told_to_come_back() {
+    let (server, mut first, _state) = full().await;
+    let heard = tokio::spawn(hear(say(server.address, GATE).await));
+    let fed = async {
+        // It never ends its head, and never lets it time out either.
+        loop {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if first.write_all(b"a").await.is_err() {
+                break;
+            }
+        }
+    };
+    let heard = tokio::select! {
+        heard = heard => heard.unwrap(),
+        () = fed => panic!("the first was let go"),
+    };
+    assert!(heard.starts_with("HTTP/1.1 503"), "{heard}");
+    assert!(heard.contains("retry-after: 5"), "{heard}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_gives_its_place_up_before_the_bound_is_met() {
+    let server = running_with(Places::new(4, 1), state(View::default())).await;
+    let keep = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut idle = Vec::new();
+    for _ in 0..6 {
+        let mut stream = say(server.address, keep).await;
+        let mut beginning = [0; 12];
+        soon("an answer", stream.read_exact(&mut beginning))
+            .await
+            .unwrap();
+        assert_eq!(&beginning, b"HTTP/1.1 200");
+        idle.push(stream);
+    }
+    let first = idle.remove(0);
+    soon(
+        "the first ends, well before it has idled too long",
+        hear(first),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_hook_closes_its_connection_and_our_own_form_does_not() {
+    let server = running().await;
+    let body = r#"{"name":"c","namespace":"shop"}"#;
+    let hook = format!(
+        "POST /flagger/v1/event HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let heard = soon("it ends", hear(say(server.address, &hook).await)).await;
+    assert!(heard.contains("connection: close"), "{heard}");
+    let mut stream = say(
+        server.address,
+        "GET /v1/gate/shop/checkout HTTP/1.1\r\nhost: a\r\n\r\n",
+    )
+    .await;
+    let mut heard = [0; 1_024];
+    let length = soon("an answer", stream.read(&mut heard)).await.unwrap();
+    let heard = String::from_utf8_lossy(&heard[..length]);
+    assert!(!heard.contains("connection: close"), "{heard}");
 }

@@ -6,6 +6,7 @@ use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::sample::Class;
 use crate::breaker::time::Mono;
 use crate::serve::verdict::{Blind, Deciding, GateState, Query};
+use crate::serve::wire;
 use crate::wire::view::{CircuitView, RuleView};
 
 /// One circuit, judged.
@@ -29,8 +30,7 @@ impl<'a> Judged<'a> {
         query: &Query<'_>,
     ) -> Self {
         let rule = telling_rule(&circuit.rules, query.condition);
-        let misnamed = query.condition.is_some() && rule.is_none();
-        let blind = blind.cloned().or(misnamed.then_some(Blind::NoRule));
+        let blind = blind.cloned().or_else(|| without_evidence(circuit));
         let evidence = |state| by_evidence(state, blind.is_some());
         let state = match circuit.forced {
             _ if observe => GateState::Closed,
@@ -81,6 +81,22 @@ const fn by_evidence(state: StateName, blind: bool) -> GateState {
         (StateName::HalfOpen, false) => GateState::HalfOpen,
         (StateName::Closed, false) => GateState::Closed,
     }
+}
+
+/// A Closed circuit says nothing while one of its rules has no current evidence.
+fn without_evidence(circuit: &CircuitView) -> Option<Blind> {
+    if circuit.shadow != StateName::Closed {
+        return None;
+    }
+    circuit.rules.iter().find_map(|rule| {
+        let why = match rule.class {
+            Some(Class::Good | Class::Bad) => return None,
+            Some(class) => wire::unknown_reason(class),
+            None => None,
+        };
+        let why = why.unwrap_or("Missing");
+        Some(Blind::NoEvidence(Arc::clone(&rule.condition), why))
+    })
 }
 
 /// The rule on the condition asked for, else the one with the longest streak, else the first with a value.

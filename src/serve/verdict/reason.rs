@@ -1,13 +1,15 @@
 //! The reason: a verdict in one line, for the person who reads a Flagger event at three in the morning.
+//!
+//! It stays the same while nothing changes, because Kubernetes keeps equal Events as one: moments are written as
+//! instants, and what a value is just now is told only where it decides.
 
 use std::fmt::Write;
 
 use crate::breaker::circuit::{Cause, Forced};
-use crate::breaker::time::{Mono, Span};
 use crate::serve::verdict::circuit::Judged;
-use crate::serve::verdict::{Blind, Counts, GateState, Query};
+use crate::serve::verdict::{Blind, Counts, GateState, Mistake, Query, Word};
 use crate::serve::wire;
-use crate::wire::view::{PolicyView, RuleView};
+use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped};
 
 /// A Kubernetes Event's note may have 1,024 bytes, and Flagger puts its own words before ours.
 pub(super) const MAX_BYTES: usize = 900;
@@ -18,23 +20,28 @@ pub(super) fn of_circuit(
     policy: &PolicyView,
     judged: &Judged<'_>,
     counts: Counts,
-    now: Mono,
+    word: Word,
+    tripped_since: Option<&Tripped>,
 ) -> String {
     let mut line = subject(query);
     let kind = policy.kind.as_ref().map_or("object", |kind| &kind.kind);
     let object = wire::quoted(judged.object);
-    add(
-        &mut line,
-        format_args!(": {kind} {object} is {}", judged.state.name()),
-    );
+    let state = judged.state.name();
+    add(&mut line, format_args!(": {kind} {object} is {state}"));
     line += &by_whom(policy.observe, judged);
-    if let Some(blind) = &judged.blind {
+    if let Some(trip) = tripped_since {
         add(
             &mut line,
-            format_args!("; {}", because(query, Some(policy), blind)),
+            format_args!("; it tripped after `since`: {}", trip_text(trip)),
         );
     }
-    line += &evidence(judged, now);
+    if let Some(blind) = &judged.blind {
+        add(&mut line, format_args!("; {}", because(policy, blind)));
+        if judged.state == GateState::Unknown && word == Word::Pass {
+            line += "; passes by `gate.unknown`";
+        }
+    }
+    line += &evidence(judged);
     if counts.total > 1 {
         line += &company(counts);
     }
@@ -45,12 +52,61 @@ pub(super) fn of_circuit(
 /// The reason where no circuit was found.
 pub(super) fn of_nothing(query: &Query<'_>, policy: Option<&PolicyView>, blind: &Blind) -> String {
     let mut line = subject(query);
-    if policy.is_some_and(|policy| policy.observe) {
-        line += ": passes in mode Observe, and would be Unknown: ";
-    } else {
-        line += ": Unknown: ";
+    line += match policy {
+        Some(policy) if policy.observe => ": passes in mode Observe, and would be Unknown: ",
+        Some(policy) if policy.passes_unknown && *blind != Blind::NotSynced => {
+            ": Unknown, and passes by `gate.unknown`: "
+        }
+        _ => ": Unknown: ",
+    };
+    line += &policy.map_or_else(
+        || because_unlisted(blind).to_owned(),
+        |policy| because(policy, blind),
+    );
+    line += &rejection(policy);
+    one_line(line)
+}
+
+/// The reason where the question names what does not exist.
+pub(super) fn of_mistake(
+    query: &Query<'_>,
+    policy: Option<&PolicyView>,
+    mistake: &Mistake,
+) -> String {
+    let mut line = subject(query);
+    let meant = match mistake {
+        Mistake::NoPolicy(meant) => {
+            line += ": there is no such policy";
+            meant
+        }
+        Mistake::NoObject(name, meant) => {
+            let name = wire::quoted(name);
+            add(
+                &mut line,
+                format_args!(": it has no circuit for the object {name}"),
+            );
+            meant
+        }
+        Mistake::NoRule(meant) => {
+            let name = wire::quoted(query.condition.unwrap_or_default());
+            add(
+                &mut line,
+                format_args!(": no rule of it judges the condition {name}"),
+            );
+            meant
+        }
+    };
+    match (meant, mistake) {
+        (Some(meant), _) => add(
+            &mut line,
+            format_args!("; did you mean {}?", wire::quoted(meant)),
+        ),
+        (None, Mistake::NoPolicy(_)) => line += "; GET /v1/policies lists what there is",
+        (None, Mistake::NoObject(..)) => {
+            line += "; check that the object exists and that the policy's selector matches it: GET /v1/circuits lists what is judged";
+        }
+        (None, Mistake::NoRule(_)) => line += "; see the policy's `trip.when`",
     }
-    line += &because(query, policy, blind);
     line += &rejection(policy);
     one_line(line)
 }
@@ -75,59 +131,65 @@ fn by_whom(observe: bool, judged: &Judged<'_>) -> String {
     }
 }
 
-/// Why nothing but Open is believed, and what to do about it.
-fn because(query: &Query<'_>, policy: Option<&PolicyView>, blind: &Blind) -> String {
+/// Why nothing can be said of any policy, and what to do about it.
+const fn because_unlisted(blind: &Blind) -> &'static str {
     match blind {
-        Blind::NoPolicy => {
-            "no such policy is known; check namespace and name against GET /v1/policies".into()
+        Blind::Stalled => {
+            "the engine has not come round for more than 30 s; look at GET /healthz and the log"
         }
-        Blind::NotSynced => {
-            "policies have not been listed yet since the start; wait until GET /readyz answers 200"
-                .into()
+        _ => {
+            "what was decided before the start has not been read yet; wait until GET /readyz answers 200"
         }
-        Blind::Stalled(span) => format!(
-            "the engine has not come round for {}; look at GET /healthz and the log",
-            length(*span)
-        ),
+    }
+}
+
+/// Why nothing but Open is believed, and what to do about it.
+fn because(policy: &PolicyView, blind: &Blind) -> String {
+    let kind = || {
+        let kind = policy.kind.as_ref();
+        kind.map_or_else(
+            || "its kind".to_owned(),
+            |kind| format!("{}.{}", kind.kind, kind.group),
+        )
+    };
+    match blind {
+        Blind::NotSynced | Blind::Stalled => because_unlisted(blind).into(),
         Blind::NoContract => {
             "its contract is not known, so nothing is judged; see the policy's Accepted condition"
                 .into()
         }
-        Blind::Unconfirmed(span) => format!(
-            "the watch of {} has not been confirmed for {}; check the API server and fusegate's log",
-            policy.and_then(|policy| policy.kind.as_ref()).map_or_else(
-                || "its kind".into(),
-                |kind| format!("{}.{}", kind.kind, kind.group)
-            ),
-            length(*span)
+        Blind::NotListed => format!(
+            "objects of {} have not been listed since the start; if this lasts, see the policy's Accepted condition",
+            kind()
         ),
-        Blind::NoCircuit => format!(
-            "{}; check that it exists and matches the policy's selector: \
-             GET /v1/circuits lists what is judged",
-            query.object.map_or_else(
-                || "it has no circuits".into(),
-                |object| format!("it has no circuit for the object {}", wire::quoted(object))
-            )
+        Blind::Unconfirmed => format!(
+            "the watch of {} has not been confirmed for more than 30 s; check the API server and fusegate's log",
+            kind()
         ),
-        Blind::NoRule => format!(
-            "no rule of the policy judges the condition {}; check `trip.when`",
-            wire::quoted(query.condition.unwrap_or_default())
+        Blind::NoCircuit => {
+            "there is no circuit to ask about; check that objects exist which the selectors match: \
+                             GET /v1/circuits lists what is judged"
+                .into()
+        }
+        Blind::NoEvidence(condition, why) => format!(
+            "there is no current evidence of {} ({why}); it counts again with the next value that is reported, \
+             and a rule with `missing: Good` needs none",
+            wire::quoted(condition)
         ),
     }
 }
 
 /// What was seen, and what follows from it.
-fn evidence(judged: &Judged<'_>, now: Mono) -> String {
+fn evidence(judged: &Judged<'_>) -> String {
     let circuit = judged.circuit;
     let mut line = String::new();
-    if circuit.cause == Some(Cause::Illegal) {
-        line += "; the trip's cause is illegal updates";
+    match judged.shadow {
+        GateState::Closed => line += &judged.rule.map(reading).unwrap_or_default(),
+        GateState::HalfOpen => line += &probing(circuit),
+        GateState::Unknown | GateState::Open => {}
     }
-    if let Some(rule) = judged.rule {
-        line += &reading(rule, now);
-    }
-    if let Some(trip) = circuit.trip {
-        add(&mut line, format_args!("; trip {trip}"));
+    if circuit.trip.is_some() {
+        line += &trip(circuit);
     }
     if circuit.latched {
         line += "; latched after too many trips: it stays Open until a person acts";
@@ -142,7 +204,55 @@ fn evidence(judged: &Judged<'_>, now: Mono) -> String {
     line
 }
 
-fn reading(rule: &RuleView, now: Mono) -> String {
+/// What a recovering circuit waits for, and until when.
+fn probing(circuit: &CircuitView) -> String {
+    let mut line = format!("; it admits {} %", circuit.admit_percent);
+    if let Some(probe) = circuit.probe {
+        let (needed, successes) = (probe.needed, probe.successes);
+        add(
+            &mut line,
+            format_args!(
+                " and goes on after {needed} Good in a row, of which {successes} are there"
+            ),
+        );
+    }
+    if let Some(until) = circuit.until.and_then(wire::time) {
+        add(
+            &mut line,
+            format_args!("; it opens again at {until} if they don't come"),
+        );
+    }
+    line
+}
+
+/// The trip that a circuit is not Closed by.
+fn trip(circuit: &CircuitView) -> String {
+    match &circuit.tripped {
+        Some(trip) if circuit.cause == Some(Cause::Illegal) => {
+            format!("; illegal updates tripped it{}: trip {}", at(trip), trip.id)
+        }
+        Some(trip) => format!("; tripped by {}", trip_text(trip)),
+        None => String::new(),
+    }
+}
+
+fn trip_text(trip: &Tripped) -> String {
+    let mut line = String::new();
+    if let Some(condition) = &trip.condition {
+        line += &wire::quoted(condition);
+    }
+    if let Some(value) = &trip.value {
+        add(&mut line, format_args!(" = {}", wire::value_text(value)));
+    }
+    add(&mut line, format_args!("{}: trip {}", at(trip), trip.id));
+    line.trim_start().to_owned()
+}
+
+fn at(trip: &Tripped) -> String {
+    wire::time(trip.at).map_or_else(String::new, |at| format!(" at {at}"))
+}
+
+fn reading(rule: &RuleView) -> String {
     let mut line = format!("; {}", wire::quoted(&rule.condition));
     match &rule.value {
         Some(value) => add(&mut line, format_args!(" = {}", wire::value_text(value))),
@@ -150,18 +260,9 @@ fn reading(rule: &RuleView, now: Mono) -> String {
     }
     if let Some(class) = rule.class {
         add(&mut line, format_args!(", {}", wire::class(class)));
-        if let Some(reason) = wire::unknown_reason(class) {
-            add(&mut line, format_args!(" ({reason})"));
-        }
     }
     if rule.streak > 0 {
         add(&mut line, format_args!(", {} Bad in a row", rule.streak));
-    }
-    if let Some(arrived) = rule.arrived {
-        add(
-            &mut line,
-            format_args!(", {} ago", length(now.since(arrived))),
-        );
     }
     line
 }
@@ -184,10 +285,6 @@ fn rejection(policy: Option<&PolicyView>) -> String {
             )
         })
         .unwrap_or_default()
-}
-
-fn length(span: Span) -> String {
-    format!("{} s", wire::seconds(span))
 }
 
 fn add(line: &mut String, more: std::fmt::Arguments<'_>) {

@@ -13,8 +13,10 @@ use crate::serve::fixture::{NOW, circuit, forced, policy, rule, unconfirmed, vie
 const ALL: Query<'_> = Query {
     namespace: "shop",
     policy: "checkout",
-    object: None,
+    objects: &[],
+    selector: None,
     condition: None,
+    since: None,
 };
 
 fn fresh(view: &View, query: &Query<'_>) -> Verdict {
@@ -48,25 +50,76 @@ fn one_object_is_judged_apart_from_its_siblings() {
         ("us-1", circuit(StateName::Closed)),
     ]));
     let us = Query {
-        object: Some("us-1"),
+        objects: &["us-1"],
         ..ALL
     };
     assert!(fresh(&view, &us).passes());
     assert!(!fresh(&view, &ALL).passes());
 }
 
+#[rstest]
+#[case::open(
+    StateName::Open,
+    "is Open; tripped by \"network-latency\" = 312 at 1970-01-01T00:00:01Z: trip 0000000000000abc; \
+     waits until 1970-01-01T00:01:01Z"
+)]
+#[case::half_open(
+    StateName::HalfOpen,
+    "is HalfOpen; it admits 0 % and goes on after 3 Good in a row, of which 1 are there; \
+     it opens again at 1970-01-01T00:01:01Z if they don't come; \
+     tripped by \"network-latency\" = 312 at 1970-01-01T00:00:01Z: trip 0000000000000abc"
+)]
+#[case::closed(StateName::Closed, "is Closed; \"network-latency\" = 312, Good")]
+fn a_reason_names_policy_object_condition_value_and_trip(
+    #[case] state: StateName,
+    #[case] expected: &str,
+) {
+    let view = view(policy([("eu-1", circuit(state))]));
+    let begins = "CircuitPolicy \"shop/checkout\": Storefront \"eu-1\" ";
+    let reason = fresh(&view, &ALL).reason;
+    assert_eq!(reason, format!("{begins}{expected}"));
+    let later = Moment {
+        now: Mono(NOW.0 + 5_000),
+        beat: NOW,
+    };
+    assert_eq!(
+        verdict(&view, later, &ALL).reason,
+        reason,
+        "time alone changes nothing"
+    );
+}
+
 #[test]
-fn a_reason_names_policy_object_condition_value_and_trip() {
+fn of_several_circuits_the_reason_counts_the_others() {
     let view = view(policy([
         ("eu-1", circuit(StateName::Open)),
         ("us-1", circuit(StateName::Closed)),
     ]));
+    let reason = fresh(&view, &ALL).reason;
+    let ends = "; of 2 circuits 1 are Open, 0 HalfOpen, 0 Unknown";
+    assert!(reason.ends_with(ends), "{reason}");
+}
+
+#[test]
+fn a_closed_circuit_without_evidence_is_unknown_and_counted_as_such() {
+    let mut closed = circuit(StateName::Closed);
+    closed.rules[0].class = Some(Class::Unknown(Unknown::Stale));
+    let view = view(policy([
+        ("eu-1", closed),
+        ("us-1", circuit(StateName::Closed)),
+    ]));
+    let answer = fresh(&view, &ALL);
     assert_eq!(
-        fresh(&view, &ALL).reason,
-        "CircuitPolicy \"shop/checkout\": Storefront \"eu-1\" is Open; \
-         \"network-latency\" = 312, Bad, 3 Bad in a row, 4 s ago; trip 0000000000000abc; \
-         waits until 1970-01-01T00:01:01Z; of 2 circuits 1 are Open, 0 HalfOpen, 0 Unknown"
+        (answer.state, answer.counts.unknown),
+        (GateState::Unknown, 1)
     );
+    let told = "there is no current evidence of \"network-latency\" (Stale)";
+    assert!(answer.reason.contains(told), "{}", answer.reason);
+    let us = Query {
+        objects: &["us-1"],
+        ..ALL
+    };
+    assert!(fresh(&view, &us).passes());
 }
 
 #[test]
@@ -76,9 +129,9 @@ fn a_watch_is_believed_for_thirty_seconds_without_confirmation() {
     let blind = fresh(&unconfirmed(closed(), NOW, 30_000), &ALL);
     assert_eq!(blind.state, GateState::Unknown);
     assert!(
-        blind
-            .reason
-            .contains("the watch of Storefront.shop.example.com has not been confirmed for 30 s"),
+        blind.reason.contains(
+            "the watch of Storefront.shop.example.com has not been confirmed for more than 30 s"
+        ),
         "{}",
         blind.reason
     );
@@ -97,9 +150,14 @@ fn a_stalled_engine_makes_everything_but_open_unknown() {
     assert!(
         verdict_of(&closed)
             .reason
-            .contains("the engine has not come round for 31 s")
+            .contains("the engine has not come round for more than 30 s")
     );
     assert_eq!(verdict_of(&open).state, GateState::Open);
+    let unlisted = verdict(&View::default(), stalled, &ALL);
+    assert!(
+        !unlisted.mistake,
+        "what a stalled engine has not seen may exist"
+    );
 }
 
 #[test]
@@ -134,7 +192,7 @@ fn latched_suppressed_and_rejected_are_told() {
     assert!(
         answer
             .reason
-            .contains("the trip's cause is illegal updates")
+            .contains("illegal updates tripped it at 1970-01-01T00:00:01Z: trip 0000000000000abc")
     );
     assert!(
         answer
@@ -161,10 +219,12 @@ fn latched_suppressed_and_rejected_are_told() {
 }
 
 #[rstest]
-#[case::policy(Query { policy: "chekout", ..ALL }, "GET /v1/policies")]
-#[case::object(Query { object: Some("eu-9"), ..ALL }, "no circuit for the object \"eu-9\"")]
-#[case::condition(Query { condition: Some("latency"), ..ALL }, "no rule of the policy judges the condition \"latency\"")]
-fn a_name_that_nothing_answers_to_is_unknown_and_says_where_to_look(
+#[case::policy(Query { policy: "chekout", ..ALL }, "there is no such policy; did you mean \"checkout\"?")]
+#[case::another_policy(Query { policy: "payment", ..ALL }, "there is no such policy; GET /v1/policies")]
+#[case::object(Query { objects: &["eu-9"], ..ALL }, "no circuit for the object \"eu-9\"; did you mean \"eu-1\"?")]
+#[case::one_of_two(Query { objects: &["eu-1", "us-1"], ..ALL }, "no circuit for the object \"us-1\"")]
+#[case::condition(Query { condition: Some("latency"), ..ALL }, "no rule of it judges the condition \"latency\"; see")]
+fn a_name_that_nothing_answers_to_is_a_mistake_and_says_where_to_look(
     #[case] query: Query<'_>,
     #[case] hint: &str,
 ) {
@@ -173,7 +233,25 @@ fn a_name_that_nothing_answers_to_is_unknown_and_says_where_to_look(
         &query,
     );
     assert_eq!(answer.state, GateState::Unknown);
+    assert!(answer.mistake && !answer.passes());
     assert!(answer.reason.contains(hint), "{}", answer.reason);
+}
+
+#[test]
+fn a_name_is_no_mistake_before_all_names_are_known() {
+    let mut view = view(policy([("eu-1", circuit(StateName::Closed))]));
+    view.listed.clear();
+    let query = Query {
+        objects: &["us-1"],
+        ..ALL
+    };
+    let answer = fresh(&view, &query);
+    assert_eq!((answer.state, answer.mistake), (GateState::Unknown, false));
+    assert!(
+        answer.reason.contains("have not been listed"),
+        "{}",
+        answer.reason
+    );
 }
 
 #[test]
@@ -282,8 +360,9 @@ proptest! {
         observe in any::<bool>(),
         synced in any::<bool>(),
         rejected in proptest::option::of(any::<String>()),
-        known in any::<bool>(),
+        (known, passes_unknown) in any::<(bool, bool)>(),
         since in proptest::option::of(any::<u64>()),
+        tripped_after in proptest::option::of(any::<i64>()),
         (now, beat) in (any::<u64>(), any::<u64>()),
         object in proptest::option::of("[ab\n]"),
         condition in proptest::option::of("[abc\n]"),
@@ -291,6 +370,7 @@ proptest! {
         let names = ["a", "b", "c", "d"];
         let mut policy = policy(names.into_iter().zip(circuits.clone()));
         policy.observe = observe;
+        policy.passes_unknown = passes_unknown;
         policy.rejected = rejected.map(Into::into);
         if !known {
             policy.kind = None;
@@ -300,20 +380,26 @@ proptest! {
         if let Some(since) = since {
             view.unconfirmed.insert(crate::serve::fixture::storefront(), Mono(since));
         }
-        let query = Query { object: object.as_deref(), condition: condition.as_deref(), ..ALL };
+        let objects: Vec<&str> = object.as_deref().into_iter().collect();
+        let since = tripped_after.map(crate::breaker::time::Wall);
+        let query = Query { objects: &objects, condition: condition.as_deref(), since, ..ALL };
         let answer = verdict(&view, Moment { now: Mono(now), beat: Mono(beat) }, &query);
 
         prop_assert_eq!(answer.reason.lines().count(), 1);
         prop_assert!(answer.reason.len() <= reason::MAX_BYTES);
         prop_assert!(!answer.reason.contains(char::is_control));
-        prop_assert_eq!(answer.passes(), answer.word() == Word::Pass);
-        prop_assert!(!observe || answer.passes());
+        prop_assert!(!observe || answer.passes() || answer.mistake);
+        prop_assert!(!(answer.mistake && answer.passes()));
         let opens = |circuit: &CircuitView| match circuit.forced {
             None => circuit.state == StateName::Open,
             Some(forced) => forced == Forced::Open,
         };
         let asked = names.into_iter().zip(&circuits).filter(|(name, _)| object.as_deref().is_none_or(|only| only == *name));
         let open = !observe && asked.map(|(_, circuit)| circuit).any(opens);
-        prop_assert_eq!(answer.state == GateState::Open, open);
+        prop_assert_eq!(answer.state == GateState::Open, open && !answer.mistake);
+        let held = [GateState::Open, GateState::HalfOpen].contains(&answer.state);
+        prop_assert!(!(held && answer.passes()));
+        let unknown = answer.state == GateState::Unknown;
+        prop_assert!(!(unknown && answer.passes()) || passes_unknown);
     }
 }

@@ -204,6 +204,17 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     })
 }
 
+fn misasked() -> impl Strategy<Value = Misasked> {
+    (text(), text(), text(), prop::option::of(text())).prop_map(
+        |(namespace, policy, caller, problem)| Misasked {
+            namespace,
+            policy,
+            caller,
+            problem,
+        },
+    )
+}
+
 fn programmed() -> impl Strategy<Value = Programmed> {
     let key = (text(), text(), text()).prop_map(|(key, node, message)| RefusedKey {
         key: key.into(),
@@ -236,6 +247,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(Event::Leading),
         outcome().prop_map(Event::Outcome),
         programmed().prop_map(Event::Programmed),
+        misasked().prop_map(Event::Misasked),
     ]
 }
 

@@ -35,7 +35,8 @@ impl Event {
             | Self::Crd(_)
             | Self::Revision(_)
             | Self::Unreadable(_)
-            | Self::Programmed(_) => PARSED * json(self),
+            | Self::Programmed(_)
+            | Self::Misasked(_) => PARSED * json(self),
             Self::Interrupted(_, why) => why.len(),
             Self::Listing(_)
             | Self::Listed(_)

@@ -113,7 +113,7 @@ async fn run(
     let fusegate = launch(kubeconfig).await?;
     let footprint = Footprint::of(fusegate.id());
     reached(&fusegate, "fusegate_objects", objects).await?;
-    reached(&fusegate, CLOSED, circuits).await?;
+    reached(&fusegate, CIRCUITS, circuits).await?;
     let (seconds, processor) = (began.elapsed().as_secs_f64(), footprint.processor()?);
     let settled = footprint.settled().await?;
     let peak = footprint.peak()?;
@@ -133,7 +133,7 @@ async fn run(
     })
 }
 
-const CLOSED: &str = "fusegate_circuits{state=\"Closed\"}";
+const CIRCUITS: &str = "fusegate_bounds_size{bound=\"circuits\"}";
 const EVENTS: &str = "fusegate_events_total{feed=\"Objects\"}";
 
 async fn launch(kubeconfig: &str) -> Result<Fusegate> {

@@ -80,6 +80,7 @@ impl Engine {
                 .as_ref()
                 .and_then(|kind| self.rollback_blocked(kind)),
         );
+        said.extend(misasked(policy));
         said
     }
 
@@ -202,6 +203,16 @@ fn open(policy: &PolicyEntry) -> Say {
         "Tripped",
         format!("{}{more}", named.join("; ")),
     )
+}
+
+/// What release tools ask of it in vain, if any does.
+fn misasked(policy: &PolicyEntry) -> Option<Say> {
+    let told = policy.misasked.iter();
+    let told: Vec<String> = told
+        .map(|(caller, problem)| format!("{caller}: {problem}"))
+        .collect();
+    let any = !told.is_empty();
+    any.then(|| say("GateMisasked", true, "Mistake", told.join("; ")))
 }
 
 fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> Say {

@@ -1,7 +1,9 @@
-//! Labels: an object's labels as one piece of text, since there are some for each object that is watched.
+//! Labels: an object's labels as one piece of text, shared by the engine and the view, since there
+//! are some for each object that is watched.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// The most bytes that the labels of one object have, keys and values together. Kubernetes bounds each
 /// label (317 bytes of key, 63 of value) and not their number, so that one object could carry more
@@ -10,18 +12,18 @@ pub const MAX_LABEL_BYTES: usize = 8 * 1_024;
 
 /// Labels, one behind the other: each text as its number of bytes, a colon, and the text. No
 /// separator could be written by whoever writes labels, and none is looked for.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Labels(Box<str>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Labels(Arc<str>);
 
 /// Labels that find no room.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Omitted {
+pub struct Omitted {
     /// The first of them.
-    pub(crate) key: Box<str>,
+    pub key: Box<str>,
     /// How many there are.
-    pub(crate) count: usize,
+    pub count: usize,
     /// The bytes of all labels, with those that are kept.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 /// The most characters of a key that are repeated; the API server allows no longer ones, a directory does.
@@ -29,7 +31,8 @@ const MAX_SHOWN: usize = 317;
 
 impl Labels {
     /// Keeps labels in the order of their keys, up to [`MAX_LABEL_BYTES`]; what lies behind is omitted.
-    pub(crate) fn of(labels: &BTreeMap<String, String>) -> (Self, Option<Omitted>) {
+    #[must_use]
+    pub fn of(labels: &BTreeMap<String, String>) -> (Self, Option<Omitted>) {
         let mut bytes = 0;
         let kept = labels.iter().take_while(|(key, value)| {
             bytes += key.len() + value.len();
@@ -59,7 +62,8 @@ impl Labels {
     }
 
     /// The value of a label.
-    pub(crate) fn get(&self, wanted: &str) -> Option<&str> {
+    #[must_use]
+    pub fn get(&self, wanted: &str) -> Option<&str> {
         let mut rest = &*self.0;
         while let Some((key, behind)) = take(rest) {
             let (value, behind) = take(behind)?;
