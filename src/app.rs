@@ -12,6 +12,7 @@ mod publish;
 mod pump;
 mod replay;
 mod run;
+mod serving;
 mod xds;
 
 pub use logging::init as init_logging;

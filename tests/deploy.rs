@@ -235,6 +235,7 @@ fn every_metric_in_a_rule_is_one_that_fusegate_registers() {
     let files = [
         "metrics",
         "metrics/bound",
+        "metrics/circuits",
         "metrics/recording",
         "metrics/xds",
     ];
@@ -288,9 +289,14 @@ async fn alertmanager_runs_with_the_configuration() -> Result<()> {
     ready.await
 }
 
-/// A fusegate that runs on the examples.
+/// A fusegate that runs on the examples, all of them but the override.
 async fn fusegate(scratch: &Scratch) -> Result<Fusegate> {
-    for name in ["contract.yaml", "policy.yaml"] {
+    for name in [
+        "crd.yaml",
+        "contract.yaml",
+        "policy.yaml",
+        "storefront.yaml",
+    ] {
         scratch.write(name, read(&format!("deploy/examples/{name}")))?;
     }
     Fusegate::start(FusegateConfig::args([
@@ -301,51 +307,112 @@ async fn fusegate(scratch: &Scratch) -> Result<Fusegate> {
 }
 
 #[tokio::test]
-async fn every_webhook_of_the_canary_is_answered_by_the_gate() -> Result<()> {
+async fn every_webhook_of_the_canaries_is_answered_by_the_gate() -> Result<()> {
     let scratch = Scratch::new("deploy")?;
     let fusegate = fusegate(&scratch).await?;
-    let canary = documents("deploy/flagger/canary.yaml").remove(0);
-    let webhooks = canary["spec"]["analysis"]["webhooks"].as_array().unwrap();
-    assert!(webhooks.len() > 3);
-    for webhook in webhooks {
-        let url = webhook["url"].as_str().context("no url")?;
-        let (_, hook) = url.split_once("/flagger/v1/").context("no such path")?;
-        assert_eq!(webhook["type"], hook, "the path tells the type");
-        let call = json!({
-            "name": canary["metadata"]["name"],
-            "namespace": canary["metadata"]["namespace"],
-            "phase": "Progressing",
-            "metadata": webhook["metadata"],
-        });
-        let url = fusegate.url(&format!("flagger/v1/{hook}"));
-        let answer = http::client()?.post(url).json(&call).send().await?;
-        let (status, body) = (answer.status().as_u16(), answer.text().await?);
-        ensure!([200, 403].contains(&status), "{hook}: {status} {body}");
-        ensure!(body.contains("shop/checkout"), "{hook}: {body}");
+    for file in ["canary", "blue-green"] {
+        let canary = documents(&format!("deploy/flagger/{file}.yaml")).remove(1);
+        let webhooks = canary["spec"]["analysis"]["webhooks"].as_array().unwrap();
+        assert!(webhooks.len() >= 3);
+        for webhook in webhooks {
+            let url = webhook["url"].as_str().context("no url")?;
+            let (_, hook) = url.split_once("/flagger/v1/").context("no such path")?;
+            assert_eq!(webhook["type"], hook, "the path tells the type");
+            let call = json!({
+                "name": canary["metadata"]["name"],
+                "namespace": canary["metadata"]["namespace"],
+                "phase": "Progressing",
+                "metadata": webhook["metadata"],
+            });
+            let url = fusegate.url(&format!("flagger/v1/{hook}"));
+            let answer = http::client()?.post(url).json(&call).send().await?;
+            let (status, body) = (answer.status().as_u16(), answer.text().await?);
+            // The object of the examples is well: everything passes, and nothing is rolled back.
+            let expected = if hook == "rollback" { 403 } else { 200 };
+            ensure!(status == expected, "{hook}: {status} {body}");
+            ensure!(
+                body.contains("Storefront \"checkout\" is Closed"),
+                "{hook}: {body}"
+            );
+        }
     }
     Ok(())
 }
 
+/// Every template that asks our own path; that which asks Prometheus is another one.
+const TEMPLATES: [&str; 3] = [
+    "analysis-step",
+    "analysis-background",
+    "analysis-blue-green",
+];
+
 #[tokio::test]
-async fn the_url_of_the_analysis_is_answered_with_what_its_conditions_read() -> Result<()> {
+async fn the_url_of_each_analysis_is_answered_with_what_its_conditions_read() -> Result<()> {
     let scratch = Scratch::new("deploy")?;
     let fusegate = fusegate(&scratch).await?;
-    let template = documents("deploy/argo/analysis-template.yaml").remove(0);
-    let metric = &template["spec"]["metrics"][0];
-    let url = metric["provider"]["web"]["url"]
-        .as_str()
-        .context("no url")?;
-    let (_, path) = url.split_once(":8080/").context("no path")?;
-    let path = path
-        .replace("{{args.namespace}}", "shop")
-        .replace("{{args.policy}}", "checkout")
-        .replace("{{args.object}}", "");
-    let (status, body) = fusegate.get(&path).await?;
-    let verdict: Value = serde_json::from_str(&body)?;
-    ensure!(status == 200, "{status} {body}");
-    // The example only observes, and such a policy holds nobody up.
-    assert_eq!(verdict["verdict"], "pass", "{body}");
-    assert_eq!(metric["successCondition"], "result.verdict == \"pass\"");
-    assert_eq!(metric["failureCondition"], "result.verdict == \"fail\"");
+    for file in TEMPLATES {
+        let template = documents(&format!("deploy/argo/{file}.yaml")).remove(0);
+        let metric = &template["spec"]["metrics"][0];
+        let url = metric["provider"]["web"]["url"]
+            .as_str()
+            .context("no url")?;
+        let (_, path) = url.split_once(":8080/").context("no path")?;
+        let path = path
+            .replace("{{args.policy}}", "checkout")
+            .replace("{{args.rollout}}", "checkout")
+            .replace("{{args.object}}", "");
+        let (status, body) = fusegate.get(&path).await?;
+        let verdict: Value = serde_json::from_str(&body)?;
+        ensure!(
+            status == 200 && verdict["verdict"] == "pass",
+            "{status} {body}"
+        );
+        assert_eq!(metric["successCondition"], "result.verdict == \"pass\"");
+        assert_eq!(metric["failureCondition"], "result.verdict == \"fail\"");
+    }
     Ok(())
+}
+
+#[test]
+fn rollouts_name_templates_and_services_that_are_there() {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for file in TEMPLATES {
+        for template in documents(&format!("deploy/argo/{file}.yaml")) {
+            assert_eq!(template["metadata"]["namespace"], "shop", "{file}");
+            names.extend(template["metadata"]["name"].as_str().map(str::to_owned));
+        }
+    }
+    for file in ["rollout-canary", "rollout-blue-green"] {
+        let text = read(&format!("deploy/argo/{file}.yaml"));
+        let named = text.split("templateName: ").skip(1);
+        let named = named.filter_map(|rest| rest.split(['}', ']']).next());
+        let named: Vec<&str> = named.collect();
+        assert!(named.len() >= 2, "{file}: {named:?}");
+        for name in named {
+            assert!(
+                names.contains(name),
+                "{file} names {name}; there are {names:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_network_policy_lets_release_tools_in_and_not_the_application() {
+    let policy = documents("deploy/kubernetes/network-policy.yaml").remove(0);
+    let gate = &policy["spec"]["ingress"][1]["from"];
+    let usual = &gate[1]["namespaceSelector"]["matchExpressions"][0]["values"];
+    assert_eq!(
+        *usual,
+        json!(["flagger-system", "argo-rollouts", "monitoring"])
+    );
+    let label = gate[0]["namespaceSelector"]["matchLabels"]
+        .as_object()
+        .unwrap();
+    let namespace = documents("deploy/examples/namespace.yaml").remove(0);
+    let labels = namespace["metadata"]["labels"].as_object().unwrap();
+    assert!(label.keys().all(|key| !labels.contains_key(key)));
+    let mesh = &policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"];
+    let mut mesh = mesh.as_object().unwrap().iter();
+    assert!(mesh.all(|(key, value)| labels.get(key) == Some(value)));
 }

@@ -1,52 +1,36 @@
 //! Running: the parts started, joined and shut down in order.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
 use fusegate_xds::server::Tls;
-use fusegate_xds::{Server, Store};
 use kube::Client;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::bounds::Gauges;
 use crate::app::certificates::Certificates;
-use crate::app::feeds::Feeds;
-use crate::app::notices::Teller;
+use crate::app::logging;
 use crate::app::pump::Pump;
-use crate::app::{fleet, logging, meter, programmed, publish, xds};
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, Source};
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher, GateNotes};
+use crate::engine::Settings;
 use crate::engine::settings::Room;
-use crate::engine::{Engine, Settings};
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
 use crate::runtime::client;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
-use crate::runtime::metrics::{Bound, Metrics};
+use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown;
-use crate::serve::counters::Counters;
-use crate::serve::notice::Notices;
-use crate::serve::notice::ledger::Ledger;
-use crate::serve::server as http;
-use crate::serve::state::{Heartbeat, ServeState};
-use crate::serve::verdict::Moment;
-use crate::serve::waiters::Waiters;
 use crate::source::dir::DirSource;
 use crate::source::kube::KubeSource;
 use crate::source::queue::{self, Limits, Sender};
 use crate::wire::event::Event;
-use crate::wire::view::{SharedView, View};
 
 /// What waits for the engine at most. An object's event takes about two kilobytes, so that it is a flood
 /// of large ones that meets the bound in bytes; with what is recorded it is less than the 32 MiB
@@ -126,24 +110,24 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
 }
 
 /// What every part is started with.
-struct Parts {
-    clock: Clock,
-    metrics: Metrics,
-    token: CancellationToken,
-    sender: Sender,
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+    pub(super) token: CancellationToken,
+    pub(super) sender: Sender,
 }
 
 /// The ports, listening.
-struct Ports {
-    xds: TcpListener,
-    web: TcpListener,
-    tls: Option<Tls>,
+pub(super) struct Ports {
+    pub(super) xds: TcpListener,
+    pub(super) web: TcpListener,
+    pub(super) tls: Option<Tls>,
 }
 
 /// Where effects go.
-struct Outgoing {
-    dispatcher: Dispatcher,
-    notes: GateNotes,
+pub(super) struct Outgoing {
+    pub(super) dispatcher: Dispatcher,
+    pub(super) notes: GateNotes,
 }
 
 /// The lease, to be held until the last effect is done.
@@ -273,115 +257,8 @@ impl Parts {
     }
 }
 
-impl Parts {
-    fn start_serving(
-        &self,
-        options: &Run,
-        ports: Ports,
-        outgoing: Outgoing,
-        tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> Pump {
-        let store: Arc<Store> = Arc::new(publish::store());
-        let server = xds::server(store.clone(), &options.xds, ports.tls);
-        let reporting = programmed::report(
-            store.clone(),
-            server.proxies(),
-            self.sender.clone(),
-            self.token.clone(),
-        );
-        tasks.spawn(async move {
-            reporting.await;
-            Ok(())
-        });
-        let (token, serving) = (self.token.clone(), server.clone());
-        tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
-        let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
-        let heartbeat = Heartbeat::start(self.clock.now().mono);
-        let (changed, changes) = watch::channel(());
-        let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
-        let state = self.serve_state(
-            options,
-            (&view, &heartbeat),
-            (server, store.clone()),
-            (notices, Waiters::new(changes)),
-        );
-        let teller = Teller {
-            clock: self.clock,
-            metrics: self.metrics.clone(),
-            view: view.clone(),
-            notes: outgoing.notes,
-            engine: self.sender.clone(),
-            ledger: Ledger::default(),
-            counted: BTreeSet::new(),
-        };
-        let telling = teller.run(told, self.token.clone());
-        let serving = http::serve(ports.web, state, self.token.clone());
-        tasks.spawn(async move {
-            tokio::join!(serving, telling);
-            Ok(())
-        });
-        Pump {
-            engine: Engine::new(settings(options)),
-            clock: self.clock,
-            store,
-            view,
-            changed,
-            heartbeat,
-            metrics: self.metrics.clone(),
-            dispatcher: outgoing.dispatcher,
-            feeds: Feeds::default(),
-            recorder: None,
-        }
-    }
-
-    /// What requests are answered from.
-    fn serve_state(
-        &self,
-        options: &Run,
-        (view, heartbeat): (&SharedView, &Heartbeat),
-        (server, store): (Server, Arc<Store>),
-        (notices, waiters): (Notices, Waiters),
-    ) -> ServeState {
-        let (metrics, clock) = (self.metrics.clone(), self.clock);
-        let (seen, beats, published) = (view.clone(), heartbeat.clone(), store.clone());
-        let (proxies, compared) = (server.proxies(), store);
-        let gauges = Arc::new(Gauges {
-            metrics: self.metrics.clone(),
-            server,
-            max_streams: options.xds.max_streams.get(),
-            record_limit: options.record_limit.saturating_mul(1 << 20),
-            events: self.sender.gauge(),
-            waiters: waiters.clone(),
-            view: view.clone(),
-        });
-        ServeState {
-            view: view.clone(),
-            clock,
-            heartbeat: heartbeat.clone(),
-            counters: Counters::new(&metrics),
-            notices,
-            waiters,
-            proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
-            bounds: Arc::new({
-                let gauges = gauges.clone();
-                move || gauges.read()
-            }),
-            metrics: Arc::new(move || {
-                let moment = Moment {
-                    now: clock.now().mono,
-                    beat: beats.last(),
-                };
-                meter::view(&metrics, &seen.load(), moment, &published);
-                // What was met is counted where it is kept, and entered here.
-                gauges.read();
-                metrics.encode()
-            }),
-        }
-    }
-}
-
 /// What the engine is called and where it is found.
-fn settings(options: &Run) -> Settings {
+pub(super) fn settings(options: &Run) -> Settings {
     Settings {
         cluster: options.cluster.as_str().into(),
         link: options.link.trim_end_matches('/').into(),

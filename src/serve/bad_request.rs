@@ -58,6 +58,6 @@ pub(crate) enum BadRequest {
 
 impl IntoResponse for BadRequest {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
+        (StatusCode::BAD_REQUEST, format!("{self}\n")).into_response()
     }
 }

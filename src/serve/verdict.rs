@@ -8,6 +8,7 @@ mod circuit;
 mod nearest;
 mod reason;
 mod scope;
+mod state;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::serve::wire;
 use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped, View};
 
 pub(crate) use nearest::nearest;
+pub use state::{Counts, GateState, Word};
 
 /// A watch that has not been confirmed for this long is not believed (`docs/architecture.md`, Gate).
 pub const UNCONFIRMED_AFTER: Span = Span::from_secs(30);
@@ -61,32 +63,6 @@ pub struct Moment {
     pub beat: Mono,
 }
 
-/// What a gate can be. Ordered by how much it refuses, so that the AND of several is the
-/// greatest: Open refuses everything and may roll back, HalfOpen refuses everything,
-/// Unknown only holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GateState {
-    /// Passes.
-    Closed,
-    /// There is no evidence to pass on, nor any to fail on.
-    Unknown,
-    /// Recovering: nothing new is let in, and nothing is rolled back.
-    HalfOpen,
-    /// Tripped.
-    Open,
-}
-
-/// The verdict in one word, in the sense of Argo Rollouts: unknown is inconclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Word {
-    /// Go on.
-    Pass,
-    /// Open, or tripped since the moment asked about.
-    Fail,
-    /// Hold: neither go on nor roll back.
-    Unknown,
-}
-
 /// The answer.
 #[derive(Clone, Debug)]
 pub struct Verdict {
@@ -124,19 +100,6 @@ pub struct Deciding {
     pub rule: Option<RuleView>,
     /// How long ago that rule's value arrived.
     pub age: Option<Span>,
-}
-
-/// Circuits by what they enforce.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// All of them.
-    pub total: usize,
-    /// Those that are Open.
-    pub open: usize,
-    /// Those that are `HalfOpen`.
-    pub half_open: usize,
-    /// Those that are Unknown.
-    pub unknown: usize,
 }
 
 /// Why nothing but an Open circuit can be believed.
@@ -274,57 +237,6 @@ impl Deciding {
     #[must_use]
     pub fn age_seconds(&self) -> Option<u64> {
         self.age.map(wire::seconds)
-    }
-}
-
-impl GateState {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Closed, Self::Unknown, Self::HalfOpen, Self::Open];
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "Closed",
-            Self::Unknown => "Unknown",
-            Self::HalfOpen => "HalfOpen",
-            Self::Open => "Open",
-        }
-    }
-}
-
-impl Word {
-    /// The word, as Argo's conditions compare it.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl Counts {
-    fn add(&mut self, state: GateState) {
-        self.total += 1;
-        match state {
-            GateState::Closed => {}
-            GateState::Unknown => self.unknown += 1,
-            GateState::HalfOpen => self.half_open += 1,
-            GateState::Open => self.open += 1,
-        }
-    }
-
-    /// Those that are in this state.
-    #[must_use]
-    pub const fn of(&self, state: GateState) -> usize {
-        match state {
-            GateState::Closed => self.total - self.open - self.half_open - self.unknown,
-            GateState::Unknown => self.unknown,
-            GateState::HalfOpen => self.half_open,
-            GateState::Open => self.open,
-        }
     }
 }
 

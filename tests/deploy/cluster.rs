@@ -60,8 +60,15 @@ async fn an_api_server_takes_every_manifest() -> Result<()> {
             apply(&client, &document, false).await?;
         }
     }
-    for document in documents("deploy/examples/contracted-kind.yaml") {
-        apply(&client, &document, false).await?;
+    for file in [
+        "examples/namespace",
+        "examples/contracted-kind",
+        "flagger/rights",
+        "argo/rights",
+    ] {
+        for document in documents(&format!("deploy/{file}.yaml")) {
+            apply(&client, &document, false).await?;
+        }
     }
     Ok(())
 }

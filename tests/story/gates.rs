@@ -36,14 +36,16 @@ struct Answers {
 }
 
 /// The answers by state. The rollback hook is inverted: there 200 means to roll back now.
-/// What is not known holds without counting, and never rolls back.
+/// What is not known holds without counting, and never rolls back; a mistake passes nowhere.
 fn expected(state: &str) -> Answers {
     let (own, flagger, verdict) = match state {
         "Closed" => (200, [200, 200, 200, 200, 200, 403, 200, 200], "pass"),
         "Open" => (403, [403, 403, 403, 403, 403, 200, 200, 200], "fail"),
-        "HalfOpen" => (403, [403, 403, 403, 403, 403, 403, 200, 200], "unknown"),
+        "HalfOpen" => (403, [403, 200, 200, 403, 403, 403, 200, 200], "unknown"),
+        "Mistake" => (424, [400, 400, 400, 400, 400, 400, 200, 200], "unknown"),
         _ => (424, [403, 200, 200, 403, 403, 403, 200, 200], "unknown"),
     };
+    let state = if state == "Mistake" { "Unknown" } else { state };
     Answers {
         own,
         flagger,
@@ -148,11 +150,11 @@ async fn every_form_names_the_trip(shop: &Shop, trip: &str) -> Result<()> {
 
 #[rstest]
 #[tokio::test]
-async fn a_policy_without_circuits_and_one_that_nobody_knows_are_unknown(
+async fn a_gate_passes_only_once_there_is_evidence_and_a_policy_that_nobody_knows_is_a_mistake(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let shop = Opening::at(place).open().await?;
-    all_say(&shop, "nobody-s", "Unknown").await?;
+    all_say(&shop, "nobody-s", "Mistake").await?;
 
     shop.store
         .create(&shop.documents.policy(POLICY, &json!({})))
@@ -163,7 +165,79 @@ async fn a_policy_without_circuits_and_one_that_nobody_knows_are_unknown(
 
     all_say(&shop, POLICY, "Unknown").await?;
     shop.store.create(&shop.documents.object("front")).await?;
+    let is_closed = |circuit: &Value| circuit["state"] == "Closed";
+    shop.wait_circuit(POLICY, "front", "to be there", is_closed)
+        .await?;
+    all_say(&shop, POLICY, "Unknown").await?;
+    shop.report_latencies("front", &["100ms"]).await?;
     wait_all_say(&shop, POLICY, "Closed").await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_policy_may_pass_what_is_unknown(
+    #[values(Place::Cluster, Place::Folder)] place: Place,
+) -> Result<()> {
+    let opening = Opening::at(place).policy(POLICY, json!({"gate": {"unknown": "Pass"}}));
+    let shop = opening.open().await?;
+    shop.store.create(&shop.documents.object("front")).await?;
+    shop.wait("the gate to pass", async || {
+        let answers = ask(&shop, POLICY).await?;
+        ensure!(answers.own == 200, "{answers:?}");
+        ensure!(
+            answers.argo == (200, "pass".into(), "Unknown".into()),
+            "{answers:?}"
+        );
+        ensure!(
+            answers.flagger == [200, 200, 200, 200, 200, 403, 200, 200],
+            "{answers:?}"
+        );
+        Ok(())
+    })
+    .await?;
+    shop.trip(POLICY, "front").await?;
+    wait_all_say(&shop, POLICY, "Open").await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_mistake_about_a_policy_is_named_in_its_status_until_it_is_mended(
+    #[values(Place::Cluster, Place::Folder)] place: Place,
+) -> Result<()> {
+    let opening = Opening::at(place).policy(POLICY, json!({}));
+    let shop = opening.object("front").open().await?;
+    let ask = async |object: &str| {
+        let mut call = call(&shop, POLICY);
+        call["metadata"]["object"] = json!(object);
+        let hook = "flagger/v1/confirm-rollout";
+        shop.store.fusegate().post(hook, &call).await
+    };
+    let (status, reason) = ask("frnt").await?;
+    ensure!(
+        status == 400 && reason.contains("did you mean \"front\"?"),
+        "{reason}"
+    );
+    let misasked = ("GateMisasked", "True", "Mistake");
+    let told = shop
+        .wait_condition("CircuitPolicy", POLICY, misasked)
+        .await?;
+    let canary = format!(
+        "Canary {}/front at confirm-rollout: ",
+        shop.documents.namespace
+    );
+    ensure!(
+        told.starts_with(&canary) && told.ends_with(&reason),
+        "{told}"
+    );
+    ensure!(ask("front").await?.0 == 200);
+    shop.wait("the mistake to be mended", async || {
+        let status = shop.store.status("CircuitPolicy", POLICY).await?;
+        let mut conditions = status["conditions"].as_array().into_iter().flatten();
+        let left = conditions.find(|each| each["type"] == "GateMisasked");
+        ensure!(left.is_none(), "{left:?}");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

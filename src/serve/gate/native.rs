@@ -52,7 +52,7 @@ async fn answer(
     let verdict = wait::for_a_pass(&asked, wait).await;
     let status = status(&verdict);
     Ok(if accepts(&headers, "text/plain") {
-        (status, verdict.reason).into_response()
+        (status, format!("{}\n", verdict.reason)).into_response()
     } else {
         (status, Json(asked.document(verdict))).into_response()
     })

@@ -450,7 +450,10 @@ async fn changes_to(state: &mut ServeState, next: View) {
     state.waiters = Waiters::new(changes);
     let view = state.view.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        let later = tokio::time::Instant::now() + Duration::from_secs(20);
+        tokio::time::interval_at(later, Duration::from_secs(20))
+            .tick()
+            .await;
         view.store(next.into());
         changed.send_replace(());
     });

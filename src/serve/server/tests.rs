@@ -144,8 +144,9 @@ async fn past_the_bound_a_question_that_finds_no_place_is_told_to_come_back() {
     let heard = tokio::spawn(hear(say(server.address, GATE).await));
     let fed = async {
         // It never ends its head, and never lets it time out either.
+        let mut next = tokio::time::interval(Duration::from_secs(2));
         loop {
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            next.tick().await;
             if first.write_all(b"a").await.is_err() {
                 break;
             }

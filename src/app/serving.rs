@@ -1,0 +1,136 @@
+//! Serving: the ports answered, and what they are answered from.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use fusegate_xds::{Server, Store};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::bounds::Gauges;
+use crate::app::feeds::Feeds;
+use crate::app::notices::Teller;
+use crate::app::pump::Pump;
+use crate::app::run::{Outgoing, Parts, Ports, settings};
+use crate::app::{fleet, meter, programmed, publish, xds};
+use crate::cli::run::Run;
+use crate::engine::Engine;
+use crate::runtime::metrics::Bound;
+use crate::serve::counters::Counters;
+use crate::serve::notice::Notices;
+use crate::serve::notice::ledger::Ledger;
+use crate::serve::server as http;
+use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::verdict::Moment;
+use crate::serve::waiters::Waiters;
+use crate::wire::view::{SharedView, View};
+
+impl Parts {
+    /// Starts both ports; what is given back drives them.
+    pub(super) fn start_serving(
+        &self,
+        options: &Run,
+        ports: Ports,
+        outgoing: Outgoing,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> Pump {
+        let store: Arc<Store> = Arc::new(publish::store());
+        let server = xds::server(store.clone(), &options.xds, ports.tls);
+        let reporting = programmed::report(
+            store.clone(),
+            server.proxies(),
+            self.sender.clone(),
+            self.token.clone(),
+        );
+        tasks.spawn(async move {
+            reporting.await;
+            Ok(())
+        });
+        let (token, serving) = (self.token.clone(), server.clone());
+        tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
+        let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
+        let heartbeat = Heartbeat::start(self.clock.now().mono);
+        let (changed, changes) = watch::channel(());
+        let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
+        let state = self.serve_state(
+            options,
+            (&view, &heartbeat),
+            (server, store.clone()),
+            (notices, Waiters::new(changes)),
+        );
+        let teller = Teller {
+            clock: self.clock,
+            metrics: self.metrics.clone(),
+            view: view.clone(),
+            notes: outgoing.notes,
+            engine: self.sender.clone(),
+            ledger: Ledger::default(),
+            counted: BTreeSet::new(),
+        };
+        let telling = teller.run(told, self.token.clone());
+        let serving = http::serve(ports.web, state, self.token.clone());
+        tasks.spawn(async move {
+            tokio::join!(serving, telling);
+            Ok(())
+        });
+        Pump {
+            engine: Engine::new(settings(options)),
+            clock: self.clock,
+            store,
+            view,
+            changed,
+            heartbeat,
+            metrics: self.metrics.clone(),
+            dispatcher: outgoing.dispatcher,
+            feeds: Feeds::default(),
+            recorder: None,
+        }
+    }
+
+    /// What requests are answered from.
+    fn serve_state(
+        &self,
+        options: &Run,
+        (view, heartbeat): (&SharedView, &Heartbeat),
+        (server, store): (Server, Arc<Store>),
+        (notices, waiters): (Notices, Waiters),
+    ) -> ServeState {
+        let (metrics, clock) = (self.metrics.clone(), self.clock);
+        let (seen, beats, published) = (view.clone(), heartbeat.clone(), store.clone());
+        let (proxies, compared) = (server.proxies(), store);
+        let gauges = Arc::new(Gauges {
+            metrics: self.metrics.clone(),
+            server,
+            max_streams: options.xds.max_streams.get(),
+            record_limit: options.record_limit.saturating_mul(1 << 20),
+            events: self.sender.gauge(),
+            waiters: waiters.clone(),
+            view: view.clone(),
+        });
+        ServeState {
+            view: view.clone(),
+            clock,
+            heartbeat: heartbeat.clone(),
+            counters: Counters::new(&metrics),
+            notices,
+            waiters,
+            proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
+            bounds: Arc::new({
+                let gauges = gauges.clone();
+                move || gauges.read()
+            }),
+            metrics: Arc::new(move || {
+                let moment = Moment {
+                    now: clock.now().mono,
+                    beat: beats.last(),
+                };
+                meter::view(&metrics, &seen.load(), moment, &published);
+                // What was met is counted where it is kept, and entered here.
+                gauges.read();
+                metrics.encode()
+            }),
+        }
+    }
+}
