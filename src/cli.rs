@@ -4,6 +4,7 @@ pub mod check;
 pub mod crds;
 mod definition;
 pub mod diff;
+pub mod lint;
 pub mod proxies;
 pub mod replay;
 pub mod revisions;
@@ -39,6 +40,8 @@ pub enum Command {
     Check(check::Check),
     /// Compare two schemas of a CRD: what changes, and what that may harm.
     Diff(Box<diff::Diff>),
+    /// Lint the schemas of CRDs, offline or in a cluster, and mend them.
+    Lint(Box<lint::Lint>),
     /// List the schemas that a CRD has had, or print one of them.
     Revisions(revisions::Revisions),
     /// Replay a recording: what fusegate decided, and by which events.

@@ -14,6 +14,7 @@ pub mod policy;
 
 pub mod translate;
 
+pub mod lint;
 pub mod revision;
 pub mod spec;
 

@@ -54,6 +54,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let compared = runtime()?.block_on(diff.print(colours, &mut out));
             Ok(judged(compared.map_err(Into::into)))
         }
+        Command::Lint(lint) => {
+            let mut out = std::io::stdout().lock();
+            let colours = Colours::of(&out);
+            let linted = runtime()?.block_on(lint.print(colours, &mut out));
+            Ok(judged(linted.map_err(Into::into)))
+        }
         Command::Revisions(revisions) => {
             runtime()?.block_on(revisions.print(&mut std::io::stdout().lock()))?;
             Ok(ExitCode::SUCCESS)

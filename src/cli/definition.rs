@@ -28,6 +28,8 @@ pub(crate) struct Definition {
     pub(crate) name: String,
     /// Where it comes from, for people.
     pub(crate) origin: String,
+    /// The file, and which of its documents it is, from 1.
+    pub(crate) file: Option<(PathBuf, usize)>,
     /// Its `spec`.
     pub(crate) spec: Value,
     /// Its `status.storedVersions`, where it has a status.
@@ -92,11 +94,27 @@ impl FromStr for Given {
 
 impl Given {
     /// The definitions, by name.
-    pub(crate) async fn read(
+    pub(crate) async fn by_name(
         &self,
         options: &StoreOptions,
         stdin: impl Read,
     ) -> Result<BTreeMap<String, Definition>, Undefined> {
+        let mut found = BTreeMap::new();
+        for definition in self.read(options, stdin).await? {
+            let (name, origin) = (definition.name.clone(), definition.origin.clone());
+            if found.insert(name.clone(), definition).is_some() {
+                return Err(Undefined::Twice { origin, name });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The definitions, as they come.
+    pub(crate) async fn read(
+        &self,
+        options: &StoreOptions,
+        stdin: impl Read,
+    ) -> Result<Vec<Definition>, Undefined> {
         let found = match self {
             Self::File(path) => return in_files(path.clone(), stdin),
             Self::Live(crd) => live(&options.open().await?, crd).await?,
@@ -110,12 +128,13 @@ impl Given {
                 Definition {
                     name: crd.clone(),
                     origin: format!("{crd}@{number}"),
+                    file: None,
                     spec: (*revision.spec).clone(),
                     stored: None,
                 }
             }
         };
-        Ok(BTreeMap::from([(found.name.clone(), found)]))
+        Ok(vec![found])
     }
 }
 
@@ -125,22 +144,19 @@ async fn live(store: &Store, crd: &str) -> Result<Definition, Undefined> {
     Definition::of(&object, format!("{crd}@live")).ok_or_else(missing)
 }
 
-fn in_files(path: PathBuf, stdin: impl Read) -> Result<BTreeMap<String, Definition>, Undefined> {
+fn in_files(path: PathBuf, stdin: impl Read) -> Result<Vec<Definition>, Undefined> {
     let origin = path.display().to_string();
     let input = input::read(&[path], stdin)?;
     if let Some(finding) = input.findings.first() {
         return Err(Undefined::Text(finding.to_string()));
     }
-    let mut found = BTreeMap::new();
-    for document in &input.documents {
-        let Some(definition) = Definition::of(&document.value, document.place.to_string()) else {
-            continue;
-        };
-        let name = definition.name.clone();
-        if found.insert(name.clone(), definition).is_some() {
-            return Err(Undefined::Twice { origin, name });
-        }
-    }
+    let found = input.documents.iter().filter_map(|document| {
+        let found = Definition::of(&document.value, document.place.to_string())?;
+        let (file, number) = (document.place.file.clone(), document.place.document);
+        let file = Some((PathBuf::from(file), number));
+        Some(Definition { file, ..found })
+    });
+    let found: Vec<_> = found.collect();
     if found.is_empty() {
         return Err(Undefined::NoDefinition(origin));
     }
@@ -166,6 +182,7 @@ impl Definition {
         Some(Self {
             name: text("/metadata/name")?.to_owned(),
             origin,
+            file: None,
             spec: object.get("spec")?.clone(),
             stored,
         })

@@ -90,8 +90,8 @@ impl Diff {
     ///
     /// When a side can't be read, or the output not be written.
     pub async fn print(&self, colours: Colours, out: &mut impl Write) -> Result<bool, DiffFailure> {
-        let old = self.old.read(&self.store, io::stdin().lock()).await?;
-        let new = self.new.read(&self.store, io::stdin().lock()).await?;
+        let old = self.old.by_name(&self.store, io::stdin().lock()).await?;
+        let new = self.new.by_name(&self.store, io::stdin().lock()).await?;
         let report = Report::of(&old, &new);
         match self.output {
             Format::Text => report.write(colours, out)?,

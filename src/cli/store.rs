@@ -20,6 +20,9 @@ use crate::source::dir::layout::Layout;
 use crate::source::kube::revision::{CRD_LABEL, Stored, crd_label, from_object};
 use crate::wire::event::Revision;
 
+/// How many definitions are asked for at once: some have megabytes.
+const PAGE: u32 = 20;
+
 /// Options that say where the store is, the same as those of `fusegate run`.
 #[derive(Args, Clone, Debug)]
 pub struct StoreOptions {
@@ -120,6 +123,15 @@ impl Store {
         }
     }
 
+    /// Every CRD there is.
+    pub(crate) async fn definitions(&self) -> Result<Vec<Value>, Unread> {
+        match self {
+            Self::Kube(cluster) => definitions(cluster).await,
+            Self::Dir(layout) => Document::all(layout.root(), "CustomResourceDefinition")
+                .map_err(|source| unread(layout, source)),
+        }
+    }
+
     /// The stored revisions of a CRD, in the order of their numbers.
     pub(crate) async fn revisions(&self, crd: &str) -> Result<Vec<Revision>, Unread> {
         let mut found: Vec<Revision> = match self {
@@ -153,6 +165,23 @@ impl Store {
         let revisions = self.revisions(crd).await?;
         let mut found = revisions.into_iter();
         Ok(found.find(|revision| revision.number == number))
+    }
+}
+
+async fn definitions(cluster: &Cluster) -> Result<Vec<Value>, Unread> {
+    let mut found = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let url = CustomResourceDefinition::url_path(&(), None);
+        let page: ObjectList<Value> = cluster
+            .request(Request::new(url).list(&params))
+            .await
+            .map_err(|answer| refused("listing CRDs".to_owned(), &answer))?;
+        found.extend(page.items);
+        match page.metadata.continue_ {
+            Some(token) if !token.is_empty() => params = params.continue_token(&token),
+            _ => return Ok(found),
+        }
     }
 }
 

@@ -51,7 +51,34 @@ impl Document {
         Ok(found.find_map(|path| Self::in_file(path, wanted)))
     }
 
-    fn in_file(path: PathBuf, wanted: Wanted<'_>) -> Option<Self> {
+    /// Every object of a kind under a folder.
+    ///
+    /// # Errors
+    ///
+    /// When the folder itself can't be read.
+    pub(crate) fn all(root: &Path, kind: &str) -> io::Result<Vec<Value>> {
+        let mut found = Vec::new();
+        for path in files(root)? {
+            let Ok(text) = fs::read_to_string(path) else {
+                continue;
+            };
+            if !text.contains(kind) {
+                continue;
+            }
+            for place in split(&text) {
+                let object = text
+                    .get(place)
+                    .and_then(|text| serde_saphyr::from_str(text).ok());
+                found.extend(object.filter(|object: &Value| {
+                    object.get("kind").and_then(Value::as_str) == Some(kind)
+                }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Finds an object in one file.
+    pub(crate) fn in_file(path: PathBuf, wanted: Wanted<'_>) -> Option<Self> {
         let text = fs::read_to_string(&path).ok()?;
         // Parsing is dear, and most files don't speak of it.
         if !text.contains(wanted.name) {
@@ -69,14 +96,20 @@ impl Document {
         })
     }
 
-    /// Writes the file with another object in this one's place. The other documents keep every byte.
+    /// Writes the file with another object in this one's place. The other documents keep every byte;
+    /// of this one comments and the order of fields are lost.
     ///
     /// # Errors
     ///
     /// What the file system says, or that the object can't be written as YAML.
     pub(crate) fn replace(&self, object: &Value) -> io::Result<()> {
-        let yaml = serde_saphyr::to_string(object).map_err(io::Error::other)?;
-        self.write(&format!("{}\n", yaml.trim_end()))
+        let is_json = self.path.extension().is_some_and(|name| name == "json");
+        let text = if is_json {
+            serde_json::to_string_pretty(object)?
+        } else {
+            serde_saphyr::to_string(object).map_err(io::Error::other)?
+        };
+        self.write(&format!("{}\n", text.trim_end()))
     }
 
     /// Writes the file without this object; a file that then holds nothing is removed.

@@ -53,6 +53,12 @@ const WALLS: &[Wall] = &[
         never: &[IO],
     },
     Wall {
+        place: "src/lint",
+        inside: Some("crate::lint"),
+        outside: Some("std kube_cel serde_json"),
+        never: &[IO],
+    },
+    Wall {
         place: "src/policy",
         inside: Some("crate::policy crate::breaker"),
         outside: Some("std imbl thiserror"),
