@@ -1,4 +1,4 @@
-//! The contracted kinds, read from the contracts' own events: what else a source has to deliver.
+//! The contracted kinds, read from the contracts' events: they say what else a source must watch.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use fusegate_crds::ConditionContractSpec;
 
 use crate::wire::event::{Change, Document, Event, Feed, GroupKind, Unreadable};
 
-/// Most contracts whose kinds are watched: each costs a watch and a probe every few
-/// seconds, on every replica.
+/// Most contracts whose kinds are watched: each costs every replica a watch and a probe every few
+/// seconds.
 const MOST_CONTRACTS: usize = 1_000;
 
 /// Which contract targets which kind.
 #[derive(Debug, Default)]
 pub(crate) struct Contracts {
     targets: HashMap<Box<str>, Target>,
-    /// Those seen since a list began.
+    /// Contracts seen since a list began.
     relisted: Option<HashSet<Box<str>>>,
-    /// Kinds that are judged by other words than before.
+    /// Kinds whose contracts changed.
     rewritten: BTreeSet<GroupKind>,
 }
 
-/// What one contract says.
+/// One contract.
 #[derive(Debug)]
 struct Target {
     kind: GroupKind,
@@ -29,8 +29,8 @@ struct Target {
 }
 
 impl Contracts {
-    /// Takes note of an event of the contracts' feed. A contract beyond the bound is
-    /// not watched, and the answer says so.
+    /// Applies an event of the contracts' feed. Returns a problem if the contract is beyond the
+    /// bound, and so its kind is not watched.
     pub(crate) fn take(&mut self, event: &Event) -> Option<Unreadable> {
         match event {
             Event::Listing(Feed::Contracts) => self.relisted = Some(HashSet::new()),
@@ -50,19 +50,19 @@ impl Contracts {
         None
     }
 
-    /// All contracted kinds, in a fixed order.
+    /// All contracted kinds, in order.
     pub(crate) fn targets(&self) -> BTreeSet<GroupKind> {
         let targets = self.targets.values();
         targets.map(|target| target.kind.clone()).collect()
     }
 
-    /// Kinds whose contracts have changed since this was last asked: what was told of their
-    /// objects was read by other words, and has to be told again. Whoever judges them keeps no raw status.
+    /// Kinds whose contracts changed since the last call. Their objects must be sent again: the
+    /// engine keeps no raw status to judge by the new contract.
     pub(crate) fn take_rewritten(&mut self) -> BTreeSet<GroupKind> {
         std::mem::take(&mut self.rewritten)
     }
 
-    /// A contract whose spec can't be read keeps the kind it had.
+    /// A contract whose spec can't be decoded keeps its former target.
     fn applied<T>(&mut self, document: &Document<ConditionContractSpec, T>) -> Option<Unreadable> {
         let name = &document.meta.name;
         if let Some(seen) = &mut self.relisted {
@@ -74,7 +74,7 @@ impl Contracts {
         if self.targets.len() >= MOST_CONTRACTS && !self.targets.contains_key(name) {
             return Some(Unreadable {
                 place: format!("ConditionContract {name}").into(),
-                message: format!("its kind is not watched: there are {MOST_CONTRACTS} contracts already, which is the limit; remove some").into(),
+                message: format!("its kind is not watched: the limit of {MOST_CONTRACTS} contracts is reached; remove some").into(),
             });
         }
         let kind = GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str());

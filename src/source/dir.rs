@@ -1,25 +1,25 @@
-//! The directory source: a watched folder of YAML, spoken as the same events as a Kubernetes watch.
+//! The directory source: turns a watched folder of YAML into the same events as a Kubernetes watch.
 //!
-//! The directory is the store. Files say what there is; `.fusegate` beside them keeps
-//! what fusegate itself knows. What can't be read is a problem with a name, and never
-//! a deletion.
+//! The directory is the store. Its files hold the objects; `.fusegate` beside them holds
+//! fusegate's own state. A file that can't be read is reported by name and is never
+//! taken for a deletion.
 
 pub(crate) mod atomic;
 mod catalog;
+mod cleanup;
+mod emitter;
 pub(crate) mod entry;
 mod index;
 pub mod layout;
 mod lock;
-mod look;
 mod name;
-mod outlet;
-mod pass;
-mod reading;
-mod signals;
+mod pending;
+mod reader;
+mod scan;
+mod sink;
 mod status;
-mod sweep;
-mod teller;
 pub(crate) mod walk;
+mod watcher;
 pub(crate) mod yaml;
 
 use std::path::PathBuf;
@@ -32,21 +32,21 @@ use tokio_util::sync::CancellationToken;
 use crate::runtime::metrics::Metrics;
 use crate::source::queue;
 pub(crate) use catalog::{MOST_ENTRIES, MOST_FILES};
+use emitter::EventEmitter;
 use layout::Layout;
 use lock::Lock;
 pub use lock::Unopened;
-use outlet::{Closed, Outlet};
-use pass::{Cause, Outcome, Pass};
-use signals::Signals;
-use teller::Teller;
+use scan::{Cause, Outcome, Scanner};
+use sink::{Closed, EventSink};
+use watcher::FileWatcher;
 
-/// How often everything is looked at whatever the file system says, and every feed is
-/// confirmed. Well within [`CONFIRM_EVERY_MS`](crate::wire::event::CONFIRM_EVERY_MS).
-const REGULARLY: Duration = Duration::from_secs(2);
+/// How often the directory is scanned even without a file event, and every feed confirmed.
+/// Well within [`CONFIRM_EVERY_MS`](crate::wire::event::CONFIRM_EVERY_MS).
+const SCAN_EVERY: Duration = Duration::from_secs(2);
 
-/// The pause after which a change that nobody vouched for is looked at again; it must
-/// look the same after one whole pause to be believed.
-const QUIET: Duration = Duration::from_millis(50);
+/// The pause before a changed file is looked at again. Without an event that says that it is
+/// complete, a file counts as complete once it looked the same over one whole pause.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// A directory, locked, as a source.
 #[derive(Debug)]
@@ -56,21 +56,21 @@ pub struct DirSource {
     metrics: Metrics,
 }
 
-/// Why the source ended other than by shutdown.
+/// Why the source stopped before shutdown.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// A task of it panicked: a defect, not an outage.
+    /// One of its tasks panicked: a defect, not an outage.
     #[error("a task of the directory source panicked; please report it")]
     Task(#[from] JoinError),
 }
 
 impl DirSource {
-    /// Takes the lock on a directory, so that the start fails at once where it can't run.
-    /// A directory that can't be written is taken without one.
+    /// Takes the lock on a directory, so that a start that can't succeed fails at once.
+    /// A read-only directory is opened without a lock.
     ///
     /// # Errors
     ///
-    /// When it is no directory, or another process has it.
+    /// When it is not a directory, or another process holds the lock.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, Unopened> {
         let path = root.into();
         if let Err(source) = std::fs::read_dir(&path) {
@@ -79,7 +79,7 @@ impl DirSource {
         let layout = Layout::new(path);
         let lock = Lock::take(&layout)?;
         if lock.is_held() {
-            sweep::sweep(layout.root());
+            cleanup::cleanup(layout.root());
         }
         let metrics = Metrics::new();
         Ok(Self {
@@ -89,32 +89,35 @@ impl DirSource {
         })
     }
 
-    /// Counts in these metrics that a bound was met.
+    /// Counts met bounds in these metrics.
     #[must_use]
     pub fn metered(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// Where things are in it.
+    /// Where fusegate's own files are.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Sends what happens until shutdown, or until nobody listens; then the lock is given up.
+    /// Sends events until shutdown, or until the receiver is gone; then releases the lock.
     ///
     /// # Errors
     ///
-    /// When one of its tasks panics; a directory that is gone is an event, not an error.
+    /// When one of its tasks panics. A missing directory is an event, not an error.
     pub async fn run(
         self,
         sender: queue::Sender,
         shutdown: CancellationToken,
     ) -> Result<(), Stopped> {
-        let mut signals = Signals::watch(self.layout.root());
-        let teller = Teller::new(Outlet::new(sender, shutdown.clone()), self.layout.clone());
-        let mut pass = Pass::new(self.layout, self.lock, teller, self.metrics);
-        let mut regularly = tokio::time::interval(REGULARLY);
-        let mut quiet = tokio::time::interval(QUIET);
+        let mut watcher = FileWatcher::watch(self.layout.root());
+        let emitter = EventEmitter::new(
+            EventSink::new(sender, shutdown.clone()),
+            self.layout.clone(),
+        );
+        let mut scan = Scanner::new(self.layout, self.lock, emitter, self.metrics);
+        let mut regularly = tokio::time::interval(SCAN_EVERY);
+        let mut quiet = tokio::time::interval(SETTLE);
         regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         quiet.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut outcome = Outcome::default();
@@ -123,30 +126,30 @@ impl DirSource {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 _ = regularly.tick() => Cause::Heartbeat,
-                _ = quiet.tick(), if outcome.restless => Cause::Tick,
-                whole = signals.next() => Cause::Signal(whole),
+                _ = quiet.tick(), if outcome.pending => Cause::Tick,
+                whole = watcher.next() => Cause::FileEvents(whole),
             };
             let done;
-            (pass, done) = blocking(pass, cause).await?;
+            (scan, done) = blocking(scan, cause).await?;
             match done {
                 Ok(next) => outcome = next,
                 Err(Closed) => return Ok(()),
             }
             if outcome.replaced {
-                signals.watch_again();
+                watcher.watch_again();
             }
         }
     }
 }
 
-/// A pass reads files and waits for the engine, neither of which async code may do.
+/// Runs one scan on a blocking thread: it reads files and waits for the engine.
 async fn blocking(
-    mut pass: Pass,
+    mut scan: Scanner,
     cause: Cause,
-) -> Result<(Pass, Result<Outcome, Closed>), JoinError> {
+) -> Result<(Scanner, Result<Outcome, Closed>), JoinError> {
     tokio::task::spawn_blocking(move || {
-        let done = pass.run(&cause);
-        (pass, done)
+        let done = scan.run(&cause);
+        (scan, done)
     })
     .await
 }

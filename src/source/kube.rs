@@ -1,9 +1,9 @@
-//! The Kubernetes source: watches, spoken as events.
+//! The Kubernetes source: turns watches into events.
 //!
 //! Our own three kinds, stored revisions and CRDs are always watched; the objects of a
-//! kind as long as it is contracted and served. Every feed says for itself whether it
-//! is live, and recovers by itself. Events wait in the bounded queue they are sent
-//! to: while the engine is behind, the watches are not read.
+//! kind are watched while it is contracted and served. Every feed reports its own state
+//! and recovers on its own. Events go to a bounded queue: while the engine is behind,
+//! the watches are not read.
 
 mod backoff;
 mod crd;
@@ -33,37 +33,37 @@ use objects::Objects;
 use pump::{event, pump};
 use revision::CRD_LABEL;
 use slim::Item;
-use watch::{Turn, Watch};
+use watch::{Watch, WatchUpdate};
 
-/// How many kinds are listed at the same time: a start or a relist of everything is
-/// spread out, in memory here and in load there, yet one slow kind holds up few others.
+/// How many kinds are listed at the same time. It spreads the load of a start or a relist of
+/// everything, and still lets one slow kind delay only a few others.
 const LISTS_AT_ONCE: usize = 4;
 
-/// Most of our own objects in one page.
+/// Most of our own objects per page.
 const LARGEST_PAGE: u32 = 500;
 
-/// Most CRDs in one page: a schema can have a megabyte.
+/// Most CRDs per page: a schema can be a megabyte.
 const LARGEST_CRD_PAGE: u32 = 50;
 
-/// How many notices of contracts and CRDs wait at most.
+/// Most notices of contracts and CRDs that wait.
 const NOTICES: usize = 16;
 
-/// A Kubernetes cluster, as a source.
+/// A Kubernetes cluster as a source.
 pub struct KubeSource {
     client: Client,
     namespace: String,
 }
 
-/// Why the source ended other than by shutdown.
+/// Why the source stopped before shutdown.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// A task of it panicked: a defect, not an outage.
+    /// One of its tasks panicked: a defect, not an outage.
     #[error("a task of the Kubernetes source panicked; please report it")]
     Task(#[from] JoinError),
 }
 
 impl KubeSource {
-    /// A source that reads with a client; `namespace` is fusegate's own, where revisions are stored.
+    /// A source that reads through a client. `namespace` is fusegate's own: revisions are stored there.
     pub fn new(client: Client, namespace: impl Into<String>) -> Self {
         Self {
             client,
@@ -71,12 +71,12 @@ impl KubeSource {
         }
     }
 
-    /// Sends what happens until shutdown, or until nobody listens. When it returns, no
-    /// task of it is left.
+    /// Sends events until shutdown, or until the receiver is gone. All of its tasks have
+    /// ended when it returns.
     ///
     /// # Errors
     ///
-    /// When one of its tasks panics; outages are events, not errors.
+    /// When one of its tasks panics. An outage is an event, not an error.
     pub async fn run(
         self,
         sender: queue::Sender,
@@ -116,8 +116,7 @@ impl Running {
         self.join().await
     }
 
-    /// Ends all tasks as soon as the first ends: they do so at shutdown, when nobody
-    /// listens, or by a panic.
+    /// Ends all tasks as soon as the first ends: at shutdown, when the receiver is gone, or by a panic.
     async fn join(mut self) -> Result<(), Stopped> {
         let mut result = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
@@ -135,18 +134,20 @@ impl Running {
     ) {
         let watch = self.watch::<K>(endpoint, LARGEST_PAGE);
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
-        self.tasks.spawn(pump(watch, sender, shutdown, move |turn| {
-            event(&feed, turn, convert)
-        }));
+        self.tasks
+            .spawn(pump(watch, sender, shutdown, move |update| {
+                event(&feed, update, convert)
+            }));
     }
 
-    /// CRDs follow once the contracts are known, so that the first list of them is
-    /// already told of those that matter.
+    /// Starts the watches of contracts and, once those are listed, of CRDs: only CRDs of contracted
+    /// kinds are sent.
     fn start_kinds(&mut self) {
         let (notices, received) = mpsc::channel(NOTICES);
         let contracts = self.watch(own_kind("conditioncontracts"), LARGEST_PAGE);
-        let contract =
-            |turn: Turn<_>| Notice::Contract(event(&Feed::Contracts, turn, own::contract));
+        let contract = |update: WatchUpdate<_>| {
+            Notice::Contract(event(&Feed::Contracts, update, own::contract))
+        };
         self.tasks.spawn(pump(
             contracts,
             notices.clone(),

@@ -1,8 +1,8 @@
-//! The queue: events on their way from the sources to the engine, bounded in number and in bytes.
+//! The queue: events from the sources to the engine, bounded in number and in bytes.
 //!
-//! Whoever has an event waits until there is room for it, and with a source its watch: that is the back
-//! pressure. An event gives its room back when the engine is done with it, so that what the engine
-//! has at hand counts too.
+//! A sender waits for capacity, and with it the watch that it reads from: that is the back
+//! pressure. An event releases its capacity when the engine is done with it, so events
+//! being handled count too.
 
 use std::sync::Arc;
 
@@ -12,142 +12,147 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::wire::event::Event;
 
-/// How much waits for the engine at most.
+/// The capacity of the queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// In number.
+    /// Most events.
     pub events: usize,
-    /// In bytes. A single event that has more waits until it is alone.
+    /// Most bytes. A single event that is larger waits until the queue is empty.
     pub bytes: u32,
 }
 
-/// The way in.
+/// The sending end.
 #[derive(Clone, Debug)]
 pub struct Sender {
     events: mpsc::Sender<Queued>,
-    room: Room,
+    capacity: Capacity,
 }
 
-/// The way out. With it goes what waits, so that whoever waits for room learns that nobody listens.
+/// The receiving end. Dropping it drops what waits, and wakes senders that wait for capacity.
 #[derive(Debug)]
 pub struct Receiver(mpsc::Receiver<Queued>);
 
-/// An event, and the room that it takes until this is dropped.
+/// An event and the capacity that it holds until dropped.
 #[derive(Debug)]
 pub struct Queued {
     /// The event.
     pub event: Event,
-    _room: OwnedSemaphorePermit,
+    _capacity: OwnedSemaphorePermit,
 }
 
-/// How much waits; it keeps no queue open.
+/// Measures the queue without keeping it open.
 #[derive(Clone, Debug)]
 pub struct Gauge {
     events: WeakSender<Queued>,
-    room: Room,
+    capacity: Capacity,
 }
 
-/// Nobody listens any more.
+/// The receiver is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the engine has ended")]
 pub struct Closed;
 
-/// Room in bytes.
+/// The capacity in bytes.
 #[derive(Clone, Debug)]
-struct Room {
-    left: Arc<Semaphore>,
+struct Capacity {
+    free: Arc<Semaphore>,
     bytes: u32,
     metrics: Metrics,
 }
 
-/// A queue.
+/// Opens a queue.
 #[must_use]
 pub fn open(limits: Limits, metrics: Metrics) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::channel(limits.events);
-    let room = Room {
-        left: Arc::new(Semaphore::new(limits.bytes as usize)),
+    let capacity = Capacity {
+        free: Arc::new(Semaphore::new(limits.bytes as usize)),
         bytes: limits.bytes,
         metrics,
     };
     let events = sender;
-    (Sender { events, room }, Receiver(receiver))
+    (Sender { events, capacity }, Receiver(receiver))
 }
 
 impl Sender {
-    /// Waits for room, and leaves the event.
+    /// Waits for capacity, and sends the event.
     ///
     /// # Errors
     ///
-    /// When nobody listens any more, and the event is gone.
+    /// When the receiver is gone; the event is lost.
     pub async fn send(&self, event: Event) -> Result<(), Closed> {
-        let room = self.room.take(event.weight()).await?;
+        let capacity = self.capacity.take(event.weight()).await?;
         let place = self.place().await?;
-        place.send(Queued { event, _room: room });
+        place.send(Queued {
+            event,
+            _capacity: capacity,
+        });
         Ok(())
     }
 
-    /// Waits for a place; that the bound was met is counted.
+    /// Waits for a place in the queue, and counts a met bound.
     async fn place(&self) -> Result<mpsc::Permit<'_, Queued>, Closed> {
         match self.events.try_reserve() {
             Ok(place) => return Ok(place),
             Err(mpsc::error::TrySendError::Closed(())) => return Err(Closed),
-            Err(mpsc::error::TrySendError::Full(())) => self.room.metrics.bound_met(Bound::Events),
+            Err(mpsc::error::TrySendError::Full(())) => {
+                self.capacity.metrics.bound_met(Bound::Events)
+            }
         }
         self.events.reserve().await.map_err(|_| Closed)
     }
 
-    /// Where it is seen how much waits.
+    /// Measures this queue.
     #[must_use]
     pub fn gauge(&self) -> Gauge {
         Gauge {
             events: self.events.downgrade(),
-            room: self.room.clone(),
+            capacity: self.capacity.clone(),
         }
     }
 }
 
 impl Receiver {
-    /// Waits for the next event; `None` when nobody can send any more.
+    /// Waits for the next event; `None` when all senders are gone.
     pub async fn recv(&mut self) -> Option<Event> {
         self.0.recv().await.map(|queued| queued.event)
     }
 
-    /// Takes no more events; what waits can still be received.
+    /// Refuses new events; those that wait can still be received.
     pub fn close(&mut self) {
         self.0.close();
     }
 
-    /// Waits for events and takes as many as there are, up to a limit; how many, and none when nobody
-    /// can send any more.
+    /// Waits for events and takes all that wait, up to a limit. Returns their number: zero when all
+    /// senders are gone.
     pub async fn recv_many(&mut self, taken: &mut Vec<Queued>, limit: usize) -> usize {
         self.0.recv_many(taken, limit).await
     }
 }
 
 impl Gauge {
-    /// How many events wait; none when nobody sends any more.
+    /// How many events wait; zero when all senders are gone.
     #[must_use]
     pub fn events(&self) -> usize {
         let sender = self.events.upgrade();
         sender.map_or(0, |sender| sender.max_capacity() - sender.capacity())
     }
 
-    /// How many bytes wait, or are at hand.
+    /// How many bytes wait or are being handled.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        (self.room.bytes as usize).saturating_sub(self.room.left.available_permits())
+        (self.capacity.bytes as usize).saturating_sub(self.capacity.free.available_permits())
     }
 }
 
-impl Room {
-    /// Waits for room; that the bound was met is counted.
+impl Capacity {
+    /// Waits for capacity, and counts a met bound.
     async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Closed> {
         let bytes = u32::try_from(bytes).map_or(self.bytes, |bytes| bytes.min(self.bytes));
-        if let Ok(room) = Arc::clone(&self.left).try_acquire_many_owned(bytes) {
-            return Ok(room);
+        if let Ok(capacity) = Arc::clone(&self.free).try_acquire_many_owned(bytes) {
+            return Ok(capacity);
         }
         self.metrics.bound_met(Bound::EventBytes);
-        let waiting = Arc::clone(&self.left).acquire_many_owned(bytes);
+        let waiting = Arc::clone(&self.free).acquire_many_owned(bytes);
         waiting.await.map_err(|_| Closed)
     }
 }
@@ -200,7 +205,7 @@ mod tests {
         let mut taken = Vec::new();
         let mut count = 0;
         while count < 10 {
-            // What is at hand takes room until it has been dealt with.
+            // What is at hand takes capacity until it has been dealt with.
             count += receiver.recv_many(&mut taken, 1_024).await;
             assert!(taken.len() <= 2);
             taken.clear();

@@ -1,4 +1,4 @@
-//! A spec of our own kinds, decoded: the typed form, or every reason why there is none.
+//! A decoded spec of our own kinds: the typed form, or everything that is wrong with it.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use fusegate_crds::{Kind, Problem};
 use kube::core::object::HasSpec;
 use serde_json::{Value, json};
 
-/// Annotations that decisions may use start with this; all others are dropped.
+/// The prefix of the annotations that are kept; all others are dropped.
 pub(crate) const ANNOTATION_PREFIX: &str = "fusegate.io/";
 
-/// A spec, shared, or what is wrong with it: field, limit, what to do.
+/// A shared spec, or what is wrong with it: field, limit, what to do.
 pub(crate) type Decoded<S> = Result<Arc<S>, Vec<String>>;
 
-/// Decodes an object that an API server has taken, and so has checked against the
-/// schema that is installed there. An unknown field is passed over: a newer fusegate
-/// may know it. The rules are checked again, for objects that were stored before a rule was there.
+/// Decodes an object that an API server has accepted by the installed schema. Unknown fields
+/// are ignored: a newer fusegate may have added them. The rules are checked again, because the
+/// installed schema may be older than this fusegate.
 pub(crate) fn served<T>(mut object: Value) -> Decoded<T::Spec>
 where
     T: Kind + HasSpec<Spec: Clone>,
@@ -30,7 +30,7 @@ where
     }
 }
 
-/// Decodes an object that nothing has checked: an unknown field is a mistake.
+/// Decodes an object that nothing has validated yet; unknown fields are errors.
 pub(crate) fn strict<T>(object: Value) -> Decoded<T::Spec>
 where
     T: Kind + HasSpec<Spec: Clone>,
@@ -40,7 +40,7 @@ where
         .map_err(|problems| texts(&problems))
 }
 
-/// The whole of an object, put together from what a watch keeps of it.
+/// Assembles an object from the parts that a watch keeps.
 pub(crate) fn assembled<T: Kind>(namespace: &str, name: &str, spec: Value) -> Value {
     let mut object = json!({
         "apiVersion": T::api_version(&()),

@@ -1,4 +1,4 @@
-//! Atomic writes: a file is there whole or not at all, and a watched directory that is gone is never made anew.
+//! Atomic writes: a file appears complete or not at all, and a missing watched directory is never recreated.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::source::dir::layout::STATE_FOLDER;
 
-/// Writes a file so that a reader, or the next process after a crash, sees either all
-/// of the old or all of the new: a temporary file beside it, synced, then renamed.
-/// Folders below `.fusegate` are made as needed, the watched directory itself never: one
-/// that is gone must not come back empty. On failure the old file stays as it was.
+/// Writes a file so that a reader, or the next process after a crash, sees either the whole old
+/// content or the whole new one: writes a temporary file beside it, syncs it, and renames it.
+/// Creates folders below `.fusegate` as needed, but never the watched directory: one that is
+/// missing must not come back empty. On failure the old file is unchanged.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_beside(path);
     let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // The first failure is the one to tell; what is left behind starts with a dot and is never read.
+        // The first failure is the one to report; the leftover starts with a dot and is never read.
         let _ = fs::remove_file(&temporary);
     }
     written?;
@@ -30,8 +30,8 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder, and those above it up to `.fusegate`. Each is made by itself, so that
-/// a directory that goes in the middle of it is not made anew.
+/// Creates a folder and its parents up to `.fusegate`, one at a time, so that a watched
+/// directory that disappears meanwhile is not recreated.
 pub(super) fn create_below_state(folder: &Path) -> io::Result<()> {
     let depth = folder
         .ancestors()
@@ -63,10 +63,10 @@ fn sync_folder(folder: &Path) {
     }
 }
 
-/// How the names of files that are not finished yet begin; those that start with a dot are never read.
+/// The prefix of temporary files. It starts with a dot, so they are never read.
 const TEMPORARY: &str = ".fusegate-tmp-";
 
-/// Whether a file of this name was to be renamed when it is whole.
+/// Whether a file of this name is one of our temporary files.
 pub(super) fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }

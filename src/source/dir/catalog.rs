@@ -1,14 +1,14 @@
-//! A catalog: what every file holds, and which file counts where two hold the same object.
+//! The catalog: what every file holds, and which file counts if two hold the same object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::source::dir::entry::{Entry, Key, Known};
-use crate::source::dir::walk::{Fingerprint, Sights};
+use crate::source::dir::walk::{FileStates, Fingerprint};
 use crate::wire::event::Feed;
 
-/// Most files that are kept track of.
+/// Most files in the catalog.
 pub(crate) const MOST_FILES: usize = 10_000;
 
 /// Most documents of all files together, at about half a kilobyte each.
@@ -28,7 +28,7 @@ struct Record {
     fingerprint: Fingerprint,
     target: PathBuf,
     entries: Vec<Arc<Entry>>,
-    /// Why its entries are not what is in it now, if so.
+    /// Why the entries are not the file's present content, if so.
     refused: Option<Refused>,
 }
 
@@ -37,8 +37,8 @@ struct Record {
 pub(super) struct Refused {
     /// What is wrong and what to do.
     pub(super) why: String,
-    /// Whether another try may do, though the file looks the same.
-    pub(super) passing: bool,
+    /// Whether reading it again may succeed although the file looks the same.
+    pub(super) transient: bool,
 }
 
 /// Where an entry's content can be read.
@@ -49,7 +49,7 @@ pub(super) struct Place {
 }
 
 impl Catalog {
-    /// How a file looked when it was last read, or refused.
+    /// The fingerprint of a file when it was last read or refused.
     pub(super) fn fingerprint(&self, path: &Path) -> Option<Fingerprint> {
         self.files.get(path).map(|record| record.fingerprint)
     }
@@ -59,8 +59,8 @@ impl Catalog {
         self.files.keys()
     }
 
-    /// Whether there is room for so many entries in place of a file's present ones.
-    pub(super) fn has_room(&self, path: &Path, entries: usize) -> bool {
+    /// Whether a file may hold this many entries within the bound.
+    pub(super) fn has_capacity(&self, path: &Path, entries: usize) -> bool {
         let present = self
             .files
             .get(path)
@@ -73,20 +73,20 @@ impl Catalog {
         self.entries
     }
 
-    /// Leaves out the files that there is no room for, known ones last; returns how many.
-    pub(super) fn crop(&self, sights: &mut Sights) -> usize {
-        let before = sights.len();
+    /// Removes the files beyond the bound, keeping known ones; returns how many were removed.
+    pub(super) fn crop(&self, files: &mut FileStates) -> usize {
+        let before = files.len();
         let mut new = 0;
-        let room = MOST_FILES.saturating_sub(self.files.len());
-        sights.retain(|path, _| {
+        let capacity = MOST_FILES.saturating_sub(self.files.len());
+        files.retain(|path, _| {
             let known = self.files.contains_key(path);
             new += usize::from(!known);
-            known || new <= room
+            known || new <= capacity
         });
-        before - sights.len()
+        before - files.len()
     }
 
-    /// Whether a file is known, and its entries are what is in it.
+    /// Whether a file is known, and its entries are its present content.
     pub(super) fn is_readable(&self, path: &Path) -> bool {
         self.files
             .get(path)
@@ -100,7 +100,7 @@ impl Catalog {
             .is_some_and(|record| !record.entries.is_empty())
     }
 
-    /// Takes what was read of a file; returns the keys that this is about.
+    /// Stores what was read of a file; returns the affected keys.
     pub(super) fn replace(
         &mut self,
         path: &Path,
@@ -133,7 +133,7 @@ impl Catalog {
         touched
     }
 
-    /// Takes note that a file can't be read as it is now; what it held stays. Answers whether that is news.
+    /// Records that a file can't be read as it is, and keeps its last entries; false if that was known.
     pub(super) fn refuse(
         &mut self,
         path: &Path,
@@ -153,14 +153,17 @@ impl Catalog {
         news
     }
 
-    /// Files that may be readable by now, though they look the same.
-    pub(super) fn passing(&self) -> impl Iterator<Item = &PathBuf> {
-        let passing = |record: &Record| record.refused.as_ref().is_some_and(|why| why.passing);
-        let files = self.files.iter().filter(move |(_, record)| passing(record));
+    /// Files worth reading again although they look the same.
+    pub(super) fn transient(&self) -> impl Iterator<Item = &PathBuf> {
+        let transient = |record: &Record| record.refused.as_ref().is_some_and(|it| it.transient);
+        let files = self
+            .files
+            .iter()
+            .filter(move |(_, record)| transient(record));
         files.map(|(path, _)| path)
     }
 
-    /// Takes note that a file is gone; returns the keys that this is about.
+    /// Removes a file; returns the affected keys.
     pub(super) fn remove(&mut self, path: &Path) -> BTreeSet<Key> {
         let Some(record) = self.files.remove(path) else {
             return BTreeSet::new();
@@ -182,7 +185,7 @@ impl Catalog {
         keys
     }
 
-    /// The entry that counts for a key: that of the first file in order.
+    /// The entry that counts for a key: the one in the first file by path.
     pub(super) fn entry(&self, key: &Key) -> Option<(&Arc<Entry>, Place)> {
         let record = self.files.get(self.holders.get(key)?.first()?)?;
         let entry = record.entries.iter().find(|entry| entry.key == *key)?;
@@ -195,7 +198,7 @@ impl Catalog {
         ))
     }
 
-    /// The files that hold a key, where that is more than one.
+    /// The files that hold a key, if there is more than one.
     pub(super) fn conflict(&self, key: &Key) -> Option<Vec<&PathBuf>> {
         self.holders
             .get(key)
@@ -208,8 +211,8 @@ impl Catalog {
         self.holders.keys()
     }
 
-    /// A file that can't be read as it is now, and held objects of a feed when it could.
-    /// Our own kinds needn't be read again to be told again.
+    /// A file that can't be read now and held objects of this feed when it could.
+    /// Only objects need their file to be listed again; our own kinds are kept.
     pub(super) fn unreadable_with(&self, feed: &Feed) -> Option<&PathBuf> {
         let holds = |entry: &Arc<Entry>| {
             matches!(entry.known, Known::Object(_)) && entry.known.feed(&entry.key) == *feed

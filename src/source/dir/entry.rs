@@ -1,7 +1,7 @@
-//! An entry: one document of a file, told apart by what it is.
+//! An entry: one document of a file, classified by its kind.
 //!
-//! Of an object only identity and hash are kept; its file is read again when its
-//! content is wanted. What is kept of our own kinds is shared with the engine anyhow.
+//! Of an object only identity and hash are kept; its file is read again for its content.
+//! Our own kinds are kept whole, shared with the engine.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,10 +22,10 @@ use crate::wire::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision,
 /// Our own API group.
 pub(crate) const OWN_GROUP: &str = "fusegate.io";
 
-/// Where objects are that name no namespace.
+/// The namespace of objects that name none.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// What an object is told apart by.
+/// The identity of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) kind: GroupKind,
@@ -85,7 +85,7 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// When it is one and can't be told apart: a name that is missing or no name.
+    /// When it is one and its name or namespace is missing or invalid.
     pub(crate) fn of(mut document: Value) -> Result<Option<Self>, String> {
         let Some((group, kind)) = type_of(&document) else {
             return Ok(None);
@@ -145,7 +145,7 @@ pub(crate) fn object(mut document: Value, entry: &Entry) -> Result<Object, serde
     })
 }
 
-/// The reader gives YAML's words for what JSON has none for; the rest of the world writes others.
+/// Replaces YAML's spellings of non-finite numbers with the ones that conditions use.
 fn spell_non_finite(value: &mut Value) {
     match value {
         Value::String(text) => match text.as_str() {
@@ -160,7 +160,7 @@ fn spell_non_finite(value: &mut Value) {
     }
 }
 
-/// Group and kind of a document that has both; anything else is nobody's object.
+/// Group and kind of a document; `None` if it is no Kubernetes object.
 fn type_of(document: &Value) -> Option<(String, String)> {
     let api_version = document.get("apiVersion")?.as_str()?;
     let kind = document.get("kind")?.as_str()?;
@@ -209,7 +209,7 @@ fn known(mut document: Value, key: &Key, meta: Meta) -> Result<Known, String> {
         return crd(document, meta).map(Box::new).map(Known::Crd);
     }
     if !own_kind(&key.kind.group, &key.kind.kind) {
-        // Whoever wants more than the identity reads the file again.
+        // The rest is read from the file again when it is needed.
         let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
         return Ok(Known::Object(Box::new(Meta {
             labels,
@@ -241,8 +241,8 @@ fn known(mut document: Value, key: &Key, meta: Meta) -> Result<Known, String> {
     })
 }
 
-/// A CRD in a directory is established as soon as it is there, and nobody manages it
-/// but whoever writes the file. Nothing is stored in any version but that which it names.
+/// A CRD in a directory counts as established, has no managers, and stores objects only in
+/// the version that it marks as storage.
 fn crd(mut document: Value, meta: Meta) -> Result<Crd, String> {
     let spec = document
         .get_mut("spec")
@@ -306,7 +306,7 @@ fn text_map(value: Option<&Value>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The same object is the same object across restarts and edits.
+/// The uid: stable across restarts and edits.
 fn uid(key: &Key) -> Box<str> {
     let parts = [
         &*key.kind.group,
@@ -317,7 +317,7 @@ fn uid(key: &Key) -> Box<str> {
     format!("{:032x}", XxHash3_128::oneshot(parts.join("\n").as_bytes())).into()
 }
 
-/// The hash of a document's JSON text, without the text: a document may be as large as a file.
+/// The hash of a document's JSON text, computed without building the text, which may be as large as a file.
 fn hash_of(document: &Value) -> u128 {
     let mut hasher = Hasher(XxHash3_128::new());
     // Every JSON value can be written, and a hasher takes all of it.

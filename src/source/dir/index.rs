@@ -1,8 +1,8 @@
-//! The index: which feeds each file had a part in, remembered across restarts.
+//! The index: which feeds each file contributed to, kept across restarts.
 //!
 //! A file that can't be read when the process starts may hold objects whose circuits
-//! are open. Without it, nobody could tell that from a file that never mattered; with
-//! it, the feeds it had a part in are not called complete until it is mended.
+//! are open. The index tells such a file from one that never mattered: the feeds that it
+//! contributed to are not listed until it is readable again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use std::path::{Path, PathBuf};
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::catalog::Catalog;
 use crate::source::dir::layout::{Layout, read_json};
-use crate::source::dir::walk::Sights;
+use crate::source::dir::walk::FileStates;
 use crate::wire::event::Feed;
 
-/// Files and the feeds they had a part in.
+/// Files and the feeds they contribute to.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     files: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
 impl Index {
-    /// What the last process knew; nothing, if it left nothing that can be read.
+    /// Loads the index of the last run; empty if there is none or it can't be read.
     pub(super) fn load(layout: &Layout) -> Self {
         let files = read_json(&layout.index_path()).unwrap_or_else(|error| {
-            tracing::warn!(%error, "starting without the index of files");
+            tracing::warn!(%error, "cannot read the file index; starting without it");
             None
         });
         Self {
@@ -31,23 +31,22 @@ impl Index {
         }
     }
 
-    /// Whether a file had a part in a feed.
-    pub(super) fn has_part(&self, path: &Path, feed: &Feed) -> bool {
+    /// Whether a file contributed to a feed.
+    pub(super) fn contributes(&self, path: &Path, feed: &Feed) -> bool {
         self.files
             .get(path)
             .is_some_and(|feeds| feeds.contains(&text(feed)))
     }
 
-    /// All files that it knows.
+    /// All files in the index.
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.files.keys()
     }
 
-    /// Takes over what is known now, of files that are readable or gone, and stores it if
-    /// that changes anything.
-    pub(super) fn update(&mut self, catalog: &Catalog, sights: &Sights, layout: &Layout) {
+    /// Updates the index from files that are readable or gone, and stores it if it changed.
+    pub(super) fn update(&mut self, catalog: &Catalog, files: &FileStates, layout: &Layout) {
         let mut files = self.files.clone();
-        files.retain(|path, _| sights.contains_key(path) || catalog.fingerprint(path).is_some());
+        files.retain(|path, _| files.contains_key(path) || catalog.fingerprint(path).is_some());
         for (path, entries) in catalog.readable() {
             let feeds = entries
                 .iter()
@@ -60,7 +59,7 @@ impl Index {
         self.files = files;
         let stored = serde_json::to_vec(&self.files).map_err(std::io::Error::other);
         if let Err(error) = stored.and_then(|bytes| write_atomic(&layout.index_path(), &bytes)) {
-            tracing::warn!(%error, "the index of files could not be stored");
+            tracing::warn!(%error, "cannot store the file index");
         }
     }
 }

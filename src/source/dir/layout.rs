@@ -1,8 +1,8 @@
-//! A layout: where a watched directory keeps what fusegate itself writes.
+//! The layout: where fusegate keeps its own files in a watched directory.
 //!
-//! The source reads these files and the effects write them, so both ask here for the
-//! paths and shapes. Names come from people's YAML: whatever is not a plain
-//! Kubernetes name is hashed, so that no name can lead out of the folder.
+//! The source reads these files and the effects write them; both get paths and types
+//! here. Names come from users' YAML: one that is not a plain Kubernetes name is hashed,
+//! so that no name can lead out of the folder.
 
 use std::fs;
 use std::io;
@@ -16,14 +16,14 @@ use twox_hash::XxHash3_128;
 
 use crate::wire::event::Revision;
 
-/// The folder beside the files that fusegate keeps for itself.
+/// The folder beside the files that holds fusegate's own state.
 pub const STATE_FOLDER: &str = ".fusegate";
 
 /// Longest part of a file name that is kept as it is: three parts, two dots and
 /// `.json` stay under the 255 bytes that common file systems allow.
 const LONGEST_PART: usize = 120;
 
-/// Where things are, under one root.
+/// The paths under one root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     root: PathBuf,
@@ -53,11 +53,11 @@ pub struct StoredRevision {
     pub spec: Arc<Value>,
 }
 
-/// Why a stored file can't be read. Each names the file.
+/// Why a stored file can't be read. Each variant names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Stored {
     /// The file system refused.
-    #[error("reading {}", path.display())]
+    #[error("reader {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -87,17 +87,17 @@ impl Layout {
         &self.root
     }
 
-    /// The folder that fusegate keeps for itself.
+    /// The folder of fusegate's own state.
     pub fn state_folder(&self) -> PathBuf {
         self.root.join(STATE_FOLDER)
     }
 
-    /// The file whose lock says that a process runs on this directory.
+    /// The lock file: a running process holds its lock.
     pub fn lock_path(&self) -> PathBuf {
         self.state_folder().join("lock")
     }
 
-    /// The file that says which feeds each file had a part in.
+    /// The file index.
     pub fn index_path(&self) -> PathBuf {
         self.state_folder().join("index.json")
     }
@@ -130,7 +130,7 @@ impl Layout {
         self.revision_folder(crd).join(format!("{number}.json"))
     }
 
-    /// The status of one object; `None` where none was ever written.
+    /// The status of one object; `None` if none was written.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Layout {
     }
 }
 
-/// Reads a stored JSON file; `None` where there is none.
+/// Reads a stored JSON file; `None` if there is none.
 ///
 /// # Errors
 ///
@@ -165,7 +165,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Stored> 
     })
 }
 
-/// A part of a file name: itself where it is a plain name, else a hash of it.
+/// A part of a file name: the text itself if it is a plain name, else a hash of it.
 fn file_part(part: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     if part.len() <= LONGEST_PART && !part.starts_with('.') && part.bytes().all(plain) {

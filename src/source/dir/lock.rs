@@ -1,4 +1,4 @@
-//! The lock: one process runs on a directory.
+//! The lock: only one process may run on a directory.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use crate::source::dir::atomic::create_below_state;
 use crate::source::dir::layout::Layout;
 
-/// A held lock; dropping it gives it up.
+/// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    /// `None` on a directory that can't be written: where nobody writes, nobody is in the way.
+    /// `None` if the directory is read-only: without writers there is no conflict.
     file: Option<File>,
 }
 
-/// Why a directory can't be watched. Each names it.
+/// Why a directory can't be watched. Each variant names it.
 #[derive(Debug, thiserror::Error)]
 pub enum Unopened {
-    /// It isn't there, or isn't a directory.
+    /// It does not exist, or is not a directory.
     #[error("{}: it must be a directory that fusegate can read; create it, or correct --source dir:PATH", path.display())]
     Enter {
         /// The directory.
@@ -48,7 +48,7 @@ pub enum Unopened {
 }
 
 impl Lock {
-    /// Takes the lock, or says who is in the way.
+    /// Takes the lock, or names the process that holds it.
     pub(super) fn take(layout: &Layout) -> Result<Self, Unopened> {
         let path = layout.lock_path();
         let file = match create(layout, &path) {
@@ -70,13 +70,13 @@ impl Lock {
         }
     }
 
-    /// Whether there is a lock, and it is this process's.
+    /// Whether this process holds a lock.
     pub(super) fn is_held(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Whether the lock file is still the one that was locked: a directory that was
-    /// removed and made anew, or unmounted, has another one or none.
+    /// Whether the lock file is still the one that was locked. A directory that was
+    /// replaced or unmounted has another one, or none.
     pub(super) fn stands(&self) -> bool {
         let Some(held) = &self.file else { return true };
         let (Ok(held), Ok(found)) = (held.metadata(), fs::metadata(&self.path)) else {
@@ -95,14 +95,14 @@ fn create(layout: &Layout, path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Leaves our process id for whoever finds the lock taken. It says who, and nothing rests on it;
-/// on a full disk it stays unsaid.
+/// Writes our process id for the error message of a process that finds the lock taken.
+/// Nothing depends on it, so a full disk is no error.
 fn sign(mut file: &File) {
     let id = std::process::id().to_string();
     let _ = file.set_len(0).and_then(|()| file.write_all(id.as_bytes()));
 }
 
-/// Who says in the lock file that it has the lock. In a container it counts processes on its own.
+/// The holder that the lock file names. In a container process ids are the container's own.
 fn holder(path: &Path) -> String {
     let said = fs::read_to_string(path).ok();
     let id = said.and_then(|said| said.trim().parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! Names of objects, held to what an API server would take.
+//! Object names, checked by the API server's rules.
 
 /// Longest subdomain and longest label of RFC 1123, as Kubernetes counts them.
 const LONGEST_SUBDOMAIN: usize = 253;

@@ -1,4 +1,4 @@
-//! Statuses: what the effects stored of our own kinds, joined to the documents they belong to.
+//! Statuses: joins the stored status of our own kinds to their documents.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,8 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::source::dir::layout::Layout;
 use crate::wire::event::{Change, Document, Event, Meta};
 
-/// A document with the status that is stored of it. One that can't be read is as good
-/// as none, and is said in the log.
+/// A document with its stored status. A status that can't be read is logged and ignored.
 pub(super) fn of<S, T: DeserializeOwned>(
     layout: &Layout,
     kind: &str,
@@ -21,7 +20,7 @@ pub(super) fn of<S, T: DeserializeOwned>(
     let status = layout
         .read_status(kind, namespace, name)
         .unwrap_or_else(|error| {
-            tracing::warn!(%error, "going on without a stored status");
+            tracing::warn!(%error, "cannot read a stored status; going on without it");
             None
         });
     Document {
@@ -31,8 +30,8 @@ pub(super) fn of<S, T: DeserializeOwned>(
     }
 }
 
-/// Removes what is stored of an object that was deleted: were it made again, it would
-/// be a new one, though its uid is the same here.
+/// Removes the stored status of a deleted object: if it is created again, it is a new
+/// object, although its uid is the same here.
 pub(super) fn forget(layout: &Layout, event: &Event) {
     let (kind, meta) = match event {
         Event::Contract(Change::Deleted(document)) => ("ConditionContract", &document.meta),
@@ -40,6 +39,6 @@ pub(super) fn forget(layout: &Layout, event: &Event) {
         Event::Override(Change::Deleted(document)) => ("CircuitOverride", &document.meta),
         _ => return,
     };
-    // What isn't there needn't be removed, and in a read-only directory nothing was stored.
+    // It may not exist, and in a read-only directory nothing was stored.
     let _ = fs::remove_file(layout.status_path(kind, &meta.namespace, &meta.name));
 }

@@ -450,7 +450,7 @@ async fn a_directory_that_goes_interrupts_every_feed_and_when_it_is_back_all_is_
             .any(|event| matches!(event, Event::Object(_, Change::Applied(_))))
     );
     assert_eq!(deletions(&before) + deletions(&back), 0);
-    // Its signals come again as well.
+    // Its watcher come again as well.
     shop.write("checkout.yaml", &storefront("checkout", "5s"));
     running.until_object("checkout").await;
 

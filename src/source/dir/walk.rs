@@ -1,4 +1,4 @@
-//! A walk: every file of a directory that could hold documents, as it looks at this moment.
+//! The walk: finds every file below a directory that may hold documents.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -8,14 +8,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Most directory entries that are looked at, files of any kind. It bounds what a
-/// process that fills the directory can make this one do.
+/// Most directory entries of any kind. It bounds the work that a process that fills the
+/// directory can cause.
 const MOST_ENTRIES: usize = 100_000;
 
 /// Deepest folder.
 const DEEPEST: usize = 16;
 
-/// What tells one state of a file from the next, without reading it.
+/// Identifies the state of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     device: u64,
@@ -25,16 +25,16 @@ pub(crate) struct Fingerprint {
     changed: (i64, i64),
 }
 
-/// A file as it looks.
+/// The state of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct FileState {
     pub(crate) fingerprint: Fingerprint,
-    /// The real file to read, or why it won't be read.
+    /// The real file to read, or why it is not read.
     pub(crate) target: Result<PathBuf, String>,
 }
 
 /// Files by their path below the root.
-pub(crate) type Sights = BTreeMap<PathBuf, Sight>;
+pub(crate) type FileStates = BTreeMap<PathBuf, FileState>;
 
 impl Fingerprint {
     pub(crate) fn of(metadata: &Metadata) -> Self {
@@ -48,43 +48,43 @@ impl Fingerprint {
     }
 }
 
-/// Every YAML or JSON file below a root, folders that start with a dot apart.
+/// Every YAML or JSON file below a root, except in folders whose name starts with a dot.
 ///
 /// # Errors
 ///
-/// When anything can't be listed: what is in it is unknown then, not gone.
-pub(crate) fn documents(root: &Path) -> Result<Sights, String> {
+/// When a folder can't be listed: its content is then unknown, not removed.
+pub(crate) fn documents(root: &Path) -> Result<FileStates, String> {
     let is_document = |name: &OsStr| {
         let extension = Path::new(name).extension().and_then(OsStr::to_str);
         extension.is_some_and(|extension| matches!(extension, "yaml" | "yml" | "json"))
     };
     let mut walk = Walk::at(root)?;
     walk.folder(Path::new(""), 0, &is_document)?;
-    Ok(walk.sights)
+    Ok(walk.files)
 }
 
 /// Every stored revision, by its path below the folder of revisions.
 ///
 /// # Errors
 ///
-/// As for [`documents`]; a folder that doesn't exist is empty.
-pub(crate) fn revisions(folder: &Path) -> Result<Sights, String> {
+/// As for [`documents`]; a missing folder counts as empty.
+pub(crate) fn revisions(folder: &Path) -> Result<FileStates, String> {
     if let Err(missing) = fs::symlink_metadata(folder)
         && missing.kind() == io::ErrorKind::NotFound
     {
-        return Ok(Sights::new());
+        return Ok(FileStates::new());
     }
     let mut walk = Walk::at(folder)?;
     walk.folder(Path::new(""), 0, &|name| {
         Path::new(name).extension() == Some(OsStr::new("json"))
     })?;
-    Ok(walk.sights)
+    Ok(walk.files)
 }
 
 struct Walk {
     root: PathBuf,
     left: usize,
-    sights: Sights,
+    files: FileStates,
 }
 
 impl Walk {
@@ -93,7 +93,7 @@ impl Walk {
         Ok(Self {
             root,
             left: MOST_ENTRIES,
-            sights: Sights::new(),
+            files: FileStates::new(),
         })
     }
 
@@ -106,14 +106,14 @@ impl Walk {
         let folder = self.root.join(below);
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
-            // Removed since it was listed: what was in it is missing from this walk, which the next confirms.
+            // Removed since its parent was listed; the next walk confirms it.
             Err(missing) if depth > 0 && missing.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(unlisted(&folder, &error)),
         };
         for entry in entries {
             let entry = entry.map_err(|error| unlisted(&folder, &error))?;
             self.left = self.left.checked_sub(1).ok_or_else(|| {
-                format!("{}: it holds more than {MOST_ENTRIES} entries, which is the limit; remove what doesn't belong there", self.root.display())
+                format!("{}: the directory holds more than the limit of {MOST_ENTRIES} entries; remove what does not belong there", self.root.display())
             })?;
             self.entry(&entry, below, depth, wanted)?;
         }
@@ -141,21 +141,21 @@ impl Walk {
         if metadata.is_dir() {
             if depth >= DEEPEST {
                 return Err(format!(
-                    "{}: folders are nested deeper than {DEEPEST}, which is the limit",
+                    "{}: folders are nested deeper than the limit of {DEEPEST}",
                     path.display()
                 ));
             }
             return self.folder(&path, depth + 1, wanted);
         }
         if wanted(&name) {
-            let sight = self.sight(&path, &metadata);
-            self.sights.insert(path, sight);
+            let file = self.file(&path, &metadata);
+            self.files.insert(path, file);
         }
         Ok(())
     }
 
-    /// How a file looks, a link as what it leads to.
-    fn sight(&self, path: &Path, metadata: &Metadata) -> Sight {
+    /// The state of a file; of a link, the state of its target.
+    fn file(&self, path: &Path, metadata: &Metadata) -> FileState {
         let whole = self.root.join(path);
         let (found, target) = if metadata.is_symlink() {
             self.follow(&whole)
@@ -165,30 +165,35 @@ impl Walk {
         } else {
             (
                 None,
-                Err("it is no regular file, and is not read; remove it".to_owned()),
+                Err("not a regular file, so it is not read; remove it".to_owned()),
             )
         };
-        Sight {
+        FileState {
             fingerprint: Fingerprint::of(found.as_ref().unwrap_or(metadata)),
             target,
         }
     }
 
-    /// The file that a link leads to, or why it is not followed. What was read by way of it before stays.
+    /// The file that a link leads to, or why it is not followed.
     fn follow(&self, link: &Path) -> Result<(Metadata, PathBuf), String> {
-        let nowhere =
-            |error| format!("it is a link that leads nowhere ({error}); mend or remove it");
+        let nowhere = |error| format!("the link leads nowhere ({error}); repair or remove it");
         let target = fs::canonicalize(link).map_err(nowhere)?;
         if !target.starts_with(&self.root) {
-            return Err("it is a link that leaves the directory, and is not followed; put the file itself here".to_owned());
+            return Err(
+                "the link leaves the directory, so it is not followed; put the file itself here"
+                    .to_owned(),
+            );
         }
         let found = fs::metadata(&target).map_err(nowhere)?;
         if found.is_dir() {
-            return Err("it is a link to a folder, and is not followed; put the folder itself here, or the file".to_owned());
+            return Err(
+                "a link to a folder is not followed; put the folder itself here, or the file"
+                    .to_owned(),
+            );
         }
         if !found.is_file() {
             return Err(
-                "it is a link to what is no regular file, and is not followed; remove it"
+                "the link leads to something other than a regular file, so it is not followed; remove it"
                     .to_owned(),
             );
         }
@@ -198,7 +203,7 @@ impl Walk {
 
 fn unlisted(folder: &Path, error: &io::Error) -> String {
     format!(
-        "{}: the directory can't be listed ({error}); what was in it stays as it was; bring it back, and fusegate goes on",
+        "{}: the directory can't be listed ({error}); its last content stays in force; fusegate goes on once it is back",
         folder.display()
     )
 }

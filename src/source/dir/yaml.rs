@@ -4,28 +4,27 @@ use serde_json::Value;
 use serde_saphyr::options::NonFiniteFloatPolicy;
 use serde_saphyr::{Options, alias_limits, budget, options};
 
-/// Largest file that is read. An object of 10 MB must still be judged, and refused by
-/// its contract with a message that names the key.
+/// Largest file that is read. An object of 10 MB must still be read, so that its contract
+/// can reject it with a message that names the key.
 pub(crate) const LARGEST_FILE: u64 = 16 << 20;
 
-/// Deepest nesting: four times what any contract allows, and little enough for the stack.
+/// Deepest nesting: four times what any contract allows, and safe for the stack.
 const DEEPEST: usize = 64;
 
 /// Most documents in one file.
 const MOST_DOCUMENTS: usize = 10_000;
 
-/// Most values of all documents of one file: a file of [`LARGEST_FILE`] with a scalar
-/// every sixteen bytes.
+/// Most values in one file: that of a file of [`LARGEST_FILE`] with a scalar every sixteen bytes.
 const MOST_NODES: usize = 1 << 20;
 
-/// What aliases may multiply a file to, in parser events.
+/// Most parser events that aliases may expand to.
 const MOST_REPLAYED: usize = 1 << 17;
 
-/// All documents of a file; empty ones are left out, and lists are taken apart.
+/// All documents of a file, without empty ones; lists are split into their items.
 ///
 /// # Errors
 ///
-/// Where and why it is no YAML, or which limit it breaks.
+/// Where and why it is not YAML, or which limit it exceeds.
 pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let parsed = serde_saphyr::from_multiple_with_options::<Value>(text, limits());
     let documents = parsed.map_err(|error| {

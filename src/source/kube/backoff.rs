@@ -1,4 +1,4 @@
-//! A backoff: how long to wait before the next attempt.
+//! The backoff: how long to wait before the next attempt.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -8,11 +8,11 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(200);
 
 /// The longest wait. kube's own default grows to 30 s, which would keep gates Unknown
-/// for that long after an outage has ended; one request per feed every 5 s is no
-/// burden on a server that comes back.
+/// for that long after an outage; one request per feed every 5 s is no burden on a
+/// recovering server.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Doubling waits with jitter, so that replicas don't come back as one.
+/// Exponential backoff with jitter, so that replicas do not reconnect at the same moment.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempt: u32,

@@ -1,4 +1,4 @@
-//! A CRD, as far as it is needed: which kind it serves, where, and under which schema.
+//! A CRD, reduced to what is needed: which kind it serves, where, and under which schema.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::slim::{Item, SlimMeta};
 use crate::wire::event::{Crd, GroupKind};
 
-/// How many managers are told of; more than that fighting over one CRD is told by eight of them.
+/// Most managers that an event names.
 const MOST_MANAGERS: usize = 8;
 
 /// A `CustomResourceDefinition`, its large parts still raw.
@@ -27,7 +27,7 @@ pub(super) struct SlimCrd {
     managers: Vec<String>,
 }
 
-/// Where objects of a kind can be watched, or why they can't.
+/// Where the objects of a kind can be watched, or why they can't.
 pub(super) type Served = Result<Endpoint, Box<str>>;
 
 #[derive(Deserialize)]
@@ -100,7 +100,7 @@ struct Fields {
 }
 
 impl Entry {
-    fn has_a_say_about_spec(&self) -> bool {
+    fn manages_spec(&self) -> bool {
         let fields = self.fields_v1.as_ref();
         self.subresource.is_empty() && fields.is_some_and(|fields| fields.spec.is_some())
     }
@@ -140,7 +140,7 @@ impl SlimCrd {
         &self.name
     }
 
-    /// The kind it serves.
+    /// The kind that it serves.
     pub(super) fn target(&self) -> &GroupKind {
         &self.target
     }
@@ -153,8 +153,8 @@ impl SlimCrd {
             .any(|it| &*it.r#type == "Established" && &*it.status == "True")
     }
 
-    /// Where its objects can be watched: in the storage version if that is served,
-    /// since it needs no conversion, else in the first that is.
+    /// Where its objects can be watched: in the storage version if it is served, because
+    /// that needs no conversion, else in the first served version.
     pub(super) fn served(&self) -> Served {
         let name = self.name();
         if &*self.head.scope != "Namespaced" {
@@ -178,11 +178,11 @@ impl SlimCrd {
         ))
     }
 
-    /// As an event's content.
+    /// The content of an event.
     ///
     /// # Errors
     ///
-    /// When the spec is no JSON value, which nothing that came through the decoder is.
+    /// When the spec is not JSON, which the decoder has ruled out.
     pub(super) fn into_crd(self) -> Result<Crd, serde_json::Error> {
         Ok(Crd {
             namespaced: &*self.head.scope == "Namespaced",
@@ -196,9 +196,9 @@ impl SlimCrd {
     }
 }
 
-/// Who has a say about the spec, newest last. Times are RFC 3339 in UTC, so they sort as text.
+/// The managers of the spec, newest last. Times are RFC 3339 in UTC, so they sort as text.
 fn managers_of_spec(mut entries: Vec<Entry>) -> Vec<String> {
-    entries.retain(Entry::has_a_say_about_spec);
+    entries.retain(Entry::manages_spec);
     entries.sort_by(|one, other| one.time.cmp(&other.time));
     let mut managers: Vec<String> = Vec::new();
     for entry in entries {

@@ -1,13 +1,13 @@
-//! An endpoint: where one kind is listed and watched, and what to call it in a message.
+//! An endpoint: where one kind is listed and watched, and its name in messages.
 
 use http::Request;
 use kube::api::{ListParams, WatchParams};
 
 /// How long the API server keeps one watch open before it is renewed, in seconds.
 ///
-/// A renewal resumes where the last one ended and costs one request; it bounds how
-/// long a connection that died silently can go unnoticed. Kubernetes clients use
-/// five minutes; a gate that answers from this watch can't wait so long.
+/// A renewal costs one request and resumes where the last watch ended. It bounds how long
+/// a silently dead connection goes unnoticed. Kubernetes clients use five minutes, which is
+/// too long for a gate that answers from this watch.
 pub(super) const WATCH_SECONDS: u32 = 30;
 
 /// Where one kind is served.
@@ -28,7 +28,7 @@ impl Endpoint {
         }
     }
 
-    /// A kind in one namespace, those with a label only.
+    /// A kind in one namespace; only objects with a label.
     pub(super) fn within(
         group_version: (&str, &str),
         plural: &str,
@@ -43,7 +43,7 @@ impl Endpoint {
         }
     }
 
-    /// What people call it: `storefronts.shop.example.com`.
+    /// Its name in messages: `storefronts.shop.example.com`.
     pub(super) fn title(&self) -> &str {
         &self.title
     }
@@ -62,12 +62,12 @@ impl Endpoint {
         })
     }
 
-    /// A quorum list of one object's metadata: the cheapest request that reads what etcd holds now.
+    /// A quorum list of one object's metadata: the cheapest request that reads the present state of etcd.
     pub(super) fn probe(&self) -> kube::Result<Request<Vec<u8>>> {
         self.build(|request| request.list_metadata(&self.params(1)))
     }
 
-    /// A watch from a resource version on.
+    /// A watch from a resource version.
     pub(super) fn watch(&self, resource_version: &str) -> kube::Result<Request<Vec<u8>>> {
         let params = WatchParams {
             label_selector: self.labels.clone(),

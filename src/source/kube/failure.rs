@@ -1,4 +1,4 @@
-//! A failure: why a request to the API server gave nothing, and what a person can do about it.
+//! A failure: why a request to the API server failed, and what a person can do about it.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use crate::source::kube::endpoint::Endpoint;
 /// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The client said so.
+    /// The client failed, or the API server refused.
     Client(kube::Error),
-    /// The API server said so in the middle of a watch.
+    /// The API server ended a watch with an error.
     Watch(Box<Status>),
     /// No answer came in time.
     Slow(Duration),
 }
 
 impl Failure {
-    /// Waits for a request, but not longer than a limit: the client alone would retry
-    /// an unavailable server for up to a quarter of an hour.
+    /// Waits for a request up to a limit. Without it the client would retry an unavailable
+    /// server for up to a quarter of an hour.
     pub(super) async fn within<T>(
         limit: Duration,
         request: impl Future<Output = kube::Result<T>>,
@@ -31,24 +31,24 @@ impl Failure {
         }
     }
 
-    /// Whether the server answered that what was asked for can't be resumed, so that
-    /// only a new list helps: a bad request, an absent kind, an expired version.
+    /// Whether the watch can't be resumed, so that only a new list helps: after a bad request, an
+    /// absent kind, or an expired resource version.
     pub(super) fn needs_list(&self) -> bool {
         self.status()
             .is_some_and(|status| matches!(status.code, 400 | 404 | 410))
     }
 
-    /// A sentence or two for people: what happened, and what to do.
+    /// A message for people: what happened, and what to do.
     pub(super) fn explain(&self, endpoint: &Endpoint) -> Box<str> {
         let title = endpoint.title();
         let text = match (self, self.status()) {
             (_, Some(status)) => explain_status(title, status),
             (Self::Slow(limit), _) => format!(
-                "the API server gave no answer about {title} within {} s; see whether it and etcd are healthy; fusegate keeps trying",
+                "the API server did not answer for {title} within {} s; check that it and etcd are healthy; fusegate keeps trying",
                 limit.as_secs()
             ),
             (Self::Client(error), _) => format!(
-                "the API server can't be reached for {title}: {}; see whether it runs and the network lets fusegate through; fusegate keeps trying",
+                "the API server can't be reached for {title}: {}; check that it runs and that the network lets fusegate through; fusegate keeps trying",
                 root_cause(error)
             ),
             (Self::Watch(status), _) => explain_status(title, status),
@@ -75,9 +75,9 @@ fn explain_status(title: &str, status: &Status) -> String {
         404 => format!(
             "{title} is not served (404); install its CustomResourceDefinition (fusegate's own: `fusegate crds | kubectl apply -f -`); fusegate keeps trying"
         ),
-        410 => format!("the watch on {title} has expired (410); fusegate lists it anew"),
+        410 => format!("the watch on {title} has expired (410); fusegate lists it again"),
         code => format!(
-            "the API server refused to give {title} ({code} {}): {}; fusegate keeps trying",
+            "the API server refused the request for {title} ({code} {}): {}; fusegate keeps trying",
             status.reason, status.message
         ),
     }
@@ -106,7 +106,7 @@ mod tests {
     #[case(401, "renew its token", false)]
     #[case(403, "grant its service account get, list and watch", false)]
     #[case(404, "install its CustomResourceDefinition", true)]
-    #[case(410, "lists it anew", true)]
+    #[case(410, "lists it again", true)]
     #[case(500, "keeps trying", false)]
     fn a_refusal_names_the_kind_and_what_to_do(
         #[case] code: u16,

@@ -1,8 +1,8 @@
-//! The kinds: which are contracted, which are served, and so which are watched.
+//! The kinds: which are contracted and which are served, and so which are watched.
 //!
-//! Contracts and CRDs pass through here on their way to the engine, because they say
-//! what else to watch: a kind's watch starts when its contract and its CRD are both
-//! there, in whatever order they come, and follows the version that is served.
+//! Contracts and CRDs pass through here on their way to the engine: they say what else to
+//! watch. The watch of a kind starts once both its contract and its CRD are there, in any
+//! order, and follows the served version.
 
 mod served;
 
@@ -19,7 +19,7 @@ use crate::source::kube::crd::{Served, SlimCrd};
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::objects::{Desired, Objects};
-use crate::source::kube::watch::Turn;
+use crate::source::kube::watch::WatchUpdate;
 use crate::wire::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
 use served::ServedKinds;
 
@@ -27,15 +27,15 @@ use served::ServedKinds;
 const FETCH_PATIENCE: Duration = Duration::from_secs(3);
 const FETCH_AGAIN: Duration = Duration::from_secs(2);
 
-/// What the watches of contracts and CRDs tell.
+/// An update from the watches of contracts and CRDs.
 pub(super) enum Notice {
     /// An event of the contracts' feed.
     Contract(Event),
-    /// A turn of the CRDs' watch; most CRDs are of no interest to anyone.
-    Crd(Turn<SlimCrd>),
+    /// An update of the CRDs' watch; most CRDs have no contract.
+    Crd(WatchUpdate<SlimCrd>),
 }
 
-/// Nobody listens any more.
+/// The receiver is gone.
 pub(super) struct Closed;
 
 /// The contracted kinds and the tasks that watch them.
@@ -46,7 +46,7 @@ pub(super) struct Kinds {
     served: ServedKinds,
     wanted: HashMap<GroupKind, watch::Sender<Desired>>,
     unfetched: BTreeSet<GroupKind>,
-    /// Told when the contracts are known.
+    /// Notified when the contracts are listed.
     contracted: Arc<Notify>,
     tasks: JoinSet<()>,
     shutdown: CancellationToken,
@@ -72,7 +72,7 @@ impl Kinds {
         }
     }
 
-    /// Runs until shutdown, or until nobody listens; then every task has ended.
+    /// Runs until shutdown, or until the receiver is gone; all of its tasks have ended then.
     pub(super) async fn run(mut self, mut notices: mpsc::Receiver<Notice>) {
         let shutdown = self.shutdown.clone();
         shutdown.run_until_cancelled(self.serve(&mut notices)).await;
@@ -96,11 +96,11 @@ impl Kinds {
     async fn take(&mut self, notice: Notice) -> Result<(), Closed> {
         match notice {
             Notice::Contract(event) => self.take_contract(event).await,
-            Notice::Crd(turn) => self.take_crd(turn).await,
+            Notice::Crd(update) => self.take_crd(update).await,
         }
     }
 
-    /// The event goes on first: the engine should know a contract before its objects.
+    /// Sends the event on before its objects are watched: the engine must know the contract first.
     async fn take_contract(&mut self, event: Event) -> Result<(), Closed> {
         let refused = self.contracts.take(&event);
         let listed = matches!(event, Event::Listed(_));
@@ -145,7 +145,7 @@ impl Kinds {
         Ok(())
     }
 
-    /// Gets the CRD of a kind that was contracted after its CRD had passed by.
+    /// Fetches the CRD of a kind that was contracted after its CRD was seen.
     async fn fetch(&mut self, kind: GroupKind) -> Result<(), Closed> {
         let Some(name) = self.served.name(&kind) else {
             self.desire_absence(&kind);
@@ -160,25 +160,25 @@ impl Kinds {
         match fetched.await {
             Ok(crd) => self.apply(crd).await,
             Err(failure) => {
-                tracing::warn!(crd = name, reason = %failure.explain(&self.crds), "fetching a CRD failed");
+                tracing::warn!(crd = name, reason = %failure.explain(&self.crds), "cannot fetch a CRD; trying again");
                 self.unfetched.insert(kind);
                 Ok(())
             }
         }
     }
 
-    async fn take_crd(&mut self, turn: Turn<SlimCrd>) -> Result<(), Closed> {
-        match turn {
-            Turn::Listing => {
-                self.served.relist();
+    async fn take_crd(&mut self, update: WatchUpdate<SlimCrd>) -> Result<(), Closed> {
+        match update {
+            WatchUpdate::Listing => {
+                self.served.begin_list();
                 self.send(Event::Listing(Feed::Crds)).await
             }
-            Turn::Seen(crd) => match self.served.saw(&crd) {
+            WatchUpdate::Applied(crd) => match self.served.record(&crd) {
                 Ok(()) => self.apply(crd).await,
                 Err(refused) => self.send(Event::Unreadable(refused)).await,
             },
-            Turn::Gone(crd) => self.remove(crd).await,
-            Turn::Listed => {
+            WatchUpdate::Deleted(crd) => self.remove(crd).await,
+            WatchUpdate::Listed => {
                 self.served.listed();
                 self.wanted
                     .keys()
@@ -188,13 +188,13 @@ impl Kinds {
                     .for_each(|kind| self.desire_absence(kind));
                 self.send(Event::Listed(Feed::Crds)).await
             }
-            Turn::Confirmed => self.send(Event::Confirmed(Feed::Crds)).await,
-            Turn::Interrupted(why) => self.send(Event::Interrupted(Feed::Crds, why)).await,
-            Turn::Unreadable(unreadable) => self.send(Event::Unreadable(unreadable)).await,
+            WatchUpdate::Confirmed => self.send(Event::Confirmed(Feed::Crds)).await,
+            WatchUpdate::Interrupted(why) => self.send(Event::Interrupted(Feed::Crds, why)).await,
+            WatchUpdate::Unreadable(unreadable) => self.send(Event::Unreadable(unreadable)).await,
         }
     }
 
-    /// A CRD that is there: of interest if its kind is contracted.
+    /// Applies a CRD if its kind is contracted.
     async fn apply(&mut self, crd: SlimCrd) -> Result<(), Closed> {
         if !self.served.is_current(&crd) {
             return Ok(());
@@ -225,7 +225,7 @@ impl Kinds {
             |error| {
                 Event::Unreadable(Unreadable {
                     place,
-                    message: format!("its spec can't be decoded: {error}").into(),
+                    message: format!("cannot decode its spec: {error}").into(),
                 })
             },
             |crd| Event::Crd(change(crd)),
@@ -233,7 +233,7 @@ impl Kinds {
         self.send(event).await
     }
 
-    /// Says that a wanted kind has no CRD, once that is certain.
+    /// Marks a wanted kind as absent, once it is certain that it has no CRD.
     fn desire_absence(&self, kind: &GroupKind) {
         let (Some(desired), Some(why)) = (self.wanted.get(kind), self.served.absence(kind)) else {
             return;
@@ -246,7 +246,7 @@ impl Kinds {
     }
 }
 
-/// Says where a kind is to be watched, or that its CRD is absent, if that is news.
+/// Updates where a kind is to be watched, or that its CRD is absent.
 fn desire(desired: &watch::Sender<Desired>, served: Served, absent: bool) {
     desired.send_if_modified(|known| {
         let served = Some(served);
@@ -261,6 +261,6 @@ fn desire(desired: &watch::Sender<Desired>, served: Served, absent: bool) {
 
 fn log_if_panicked(ended: &Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "a watch of objects ended in a panic");
+        tracing::error!(%error, "a watch of objects panicked; please report it");
     }
 }

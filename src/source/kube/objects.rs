@@ -1,6 +1,6 @@
-//! The objects of one contracted kind: a watch that follows where the kind is served.
+//! The objects of one contracted kind: a watch that follows the served version.
 //!
-//! One task per kind outlives every change of version and every absence, so that the
+//! One task per kind lives through every change of version and every absence, so that the
 //! events of an old watch never mix with those of a new one.
 
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::source::kube::watch::Watch;
 use crate::source::queue;
 use crate::wire::event::{Event, Feed, GroupKind};
 
-/// Most objects in one page of a list; large ones come fewer at a time.
+/// Most objects per page of a list; pages of large objects are smaller.
 const LARGEST_PAGE: u32 = 500;
 
-/// What is wanted of a kind's watch; a change of any part of it begins with a list.
+/// The desired state of a kind's watch; any change of it starts a new list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Desired {
-    /// Where the kind is to be watched; `None` while that isn't known yet.
+    /// Where the kind is to be watched; `None` while that is unknown.
     pub(super) served: Option<Served>,
-    /// Its CRD was there and has gone, and all its objects with it.
+    /// Its CRD was deleted, and all its objects with it.
     pub(super) gone: bool,
-    /// How often its contract has been rewritten: objects are read by it, and nobody keeps them raw.
+    /// How often its contract has changed: the objects must then be read again.
     pub(super) rewrites: u64,
 }
 
-/// What every kind's task needs.
+/// What the task of every kind needs.
 #[derive(Clone)]
 pub(super) struct Objects {
     pub(super) client: Client,
@@ -40,7 +40,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// Watches a kind wherever it is wanted, until nobody wants it any more.
+    /// Watches a kind as desired, until it is no longer contracted.
     pub(super) async fn run(
         self,
         kind: GroupKind,
@@ -62,7 +62,7 @@ impl Objects {
     async fn follow(&self, kind: &GroupKind, desired: Desired, shutdown: CancellationToken) {
         let feed = Feed::Objects(kind.clone());
         if desired.gone {
-            // Their deletions may have been missed: a watch that expires as its kind goes never lists again.
+            // Deletions may have been missed: a watch that expires while its kind is removed never lists again.
             for event in [Event::Listing(feed.clone()), Event::Listed(feed.clone())] {
                 let _ = self.sender.send(event).await;
             }
@@ -70,7 +70,7 @@ impl Objects {
         match desired.served {
             Some(Ok(endpoint)) => self.pump(kind.clone(), feed, endpoint, shutdown).await,
             Some(Err(why)) => {
-                // Nobody listens at shutdown only.
+                // The receiver is gone only at shutdown.
                 let _ = self.sender.send(Event::Interrupted(feed, why)).await;
                 shutdown.cancelled().await;
             }
@@ -87,8 +87,8 @@ impl Objects {
     ) {
         let lists = Arc::clone(&self.lists);
         let watch = Watch::<SlimObject>::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
-        let convert = move |turn| {
-            event(&feed, turn, |change| {
+        let convert = move |update| {
+            event(&feed, update, |change| {
                 Event::Object(kind.clone(), change.map(Into::into))
             })
         };

@@ -1,6 +1,6 @@
 //! Our own kinds, decoded: contracts, policies, overrides and stored revisions.
 //!
-//! A status that can't be decoded is as good as none: the next leader writes a new one.
+//! A status that can't be decoded is ignored: the leader writes a new one.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) fn policy(change: Change<Own>) -> Event {
     Event::Policy(change.map(document))
 }
 
-/// An override. Nothing is ever resumed from its status, which is no `()` and so is dropped.
+/// An override. Its status is dropped: nothing is resumed from it.
 pub(super) fn circuit_override(change: Change<Own>) -> Event {
     Event::Override(change.map(document::<CircuitOverride, ()>))
 }

@@ -1,9 +1,9 @@
 //! A probe: independent evidence that the API server still reads from etcd.
 //!
-//! An open watch proves nothing by its silence: a frozen etcd or API server is silent
-//! too. So every few seconds one object's metadata is listed without a resource
-//! version, which the server may answer only from a quorum of etcd, or from a watch
-//! cache that it has just shown to be current.
+//! The silence of an open watch proves nothing: a frozen etcd or API server is silent
+//! too. So every few seconds one object's metadata is listed without a resource version.
+//! The server answers that from a quorum of etcd, or from a watch cache that it has just
+//! verified to be current.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,11 +16,11 @@ use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::wire::event::CONFIRM_EVERY_MS;
 
-/// The pause after a successful probe: with an answer within a second, a healthy feed
-/// confirms itself in time.
+/// The pause after a successful probe. With an answer within a second, a healthy feed is
+/// confirmed in time.
 const PAUSE: Duration = Duration::from_millis(CONFIRM_EVERY_MS - 1_000);
 
-/// The pause after a failed one: short, so that recovery is noticed soon.
+/// The pause after a failed probe: short, so that recovery is noticed soon.
 const PAUSE_FAILED: Duration = Duration::from_secs(1);
 
 /// How long an answer may take. With [`PAUSE`] before it, an outage is noticed within 7 s.
@@ -37,7 +37,7 @@ pub(super) enum Due {
     Soon,
 }
 
-/// A pause and the probe after it, to be awaited beside a watch.
+/// A pause and the probe after it, awaited beside a watch.
 pub(super) struct Probe(Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>);
 
 impl Probe {

@@ -1,6 +1,6 @@
-//! A pump: one watch's turns, sent on as events of one feed.
+//! A pump: sends one watch's updates on as events of one feed.
 //!
-//! Sending waits while the engine is busy, and no next turn is read meanwhile: the
+//! Sending waits while the engine is busy, and no further update is read meanwhile. So the
 //! watch itself is held back, and nothing is queued without bound.
 
 use tokio::sync::mpsc;
@@ -8,42 +8,42 @@ use tokio_util::sync::CancellationToken;
 
 use crate::source::kube::kinds::Notice;
 use crate::source::kube::slim::Item;
-use crate::source::kube::watch::{Turn, Watch};
+use crate::source::kube::watch::{Watch, WatchUpdate};
 use crate::source::queue;
 use crate::wire::event::{Change, Event, Feed};
 
-/// Where turns go; it waits for room.
-pub(super) trait Outlet<T>: Send + Sync {
-    /// Leaves one; whether anybody listens still.
-    fn leave(&self, item: T) -> impl Future<Output = bool> + Send;
+/// Where events go. Sending waits for capacity.
+pub(super) trait EventSink<T>: Send + Sync {
+    /// Sends one; false if the receiver is gone.
+    fn put(&self, item: T) -> impl Future<Output = bool> + Send;
 }
 
-impl Outlet<Event> for queue::Sender {
-    async fn leave(&self, event: Event) -> bool {
+impl EventSink<Event> for queue::Sender {
+    async fn put(&self, event: Event) -> bool {
         self.send(event).await.is_ok()
     }
 }
 
-impl Outlet<Notice> for mpsc::Sender<Notice> {
-    async fn leave(&self, notice: Notice) -> bool {
+impl EventSink<Notice> for mpsc::Sender<Notice> {
+    async fn put(&self, notice: Notice) -> bool {
         self.send(notice).await.is_ok()
     }
 }
 
-/// Sends a watch's turns until shutdown, or until nobody listens.
+/// Sends a watch's updates until shutdown, or until the receiver is gone.
 pub(super) async fn pump<K, T>(
     mut watch: Watch<K>,
-    outlet: impl Outlet<T>,
+    sink: impl EventSink<T>,
     shutdown: CancellationToken,
-    convert: impl Fn(Turn<K>) -> T + Send,
+    convert: impl Fn(WatchUpdate<K>) -> T + Send,
 ) where
     K: Item,
     T: Send,
 {
     let forever = async {
         loop {
-            let turn = watch.next().await;
-            if !outlet.leave(convert(turn)).await {
+            let update = watch.next().await;
+            if !sink.put(convert(update)).await {
                 return;
             }
         }
@@ -51,15 +51,19 @@ pub(super) async fn pump<K, T>(
     shutdown.run_until_cancelled(forever).await;
 }
 
-/// A turn as an event of a feed.
-pub(super) fn event<K>(feed: &Feed, turn: Turn<K>, convert: impl Fn(Change<K>) -> Event) -> Event {
-    match turn {
-        Turn::Listing => Event::Listing(feed.clone()),
-        Turn::Seen(item) => convert(Change::Applied(item)),
-        Turn::Gone(item) => convert(Change::Deleted(item)),
-        Turn::Listed => Event::Listed(feed.clone()),
-        Turn::Confirmed => Event::Confirmed(feed.clone()),
-        Turn::Interrupted(why) => Event::Interrupted(feed.clone(), why),
-        Turn::Unreadable(unreadable) => Event::Unreadable(unreadable),
+/// An update as an event of a feed.
+pub(super) fn event<K>(
+    feed: &Feed,
+    update: WatchUpdate<K>,
+    convert: impl Fn(Change<K>) -> Event,
+) -> Event {
+    match update {
+        WatchUpdate::Listing => Event::Listing(feed.clone()),
+        WatchUpdate::Applied(item) => convert(Change::Applied(item)),
+        WatchUpdate::Deleted(item) => convert(Change::Deleted(item)),
+        WatchUpdate::Listed => Event::Listed(feed.clone()),
+        WatchUpdate::Confirmed => Event::Confirmed(feed.clone()),
+        WatchUpdate::Interrupted(why) => Event::Interrupted(feed.clone(), why),
+        WatchUpdate::Unreadable(unreadable) => Event::Unreadable(unreadable),
     }
 }

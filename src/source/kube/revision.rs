@@ -1,9 +1,8 @@
-//! A stored revision as a `ControllerRevision` of fusegate's own namespace, and back.
+//! Converts a stored revision to a `ControllerRevision` in fusegate's own namespace, and back.
 //!
-//! `data` is immutable at the API server, so whatever may change later is an
-//! annotation: the bad mark, which a person clears by removing it, and the moment at
-//! which the schema was last live. There is no owner reference: deleting a CRD must
-//! not garbage-collect its history.
+//! `data` is immutable at the API server, so what may change later is an annotation: the
+//! bad mark, which a person clears by removing it, and the time when the schema was last
+//! live. There is no owner reference: deleting a CRD must not garbage-collect its history.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use twox_hash::XxHash3_128;
 use crate::source::dir::layout::StoredRevision;
 use crate::wire::event::Revision;
 
-/// Label: the CRD's name, or a hash of it where the name is no label value.
+/// Label: the CRD's name, or a hash of it if the name is not a valid label value.
 pub const CRD_LABEL: &str = "fusegate.io/crd";
 /// Label: the hash of the schema.
 pub const HASH_LABEL: &str = "fusegate.io/hash";
@@ -28,10 +27,10 @@ pub const SEEN_AT_ANNOTATION: &str = "fusegate.io/seen-at";
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
-/// Why a `ControllerRevision` is not a stored revision. Each names the object.
+/// Why a `ControllerRevision` is not a stored revision. Each variant names the object.
 #[derive(Debug, thiserror::Error)]
 pub enum Stored {
-    /// There is nothing in it.
+    /// It has no data.
     #[error("ControllerRevision {name}: it has no data; delete it, or restore it from a backup")]
     Empty {
         /// Its name.
@@ -48,7 +47,7 @@ pub enum Stored {
     },
 }
 
-/// The object name of a revision: `<crd>-<number>`, the CRD's name hashed where that would be too long.
+/// The object name of a revision: `<crd>-<number>`, with the CRD's name hashed if it would be too long.
 pub fn object_name(crd: &str, number: u64) -> String {
     let whole = format!("{crd}-{number}");
     if whole.len() <= LONGEST_NAME {
@@ -70,7 +69,7 @@ pub fn crd_label(crd: &str) -> String {
 ///
 /// # Errors
 ///
-/// When the schema can't be written as JSON, which no schema read from an API server makes it do.
+/// When the schema can't be serialized, which can't happen to one that was read as JSON.
 pub fn to_object(
     revision: &Revision,
     namespace: &str,

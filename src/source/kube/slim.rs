@@ -1,8 +1,8 @@
-//! Slim items: what is decoded of an object that comes over the wire, and nothing else.
+//! Slim items: the parts of an object that are decoded.
 //!
-//! A list or a watch is first cut into raw items, then each is decoded by itself, so
-//! that one that can't be decoded never hides the others. `managedFields`, foreign
-//! annotations and an object's `.spec` are skipped over without being kept.
+//! A list or a watch is first cut into raw items, then each is decoded by itself, so that
+//! one undecodable item never hides the others. `managedFields`, foreign annotations and
+//! an object's `.spec` are skipped without being kept.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +15,9 @@ use serde_json::value::RawValue;
 use crate::source::spec::ANNOTATION_PREFIX;
 use crate::wire::event::{Meta, Object, SeenBy};
 
-/// Something that a watch can deliver.
+/// An item that a watch can deliver.
 pub(super) trait Item: DeserializeOwned + Send + 'static {
-    /// Where in the history it stands.
+    /// Its resource version.
     fn resource_version(&self) -> &str;
 }
 
@@ -44,7 +44,7 @@ pub(super) struct SlimObject {
     status: Option<Box<RawValue>>,
 }
 
-/// One of our own objects: all of it, still undecoded.
+/// One of our own objects, undecoded.
 #[derive(Debug, Deserialize)]
 pub(super) struct Own {
     #[serde(default)]
@@ -83,7 +83,7 @@ impl Item for SlimRevision {
 }
 
 impl SlimMeta {
-    /// Where in the history it stands.
+    /// Its resource version.
     pub(super) fn resource_version(&self) -> &str {
         &self.resource_version
     }
@@ -113,7 +113,7 @@ impl From<SlimObject> for Object {
     }
 }
 
-/// What an undecodable item calls itself, as far as that can be told.
+/// The name of an undecodable item, if it can be read.
 pub(super) fn name_of(raw: &RawValue) -> String {
     #[derive(Default, Deserialize)]
     #[serde(default)]

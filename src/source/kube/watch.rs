@@ -1,9 +1,9 @@
-//! A watch: one kind listed, then followed, for as long as it is asked for the next turn.
+//! A watch: lists one kind, then follows it, for as long as it is asked for the next update.
 //!
-//! This is kube-runtime's watcher with three things that it doesn't tell: whether the
-//! stream is open at this moment, that a probe agrees, and which single item could not
-//! be decoded. A turn is handed over before the next is read, so a consumer that is
-//! slow holds back the API server, never memory.
+//! It is kube-runtime's watcher with three additions: whether the stream is open at this
+//! moment, whether a probe agrees, and which single item could not be decoded. One update
+//! is handed over before the next is read, so a slow consumer slows the API server down
+//! and costs no memory.
 
 mod page;
 mod stream;
@@ -45,20 +45,20 @@ pub(super) struct Watch<K> {
     item: PhantomData<fn() -> K>,
 }
 
-/// What a watch says next.
+/// The next update of a watch.
 #[derive(Debug)]
-pub(super) enum Turn<K> {
+pub(super) enum WatchUpdate<K> {
     /// A list begins.
     Listing,
     /// An item is there.
-    Seen(K),
+    Applied(K),
     /// An item was deleted.
-    Gone(K),
+    Deleted(K),
     /// The list is complete.
     Listed,
     /// The stream is open, and a probe has just succeeded.
     Confirmed,
-    /// The watch doesn't follow any more, and why. Said once per reason.
+    /// The watch is interrupted, and why. Sent once per reason.
     Interrupted(Box<str>),
     /// One item can't be decoded.
     Unreadable(Unreadable),
@@ -71,7 +71,7 @@ enum State {
     Unlisted,
     /// Within a list.
     Paging(Page),
-    /// Everything up to a resource version is known, and no stream is open.
+    /// Everything up to a resource version is known; no stream is open.
     Listed(String),
     /// The stream is open.
     Streaming(Streaming),
@@ -80,8 +80,8 @@ enum State {
 }
 
 impl<K: Item> Watch<K> {
-    /// A watch that begins with a list. `lists` bounds how many kinds list at once;
-    /// `largest_page` bounds what one request may bring.
+    /// A watch that begins with a list. `lists` bounds how many kinds list at once,
+    /// `largest_page` how many items one request may return.
     pub(super) fn new(
         client: Client,
         endpoint: Endpoint,
@@ -101,10 +101,10 @@ impl<K: Item> Watch<K> {
         }
     }
 
-    /// The next turn. Not to be cancelled, unless the watch is dropped after it.
-    pub(super) async fn next(&mut self) -> Turn<K> {
+    /// The next update. Not cancel-safe: drop the watch if you cancel it.
+    pub(super) async fn next(&mut self) -> WatchUpdate<K> {
         loop {
-            let turn = match std::mem::take(&mut self.state) {
+            let update = match std::mem::take(&mut self.state) {
                 State::Unlisted => self.begin().await,
                 State::Paging(page) => self.page(page).await,
                 State::Listed(resource_version) => self.open(resource_version).await,
@@ -115,37 +115,40 @@ impl<K: Item> Watch<K> {
                     None
                 }
             };
-            if let Some(turn) = turn {
-                return turn;
+            if let Some(update) = update {
+                return update;
             }
         }
     }
 
-    /// Fetches the first page. The list is announced only once the server has begun to give it.
-    async fn begin(&mut self) -> Option<Turn<K>> {
+    /// Fetches the first page. `Listing` is sent only once that has arrived.
+    async fn begin(&mut self) -> Option<WatchUpdate<K>> {
         let permit = Arc::clone(&self.lists).acquire_owned().await.ok();
         match self.fetch(None).await {
             Ok(fetched) => {
-                let page = self.turn_to(fetched, permit);
+                let page = self.take_page(fetched, permit);
                 self.state = State::Paging(page);
-                Some(Turn::Listing)
+                Some(WatchUpdate::Listing)
             }
             Err(failure) => self.fail(&failure, State::Unlisted),
         }
     }
 
-    async fn page(&mut self, mut page: Page) -> Option<Turn<K>> {
+    async fn page(&mut self, mut page: Page) -> Option<WatchUpdate<K>> {
         if let Some(raw) = page.pop() {
             self.state = State::Paging(page);
-            return Some(decode(&self.endpoint, &raw).map_or_else(Turn::Unreadable, Turn::Seen));
+            return Some(
+                decode(&self.endpoint, &raw)
+                    .map_or_else(WatchUpdate::Unreadable, WatchUpdate::Applied),
+            );
         }
-        let Some(next) = page.take_next() else {
+        let Some(next) = page.take_prefetched() else {
             self.state = State::Listed(page.into_resource_version());
-            return Some(Turn::Listed);
+            return Some(WatchUpdate::Listed);
         };
         match next.await {
             Ok(fetched) => {
-                let page = self.turn_to(fetched, page.into_permit());
+                let page = self.take_page(fetched, page.into_permit());
                 self.state = State::Paging(page);
                 None
             }
@@ -153,21 +156,20 @@ impl<K: Item> Watch<K> {
         }
     }
 
-    /// Takes a page to be handed over, and asks for the one after it at once: making a page takes the
-    /// API server longer than reading it takes us, and so neither waits for the other. No more than
-    /// these two pages are ever in memory.
-    fn turn_to(&mut self, fetched: Fetched, permit: Option<OwnedSemaphorePermit>) -> Page {
+    /// Takes a page to be handed over, and requests the next one at once, so that neither side waits
+    /// for the other. At most these two pages are in memory.
+    fn take_page(&mut self, fetched: Fetched, permit: Option<OwnedSemaphorePermit>) -> Page {
         for raw in &fetched.items {
-            self.page_size.saw(raw);
+            self.page_size.record(raw);
         }
         let (mut page, token) = Page::new(fetched, permit);
         if let Some(token) = token {
-            page.ask_ahead(self.fetch(Some(token)));
+            page.prefetch(self.fetch(Some(token)));
         }
         page
     }
 
-    async fn open(&mut self, resource_version: String) -> Option<Turn<K>> {
+    async fn open(&mut self, resource_version: String) -> Option<WatchUpdate<K>> {
         let opened = Failure::within(OPEN_PATIENCE, async {
             let request = self.endpoint.watch(&resource_version)?;
             self.client.request_events::<Box<RawValue>>(request).await
@@ -181,9 +183,9 @@ impl<K: Item> Watch<K> {
         }
     }
 
-    /// Waits for the stream and the probe; what the stream already holds goes first,
-    /// so that a confirmation comes after everything it confirms.
-    async fn follow(&mut self, mut streaming: Streaming) -> Option<Turn<K>> {
+    /// Waits for the stream and the probe. What the stream already holds goes first, so that a
+    /// confirmation comes after everything that it confirms.
+    async fn follow(&mut self, mut streaming: Streaming) -> Option<WatchUpdate<K>> {
         tokio::select! {
             biased;
             event = streaming.next() => match event {
@@ -199,10 +201,10 @@ impl<K: Item> Watch<K> {
         &mut self,
         mut streaming: Streaming,
         event: WatchEvent<Box<RawValue>>,
-    ) -> Option<Turn<K>> {
-        let (raw, turn): (_, fn(K) -> Turn<K>) = match event {
-            WatchEvent::Added(raw) | WatchEvent::Modified(raw) => (raw, Turn::Seen),
-            WatchEvent::Deleted(raw) => (raw, Turn::Gone),
+    ) -> Option<WatchUpdate<K>> {
+        let (raw, update): (_, fn(K) -> WatchUpdate<K>) = match event {
+            WatchEvent::Added(raw) | WatchEvent::Modified(raw) => (raw, WatchUpdate::Applied),
+            WatchEvent::Deleted(raw) => (raw, WatchUpdate::Deleted),
             WatchEvent::Bookmark(bookmark) => {
                 streaming.reached(&bookmark.metadata.resource_version);
                 self.state = State::Streaming(streaming);
@@ -217,12 +219,12 @@ impl<K: Item> Watch<K> {
             streaming.reached(item.resource_version());
         }
         self.state = State::Streaming(streaming);
-        Some(decoded.map_or_else(Turn::Unreadable, turn))
+        Some(decoded.map_or_else(WatchUpdate::Unreadable, update))
     }
 
-    /// The server ends every watch after a while; the next one resumes where it ended.
-    /// One that ended before it was proven waits first, or the two would spin.
-    fn renew(&mut self, streaming: Streaming) -> Option<Turn<K>> {
+    /// Resumes a watch that the server has ended, as it does after a while. One that ended before a
+    /// probe succeeded waits first, so that the two do not spin.
+    fn renew(&mut self, streaming: Streaming) -> Option<WatchUpdate<K>> {
         let proven = streaming.proven;
         let listed = streaming.into_listed();
         self.state = if proven {
@@ -233,7 +235,11 @@ impl<K: Item> Watch<K> {
         None
     }
 
-    fn judge(&mut self, mut streaming: Streaming, verdict: Result<(), Failure>) -> Option<Turn<K>> {
+    fn judge(
+        &mut self,
+        mut streaming: Streaming,
+        verdict: Result<(), Failure>,
+    ) -> Option<WatchUpdate<K>> {
         let due = if verdict.is_ok() {
             Due::Later
         } else {
@@ -247,11 +253,11 @@ impl<K: Item> Watch<K> {
         }
         self.backoff.reset();
         self.interrupted = None;
-        Some(Turn::Confirmed)
+        Some(WatchUpdate::Confirmed)
     }
 
-    /// Asks for a page. What is returned borrows nothing, so that it can be awaited
-    /// while the watch moves between threads.
+    /// Requests a page. The future borrows nothing, so it can be awaited while the watch moves
+    /// between threads.
     fn fetch(
         &self,
         token: Option<String>,
@@ -261,9 +267,9 @@ impl<K: Item> Watch<K> {
         Failure::within(LIST_PATIENCE, async move { client.request(request?).await })
     }
 
-    /// Waits, then goes back to `then`, or to a new list where only that helps. The
-    /// next stream must prove itself at once.
-    fn fail(&mut self, failure: &Failure, then: State) -> Option<Turn<K>> {
+    /// Waits, then goes back to `then`, or to a new list if only that helps. The next stream is
+    /// probed at once.
+    fn fail(&mut self, failure: &Failure, then: State) -> Option<WatchUpdate<K>> {
         let then = if failure.needs_list() {
             State::Unlisted
         } else {
@@ -274,13 +280,13 @@ impl<K: Item> Watch<K> {
         self.interrupt(failure)
     }
 
-    fn interrupt(&mut self, failure: &Failure) -> Option<Turn<K>> {
+    fn interrupt(&mut self, failure: &Failure) -> Option<WatchUpdate<K>> {
         let why = failure.explain(&self.endpoint);
         if self.interrupted.as_ref() == Some(&why) {
             return None;
         }
         self.interrupted = Some(why.clone());
-        Some(Turn::Interrupted(why))
+        Some(WatchUpdate::Interrupted(why))
     }
 }
 
@@ -288,7 +294,7 @@ fn decode<K: Item>(endpoint: &Endpoint, raw: &RawValue) -> Result<K, Unreadable>
     serde_json::from_str(raw.get()).map_err(|error| Unreadable {
         place: format!("{} {}", endpoint.title(), name_of(raw)).into(),
         message: format!(
-            "it can't be decoded: {error}; what was known of it stays; mend or delete it"
+            "it can't be decoded: {error}; its last known state stays in force; repair or delete it"
         )
         .into(),
     })

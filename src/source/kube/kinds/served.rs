@@ -1,31 +1,31 @@
-//! The kinds that have a CRD: nothing but their names, for all but a few are of no interest.
+//! The kinds that have a CRD: only their names, because few of them have a contract.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::source::kube::crd::SlimCrd;
 use crate::wire::event::{GroupKind, Unreadable};
 
-/// Most CRDs whose names are kept, at about 200 bytes each. The largest clusters known
-/// have a few thousand.
+/// Most CRDs whose names are kept, at about 200 bytes each. The largest known clusters have
+/// a few thousand.
 const MOST_CRDS: usize = 20_000;
 
 /// Which CRD serves which kind.
 #[derive(Debug, Default)]
 pub(super) struct ServedKinds {
     names: HashMap<GroupKind, Box<str>>,
-    /// Those seen since a list began.
+    /// Kinds seen since a list began.
     relisted: Option<HashSet<GroupKind>>,
-    /// Whether a list was ever complete, so that absence means something.
+    /// Whether a list was ever complete: only then is absence certain.
     known: bool,
 }
 
 impl ServedKinds {
     /// A list begins.
-    pub(super) fn relist(&mut self) {
+    pub(super) fn begin_list(&mut self) {
         self.relisted = Some(HashSet::new());
     }
 
-    /// The list is complete: what it didn't have is gone.
+    /// The list is complete: what was not in it is gone.
     pub(super) fn listed(&mut self) {
         self.known = true;
         if let Some(seen) = self.relisted.take() {
@@ -33,21 +33,18 @@ impl ServedKinds {
         }
     }
 
-    /// A CRD is there. A second one for the same kind counts only once it is
-    /// established, which the API server doesn't do while the first stands.
+    /// Records a CRD. A second one for the same kind counts only once it is established, which
+    /// the API server does not do while the first exists.
     ///
     /// # Errors
     ///
     /// When the bound is met.
-    pub(super) fn saw(&mut self, crd: &SlimCrd) -> Result<(), Unreadable> {
+    pub(super) fn record(&mut self, crd: &SlimCrd) -> Result<(), Unreadable> {
         let known = self.names.get(crd.target());
         if known.is_none() && self.names.len() >= MOST_CRDS {
             return Err(Unreadable {
                 place: format!("CustomResourceDefinition {}", crd.name()).into(),
-                message: format!(
-                    "it is passed over: there are {MOST_CRDS} CRDs already, which is the limit"
-                )
-                .into(),
+                message: format!("ignored: the limit of {MOST_CRDS} CRDs is reached").into(),
             });
         }
         if known.is_none_or(|name| **name == *crd.name() || crd.established()) {
@@ -59,7 +56,7 @@ impl ServedKinds {
         Ok(())
     }
 
-    /// A CRD is gone.
+    /// Forgets a deleted CRD.
     pub(super) fn gone(&mut self, crd: &SlimCrd) {
         self.names.remove(crd.target());
     }
@@ -74,7 +71,7 @@ impl ServedKinds {
         self.names.get(kind).map(AsRef::as_ref)
     }
 
-    /// Why a kind can't be watched, if it is certain that it has no CRD.
+    /// Why a kind can't be watched, once it is certain that it has no CRD.
     pub(super) fn absence(&self, kind: &GroupKind) -> Option<Box<str>> {
         (self.known && !self.names.contains_key(kind)).then(|| {
             format!(

@@ -1,4 +1,4 @@
-//! A page: part of a list, its items still raw, and the one after it, which is already asked for.
+//! A page: part of a list, its items still raw, with the next page already requested.
 
 use std::vec::IntoIter;
 
@@ -9,26 +9,26 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::source::kube::failure::Failure;
 
-/// What one list request brings.
+/// The answer to one list request.
 pub(super) type Fetched = ObjectList<Box<RawValue>>;
 
-/// The first page of every list is small: nothing is known yet about the size of its items.
+/// The size of the first page of every list: small, because the size of its items is unknown.
 const FIRST_PAGE: u32 = 50;
 
-/// About how many bytes of items a page may bring.
+/// About how many bytes of items a page may hold.
 const PAGE_BYTES: usize = 4 << 20;
 
 /// The page of a list that is being handed over.
 pub(super) struct Page {
     items: IntoIter<Box<RawValue>>,
-    next: Option<Ahead>,
+    next: Option<Prefetch>,
     resource_version: String,
     /// Held until the list is complete, so that few kinds list at once.
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// A page that is on its way; dropped, it is not fetched any further.
-pub(super) struct Ahead(AbortOnDropHandle<Result<Fetched, Failure>>);
+/// A requested page; dropping it cancels the request.
+pub(super) struct Prefetch(AbortOnDropHandle<Result<Fetched, Failure>>);
 
 /// How many items to ask for, from the largest item seen.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) struct PageSize {
 }
 
 impl Page {
-    /// A page, and the token by which the next one is asked for, if there is one.
+    /// A page, and the token of the next one, if there is one.
     pub(super) fn new(
         fetched: Fetched,
         permit: Option<OwnedSemaphorePermit>,
@@ -53,22 +53,22 @@ impl Page {
         (page, token.filter(|token| !token.is_empty()))
     }
 
-    /// Has the next page fetched while this one is handed over.
-    pub(super) fn ask_ahead(
+    /// Fetches the next page while this one is handed over.
+    pub(super) fn prefetch(
         &mut self,
         fetch: impl Future<Output = Result<Fetched, Failure>> + Send + 'static,
     ) {
-        self.next = Some(Ahead(AbortOnDropHandle::new(tokio::spawn(fetch))));
+        self.next = Some(Prefetch(AbortOnDropHandle::new(tokio::spawn(fetch))));
     }
 
     pub(super) fn pop(&mut self) -> Option<Box<RawValue>> {
         self.items.next()
     }
 
-    pub(super) fn take_next(
+    pub(super) fn take_prefetched(
         &mut self,
     ) -> Option<impl Future<Output = Result<Fetched, Failure>> + use<>> {
-        self.next.take().map(Ahead::arrive)
+        self.next.take().map(Prefetch::join)
     }
 
     pub(super) fn into_permit(self) -> Option<OwnedSemaphorePermit> {
@@ -80,13 +80,13 @@ impl Page {
     }
 }
 
-impl Ahead {
-    async fn arrive(self) -> Result<Fetched, Failure> {
+impl Prefetch {
+    async fn join(self) -> Result<Fetched, Failure> {
         match self.0.await {
             Ok(fetched) => fetched,
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and this task with it.
+                // The runtime is shutting down, and this task with it.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -101,7 +101,7 @@ impl PageSize {
         }
     }
 
-    pub(super) fn saw(&mut self, item: &RawValue) {
+    pub(super) fn record(&mut self, item: &RawValue) {
         self.largest = self.largest.max(Some(item.get().len()));
     }
 
@@ -125,13 +125,13 @@ mod tests {
     fn pages_shrink_to_what_fits_and_never_to_nothing() {
         let mut size = PageSize::up_to(500);
         assert_eq!(size.get(), FIRST_PAGE);
-        size.saw(&raw(500));
+        size.record(&raw(500));
         assert_eq!(size.get(), 500);
-        size.saw(&raw(1 << 20));
+        size.record(&raw(1 << 20));
         assert_eq!(size.get(), 3);
-        size.saw(&raw(500));
+        size.record(&raw(500));
         assert_eq!(size.get(), 3);
-        size.saw(&raw(16 << 20));
+        size.record(&raw(16 << 20));
         assert_eq!(size.get(), 1);
     }
 

@@ -1,4 +1,4 @@
-//! A stream: one open watch and how far it has come.
+//! A stream: one open watch and the resource version that it has reached.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::source::kube::endpoint::WATCH_SECONDS;
 /// An item of the stream, still raw.
 type Raw = kube::Result<WatchEvent<Box<RawValue>>>;
 
-/// When a stream that the server should have ended is given up: its end was lost on the way.
+/// When to give up a stream that the server should have ended: its end was lost on the way.
 const LIFETIME: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 
 /// One open watch.
@@ -40,7 +40,7 @@ impl Streaming {
         }
     }
 
-    /// The next event; `None` at the end. Cancelling it loses nothing.
+    /// The next event; `None` at the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Raw> {
         tokio::select! {
             biased;
@@ -49,7 +49,7 @@ impl Streaming {
         }
     }
 
-    /// Everything up to here is known.
+    /// Everything up to this resource version is known.
     pub(super) fn reached(&mut self, resource_version: &str) {
         if !resource_version.is_empty() {
             resource_version.clone_into(&mut self.resource_version);

@@ -56,16 +56,16 @@ impl Server {
     }
 
     async fn next(&mut self) -> String {
-        let turn = tokio::time::timeout(PATIENCE, self.watch.next()).await;
-        describe(turn.expect("no turn came"))
+        let update = tokio::time::timeout(PATIENCE, self.watch.next()).await;
+        describe(update.expect("no update came"))
     }
 
-    async fn turns(&mut self, count: usize) -> Vec<String> {
-        let mut turns = Vec::new();
+    async fn updates(&mut self, count: usize) -> Vec<String> {
+        let mut updates = Vec::new();
         for _ in 0..count {
-            turns.push(self.next().await);
+            updates.push(self.next().await);
         }
-        turns
+        updates
     }
 
     /// Whether the next thing that is asked for, if anything is, has this in it.
@@ -107,16 +107,16 @@ async fn answer(script: Arc<Script>, uri: Uri) -> Response {
         .into_response()
 }
 
-fn describe(turn: Turn<SlimObject>) -> String {
+fn describe(update: WatchUpdate<SlimObject>) -> String {
     let name = |item: SlimObject| crate::wire::event::Object::from(item).meta.name;
-    match turn {
-        Turn::Listing => "Listing".to_owned(),
-        Turn::Seen(item) => format!("Seen {}", name(item)),
-        Turn::Gone(item) => format!("Gone {}", name(item)),
-        Turn::Listed => "Listed".to_owned(),
-        Turn::Confirmed => "Confirmed".to_owned(),
-        Turn::Interrupted(why) => format!("Interrupted {why}"),
-        Turn::Unreadable(unreadable) => format!("Unreadable {}", unreadable.place),
+    match update {
+        WatchUpdate::Listing => "Listing".to_owned(),
+        WatchUpdate::Applied(item) => format!("Seen {}", name(item)),
+        WatchUpdate::Deleted(item) => format!("Gone {}", name(item)),
+        WatchUpdate::Listed => "Listed".to_owned(),
+        WatchUpdate::Confirmed => "Confirmed".to_owned(),
+        WatchUpdate::Interrupted(why) => format!("Interrupted {why}"),
+        WatchUpdate::Unreadable(unreadable) => format!("Unreadable {}", unreadable.place),
     }
 }
 
@@ -155,7 +155,7 @@ async fn one_malformed_item_is_named_and_stops_neither_list_nor_watch() {
     ];
     let mut server = Server::new(vec![(StatusCode::OK, listed)], vec![events]);
     assert_eq!(
-        server.turns(9).await,
+        server.updates(9).await,
         [
             "Listing",
             "Seen a",
@@ -177,14 +177,20 @@ async fn an_expired_watch_is_said_and_listed_anew() {
         vec![(StatusCode::OK, list("5", &[]))],
         vec![vec![event("ERROR", &expired)]],
     );
-    let turns = server.turns(6).await;
+    let updates = server.updates(6).await;
     assert!(
-        turns[2]
+        updates[2]
             .starts_with("Interrupted the watch on storefronts.shop.example.com has expired (410)"),
-        "{turns:?}"
+        "{updates:?}"
     );
     assert_eq!(
-        [&turns[0], &turns[1], &turns[3], &turns[4], &turns[5]],
+        [
+            &updates[0],
+            &updates[1],
+            &updates[3],
+            &updates[4],
+            &updates[5]
+        ],
         ["Listing", "Listed", "Listing", "Listed", "Confirmed"]
     );
 }
@@ -193,19 +199,19 @@ async fn an_expired_watch_is_said_and_listed_anew() {
 async fn a_refusal_is_said_once_however_often_it_comes_and_heals_by_itself() {
     let refusals = (0..20).map(|_| refusal(StatusCode::FORBIDDEN)).collect();
     let mut server = Server::new(refusals, Vec::new());
-    let turns = server.turns(4).await;
+    let updates = server.updates(4).await;
     assert!(
-        turns[0].contains("(403)") && turns[0].contains("grant"),
-        "{turns:?}"
+        updates[0].contains("(403)") && updates[0].contains("grant"),
+        "{updates:?}"
     );
-    assert_eq!(turns[1..], ["Listing", "Listed", "Confirmed"]);
+    assert_eq!(updates[1..], ["Listing", "Listed", "Confirmed"]);
     assert_eq!(server.asked().len(), 22);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_without_an_answer_interrupts_an_open_watch_within_eight_seconds() {
     let mut server = Server::new(vec![(StatusCode::OK, list("5", &[]))], vec![Vec::new()]);
-    assert_eq!(server.turns(3).await, ["Listing", "Listed", "Confirmed"]);
+    assert_eq!(server.updates(3).await, ["Listing", "Listed", "Confirmed"]);
     server.script.probe_hangs.store(true, Ordering::Relaxed);
     let before = tokio::time::Instant::now();
     let why = server.next().await;
@@ -235,18 +241,20 @@ async fn a_watch_that_never_ends_is_renewed_from_where_it_had_come() {
         vec![(StatusCode::OK, list("5", &[]))],
         vec![vec![bookmark], vec![event("ADDED", &object("a", "78"))]],
     );
-    let mut turns = server.turns(2).await;
-    while turns.last().is_some_and(|turn| turn != "Seen a") && turns.len() < 50 {
-        turns.push(server.next().await);
+    let mut updates = server.updates(2).await;
+    while updates.last().is_some_and(|update| update != "Seen a") && updates.len() < 50 {
+        updates.push(server.next().await);
     }
     assert_eq!(
-        turns.last().map(String::as_str),
+        updates.last().map(String::as_str),
         Some("Seen a"),
-        "{turns:?}"
+        "{updates:?}"
     );
     assert!(
-        !turns.iter().any(|turn| turn.starts_with("Interrupted")),
-        "{turns:?}"
+        !updates
+            .iter()
+            .any(|update| update.starts_with("Interrupted")),
+        "{updates:?}"
     );
     let asked = server.asked();
     assert_eq!(asked.len(), 3, "{asked:?}");
@@ -266,10 +274,10 @@ async fn pages_follow_their_token_and_one_that_expires_begins_the_list_anew() {
         (StatusCode::OK, last),
     ];
     let mut server = Server::new(lists, Vec::new());
-    let turns = server.turns(7).await;
-    assert_eq!(turns[..2], ["Listing", "Seen a"]);
-    assert!(turns[2].contains("(410)"), "{turns:?}");
-    assert_eq!(turns[3..], ["Listing", "Seen a", "Seen b", "Listed"]);
+    let updates = server.updates(7).await;
+    assert_eq!(updates[..2], ["Listing", "Seen a"]);
+    assert!(updates[2].contains("(410)"), "{updates:?}");
+    assert_eq!(updates[3..], ["Listing", "Seen a", "Seen b", "Listed"]);
     assert!(server.asked()[3].contains("continue=next"));
 }
 
@@ -288,7 +296,7 @@ async fn the_next_page_is_fetched_while_one_is_handed_over_and_no_further_one() 
     assert!(server.asked_for("continue=second").await);
     assert!(!server.asked_for("continue=third").await);
     assert_eq!(
-        server.turns(4).await,
+        server.updates(4).await,
         ["Seen a", "Seen b", "Seen c", "Listed"]
     );
 }

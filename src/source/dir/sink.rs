@@ -1,4 +1,4 @@
-//! An outlet: events out of blocking code, waiting while the engine is busy.
+//! The event sink: sends events from blocking code, and waits while the engine is busy.
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -6,20 +6,20 @@ use tokio_util::sync::CancellationToken;
 use crate::source::queue::Sender;
 use crate::wire::event::{Event, Unreadable};
 
-/// Nobody listens any more, or shutdown has begun.
+/// The receiver is gone, or shutdown has begun.
 #[derive(Debug)]
 pub(super) struct Closed;
 
 /// Where events go.
 #[derive(Clone, Debug)]
-pub(super) struct Outlet {
+pub(super) struct EventSink {
     sender: Sender,
     shutdown: CancellationToken,
     runtime: Handle,
 }
 
-impl Outlet {
-    /// To be made within a runtime, and used outside of its async code.
+impl EventSink {
+    /// Must be created within a runtime, and used on a blocking thread.
     pub(super) fn new(sender: Sender, shutdown: CancellationToken) -> Self {
         Self {
             sender,

@@ -1,7 +1,7 @@
-//! A teller: what the engine has been told, and the events that bring it up to date.
+//! The event emitter: what the engine has been sent, and the events that bring it up to date.
 //!
-//! Each feed is told whole first, between a listing and its end, then change by change.
-//! Content that hasn't changed is never told again.
+//! Each feed is listed in full first, between `Listing` and `Listed`, then sent change by change.
+//! Content that has not changed is never sent again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::source::contracts::Contracts;
 use crate::source::dir::catalog::{Catalog, Place};
 use crate::source::dir::entry::{Entry, Key, Known, object};
 use crate::source::dir::layout::Layout;
-use crate::source::dir::outlet::{Closed, Outlet};
-use crate::source::dir::{reading, status};
+use crate::source::dir::sink::{Closed, EventSink};
+use crate::source::dir::{reader, status};
 use crate::wire::event::{Change, Event, Feed, GroupKind, Object, SeenBy};
 
 /// The feeds that every directory has.
@@ -25,101 +25,105 @@ const FIXED: [Feed; 5] = [
     Feed::Revisions,
 ];
 
-/// What has been told.
+/// Sends events, and remembers what was sent.
 #[derive(Debug)]
-pub(super) struct Teller {
-    outlet: Outlet,
+pub(super) struct EventEmitter {
+    sink: EventSink,
     layout: Layout,
-    feeds: BTreeMap<Feed, Standing>,
-    told: BTreeMap<Key, Arc<Entry>>,
+    feeds: BTreeMap<Feed, FeedState>,
+    sent: BTreeMap<Key, Arc<Entry>>,
     contracts: Contracts,
-    /// Kinds were contracted since CRDs were last gone through.
+    /// Whether kinds were contracted since the CRDs were last sent.
     recontracted: bool,
 }
 
-/// How a feed stands.
+/// Whether a feed has been listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It has to be told whole, and why the engine was told that it is not; empty if it wasn't.
+enum FeedState {
+    /// It must be listed. Holds the reason of the interruption that the engine was sent; empty if there was none.
     Unlisted(Box<str>),
-    /// It was told whole.
+    /// It was listed in full.
     Listed,
 }
 
-impl Teller {
-    pub(super) fn new(outlet: Outlet, layout: Layout) -> Self {
-        let unlisted = |feed| (feed, Standing::Unlisted("".into()));
+impl EventEmitter {
+    pub(super) fn new(sink: EventSink, layout: Layout) -> Self {
+        let unlisted = |feed| (feed, FeedState::Unlisted("".into()));
         Self {
-            outlet,
+            sink,
             layout,
             feeds: FIXED.into_iter().map(unlisted).collect(),
-            told: BTreeMap::new(),
+            sent: BTreeMap::new(),
             contracts: Contracts::default(),
             recontracted: false,
         }
     }
 
-    /// Where problems with files are told.
-    pub(super) fn outlet(&self) -> &Outlet {
-        &self.outlet
+    /// Where problems with files go.
+    pub(super) fn sink(&self) -> &EventSink {
+        &self.sink
     }
 
-    /// Tells the changes of some keys, as far as their feeds have been told whole.
-    pub(super) fn changes(&mut self, catalog: &Catalog, keys: BTreeSet<Key>) -> Result<(), Closed> {
-        let (own, objects): (Vec<Key>, Vec<Key>) = keys
+    /// Sends what changed for these keys, in the feeds that have been listed.
+    pub(super) fn emit_changes(
+        &mut self,
+        catalog: &Catalog,
+        keys: BTreeSet<Key>,
+    ) -> Result<(), Closed> {
+        let (own, emit_objects): (Vec<Key>, Vec<Key>) = keys
             .into_iter()
             .partition(|key| !self.is_object(catalog, key));
         for key in own {
-            self.change(catalog, &key)?;
+            self.emit_change(catalog, &key)?;
         }
-        // Contracts have just been told, so it is known which objects matter.
+        // The contracts come first: they say which objects matter.
         let mut wanted = Vec::new();
-        for key in objects {
+        for key in emit_objects {
             if catalog.entry(&key).is_some() {
                 wanted.push(key);
             } else {
-                self.change(catalog, &key)?;
+                self.emit_change(catalog, &key)?;
             }
         }
         let wanted = wanted
             .into_iter()
             .filter(|key| self.is_news(catalog, key))
             .collect();
-        self.objects(catalog, wanted).map(|_| ())
+        self.emit_objects(catalog, wanted).map(|_| ())
     }
 
-    /// Tells every feed whole that hasn't been, unless `blocked` says why it can't be.
-    pub(super) fn lists(
+    /// Lists every feed that has not been listed, unless `blocked` gives a reason why it can't be.
+    pub(super) fn emit_lists(
         &mut self,
         catalog: &Catalog,
         blocked: impl Fn(&Feed) -> Option<String>,
     ) -> Result<(), Closed> {
         if std::mem::take(&mut self.recontracted) {
-            self.crds(catalog)?;
+            self.emit_crds(catalog)?;
         }
-        // Contracts come first in order, and add feeds; so the next is looked for anew each time.
+        // Contracts come first and add feeds, so the next feed is looked up each time.
         let mut tried = BTreeSet::new();
         while let Some(feed) = self.next_unlisted(&tried) {
             tried.insert(feed.clone());
             if let Some(why) = blocked(&feed) {
                 self.interrupt(&feed, &why)?;
-            } else if self.list(catalog, &feed)? {
-                self.outlet.send(Event::Confirmed(feed))?;
+            } else if self.emit_list(catalog, &feed)? {
+                self.sink.send(Event::Confirmed(feed))?;
             }
         }
         Ok(())
     }
 
-    /// Says of every complete feed that it is live.
+    /// Confirms every feed that has been listed.
     pub(super) fn confirm(&self) -> Result<(), Closed> {
         let mut feeds = self.feeds.iter();
-        feeds.try_for_each(|(feed, standing)| match standing {
-            Standing::Listed => self.outlet.send(Event::Confirmed(feed.clone())),
-            Standing::Unlisted(_) => Ok(()),
+        feeds.try_for_each(|(feed, state)| match state {
+            FeedState::Listed => self.sink.send(Event::Confirmed(feed.clone())),
+            FeedState::Unlisted(_) => Ok(()),
         })
     }
 
-    /// Says of every feed that it is not live; all are told whole when that is over.
+    /// Interrupts every feed; each is listed again when the directory is back.
     pub(super) fn interrupt_all(&mut self, why: &str) -> Result<(), Closed> {
         for feed in self.feeds.keys().cloned().collect::<Vec<_>>() {
             self.interrupt(&feed, why)?;
@@ -128,96 +132,96 @@ impl Teller {
     }
 
     fn interrupt(&mut self, feed: &Feed, why: &str) -> Result<(), Closed> {
-        let standing = Standing::Unlisted(why.into());
-        if self.feeds.get(feed) == Some(&standing) {
+        let state = FeedState::Unlisted(why.into());
+        if self.feeds.get(feed) == Some(&state) {
             return Ok(());
         }
-        self.feeds.insert(feed.clone(), standing);
-        self.outlet
-            .send(Event::Interrupted(feed.clone(), why.into()))
+        self.feeds.insert(feed.clone(), state);
+        self.sink.send(Event::Interrupted(feed.clone(), why.into()))
     }
 
     fn next_unlisted(&self, tried: &BTreeSet<Feed>) -> Option<Feed> {
         let mut unlisted = self
             .feeds
             .iter()
-            .filter(|(_, standing)| **standing != Standing::Listed);
+            .filter(|(_, state)| **state != FeedState::Listed);
         unlisted
             .find(|(feed, _)| !tried.contains(*feed))
             .map(|(feed, _)| feed.clone())
     }
 
-    /// Tells one feed whole; whether that succeeded. It doesn't when a file changes meanwhile.
-    fn list(&mut self, catalog: &Catalog, feed: &Feed) -> Result<bool, Closed> {
+    /// Lists one feed; false if a file changed meanwhile.
+    fn emit_list(&mut self, catalog: &Catalog, feed: &Feed) -> Result<bool, Closed> {
         let of_feed = |key: &&Key| {
             catalog
                 .entry(key)
                 .is_some_and(|(entry, _)| self.feed(entry).as_ref() == Some(feed))
         };
         let keys: Vec<Key> = catalog.keys().filter(of_feed).cloned().collect();
-        self.told
+        self.sent
             .retain(|key, entry| entry.known.feed(key) != *feed);
         self.send(Event::Listing(feed.clone()))?;
         if matches!(feed, Feed::Objects(_)) {
-            if !self.objects(catalog, keys)? {
+            if !self.emit_objects(catalog, keys)? {
                 return Ok(false);
             }
         } else {
             for (entry, _) in keys.iter().filter_map(|key| catalog.entry(key)) {
-                self.apply(entry)?;
+                self.emit_applied(entry)?;
             }
         }
-        self.feeds.insert(feed.clone(), Standing::Listed);
+        self.feeds.insert(feed.clone(), FeedState::Listed);
         self.send(Event::Listed(feed.clone()))?;
         Ok(true)
     }
 
-    /// Tells the CRDs of kinds that have been contracted since they were passed over.
-    fn crds(&mut self, catalog: &Catalog) -> Result<(), Closed> {
+    /// Sends the CRDs of newly contracted kinds.
+    fn emit_crds(&mut self, catalog: &Catalog) -> Result<(), Closed> {
         let is_crd = |key: &&Key| {
             catalog
                 .entry(key)
                 .is_some_and(|(entry, _)| matches!(entry.known, Known::Crd(_)))
         };
         let keys: Vec<Key> = catalog.keys().filter(is_crd).cloned().collect();
-        keys.iter().try_for_each(|key| self.change(catalog, key))
+        keys.iter()
+            .try_for_each(|key| self.emit_change(catalog, key))
     }
 
-    fn change(&mut self, catalog: &Catalog, key: &Key) -> Result<(), Closed> {
+    fn emit_change(&mut self, catalog: &Catalog, key: &Key) -> Result<(), Closed> {
         match catalog.entry(key) {
-            Some((entry, _)) if self.is_news(catalog, key) => self.apply(&Arc::clone(entry)),
+            Some((entry, _)) if self.is_news(catalog, key) => self.emit_applied(&Arc::clone(entry)),
             Some(_) => Ok(()),
-            None => match self.told.remove(key) {
-                Some(entry) => self.delete(&entry),
+            None => match self.sent.remove(key) {
+                Some(entry) => self.emit_deleted(&entry),
                 None => Ok(()),
             },
         }
     }
 
-    /// Whether the engine should know something that it doesn't.
+    /// Whether the engine has not been sent this content yet.
     fn is_news(&self, catalog: &Catalog, key: &Key) -> bool {
         let Some((entry, _)) = catalog.entry(key) else {
             return false;
         };
         let wanted = self
             .feed(entry)
-            .is_some_and(|feed| self.feeds.get(&feed) == Some(&Standing::Listed));
+            .is_some_and(|feed| self.feeds.get(&feed) == Some(&FeedState::Listed));
         wanted
             && self
-                .told
+                .sent
                 .get(key)
-                .is_none_or(|told| told.hash != entry.hash)
+                .is_none_or(|sent| sent.hash != entry.hash)
     }
 
     fn is_object(&self, catalog: &Catalog, key: &Key) -> bool {
         let entry = catalog
             .entry(key)
             .map(|(entry, _)| entry)
-            .or_else(|| self.told.get(key));
+            .or_else(|| self.sent.get(key));
         entry.is_some_and(|entry| matches!(entry.known, Known::Object(_)))
     }
 
-    /// The feed that an entry is told in; none, if nobody has contracted for it.
+    /// The feed that an entry belongs to; none if its kind has no contract.
     fn feed(&self, entry: &Entry) -> Option<Feed> {
         let feed = entry.known.feed(&entry.key);
         let wanted = match &entry.known {
@@ -232,7 +236,7 @@ impl Teller {
         self.feeds.contains_key(&Feed::Objects(kind.clone()))
     }
 
-    fn apply(&mut self, entry: &Arc<Entry>) -> Result<(), Closed> {
+    fn emit_applied(&mut self, entry: &Arc<Entry>) -> Result<(), Closed> {
         let (layout, key) = (&self.layout, &entry.key);
         let event = match &entry.known {
             Known::Contract(document) => Event::Contract(Change::Applied(status::of(
@@ -250,12 +254,12 @@ impl Teller {
             Known::Revision(revision) => Event::Revision(Change::Applied((**revision).clone())),
             Known::Object(_) => return Ok(()),
         };
-        self.told.insert(key.clone(), Arc::clone(entry));
+        self.sent.insert(key.clone(), Arc::clone(entry));
         self.send(event)?;
         Ok(())
     }
 
-    fn delete(&mut self, entry: &Entry) -> Result<(), Closed> {
+    fn emit_deleted(&mut self, entry: &Entry) -> Result<(), Closed> {
         let event = match &entry.known {
             Known::Contract(document) => Event::Contract(Change::Deleted(document.clone())),
             Known::Policy(document) => Event::Policy(Change::Deleted(document.clone())),
@@ -275,8 +279,8 @@ impl Teller {
         self.send(event)
     }
 
-    /// Reads the content of objects again, and tells it; whether all of it was still there.
-    fn objects(&mut self, catalog: &Catalog, keys: Vec<Key>) -> Result<bool, Closed> {
+    /// Reads the content of objects again and sends it; false if some of it was no longer there.
+    fn emit_objects(&mut self, catalog: &Catalog, keys: Vec<Key>) -> Result<bool, Closed> {
         let mut files: BTreeMap<_, (Place, BTreeMap<Key, Arc<Entry>>)> = BTreeMap::new();
         for key in keys {
             if let Some((entry, place)) = catalog.entry(&key) {
@@ -288,15 +292,15 @@ impl Teller {
         }
         let mut complete = true;
         for (place, mut wanted) in files.into_values() {
-            for document in reading::again(&place.target, place.fingerprint).unwrap_or_default() {
-                self.object(document, &mut wanted)?;
+            for document in reader::again(&place.target, place.fingerprint).unwrap_or_default() {
+                self.emit_object(document, &mut wanted)?;
             }
             complete &= wanted.is_empty();
         }
         Ok(complete)
     }
 
-    fn object(
+    fn emit_object(
         &mut self,
         document: Value,
         wanted: &mut BTreeMap<Key, Arc<Entry>>,
@@ -307,23 +311,23 @@ impl Teller {
         match object(document, &entry) {
             Ok(object) => {
                 let kind = entry.key.kind.clone();
-                self.told.insert(entry.key.clone(), entry);
+                self.sent.insert(entry.key.clone(), entry);
                 self.send(Event::Object(kind, Change::Applied(object)))
             }
-            Err(error) => self.outlet.unreadable(
+            Err(error) => self.sink.unreadable(
                 entry.key.to_string(),
                 format!("its status can't be written as JSON: {error}"),
             ),
         }
     }
 
-    /// Contracts are listened to on their way out: they say which other feeds there are.
+    /// Sends an event. A contract is also taken note of here: it says which other feeds there are.
     fn send(&mut self, event: Event) -> Result<(), Closed> {
         let refused = self.contracts.take(&event);
         let about_contracts = matches!(event, Event::Contract(_) | Event::Listed(Feed::Contracts));
-        self.outlet.send(event)?;
+        self.sink.send(event)?;
         if let Some(refused) = refused {
-            self.outlet.send(Event::Unreadable(refused))?;
+            self.sink.send(Event::Unreadable(refused))?;
         }
         if about_contracts {
             self.follow_contracts();
@@ -331,26 +335,26 @@ impl Teller {
         Ok(())
     }
 
-    /// A kind that is contracted anew is told whole, its CRD with it; one whose contract was edited
-    /// is told again. Of one that is no longer contracted nothing more is said.
+    /// Lists a newly contracted kind and its CRD, lists a kind again whose contract was edited, and
+    /// sends nothing more of a kind that lost its contract.
     fn follow_contracts(&mut self) {
         let targets = self.contracts.targets();
         self.feeds
             .retain(|feed, _| !matches!(feed, Feed::Objects(kind) if !targets.contains(kind)));
-        self.told.retain(|key, entry| match &entry.known {
+        self.sent.retain(|key, entry| match &entry.known {
             Known::Object(_) => targets.contains(&key.kind),
             Known::Crd(crd) => targets.contains(&crd.target),
             _ => true,
         });
         for kind in self.contracts.take_rewritten() {
-            if let Some(standing) = self.feeds.get_mut(&Feed::Objects(kind)) {
-                *standing = Standing::Unlisted("".into());
+            if let Some(state) = self.feeds.get_mut(&Feed::Objects(kind)) {
+                *state = FeedState::Unlisted("".into());
             }
         }
         for kind in targets {
             self.feeds.entry(Feed::Objects(kind)).or_insert_with(|| {
                 self.recontracted = true;
-                Standing::Unlisted("".into())
+                FeedState::Unlisted("".into())
             });
         }
     }

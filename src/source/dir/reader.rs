@@ -1,4 +1,4 @@
-//! A reading: the entries of one file, or why it can't be read.
+//! The reader: the entries of one file, or why it can't be read.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -13,27 +13,27 @@ use crate::source::dir::layout::StoredRevision;
 use crate::source::dir::walk::Fingerprint;
 use crate::source::dir::yaml::{self, LARGEST_FILE};
 
-/// `O_NONBLOCK` of Linux: whoever puts a pipe in a file's place just before it is opened must not hold us up.
+/// `O_NONBLOCK` on Linux: opening a pipe that took the file's place must not block.
 const NONBLOCK: i32 = 0o4000;
 
-/// What came of reading a file.
+/// The result of reading a file.
 #[derive(Debug)]
 pub(super) enum Reading {
     /// Its entries, in order.
     Entries(Vec<Entry>),
-    /// It can't be read as it is.
+    /// The content is invalid.
     Refused(String),
-    /// The file system refused; it may be readable later though it looks the same.
+    /// The file system refused; a later attempt may succeed although the file looks the same.
     Unread(String),
-    /// It changed under the eyes of the reader, or is gone: look again.
+    /// The file changed or disappeared meanwhile; the next scan sees it.
     Moved,
 }
 
-/// Reads a file of documents; those of no kind are passed over.
+/// Reads a file of documents; those that are no Kubernetes objects are skipped.
 pub(super) fn documents(path: &Path, seen: Fingerprint) -> Reading {
     let text = match text(path, seen) {
         Ok(text) => text,
-        Err(reading) => return reading,
+        Err(reader) => return reader,
     };
     let entries = parse(&text).and_then(|documents| {
         ends_whole(&text)?;
@@ -42,10 +42,10 @@ pub(super) fn documents(path: &Path, seen: Fingerprint) -> Reading {
             .filter_map(|document| Entry::of(document).transpose())
             .collect::<Result<Vec<_>, _>>()
     });
-    match entries.and_then(told_apart) {
+    match entries.and_then(without_duplicates) {
         Ok(entries) => Reading::Entries(entries),
         Err(why) => Reading::Refused(format!(
-            "{why}; what was in the file before stays as it was until it is mended"
+            "{why}; the file's last content stays in force until it is repaired"
         )),
     }
 }
@@ -54,17 +54,17 @@ pub(super) fn documents(path: &Path, seen: Fingerprint) -> Reading {
 pub(super) fn revision(path: &Path, seen: Fingerprint) -> Reading {
     let text = match text(path, seen) {
         Ok(text) => text,
-        Err(reading) => return reading,
+        Err(reader) => return reader,
     };
     match serde_json::from_str::<StoredRevision>(&text) {
         Ok(stored) => Reading::Entries(vec![Entry::of_revision(stored.into(), text.as_bytes())]),
         Err(error) => Reading::Refused(format!(
-            "it is no stored revision: {error}; restore it from a backup, or delete it"
+            "not a stored revision: {error}; restore it from a backup, or delete it"
         )),
     }
 }
 
-/// The documents of a file, once more, for their content.
+/// Reads the documents of a file again, for their content.
 pub(super) fn again(path: &Path, seen: Fingerprint) -> Option<Vec<Value>> {
     parse(&text(path, seen).ok()?).ok()
 }
@@ -73,22 +73,22 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
     yaml::documents(text)
 }
 
-/// The text of a file, if it is still the one that was seen, before and after reading.
+/// The text of a file, if its fingerprint is still the one that was seen.
 fn text(path: &Path, seen: Fingerprint) -> Result<String, Reading> {
     if seen.length > LARGEST_FILE {
         return Err(Reading::Refused(format!(
-            "it has {} bytes, and the limit is {LARGEST_FILE}; split it; what was in it before stays as it was",
+            "the file has {} bytes, over the limit of {LARGEST_FILE}; split it; its last content stays in force",
             seen.length
         )));
     }
     let refused = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => Reading::Moved,
         _ => Reading::Unread(format!(
-            "it can't be read ({error}); make it readable for fusegate; what was in it before stays as it was"
+            "the file can't be read ({error}); make it readable for fusegate; its last content stays in force"
         )),
     };
     let mut file = open(path).map_err(refused)?;
-    // As much as the file has and no more: it may be large, and a buffer that grows leaves its former sizes behind.
+    // Sized to the file: a growing buffer would fragment the heap with its former sizes.
     let mut bytes = Vec::with_capacity(usize::try_from(seen.length).unwrap_or_default());
     file.by_ref()
         .take(LARGEST_FILE + 1)
@@ -100,7 +100,7 @@ fn text(path: &Path, seen: Fingerprint) -> Result<String, Reading> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Reading::Refused(format!("it is not UTF-8 from byte {at} on; save it as UTF-8; what was in it before stays as it was"))
+        Reading::Refused(format!("the file is not UTF-8 from byte {at} on; save it as UTF-8; its last content stays in force"))
     })
 }
 
@@ -121,11 +121,14 @@ fn ends_whole(text: &str) -> Result<(), String> {
     Err("it doesn't end with a line break, as if its writer had stopped in the middle; end its last line".to_owned())
 }
 
-fn told_apart(entries: Vec<Entry>) -> Result<Vec<Entry>, String> {
+fn without_duplicates(entries: Vec<Entry>) -> Result<Vec<Entry>, String> {
     let mut keys = BTreeSet::new();
     for entry in &entries {
         if !keys.insert(&entry.key) {
-            return Err(format!("{} is defined twice in it; remove one", entry.key));
+            return Err(format!(
+                "{} is defined twice in this file; remove one",
+                entry.key
+            ));
         }
     }
     Ok(entries)

@@ -1,27 +1,27 @@
-//! The sweep: what a process that was killed in the middle of a write left behind, removed by the next one.
+//! The cleanup: removes temporary files that a killed process left behind.
 //!
-//! Only who holds the directory's lock may sweep, since a living process has such files too.
+//! Only the holder of the directory's lock may clean up: a running process has such files too.
 
 use std::fs;
 use std::path::Path;
 
 use crate::source::dir::atomic::is_temporary;
 
-/// Removes every temporary file below a directory. What can't be read or removed does no harm, and is left.
-pub(super) fn sweep(root: &Path) {
+/// Removes every temporary file below a directory. One that can't be removed does no harm.
+pub(super) fn cleanup(root: &Path) {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else {
             continue;
         };
         for entry in entries.flatten() {
-            // A link is neither: nothing outside the directory is ours.
+            // Links are skipped: nothing outside the directory is ours.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
                 Ok(kind) if kind.is_file() && is_temporary(&entry.file_name()) => {
                     let removed = fs::remove_file(entry.path());
                     let path = entry.path();
-                    tracing::info!(path = %path.display(), ?removed, "a file that was never finished is swept away");
+                    tracing::info!(path = %path.display(), ?removed, "removed the temporary file of an unfinished write");
                 }
                 _ => {}
             }
@@ -50,7 +50,7 @@ mod tests {
         let outside = elsewhere.path().join(".fusegate-tmp-7-2-x");
         fs::write(&outside, "x").unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), file("link")).unwrap();
-        sweep(folder.path());
+        cleanup(folder.path());
         assert!(ours.iter().all(|path| !file(path).exists()));
         assert!(theirs.iter().all(|path| file(path).exists()) && outside.exists());
     }

@@ -1,7 +1,7 @@
-//! Signals: what the file system says by itself, so that a change is seen at once.
+//! The file watcher: events of the file system, so that a change is seen at once.
 //!
-//! They only say when to look, and which files are whole; what has changed is found by
-//! looking. One that gets lost costs the time until the next regular look.
+//! An event only says when to scan, and which files are complete; the scan finds what
+//! changed. A lost event delays that until the next regular scan.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -14,56 +14,56 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::source::dir::layout::STATE_FOLDER;
 
-/// How many signals wait. When it is full, someone is about to look anyway.
+/// How many events wait. When the queue is full, a scan is due anyway.
 const QUEUE: usize = 1_024;
 
-/// The signals of one directory.
-pub(super) struct Signals {
+/// Watches one directory.
+pub(super) struct FileWatcher {
     root: PathBuf,
-    sender: Sender<Signal>,
-    received: Receiver<Signal>,
-    /// `None` where the system can't watch; then the regular looks must do.
+    sender: Sender<FileEvent>,
+    received: Receiver<FileEvent>,
+    /// `None` if the system can't watch; then only the regular scans see changes.
     watcher: Option<RecommendedWatcher>,
 }
 
-/// What a signal says.
+/// An event about one file.
 #[derive(Debug, PartialEq, Eq)]
-enum Signal {
-    /// A file was closed by its writer, or renamed into place.
+enum FileEvent {
+    /// The file was closed by its writer, or renamed into place.
     Whole(PathBuf),
-    /// Something else.
+    /// Anything else.
     Other,
 }
 
-impl Signals {
-    /// Begins to watch a directory.
+impl FileWatcher {
+    /// Starts to watch a directory.
     pub(super) fn watch(root: &Path) -> Self {
         let (sender, received) = mpsc::channel(QUEUE);
-        let mut signals = Self {
+        let mut watcher = Self {
             root: root.to_owned(),
             sender,
             received,
             watcher: None,
         };
-        signals.watch_again();
-        signals
+        watcher.watch_again();
+        watcher
     }
 
-    /// Watches anew: a directory that was replaced has lost its watch.
+    /// Starts again: a replaced directory has lost its watch.
     pub(super) fn watch_again(&mut self) {
         self.watcher = None;
         self.watcher = self.start().map_err(|error| {
-            tracing::warn!(directory = %self.root.display(), %error, "changes are looked for every few seconds, since they can't be watched for");
+            tracing::warn!(directory = %self.root.display(), %error, "cannot watch the directory for changes; scanning it every two seconds instead");
         }).ok();
     }
 
-    /// Waits for a signal, and takes all that have come: the files that are whole.
+    /// Waits for an event and takes all that wait; returns the files that are complete.
     pub(super) async fn next(&mut self) -> HashSet<PathBuf> {
         let first = self.received.recv().await;
         first
             .into_iter()
             .chain(std::iter::from_fn(|| self.received.try_recv().ok()))
-            .filter_map(Signal::whole)
+            .filter_map(FileEvent::whole)
             .collect()
     }
 
@@ -72,9 +72,9 @@ impl Signals {
         let (sender, below) = (self.sender.clone(), root.clone());
         let mut watcher =
             notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                for signal in signals(&below, event) {
-                    // Full: a look is due, and finds by itself what this would have told.
-                    let _ = sender.try_send(signal);
+                for event in watcher(&below, event) {
+                    // Full: a scan is due anyway, and finds the change.
+                    let _ = sender.try_send(event);
                 }
             })?;
         watcher.watch(&root, RecursiveMode::Recursive)?;
@@ -82,7 +82,7 @@ impl Signals {
     }
 }
 
-impl Signal {
+impl FileEvent {
     fn whole(self) -> Option<PathBuf> {
         match self {
             Self::Whole(path) => Some(path),
@@ -91,15 +91,15 @@ impl Signal {
     }
 }
 
-/// What an event means, for each file that it is about.
-fn signals(root: &Path, event: notify::Result<notify::Event>) -> Vec<Signal> {
+/// Translates an event of the file system, for each file that it names.
+fn watcher(root: &Path, event: notify::Result<notify::Event>) -> Vec<FileEvent> {
     let Ok(event) = event else {
-        return vec![Signal::Other];
+        return vec![FileEvent::Other];
     };
     let whole = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => true,
-        // Reading causes events as well; and a write in progress ends with a close.
+        // Reading a file causes events too, and a write ends with a close.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_)) => return Vec::new(),
         _ => false,
     };
@@ -110,16 +110,16 @@ fn signals(root: &Path, event: notify::Result<notify::Event>) -> Vec<Signal> {
     let ours = below.filter(|path| !is_own_writing(path));
     ours.map(|path| {
         if whole {
-            Signal::Whole(path.to_owned())
+            FileEvent::Whole(path.to_owned())
         } else {
-            Signal::Other
+            FileEvent::Other
         }
     })
     .collect()
 }
 
-/// Whether fusegate itself wrote this, and nothing is to be learned from it: all that
-/// it keeps, but for whole revisions, whose bad mark a person may clear.
+/// Whether this is a file of fusegate's own state. Complete revisions are the exception: a
+/// person may clear their bad mark.
 fn is_own_writing(path: &Path) -> bool {
     let Ok(kept) = path.strip_prefix(STATE_FOLDER) else {
         return false;
@@ -136,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn of(kind: EventKind, path: &str) -> Vec<Signal> {
-        signals(
+    fn of(kind: EventKind, path: &str) -> Vec<FileEvent> {
+        watcher(
             Path::new("/root"),
             Ok(notify::Event::new(kind).add_path(path.into())),
         )
@@ -148,11 +148,14 @@ mod tests {
         let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
         let rename = EventKind::Modify(ModifyKind::Name(RenameMode::To));
         for kind in [close, rename] {
-            assert_eq!(of(kind, "/root/a.yaml"), [Signal::Whole("a.yaml".into())]);
+            assert_eq!(
+                of(kind, "/root/a.yaml"),
+                [FileEvent::Whole("a.yaml".into())]
+            );
         }
         assert_eq!(
             of(EventKind::Create(CreateKind::File), "/root/a.yaml"),
-            [Signal::Other]
+            [FileEvent::Other]
         );
         assert!(
             of(
