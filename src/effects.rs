@@ -1,19 +1,19 @@
-//! Effects: what the engine decided should happen, and the executors that make it so.
+//! Effects: the executors that carry out what the engine decided.
 //!
-//! An [`Effect`](crate::wire::effect::Effect) says everything its executor needs; executors retry and
-//! report, and make no choices.
+//! An [`Effect`](crate::wire::effect::Effect) holds everything that its executor needs. Executors retry
+//! and report, and make no choices.
 
 pub mod dispatch;
 
 pub mod alert;
 pub mod audit;
-pub(crate) mod note;
+pub(crate) mod kube_event;
 pub(crate) mod removal;
 pub(crate) mod revision;
 pub(crate) mod rollback;
 pub(crate) mod status;
 
 pub mod cluster;
-pub(crate) mod courier;
+pub(crate) mod delivery;
 pub(crate) mod documents;
 pub mod folder;

@@ -1,10 +1,10 @@
-//! The runtime: what every long-running process needs and no decision depends on.
+//! The runtime: services of the process that no decision depends on.
 
 pub mod backoff;
 pub mod client;
 pub mod clock;
-pub mod insist;
+pub mod keyed_queue;
 pub mod leader;
-pub mod mailbox;
 pub mod metrics;
 pub mod shutdown;
+pub mod write_all_retrying;

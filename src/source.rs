@@ -1,4 +1,4 @@
-//! A source: whatever feeds the engine, as one closed stream of [`Event`](crate::wire::event::Event)s.
+//! A source: feeds the engine with one closed set of [`Event`](crate::wire::event::Event)s.
 
 mod contracts;
 pub mod dir;

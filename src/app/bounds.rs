@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::app::logging::limit;
 use crate::app::notices::MOST_POLICIES;
 use crate::app::{publish, xds};
-use crate::effects::{alert, audit, note, removal, revision, rollback, status};
+use crate::effects::{alert, audit, kube_event, removal, revision, rollback, status};
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::Standing;
@@ -135,8 +135,8 @@ impl Gauges {
             Bound::ObjectsOfNamespace => wide(settings::MOST_OBJECTS_OF_NAMESPACE),
             Bound::DirectoryDocuments => wide(dir::MOST_ENTRIES),
             Bound::DirectoryFiles => wide(dir::MOST_FILES),
-            Bound::EffectsGateNote => wide(note::GATE_LIMITS.bound),
-            Bound::EffectsNote => wide(note::LIMITS.bound),
+            Bound::EffectsGateNote => wide(kube_event::GATE_LIMITS.bound),
+            Bound::EffectsNote => wide(kube_event::LIMITS.bound),
             Bound::EffectsRecord => wide(revision::LIMITS.bound),
             Bound::EffectsRemoveOverride => wide(removal::LIMITS.bound),
             Bound::EffectsRollback => wide(rollback::LIMITS.bound),

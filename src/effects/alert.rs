@@ -1,11 +1,11 @@
 //! Alerts: pushed to every Alertmanager, resent while they fire and for five minutes after.
 //!
-//! One task keeps the book; each Alertmanager has a queue and a task of its own, so
-//! that one that is away delays no other. What an Alertmanager missed reaches it when it is back,
-//! with its true start, and as resolved if it has resolved, however long it was away.
+//! One task keeps the table of alerts. Each Alertmanager has its own queue and task, so that one
+//! that is down delays no other. When it is back it receives what it missed: with the true start,
+//! and as resolved if the alert has resolved, however long the outage was.
 
-mod book;
 mod send;
+mod table;
 
 use std::sync::Arc;
 
@@ -15,20 +15,20 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::time::{Mono, Span};
-use crate::effects::alert::book::{Book, Entered, Labels};
 use crate::effects::alert::send::Receiver;
+use crate::effects::alert::table::{AlertTable, Labels, Upserted};
 use crate::runtime::clock::Clock;
-use crate::runtime::mailbox::Mailbox;
+use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
 use crate::wire::effect::Alert;
 
-pub(crate) use crate::effects::alert::book::BOUND as MOST_ALERTS;
 pub use crate::effects::alert::send::{Address, Alerting};
+pub(crate) use crate::effects::alert::table::BOUND as MOST_ALERTS;
 
-/// The way in.
+/// Accepts alerts and sends them to every Alertmanager.
 #[derive(Debug)]
 pub(crate) struct Alerts {
-    inbox: Arc<Mailbox<Labels, Alert>>,
+    inbox: Arc<KeyedQueue<Labels, Alert>>,
     receivers: Vec<Receiver>,
     metrics: Metrics,
     stop: CancellationToken,
@@ -51,15 +51,15 @@ impl Alerts {
             .into_iter()
             .map(|address| Receiver::start(address, clock, metrics.clone()))
             .collect::<Result<Vec<_>, _>>()?;
-        let inbox = Arc::new(Mailbox::new(MOST_ALERTS));
+        let inbox = Arc::new(KeyedQueue::new(MOST_ALERTS));
         let stop = CancellationToken::new();
-        let keeper = Keeper {
-            book: Book::default(),
+        let worker = Worker {
+            table: AlertTable::default(),
             queues: receivers.iter().map(Receiver::queue).collect(),
             clock,
             metrics: metrics.clone(),
         };
-        let task = tokio::spawn(keeper.run(Arc::clone(&inbox), leading, stop.clone()));
+        let task = tokio::spawn(worker.run(Arc::clone(&inbox), leading, stop.clone()));
         Ok(Self {
             inbox,
             receivers,
@@ -69,42 +69,42 @@ impl Alerts {
         })
     }
 
-    /// Leaves an alert to be entered and sent; refused, counted and logged when there are too many.
+    /// Queues an alert. Refuses, counts and logs it when there are too many.
     pub(crate) fn send(&self, alert: Alert) {
         if self.inbox.put(alert.labels.clone(), alert).is_err() {
             refuse(&self.metrics);
         }
     }
 
-    /// Sends what waits, at most until the deadline. What fires stays so until Alertmanager has not
-    /// heard of it for four minutes, or the next leader says more.
+    /// Sends what waits, up to the deadline. Firing alerts keep firing until Alertmanager has not
+    /// received them for four minutes, or the next leader sends an update.
     pub(crate) async fn drain(self, deadline: Instant) {
-        // Whatever is left at the deadline is left.
+        // What is left at the deadline is dropped.
         let _ = timeout_at(deadline, self.inbox.idle()).await;
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the alerts' task failed");
+            tracing::error!(%error, "the alert task panicked; please report it");
         }
         futures::future::join_all(self.receivers.into_iter().map(|each| each.drain(deadline)))
             .await;
     }
 }
 
-/// What each receiver is to be sent, the newest per alert.
-type Queue = Arc<Mailbox<Labels, Arc<Alert>>>;
+/// What each Alertmanager is to be sent, the newest per alert.
+type Queue = Arc<KeyedQueue<Labels, Arc<Alert>>>;
 
-/// The task's side.
-struct Keeper {
-    book: Book,
+/// The task that keeps the table.
+struct Worker {
+    table: AlertTable,
     queues: Vec<Queue>,
     clock: Clock,
     metrics: Metrics,
 }
 
-impl Keeper {
+impl Worker {
     async fn run(
         mut self,
-        inbox: Arc<Mailbox<Labels, Alert>>,
+        inbox: Arc<KeyedQueue<Labels, Alert>>,
         mut leading: watch::Receiver<bool>,
         stop: CancellationToken,
     ) {
@@ -119,12 +119,12 @@ impl Keeper {
                 }
                 (labels, alert) = inbox.take() => {
                     if *leading.borrow() {
-                        self.enter(alert);
+                        self.upsert(alert);
                     }
                     inbox.done(&labels);
                 }
-                () = until(&self.clock, self.book.next()) => {
-                    for alert in self.book.due(self.clock.now().mono) {
+                () = until(&self.clock, self.table.next()) => {
+                    for alert in self.table.due(self.clock.now().mono) {
                         self.queue(&alert);
                     }
                 }
@@ -133,13 +133,13 @@ impl Keeper {
         }
     }
 
-    fn enter(&mut self, alert: Alert) {
-        match self.book.enter(alert, self.clock.now().mono) {
-            Entered::Send(alert) => self.queue(&alert),
-            Entered::Unchanged => self
+    fn upsert(&mut self, alert: Alert) {
+        match self.table.upsert(alert, self.clock.now().mono) {
+            Upserted::Send(alert) => self.queue(&alert),
+            Upserted::Unchanged => self
                 .metrics
                 .effect(EffectKind::Alert, EffectResult::Unchanged),
-            Entered::Refused => refuse(&self.metrics),
+            Upserted::Refused => refuse(&self.metrics),
         }
     }
 
@@ -152,14 +152,14 @@ impl Keeper {
     }
 
     fn forget(&mut self) {
-        self.book.clear();
+        self.table.clear();
         for queue in &self.queues {
             queue.clear();
         }
     }
 
     fn count(&self) {
-        let (firing, resolved) = self.book.counts();
+        let (firing, resolved) = self.table.counts();
         for (state, count) in [("firing", firing), ("resolved", resolved)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.metrics
@@ -180,12 +180,12 @@ fn refuse(metrics: &Metrics) {
     metrics.bound_met(Bound::Alerts);
     tracing::error!(
         bound = MOST_ALERTS,
-        "too many alerts; a new one is not sent"
+        "too many alerts; a new one was dropped"
     );
 }
 
-/// Waits until a moment; for ever, when there is none. A moment that has passed still waits a
-/// little, so that a burst is one wake.
+/// Waits until a moment, or forever if there is none. A moment in the past still waits a little,
+/// so that a burst causes one wake-up.
 async fn until(clock: &Clock, moment: Option<Mono>) {
     match moment {
         Some(moment) => {

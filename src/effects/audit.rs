@@ -1,8 +1,8 @@
 //! The audit log: every [`Line`] as one line of JSON, in a file or on standard output.
 //!
-//! A thread of its own writes, so that a slow disk slows nobody. At most [`MOST_LINES`] lines and
-//! about [`MOST_BYTES`] bytes wait; beyond that lines are dropped and counted, and as soon as there
-//! is room a line with `"action":"Lost"` says how many. A full disk is tried again until there is room.
+//! A separate thread writes, so that a slow disk delays nothing else. At most [`MOST_LINES`] lines and
+//! about [`MOST_BYTES`] bytes wait. Beyond that, lines are dropped and counted, and a later line with
+//! `"action":"Lost"` says how many. Writing to a full disk is retried until it succeeds.
 
 pub mod json;
 mod sink;
@@ -21,8 +21,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::effects::audit::json::Writer;
 use crate::effects::audit::sink::Sink;
 use crate::runtime::clock::Clock;
-use crate::runtime::insist::insist;
 use crate::runtime::metrics::{Bound, Metrics};
+use crate::runtime::write_all_retrying::write_all_retrying;
 use crate::wire::effect::{KeyDiff, Line};
 
 /// The most lines that wait.
@@ -31,7 +31,7 @@ pub const MOST_LINES: usize = 65_536;
 /// The most bytes of text that wait: half of what a hostile writer may cost (DESIGN, Targets).
 pub const MOST_BYTES: usize = 16 << 20;
 
-/// The bytes that are gathered for one write.
+/// The most bytes of one write.
 const BATCH: usize = 256 << 10;
 
 /// Where the log goes.
@@ -39,7 +39,7 @@ const BATCH: usize = 256 << 10;
 pub enum Destination {
     /// Standard output.
     Stdout,
-    /// A file, appended to; one that was moved away is made anew.
+    /// A file, appended to. If it is moved away, a new one is created.
     File(PathBuf),
 }
 
@@ -60,7 +60,7 @@ pub enum Audit {
     Start(#[source] io::Error),
 }
 
-/// The way into the log.
+/// The audit log.
 #[derive(Debug)]
 pub struct Log {
     sender: SyncSender<Box<Line>>,
@@ -79,7 +79,7 @@ struct Shared {
 }
 
 impl Destination {
-    /// A path as people give it; `-` is standard output.
+    /// From a path as given on the command line; `-` is standard output.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         if path.as_os_str() == "-" {
@@ -101,7 +101,7 @@ impl Log {
         let (sender, lines) = sync_channel(MOST_LINES);
         let (done, finished) = oneshot::channel();
         let shared = Arc::new(Shared::default());
-        let scribe = Scribe {
+        let writer_thread = WriterThread {
             lines,
             sink,
             writer: Writer::default(),
@@ -113,8 +113,8 @@ impl Log {
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                scribe.run();
-                // Nobody need be waiting.
+                writer_thread.run();
+                // The receiver may be gone.
                 let _ = done.send(());
             })
             .map_err(Audit::Start)?;
@@ -128,7 +128,7 @@ impl Log {
         })
     }
 
-    /// Hands a line over without waiting; at the bound it is dropped and counted.
+    /// Queues a line without waiting; drops and counts it at the bound.
     pub fn push(&self, line: Box<Line>) {
         let size = size(&line);
         let waiting = self.shared.bytes.fetch_add(size, Ordering::Relaxed);
@@ -142,7 +142,7 @@ impl Log {
         }
     }
 
-    /// Writes what waits, and closes the log; what can't be written by the deadline is given up.
+    /// Writes what waits and closes the log; gives up at the deadline.
     pub async fn drain(self, deadline: Instant) {
         let Self {
             sender,
@@ -157,15 +157,18 @@ impl Log {
         thread.thread().unpark();
         if written.is_err() {
             let bytes = shared.bytes.load(Ordering::Relaxed);
-            tracing::error!(bytes, "the audit log could not be written before the end");
+            tracing::error!(
+                bytes,
+                "audit lines were lost: they could not be written before shutdown"
+            );
         } else if thread.join().is_err() {
             tracing::error!("the audit log's thread panicked");
         }
     }
 }
 
-/// The thread's side.
-struct Scribe {
+/// The thread that writes.
+struct WriterThread {
     lines: Receiver<Box<Line>>,
     sink: Sink,
     writer: Writer,
@@ -175,7 +178,7 @@ struct Scribe {
     metrics: Metrics,
 }
 
-impl Scribe {
+impl WriterThread {
     fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while let Ok(line) = self.lines.recv() {
@@ -185,11 +188,11 @@ impl Scribe {
             }
             self.metrics.audit_lines.inc_by(count);
             batch.clear();
-            self.confess(&mut batch);
+            self.report_lost(&mut batch);
         }
     }
 
-    /// Adds a line and what waits behind it to the batch, and says how many that were.
+    /// Adds a line and those that wait behind it to the batch; returns their number.
     fn gather(&mut self, first: &Line, batch: &mut Vec<u8>) -> u64 {
         self.add(first, batch);
         let mut count = 1;
@@ -209,8 +212,8 @@ impl Scribe {
         self.writer.line(line, batch);
     }
 
-    /// Leaves a line in the batch for what was dropped; it stands where the dropped lines would have.
-    fn confess(&mut self, batch: &mut Vec<u8>) {
+    /// Writes a line in place of those that were dropped.
+    fn report_lost(&mut self, batch: &mut Vec<u8>) {
         let lost = self.shared.lost.swap(0, Ordering::Relaxed);
         if lost == 0 {
             return;
@@ -222,25 +225,25 @@ impl Scribe {
         batch.clear();
     }
 
-    /// Writes all of it, however long that takes; false when told to stop instead.
+    /// Writes all bytes, however long that takes; false if told to stop first.
     fn write(&mut self, bytes: &[u8]) -> bool {
         let (log, sink) = (self.sink.to_string(), &mut self.sink);
         let errors = &self.metrics.audit_write_errors;
-        insist(
+        write_all_retrying(
             bytes,
             &self.shared.stop,
             |bytes| sink.write(bytes),
             |error, attempt| {
                 errors.inc();
                 if attempt == 1 {
-                    tracing::error!(%error, log, "writing the audit log; trying again until it works");
+                    tracing::error!(%error, log, "cannot write the audit log; retrying until it succeeds");
                 }
             },
         )
     }
 }
 
-/// About what a line costs while it waits.
+/// About how many bytes a waiting line takes.
 fn size(line: &Line) -> usize {
     let diff: usize = line
         .diff_keys

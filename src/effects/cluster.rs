@@ -1,4 +1,4 @@
-//! A cluster: the API server that effects write to, and what its answers mean for an effect.
+//! The API server that effects write to, and how its answers are classified.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use kube::{Client, Error};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Duration, timeout};
 
-use crate::effects::courier::Failure;
+use crate::effects::delivery::Failure;
 
 /// The field manager of everything but incidents.
 pub const MANAGER: &str = "fusegate";
@@ -15,13 +15,13 @@ pub const MANAGER: &str = "fusegate";
 /// The field manager of `incidents` in a contract's status, which the status executor must not own.
 pub const INCIDENT_MANAGER: &str = "fusegate-rollback";
 
-/// The deadline of one request: kube's client retries for many minutes by itself.
+/// The deadline of one request: without it, kube's client retries for many minutes.
 pub(crate) const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 
-/// The most bytes of an answer that are told on.
+/// The most bytes of an answer that are repeated in messages.
 const MOST_MESSAGE: usize = 600;
 
-/// An API server, and fusegate's namespace there.
+/// An API server and fusegate's namespace in it.
 #[derive(Clone)]
 pub struct Cluster {
     /// The client.
@@ -30,19 +30,19 @@ pub struct Cluster {
     pub namespace: String,
 }
 
-/// What came of a request, as far as effects tell answers apart.
+/// Why a request failed, as far as effects distinguish it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Answer {
+pub(crate) enum ApiFailure {
     /// 404.
     #[error("not found: {0}")]
     NotFound(String),
-    /// 409: it exists, or has moved on.
+    /// 409: the object exists, or was changed meanwhile.
     #[error("conflict: {0}")]
     Conflict(String),
-    /// Refused for good.
+    /// Refused; a retry would not help.
     #[error("refused: {0}")]
     Refused(String),
-    /// No answer, or one that may be another next time.
+    /// No answer, or a failure that may pass.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -52,21 +52,21 @@ impl Cluster {
     pub(crate) async fn request<T: DeserializeOwned>(
         &self,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<T, Answer> {
-        let request = request.map_err(|error| Answer::Refused(error.to_string()))?;
+    ) -> Result<T, ApiFailure> {
+        let request = request.map_err(|error| ApiFailure::Refused(error.to_string()))?;
         match timeout(REQUEST_WITHIN, self.client.request(request)).await {
-            Ok(answer) => answer.map_err(|error| Answer::from(&error)),
-            Err(_) => Err(Answer::Unavailable(format!(
+            Ok(answer) => answer.map_err(|error| ApiFailure::from(&error)),
+            Err(_) => Err(ApiFailure::Unavailable(format!(
                 "the API server did not answer within {REQUEST_WITHIN:?}"
             ))),
         }
     }
 
-    /// Sends a request whose answer's content doesn't matter.
-    pub(crate) async fn order(
+    /// Sends a request and ignores the content of the answer.
+    pub(crate) async fn send(
         &self,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), ApiFailure> {
         self.request::<IgnoredAny>(request).await.map(|_| ())
     }
 }
@@ -79,8 +79,8 @@ impl fmt::Debug for Cluster {
     }
 }
 
-impl From<&Error> for Answer {
-    /// Refused rights and credentials may be granted or renewed any time, so they are no refusal for good.
+impl From<&Error> for ApiFailure {
+    /// Missing rights and expired credentials count as passing failures: they may be granted or renewed.
     fn from(error: &Error) -> Self {
         let Error::Api(status) = error else {
             return Self::Unavailable(brief(&chain(error)));
@@ -96,10 +96,10 @@ impl From<&Error> for Answer {
     }
 }
 
-impl From<Answer> for Failure {
-    fn from(answer: Answer) -> Self {
+impl From<ApiFailure> for Failure {
+    fn from(answer: ApiFailure) -> Self {
         match answer {
-            Answer::Unavailable(message) => Self::Transient(message),
+            ApiFailure::Unavailable(message) => Self::Transient(message),
             other => Self::Permanent(other.to_string()),
         }
     }
@@ -149,7 +149,7 @@ mod tests {
     #[case(504, "why")]
     fn only_a_refusal_for_good_is_one(#[case] code: u16, #[case] expected: &str) {
         let error = Error::Api(Status::failure("why", "Why").with_code(code).boxed());
-        assert_eq!(Answer::from(&error).to_string(), expected);
+        assert_eq!(ApiFailure::from(&error).to_string(), expected);
     }
 
     #[test]

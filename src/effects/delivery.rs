@@ -1,10 +1,10 @@
-//! A courier: the queue and the task of one kind of effect, so that a slow or failing kind delays
-//! no other and never the engine.
+//! A delivery queue: the queue and the task of one kind of effect, so that a slow or failing kind
+//! delays neither another kind nor the engine.
 //!
-//! Only the newest value per key is delivered, one attempt at a time per key, a few keys at once.
-//! What fails for now is tried again with a jittered backoff; what is refused is logged and dropped.
-//! Only the lease holder delivers: when the lease is lost, what waits is forgotten, because the
-//! next holder's engine orders everything anew.
+//! Only the newest value per key is delivered: one attempt at a time per key, a few keys at once.
+//! A passing failure is retried with a jittered backoff; a refusal is logged and dropped.
+//! Only the lease holder delivers. When the lease is lost, the queue is cleared: the engine of the
+//! next holder sends everything again.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Display};
@@ -18,13 +18,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::backoff::{self, Backoff};
-use crate::runtime::mailbox::Mailbox;
+use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 
-/// Carries out one kind of effect at its receiver. It is called again after a failure, so
-/// doing it twice must be doing it once.
+/// Carries out one kind of effect. It is called again after a failure, so it must be idempotent.
 pub(crate) trait Deliver: Send + Sync + 'static {
-    /// What is delivered to.
+    /// What the effect is about.
     type Key: Clone + Debug + Display + Eq + Hash + Send + Sync + 'static;
     /// What is delivered.
     type Value: Send + Sync + 'static;
@@ -36,12 +35,12 @@ pub(crate) trait Deliver: Send + Sync + 'static {
         value: &Self::Value,
     ) -> impl Future<Output = Result<Delivered, Failure>> + Send;
 
-    /// A hash of the value, where delivering an equal one again would change nothing.
+    /// A hash of the value, if delivering an equal one again would change nothing.
     fn digest(&self, _value: &Self::Value) -> Option<u128> {
         None
     }
 
-    /// Called when attempts have run out.
+    /// Called when the attempts are used up.
     fn give_up(
         &self,
         _key: &Self::Key,
@@ -52,10 +51,10 @@ pub(crate) trait Deliver: Send + Sync + 'static {
     }
 }
 
-/// How a delivery ended well.
+/// How a delivery succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivered {
-    /// It is so now.
+    /// Done.
     Done,
     /// The object is gone, and the effect with it.
     Gone,
@@ -64,9 +63,9 @@ pub(crate) enum Delivered {
 /// How an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It may work later.
+    /// A retry may succeed.
     Transient(String),
-    /// It will not.
+    /// A retry would not help.
     Permanent(String),
 }
 
@@ -75,29 +74,29 @@ pub(crate) enum Failure {
 pub(crate) struct Limits {
     /// The kind, for metrics and logs.
     pub(crate) kind: EffectKind,
-    /// The most keys that wait or are being dealt with.
+    /// The most keys that wait or are being delivered.
     pub(crate) bound: usize,
     /// The most attempts at once.
     pub(crate) at_once: usize,
     /// How long an attempt may take.
     pub(crate) within: Duration,
-    /// How many attempts there are; `u32::MAX` for no end.
+    /// The most attempts; `u32::MAX` for no limit.
     pub(crate) attempts: u32,
     /// The waits between them.
     pub(crate) backoff: Backoff,
 }
 
-/// The way in.
+/// Queues values and delivers them in a task.
 #[derive(Debug)]
-pub(crate) struct Courier<K, V> {
+pub(crate) struct DeliveryQueue<K, V> {
     limits: Limits,
     metrics: Metrics,
-    mailbox: Arc<Mailbox<K, V>>,
+    keyed_queue: Arc<KeyedQueue<K, V>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl<K, V> Courier<K, V>
+impl<K, V> DeliveryQueue<K, V>
 where
     K: Clone + Debug + Display + Eq + Hash + Send + Sync + 'static,
     V: Send + Sync + 'static,
@@ -109,55 +108,55 @@ where
         leading: watch::Receiver<bool>,
         metrics: Metrics,
     ) -> Self {
-        let mailbox = Arc::new(Mailbox::new(limits.bound));
+        let keyed_queue = Arc::new(KeyedQueue::new(limits.bound));
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             limits,
             deliver,
             leading,
             metrics: metrics.clone(),
-            mailbox: Arc::clone(&mailbox),
+            keyed_queue: Arc::clone(&keyed_queue),
             permits: Arc::new(Semaphore::new(limits.at_once)),
         });
         let task = tokio::spawn(run(shared, stop.clone()));
         Self {
             limits,
             metrics,
-            mailbox,
+            keyed_queue,
             stop,
             task,
         }
     }
 
-    /// Leaves a value to be delivered; refused, counted and logged when too many wait.
+    /// Queues a value. Refuses, counts and logs it when too many wait.
     pub(crate) fn send(&self, key: K, value: V) {
         let kind = self.limits.kind;
         let name = key.to_string();
-        if self.mailbox.put(key, value).is_err() {
+        if self.keyed_queue.put(key, value).is_err() {
             self.metrics.effect(kind, EffectResult::Overflowed);
             tracing::error!(
                 ?kind,
                 key = name,
                 bound = self.limits.bound,
-                "too many effects wait; this one is dropped"
+                "too many effects wait; this one was dropped"
             );
         }
-        self.metrics.queue_depth(kind, self.mailbox.len());
+        self.metrics.queue_depth(kind, self.keyed_queue.len());
     }
 
-    /// Waits until everything has been delivered, at most until the deadline, then ends the task.
+    /// Waits until everything is delivered, up to the deadline, then ends the task.
     pub(crate) async fn drain(self, deadline: Instant) {
         let kind = self.limits.kind;
-        if timeout_at(deadline, self.mailbox.idle()).await.is_err() {
+        if timeout_at(deadline, self.keyed_queue.idle()).await.is_err() {
             tracing::warn!(
                 ?kind,
-                waiting = self.mailbox.len(),
-                "effects are left undone at shutdown"
+                waiting = self.keyed_queue.len(),
+                "shutting down before all effects were carried out"
             );
         }
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            tracing::error!(?kind, %error, "an executor's task failed");
+            tracing::error!(?kind, %error, "an executor's task panicked; please report it");
         }
     }
 }
@@ -170,7 +169,7 @@ struct Shared<D: Deliver> {
     deliver: D,
     leading: watch::Receiver<bool>,
     metrics: Metrics,
-    mailbox: Arc<Mailbox<D::Key, D::Value>>,
+    keyed_queue: Arc<KeyedQueue<D::Key, D::Value>>,
     permits: Arc<Semaphore>,
 }
 
@@ -183,30 +182,30 @@ async fn run<D: Deliver>(shared: Arc<Shared<D>>, stop: CancellationToken) {
             Ok(()) = leading.changed() => {
                 workers.forget();
                 if !*leading.borrow_and_update() {
-                    shared.mailbox.clear();
+                    shared.keyed_queue.clear();
                 }
             }
             Some(ended) = workers.tasks.join_next_with_id() => {
                 if let Some(key) = workers.ended(ended, shared.limits.bound) {
-                    shared.mailbox.done(&key);
+                    shared.keyed_queue.done(&key);
                 }
             }
             (permit, key, value) = shared.next() => workers.start(&shared, permit, key, value),
         }
-        let waiting = shared.mailbox.len() + workers.tasks.len();
+        let waiting = shared.keyed_queue.len() + workers.tasks.len();
         shared.metrics.queue_depth(shared.limits.kind, waiting);
     }
     workers.tasks.shutdown().await;
 }
 
-/// The keys that are being dealt with, and what each was last given.
+/// The keys being delivered, and the digest of what each was last given.
 struct Workers<K> {
     tasks: JoinSet<Option<u128>>,
-    /// The key of each task, and the term that it began in.
+    /// The key of each task, and the term in which it began.
     keys: HashMap<Id, (K, u64)>,
     /// Digests of what was delivered in this term.
     written: HashMap<K, u128>,
-    /// Counts changes of leadership: whatever was written before one may have been overwritten.
+    /// Counts changes of leadership: what was written before one may have been overwritten.
     term: u64,
 }
 
@@ -230,7 +229,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Workers<K> {
         value: D::Value,
     ) {
         let last = self.written.get(&key).copied();
-        let work = carry(Arc::clone(shared), permit, key.clone(), value, last);
+        let work = deliver(Arc::clone(shared), permit, key.clone(), value, last);
         let task = self.tasks.spawn(work);
         self.keys.insert(task.id(), (key, self.term));
     }
@@ -240,7 +239,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Workers<K> {
         self.written = HashMap::new();
     }
 
-    /// The key whose worker has ended. At the bound all digests are forgotten, and the values
+    /// The key whose task has ended. At the bound all digests are dropped; the values are then
     /// written once more.
     fn ended(&mut self, ended: Result<(Id, Option<u128>), JoinError>, bound: usize) -> Option<K> {
         let (id, digest) = ended.unwrap_or_else(|error| (error.id(), None));
@@ -256,9 +255,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Workers<K> {
     }
 }
 
-/// Delivers the newest value of one key, however many attempts that takes, and returns the digest
-/// that the key has then, where it is known.
-async fn carry<D: Deliver>(
+/// Delivers the newest value of one key, retrying as needed. Returns the digest that the key then has,
+/// if it is known.
+async fn deliver<D: Deliver>(
     shared: Arc<Shared<D>>,
     permit: Permit,
     key: D::Key,
@@ -300,21 +299,21 @@ async fn carry<D: Deliver>(
                     break None;
                 }
                 permit = shared.permit().await;
-                value = shared.mailbox.newer(&key).unwrap_or(value);
+                value = shared.keyed_queue.newer(&key).unwrap_or(value);
             }
         }
     }
 }
 
 impl<D: Deliver> Shared<D> {
-    /// The next key, taken only when an attempt may begin: keys are begun in the order they came.
+    /// The next key, taken only when an attempt may begin, so that keys start in order of arrival.
     async fn next(&self) -> (Permit, D::Key, D::Value) {
         let permit = self.permit().await;
-        let (key, value) = self.mailbox.take().await;
+        let (key, value) = self.keyed_queue.take().await;
         (permit, key, value)
     }
 
-    /// Waits until an attempt may begin. Nobody closes the semaphore.
+    /// Waits until an attempt may begin. The semaphore is never closed.
     async fn permit(&self) -> Permit {
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
@@ -331,7 +330,7 @@ impl<D: Deliver> Shared<D> {
             .unwrap_or_else(|_| Err(Failure::Transient(format!("no answer within {within:?}"))))
     }
 
-    /// Waits for the next attempt; false when there will be none, because the lease is lost.
+    /// Waits for the next attempt; false if the lease is lost first.
     async fn wait(&self, attempt: u32, key: &D::Key) -> bool {
         let seed = backoff::seed(&key.to_string());
         let mut leading = self.leading.clone();
@@ -350,14 +349,14 @@ impl<D: Deliver> Shared<D> {
 
     fn refuse(&self, key: &D::Key, reason: &str) {
         self.count(EffectResult::Failed);
-        tracing::error!(kind = ?self.limits.kind, %key, reason, "an effect could not be carried out");
+        tracing::error!(kind = ?self.limits.kind, %key, reason, "cannot carry out an effect; giving up");
     }
 
-    /// The first failure is told at once, later ones now and then.
+    /// Logs the first failure, and every twentieth after it.
     fn retry(&self, key: &D::Key, attempt: u32, reason: &str) {
         self.count(EffectResult::Retried);
         if attempt == 1 || attempt.is_multiple_of(20) {
-            tracing::warn!(kind = ?self.limits.kind, %key, attempt, reason, "an effect failed for now; trying again");
+            tracing::warn!(kind = ?self.limits.kind, %key, attempt, reason, "an effect failed; retrying");
         }
     }
 }

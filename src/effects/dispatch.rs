@@ -1,7 +1,7 @@
 //! The dispatcher: hands each effect to its executor, and never waits.
 //!
-//! Audit lines are every replica's own. Everything else is the lease holder's: other replicas drop
-//! it, and the engine orders it anew when the lease comes to them.
+//! Every replica writes its own audit lines. Everything else is written by the lease holder: the
+//! other replicas drop it, and their engine sends it again when they take the lease.
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -10,13 +10,13 @@ use crate::breaker::time::Span;
 use crate::effects::alert::{Address, Alerting, Alerts};
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
-use crate::effects::courier::Courier;
+use crate::effects::delivery::DeliveryQueue;
 use crate::effects::folder::Folder;
-use crate::effects::note::{self, Notes};
+use crate::effects::kube_event::{self, KubeEvents};
 use crate::effects::removal::{self, Expired, Removals};
 use crate::effects::revision::{self, Revisions};
 use crate::effects::rollback::{self, Incident, Place, Rollbacks};
-use crate::effects::status::{self, Statement, Statuses, Subject};
+use crate::effects::status::{self, StatusOwner, StatusUpdate, Statuses};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
@@ -28,11 +28,11 @@ use crate::wire::effect::{Effect, Note, Record, Rollback};
 pub struct Config {
     /// Where they are written.
     pub backend: Backend,
-    /// Where audit lines go; nowhere, when absent.
+    /// Where audit lines go; `None` for nowhere.
     pub audit: Option<audit::Destination>,
     /// Every Alertmanager.
     pub alertmanagers: Vec<Address>,
-    /// How rollbacks report their ends to the engine.
+    /// Where rollbacks report how they ended.
     pub reports: queue::Sender,
     /// The clock.
     pub clock: Clock,
@@ -73,15 +73,15 @@ pub struct Dispatcher {
     metrics: Metrics,
     log: Option<Log>,
     alerts: Alerts,
-    statuses: Courier<Subject, Statement>,
-    notes: Courier<note::Identity, Note>,
-    records: Courier<revision::Identity, Record>,
-    rollbacks: Courier<Incident, Rollback>,
-    removals: Courier<Expired, ()>,
+    statuses: DeliveryQueue<StatusOwner, StatusUpdate>,
+    kube_events: DeliveryQueue<kube_event::Identity, Note>,
+    records: DeliveryQueue<revision::Identity, Record>,
+    rollbacks: DeliveryQueue<Incident, Rollback>,
+    removals: DeliveryQueue<Expired, ()>,
 }
 
 impl Dispatcher {
-    /// Starts every executor; none writes before [`Dispatcher::set_leading`] says so.
+    /// Starts every executor; none writes before [`Dispatcher::set_leading`].
     ///
     /// # Errors
     ///
@@ -114,19 +114,19 @@ impl Dispatcher {
         Ok(Self {
             log,
             alerts,
-            statuses: Courier::start(status::LIMITS, executors.statuses, at(), m()),
-            notes: Courier::start(note::LIMITS, executors.notes, at(), m()),
-            records: Courier::start(revision::LIMITS, executors.revisions, at(), m()),
-            rollbacks: Courier::start(rollback::LIMITS, rollbacks, at(), m()),
-            removals: Courier::start(removal::LIMITS, executors.removals, at(), m()),
+            statuses: DeliveryQueue::start(status::LIMITS, executors.statuses, at(), m()),
+            kube_events: DeliveryQueue::start(kube_event::LIMITS, executors.kube_events, at(), m()),
+            records: DeliveryQueue::start(revision::LIMITS, executors.revisions, at(), m()),
+            rollbacks: DeliveryQueue::start(rollback::LIMITS, rollbacks, at(), m()),
+            removals: DeliveryQueue::start(removal::LIMITS, executors.removals, at(), m()),
             leading,
             clock,
             metrics,
         })
     }
 
-    /// Says whether this replica holds the lease. Say so before the engine is told, since it orders
-    /// everything anew then.
+    /// Sets whether this replica holds the lease. Call it before the engine is told: the engine then
+    /// sends everything again.
     pub fn set_leading(&self, leading: bool) {
         self.leading.send_if_modified(|before| {
             let changed = *before != leading;
@@ -156,7 +156,9 @@ impl Dispatcher {
             Effect::ContractStatus(write) => self.state(status::contract(write)),
             Effect::OverrideAccepted(acceptance) => self.state(status::acceptance(acceptance)),
             Effect::RemoveOverride(target) => self.removals.send(Expired(target), ()),
-            Effect::Note(note) => self.notes.send(note::Identity::of(&note), note),
+            Effect::Note(kube_event) => self
+                .kube_events
+                .send(kube_event::Identity::of(&kube_event), kube_event),
             Effect::Alert(alert) => self.alerts.send(alert),
             Effect::Record(record) => self.records.send(revision::Identity::of(&record), record),
             Effect::Rollback(order) => {
@@ -166,18 +168,18 @@ impl Dispatcher {
         }
     }
 
-    fn state(&self, (subject, statement): (Subject, Statement)) {
-        self.statuses.send(subject, statement);
+    fn state(&self, (owner, update): (StatusOwner, StatusUpdate)) {
+        self.statuses.send(owner, update);
     }
 
-    /// Carries out what waits, at most for this long, and ends every executor. The lease should be
-    /// held until then.
+    /// Carries out what waits, for at most this long, and ends every executor. Hold the lease until
+    /// it returns.
     pub async fn drain(self, within: Span) {
         let deadline = self.clock.now().mono + within;
         let deadline = self.clock.instant_of(deadline).into();
         tokio::join!(
             self.statuses.drain(deadline),
-            self.notes.drain(deadline),
+            self.kube_events.drain(deadline),
             self.records.drain(deadline),
             self.rollbacks.drain(deadline),
             self.removals.drain(deadline),
@@ -194,7 +196,7 @@ impl Dispatcher {
 /// The Events about what gates answer. Every replica is asked, and tells of its own, whoever leads.
 #[derive(Debug)]
 pub struct GateNotes {
-    queue: Courier<note::Identity, Note>,
+    queue: DeliveryQueue<kube_event::Identity, Note>,
     /// Kept, or the queue would take itself for no leader's.
     _leads: watch::Sender<bool>,
 }
@@ -210,14 +212,14 @@ impl GateNotes {
         let (leading, leads) = watch::channel(true);
         let notes = Executors::at(backend).notes;
         Self {
-            queue: Courier::start(note::GATE_LIMITS, notes, leads, metrics),
+            queue: DeliveryQueue::start(kube_event::GATE_LIMITS, notes, leads, metrics),
             _leads: leading,
         }
     }
 
     /// Hands over an Event without waiting.
     pub fn send(&self, note: Note) {
-        self.queue.send(note::Identity::of(&note), note);
+        self.queue.send(kube_event::Identity::of(&note), note);
     }
 
     /// Writes what waits, at most until the deadline.
@@ -229,7 +231,7 @@ impl GateNotes {
 /// The executors of one backend.
 struct Executors {
     statuses: Statuses,
-    notes: Notes,
+    kube_events: KubeEvents,
     revisions: Revisions,
     rollbacks: Place,
     removals: Removals,
@@ -243,7 +245,7 @@ impl Executors {
                 revisions: Revisions::Kube(cluster.clone()),
                 rollbacks: Place::Kube(cluster.clone()),
                 removals: Removals::Kube(cluster.clone()),
-                notes: Notes::Kube { cluster, instance },
+                kube_events: KubeEvents::Kube { cluster, instance },
             },
             Backend::Dir(layout) => {
                 let folder = Folder::new(layout);
@@ -252,7 +254,7 @@ impl Executors {
                     revisions: Revisions::Dir(folder.clone()),
                     rollbacks: Place::Dir(folder.clone()),
                     removals: Removals::Dir(folder),
-                    notes: Notes::Log,
+                    kube_events: KubeEvents::Log,
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! A document: one object among those of a YAML file, found and replaced without touching the others.
+//! A document: one object of a YAML file, found and replaced without touching the others.
 //!
 //! Source: YAML 1.2.2, section 9.1: a line that starts with `---` is a document's start whatever
 //! stands before it, since no content may stand there.

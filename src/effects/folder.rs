@@ -1,6 +1,6 @@
-//! A folder: the watched directory that effects write to where there is no API server.
+//! A folder: the watched directory that effects write to when there is no API server.
 //!
-//! Every write goes through here, one at a time, because two executors may write the same file.
+//! Every write goes through here, one at a time: two executors may write the same file.
 
 use std::fs;
 use std::io;
@@ -10,18 +10,18 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::effects::courier::Failure;
+use crate::effects::delivery::Failure;
 use crate::source::dir::layout::Layout;
 
 /// A directory, with one writer at a time.
 #[derive(Clone, Debug)]
 pub struct Folder {
     layout: Layout,
-    /// Held by whoever writes: which directory it is that was last written to.
+    /// Locked while writing. Holds the identity of the directory that was last written to.
     writing: Arc<Mutex<Option<Identity>>>,
 }
 
-/// Device and inode: which directory it is, whatever it is called.
+/// Device and inode of the directory.
 type Identity = (u64, u64);
 
 impl Folder {
@@ -32,11 +32,11 @@ impl Folder {
         Self { layout, writing }
     }
 
-    /// Does something that blocks, alone.
+    /// Runs a blocking write while no other write runs.
     ///
-    /// Where another directory has come in the place of ours, an empty mount point for instance, nothing
-    /// is done before the source has taken it: what is to be kept would be begun anew there.
-    pub(crate) async fn alone<T: Send + 'static>(
+    /// If another directory has taken the place of ours, such as an empty mount point, nothing is
+    /// written before the source has accepted it: the stored state would start from nothing there.
+    pub(crate) async fn exclusively<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Layout) -> T + Send + 'static,
     ) -> Result<T, Failure> {
@@ -56,7 +56,9 @@ impl Folder {
             .await
             .map_err(|error| Failure::Transient(format!("a write to the directory: {error}")))?;
         done.ok_or_else(|| {
-            Failure::Transient("the directory is gone, or another one is in its place".to_owned())
+            Failure::Transient(
+                "the directory is missing, or was replaced by another one".to_owned(),
+            )
         })
     }
 }
@@ -66,7 +68,7 @@ fn identity(layout: &Layout) -> Option<Identity> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// Whether the file system is read-only, as opposed to in trouble.
+/// Whether the file system is read-only.
 pub(crate) fn read_only(error: &io::Error) -> bool {
     matches!(
         error.kind(),

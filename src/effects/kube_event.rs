@@ -1,8 +1,7 @@
-//! Notes: Kubernetes Events about objects, for `kubectl describe` and whoever watches Events.
+//! Kubernetes Events about objects, for `kubectl describe` and for watchers of Events.
 //!
-//! An Event's name is a hash of what it says, so that creating it twice is creating it once.
-//! Source: Kubernetes, `events.k8s.io/v1`. Every note is a log line as well, and in a directory
-//! nothing but that.
+//! The name of an Event is a hash of its content, so that creating it is idempotent.
+//! Source: Kubernetes, `events.k8s.io/v1`. Every Event is also logged; in a directory it is only logged.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,13 +15,14 @@ use kube::api::{GetParams, PostParams};
 use kube::core::{PartialObjectMeta, Request};
 use twox_hash::XxHash3_64;
 
-use crate::effects::cluster::{Answer, Cluster, MANAGER, cut};
-use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::cluster::{ApiFailure, Cluster, MANAGER, cut};
+use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::{Note, Regarding};
 
-/// The limits of notes. They tell a story that is told elsewhere too, so they end after about a quarter of an hour.
+/// The limits of Events. Their content is also in the status and the log, so attempts end after about
+/// a quarter of an hour.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::Note,
     bound: 1_024,
@@ -35,22 +35,22 @@ pub(crate) const LIMITS: Limits = Limits {
     },
 };
 
-/// The limits of notes about what gates answer, which every replica tells of its own.
+/// The limits of Events about gate answers, which every replica reports for itself.
 pub(crate) const GATE_LIMITS: Limits = Limits {
     kind: EffectKind::GateNote,
     ..LIMITS
 };
 
-/// Who reports, in the form of a qualified name.
+/// The reporting controller, as a qualified name.
 const CONTROLLER: &str = "fusegate.io/fusegate";
 
 /// The longest `note` and the longest `reportingInstance`.
 const LONGEST_NOTE: usize = 1_024;
 const LONGEST_INSTANCE: usize = 128;
 
-/// Where notes go.
-pub(crate) enum Notes {
-    /// To the API server, in the name of this replica.
+/// Where Events go.
+pub(crate) enum KubeEvents {
+    /// To the API server, reported by this replica.
     Kube { cluster: Cluster, instance: String },
     /// To the log only.
     Log,
@@ -88,7 +88,7 @@ impl Identity {
     }
 }
 
-impl Deliver for Notes {
+impl Deliver for KubeEvents {
     type Key = Identity;
     type Value = Note;
 
@@ -101,14 +101,14 @@ impl Deliver for Notes {
         if let Some(plural) = plural_of_foreign(&note) {
             match uid(cluster, plural, &note).await {
                 Ok(uid) => note.regarding.target.uid = uid.into(),
-                Err(Answer::NotFound(_)) => return Ok(Delivered::Gone),
+                Err(ApiFailure::NotFound(_)) => return Ok(Delivered::Gone),
                 // Without the right to read it the Event names it all the same; `kubectl describe` does not show it.
                 Err(_) => {}
             }
         }
         let delivered = match create(cluster, identity, &note, instance).await {
-            Ok(()) | Err(Answer::Conflict(_)) => Delivered::Done,
-            Err(Answer::NotFound(_)) => Delivered::Gone,
+            Ok(()) | Err(ApiFailure::Conflict(_)) => Delivered::Done,
+            Err(ApiFailure::NotFound(_)) => Delivered::Gone,
             Err(answer) => return Err(answer.into()),
         };
         log(&note);
@@ -132,7 +132,7 @@ fn plural_of_foreign(note: &Note) -> Option<&'static str> {
 }
 
 /// Asks for an object's uid.
-async fn uid(cluster: &Cluster, plural: &str, note: &Note) -> Result<String, Answer> {
+async fn uid(cluster: &Cluster, plural: &str, note: &Note) -> Result<String, ApiFailure> {
     let Regarding {
         api_version,
         target,
@@ -145,7 +145,7 @@ async fn uid(cluster: &Cluster, plural: &str, note: &Note) -> Result<String, Ans
     let request = Request::new(url).get(&target.name, &GetParams::default());
     let found: PartialObjectMeta = cluster.request(request).await?;
     let uid = found.metadata.uid;
-    uid.ok_or_else(|| Answer::Unavailable("an object without a uid".to_owned()))
+    uid.ok_or_else(|| ApiFailure::Unavailable("an object without a uid".to_owned()))
 }
 
 async fn create(
@@ -153,15 +153,15 @@ async fn create(
     identity: &Identity,
     note: &Note,
     instance: &str,
-) -> Result<(), Answer> {
+) -> Result<(), ApiFailure> {
     let body = serde_json::to_vec(&event(identity, note, instance))
-        .map_err(|error| Answer::Refused(format!("encoding the Event: {error}")))?;
+        .map_err(|error| ApiFailure::Refused(format!("encoding the Event: {error}")))?;
     let params = PostParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PostParams::default()
     };
     let url = Event::url_path(&(), Some(&identity.namespace));
-    cluster.order(Request::new(url).create(&params, body)).await
+    cluster.send(Request::new(url).create(&params, body)).await
 }
 
 fn event(identity: &Identity, note: &Note, instance: &str) -> Event {
@@ -220,7 +220,7 @@ mod tests {
     use crate::wire::effect::Target;
 
     #[test]
-    fn the_same_story_has_the_same_name_and_another_has_another() {
+    fn equal_events_have_the_same_name_and_others_differ() {
         let name = |note: &Note| Identity::of(note).name;
         let again = note("shop", "t1");
         assert_eq!(name(&note("shop", "t1")), name(&again));

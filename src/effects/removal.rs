@@ -1,4 +1,4 @@
-//! Removals: overrides that have expired are deleted, if they are still the ones that did.
+//! Removals: deletes expired overrides, unless they were replaced meanwhile.
 
 use std::fmt;
 use std::io;
@@ -9,15 +9,15 @@ use kube::Resource;
 use kube::api::{DeleteParams, Preconditions};
 use kube::core::Request;
 
-use crate::effects::cluster::{Answer, Cluster};
-use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::cluster::{ApiFailure, Cluster};
+use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::effects::documents::{Document, Wanted};
 use crate::effects::folder::{Folder, read_only};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::Target;
 
-/// The limits of removals. An expired override is inert anyway.
+/// The limits of removals. An expired override has no effect anyway.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::RemoveOverride,
     bound: 10_000,
@@ -49,7 +49,8 @@ impl Deliver for Removals {
             Self::Kube(cluster) => delete(cluster, target).await,
             Self::Dir(folder) => {
                 let target = target.clone();
-                let removed = folder.alone(move |layout| cut_out(layout.root(), &target));
+                let removed =
+                    folder.exclusively(move |layout| remove_document(layout.root(), &target));
                 removed.await?.map_err(|error| refused(&error))
             }
         }
@@ -66,16 +67,16 @@ async fn delete(cluster: &Cluster, target: &Target) -> Result<Delivered, Failure
     };
     let url = CircuitOverride::url_path(&(), Some(&target.namespace));
     match cluster
-        .order(Request::new(url).delete(&target.name, &params))
+        .send(Request::new(url).delete(&target.name, &params))
         .await
     {
         Ok(()) => Ok(Delivered::Done),
-        Err(Answer::NotFound(_) | Answer::Conflict(_)) => Ok(Delivered::Gone),
+        Err(ApiFailure::NotFound(_) | ApiFailure::Conflict(_)) => Ok(Delivered::Gone),
         Err(answer) => Err(answer.into()),
     }
 }
 
-fn cut_out(root: &std::path::Path, target: &Target) -> io::Result<Delivered> {
+fn remove_document(root: &std::path::Path, target: &Target) -> io::Result<Delivered> {
     let wanted = Wanted {
         kind: "CircuitOverride",
         namespace: &target.namespace,
@@ -90,7 +91,7 @@ fn cut_out(root: &std::path::Path, target: &Target) -> io::Result<Delivered> {
 fn refused(error: &io::Error) -> Failure {
     if read_only(error) {
         return Failure::Permanent(format!(
-            "the directory can't be written, so the expired override stays there, without effect: {error}"
+            "the directory is read-only, so the expired override stays there without effect: {error}"
         ));
     }
     Failure::Transient(format!("removing the override: {error}"))

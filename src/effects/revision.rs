@@ -1,8 +1,8 @@
-//! Revisions: the schemas a CRD has had, kept so that there is something to go back to.
+//! Revisions: the stored schemas of a CRD, to roll back to.
 //!
-//! A revision is known by its hash, not by its number: one that is there already is only told when
-//! it was live again, and where the number is taken the next one is used.
-//! The oldest beyond the limit are dropped, see [`surplus`].
+//! A revision is identified by its hash, not by its number. Storing a known one only updates when it
+//! was last live; if the number is taken, the next one is used. Revisions beyond the limit are
+//! deleted, see [`surplus`].
 
 mod dir;
 mod kube;
@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::effects::cluster::Cluster;
-use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::effects::folder::Folder;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
@@ -20,7 +20,7 @@ use crate::wire::effect::Record;
 pub(crate) use crate::effects::revision::dir::{list as list_in_dir, mark_bad as mark_bad_in_dir};
 pub(crate) use crate::effects::revision::kube::mark_bad;
 
-/// The limits of records: tried until it works, since without them there is no way back.
+/// The limits of records: retried without end, because a rollback needs them.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::Record,
     bound: 1_024,
@@ -69,9 +69,9 @@ impl Deliver for Revisions {
     }
 }
 
-/// A stored revision, as far as keeping it goes.
+/// What pruning needs to know of a stored revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Kept {
+struct StoredInfo {
     number: u64,
     hash: String,
     /// Unix milliseconds when it was last live.
@@ -79,16 +79,16 @@ struct Kept {
     bad: bool,
 }
 
-/// The number under which a new schema is stored: the wanted one, or the next after all that are
-/// there. Numbers only rise, so that none stands for two schemas in turn.
-fn free_number(kept: &[Kept], wanted: u64) -> u64 {
+/// The number of a new schema: the wanted one, or the next after all stored ones. Numbers only rise,
+/// so that none is used for two schemas.
+fn free_number(kept: &[StoredInfo], wanted: u64) -> u64 {
     let highest = kept.iter().map(|kept| kept.number).max().unwrap_or(0);
     wanted.max(highest.saturating_add(1))
 }
 
-/// The numbers to be dropped so that `limit` remain, those longest out of use first.
-/// Never the live one, and never the newest other one that isn't marked bad: it is where a rollback goes.
-fn surplus(mut kept: Vec<Kept>, limit: usize, live: &str) -> Vec<u64> {
+/// The numbers to delete so that `limit` remain, those longest out of use first.
+/// Never the live one, and never the newest other one that is not marked bad: it is the rollback target.
+fn surplus(mut kept: Vec<StoredInfo>, limit: usize, live: &str) -> Vec<u64> {
     kept.sort_by_key(|kept| (kept.seen_at, kept.number));
     let target = kept
         .iter()

@@ -1,14 +1,14 @@
-//! Rollbacks: a CRD gets its previous schema back, once per incident, or it is said why not.
+//! Rollbacks: restores the previous schema of a CRD, once per incident, or reports why not.
 //!
-//! The steps are the same on an API server and in a directory, see [`Ground`]: claim the incident,
-//! look at the CRD afresh, mark the schema that is to be left, rehearse, replace, look again, settle the
-//! incident. Each can be repeated, so a crash between any two is mended by starting over.
+//! The steps are the same at an API server and in a directory, see [`RollbackBackend`]: claim the
+//! incident, read the CRD again, mark the bad schema, dry-run, replace, verify, settle the incident.
+//! Each step can be repeated, so a crash between any two is handled by starting over.
 //! See `docs/decisions/0004-rollback-replaces-the-whole-spec.md`.
 
 mod dir;
 mod incident;
-mod judge;
 mod kube;
+mod recheck;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use std::time::Duration;
 use fusegate_crds::Time;
 use serde_json::Value;
 
-use crate::effects::cluster::{Answer, Cluster, cut};
-use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::cluster::{ApiFailure, Cluster, cut};
+use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::effects::folder::Folder;
 use crate::effects::rollback::incident::{Claim, Settled};
-use crate::effects::rollback::judge::Finding;
+use crate::effects::rollback::recheck::Finding;
 use crate::revision;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
@@ -29,7 +29,7 @@ use crate::source::queue;
 use crate::wire::effect::Rollback;
 use crate::wire::event::{Event, Outcome, RollbackEnd};
 
-/// The limits of rollbacks: about five minutes of trying, then a person is told.
+/// The limits of rollbacks: retried for about five minutes, then reported as blocked.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::Rollback,
     bound: 256,
@@ -48,7 +48,7 @@ pub(crate) struct Rollbacks {
     pub(crate) place: Place,
     /// Where outcomes go.
     pub(crate) reports: queue::Sender,
-    /// For the moment at which an incident was settled.
+    /// For the time at which an incident was settled.
     pub(crate) clock: Clock,
 }
 
@@ -62,38 +62,39 @@ pub(crate) enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Incident(pub(crate) Box<str>);
 
-/// Why a rollback goes no further.
+/// Why a rollback stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stop {
-    /// It may not be done.
+    /// It must not be done.
     Blocked { reason: String, message: String },
-    /// It may be possible later.
+    /// A retry may succeed.
     Transient(String),
 }
 
-/// What a rollback is carried out on.
-trait Ground: Sync {
+/// Where a rollback is carried out.
+trait RollbackBackend: Sync {
     /// Claims the incident by compare-and-swap.
-    fn claim(&self, order: &Rollback) -> impl Future<Output = Result<Claim, Stop>> + Send;
+    fn claim(&self, rollback: &Rollback) -> impl Future<Output = Result<Claim, Stop>> + Send;
 
-    /// The CRD as it is now; `None` when it is gone.
-    fn live(&self, order: &Rollback) -> impl Future<Output = Result<Option<Value>, Stop>> + Send;
+    /// The CRD as it is now; `None` if it was deleted.
+    fn live(&self, rollback: &Rollback)
+    -> impl Future<Output = Result<Option<Value>, Stop>> + Send;
 
-    /// Gives the CRD its target's spec, if it is still as `live` has it; rehearsed before, where
-    /// that can be done.
+    /// Replaces the CRD's spec with the target's, if it is still as in `live`; with a dry run first, where
+    /// that is possible.
     fn replace(
         &self,
-        order: &Rollback,
+        rollback: &Rollback,
         live: Value,
     ) -> impl Future<Output = Result<(), Stop>> + Send;
 
-    /// Marks the schema that is left.
-    fn mark_bad(&self, order: &Rollback) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// Marks the present schema as bad.
+    fn mark_bad(&self, rollback: &Rollback) -> impl Future<Output = Result<(), Stop>> + Send;
 
-    /// Writes down how the incident ended.
+    /// Records how the incident ended.
     fn settle(
         &self,
-        order: &Rollback,
+        rollback: &Rollback,
         settled: &Settled,
     ) -> impl Future<Output = Result<(), Stop>> + Send;
 }
@@ -102,25 +103,25 @@ impl Deliver for Rollbacks {
     type Key = Incident;
     type Value = Rollback;
 
-    async fn deliver(&self, _: &Incident, order: &Rollback) -> Result<Delivered, Failure> {
+    async fn deliver(&self, _: &Incident, rollback: &Rollback) -> Result<Delivered, Failure> {
         let now = || Time::from_millis(self.clock.now().wall.0);
         let end = match &self.place {
-            Place::Kube(cluster) => carry_out(cluster, order, now).await?,
-            Place::Dir(folder) => carry_out(folder, order, now).await?,
+            Place::Kube(cluster) => carry_out(cluster, rollback, now).await?,
+            Place::Dir(folder) => carry_out(folder, rollback, now).await?,
         };
-        self.report(order, end).await;
+        self.report(rollback, end).await;
         Ok(Delivered::Done)
     }
 
-    async fn give_up(&self, _: &Incident, order: &Rollback, reason: &str) {
+    async fn give_up(&self, _: &Incident, rollback: &Rollback, reason: &str) {
         let message = format!(
-            "{} could not be rolled back to revision {} in minutes of trying: {reason}; the next trip \
+            "{} could not be rolled back to revision {} within five minutes: {reason}; the next trip \
              or leader tries again, or apply that revision yourself",
-            order.crd.name, order.target.number
+            rollback.crd.name, rollback.target.number
         );
         let reason = "Unavailable".into();
         self.report(
-            order,
+            rollback,
             RollbackEnd::Blocked {
                 reason,
                 message: message.into(),
@@ -131,36 +132,36 @@ impl Deliver for Rollbacks {
 }
 
 impl Rollbacks {
-    async fn report(&self, order: &Rollback, end: RollbackEnd) {
+    async fn report(&self, rollback: &Rollback, end: RollbackEnd) {
         tracing::info!(
-            crd = %order.crd.name, incident = %order.incident, trip = %order.trip, ?end,
+            crd = %rollback.crd.name, incident = %rollback.incident, trip = %rollback.trip, ?end,
             "a rollback ended"
         );
         let outcome = Outcome {
-            contract: order.contract.name.clone(),
-            incident: order.incident.clone(),
-            trip: order.trip.clone(),
+            contract: rollback.contract.name.clone(),
+            incident: rollback.incident.clone(),
+            trip: rollback.trip.clone(),
             end,
         };
         if self.reports.send(Event::Outcome(outcome)).await.is_err() {
-            tracing::warn!("the engine has ended before a rollback did");
+            tracing::warn!("a rollback ended after the engine, so its outcome is not recorded");
         }
     }
 }
 
-/// All steps; an error is to be tried again.
+/// Carries out all steps; an error is to be retried.
 async fn carry_out(
-    ground: &impl Ground,
-    order: &Rollback,
+    backend: &impl RollbackBackend,
+    rollback: &Rollback,
     now: impl Fn() -> Option<Time> + Send,
 ) -> Result<RollbackEnd, Failure> {
-    let ended = match ground.claim(order).await {
+    let ended = match backend.claim(rollback).await {
         Ok(Claim::Joined) => return Ok(RollbackEnd::Joined),
-        Ok(Claim::Mine) => restore(ground, order).await,
+        Ok(Claim::Mine) => restore(backend, rollback).await,
         Err(stop) => Err(stop),
     };
     let (end, settled) = match ended {
-        Ok(()) => (RollbackEnd::Done, Settled::rolled_back(order, now())),
+        Ok(()) => (RollbackEnd::Done, Settled::rolled_back(rollback, now())),
         Err(Stop::Blocked { reason, message }) => {
             let settled = Settled::blocked(&reason, &message, now());
             let end = RollbackEnd::Blocked {
@@ -171,44 +172,44 @@ async fn carry_out(
         }
         Err(Stop::Transient(reason)) => return Err(Failure::Transient(reason)),
     };
-    match ground.settle(order, &settled).await {
+    match backend.settle(rollback, &settled).await {
         Ok(()) => Ok(end),
         Err(Stop::Transient(reason)) => Err(Failure::Transient(reason)),
-        // The contract is gone or can't take it: what was done, or not, stays as it is.
+        // The contract was deleted or refuses the status; the outcome stands all the same.
         Err(Stop::Blocked { message, .. }) => {
-            tracing::warn!(incident = %order.incident, reason = message, "an incident's end could not be written");
+            tracing::warn!(incident = %rollback.incident, reason = message, "cannot record how an incident ended");
             Ok(end)
         }
     }
 }
 
-async fn restore(ground: &impl Ground, order: &Rollback) -> Result<(), Stop> {
-    let live = ground.live(order).await?;
-    let finding = judge::judge(order, live.as_ref())?;
-    // Before it is left: once it is, nobody but this order has the schema that is to be marked.
-    ground.mark_bad(order).await?;
+async fn restore(backend: &impl RollbackBackend, rollback: &Rollback) -> Result<(), Stop> {
+    let live = backend.live(rollback).await?;
+    let finding = recheck::recheck(rollback, live.as_ref())?;
+    // Before the replacement: after it, only this rollback still has the bad schema.
+    backend.mark_bad(rollback).await?;
     if finding == Finding::Ready {
-        // `judge` has refused a CRD that is gone.
-        ground.replace(order, live.unwrap_or_default()).await?;
-        verify(ground, order).await?;
+        // `recheck` refuses a deleted CRD.
+        backend.replace(rollback, live.unwrap_or_default()).await?;
+        verify(backend, rollback).await?;
     }
     Ok(())
 }
 
-/// What was accepted isn't always what is kept: a webhook may change it.
-async fn verify(ground: &impl Ground, order: &Rollback) -> Result<(), Stop> {
-    let live = ground.live(order).await?;
+/// Checks that the stored schema is the target's: a webhook may have changed it.
+async fn verify(backend: &impl RollbackBackend, rollback: &Rollback) -> Result<(), Stop> {
+    let live = backend.live(rollback).await?;
     let spec = live.as_ref().and_then(|live| live.get("spec"));
     let hash = spec.map(revision::hash);
-    if hash.as_deref() == Some(&revision::hash(&order.target.spec)) {
+    if hash.as_deref() == Some(&revision::hash(&rollback.target.spec)) {
         return Ok(());
     }
     Err(Stop::blocked(
         "NotKept",
         format!(
-            "{} was given the schema of revision {}, and has another one now; find out who changes it \
+            "the schema of revision {} was restored in {}, but another one is stored now; find out who changes it \
              (metadata.managedFields), then apply that revision yourself",
-            order.crd.name, order.target.number
+            rollback.target.number, rollback.crd.name
         ),
     ))
 }
@@ -221,20 +222,20 @@ impl Stop {
         }
     }
 
-    /// An answer that, unless it is for now only, blocks with `reason` and a message about `act`.
-    fn refused(answer: Answer, reason: &str, act: &str) -> Self {
+    /// From a failed request: passing failures are retried, others block with `reason` and a message about `act`.
+    fn refused(answer: ApiFailure, reason: &str, act: &str) -> Self {
         match answer {
-            Answer::Unavailable(message) => Self::Transient(format!("{act}: {message}")),
+            ApiFailure::Unavailable(message) => Self::Transient(format!("{act}: {message}")),
             other => Self::blocked(reason, format!("{act}: {other}")),
         }
     }
 }
 
-/// Puts the target's spec into a CRD and leaves everything else, what controllers inject included.
-fn put_spec(crd: &mut Value, order: &Rollback) {
+/// Replaces the spec of a CRD with the target's, except what controllers inject.
+fn put_spec(crd: &mut Value, rollback: &Rollback) {
     if let Some(fields) = crd.as_object_mut() {
         let live = fields.get("spec").unwrap_or(&Value::Null);
-        let spec = revision::restored(live, &order.target.spec);
+        let spec = revision::restored(live, &rollback.target.spec);
         fields.insert("spec".to_owned(), spec);
     }
 }

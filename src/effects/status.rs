@@ -1,8 +1,8 @@
-//! Statuses: what fusegate says of its own objects, written to the object it is about.
+//! Statuses of fusegate's own objects, written to the object itself.
 //!
-//! The newest per object wins, one equal to the last written is not written again, and an object
-//! that is gone takes its status with it. A contract's `incidents` are not touched: they belong
-//! to the rollback executor.
+//! The newest per object wins, and one equal to the last written is not written again. The status of
+//! a deleted object is dropped. A contract's `incidents` are not touched: they belong to the
+//! rollback executor.
 
 mod dir;
 mod kube;
@@ -20,13 +20,13 @@ use serde_json::Value;
 use twox_hash::XxHash3_128;
 
 use crate::effects::cluster::Cluster;
-use crate::effects::courier::{Deliver, Delivered, Failure, Limits};
+use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::effects::folder::Folder;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::{Acceptance, StatusWrite, Target};
 
-/// The limits of statuses: tried until it works, since nothing else would ever write them.
+/// The limits of statuses: retried without end, because nothing else writes them.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::Status,
     bound: 20_000,
@@ -39,7 +39,7 @@ pub(crate) const LIMITS: Limits = Limits {
     },
 };
 
-/// A kind of fusegate's own that has a status.
+/// One of fusegate's own kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Policy,
@@ -49,15 +49,15 @@ pub(crate) enum Kind {
 
 /// The object whose status it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Subject {
+pub(crate) struct StatusOwner {
     kind: Kind,
     namespace: Box<str>,
     name: Box<str>,
 }
 
-/// A status to be written, serialized only when it is.
+/// A status to be written; serialized only then.
 #[derive(Debug)]
-pub(crate) struct Statement {
+pub(crate) struct StatusUpdate {
     uid: Box<str>,
     status: Status,
 }
@@ -75,62 +75,62 @@ pub(crate) enum Statuses {
     Dir(Folder),
 }
 
-pub(crate) fn policy(write: StatusWrite<CircuitPolicyStatus>) -> (Subject, Statement) {
-    statement(Kind::Policy, write.target, Status::Policy(write.status))
+pub(crate) fn policy(write: StatusWrite<CircuitPolicyStatus>) -> (StatusOwner, StatusUpdate) {
+    update(Kind::Policy, write.target, Status::Policy(write.status))
 }
 
-pub(crate) fn contract(write: StatusWrite<ConditionContractStatus>) -> (Subject, Statement) {
-    statement(Kind::Contract, write.target, Status::Contract(write.status))
+pub(crate) fn contract(write: StatusWrite<ConditionContractStatus>) -> (StatusOwner, StatusUpdate) {
+    update(Kind::Contract, write.target, Status::Contract(write.status))
 }
 
-pub(crate) fn acceptance(acceptance: Acceptance) -> (Subject, Statement) {
+pub(crate) fn acceptance(acceptance: Acceptance) -> (StatusOwner, StatusUpdate) {
     let target = acceptance.target.clone();
-    statement(Kind::Override, target, Status::Override(acceptance))
+    update(Kind::Override, target, Status::Override(acceptance))
 }
 
-fn statement(kind: Kind, target: Target, status: Status) -> (Subject, Statement) {
-    let subject = Subject {
+fn update(kind: Kind, target: Target, status: Status) -> (StatusOwner, StatusUpdate) {
+    let owner = StatusOwner {
         kind,
         namespace: target.namespace,
         name: target.name,
     };
     let uid = target.uid;
-    (subject, Statement { uid, status })
+    (owner, StatusUpdate { uid, status })
 }
 
 impl Deliver for Statuses {
-    type Key = Subject;
-    type Value = Statement;
+    type Key = StatusOwner;
+    type Value = StatusUpdate;
 
     async fn deliver(
         &self,
-        subject: &Subject,
-        statement: &Statement,
+        owner: &StatusOwner,
+        update: &StatusUpdate,
     ) -> Result<Delivered, Failure> {
-        let status = statement
+        let status = update
             .json()
             .map_err(|error| Failure::Permanent(format!("encoding the status: {error}")))?;
         let delivered = match self {
-            Self::Kube(cluster) => kube::apply(cluster, subject, &statement.uid, status).await,
-            Self::Dir(folder) => dir::write(folder, subject, status).await,
+            Self::Kube(cluster) => kube::apply(cluster, owner, &update.uid, status).await,
+            Self::Dir(folder) => dir::write(folder, owner, status).await,
         }?;
-        if let Some((reason, message)) = statement.refusal() {
-            tracing::warn!(about = %subject, reason = format_args!("{reason}: {message}"), "not accepted; nothing of it is in force, or its last good version stays");
+        if let Some((reason, message)) = update.refusal() {
+            tracing::warn!(about = %owner, reason = format_args!("{reason}: {message}"), "not accepted; its last accepted version stays in force, if there was one");
         }
         Ok(delivered)
     }
 
-    fn digest(&self, statement: &Statement) -> Option<u128> {
-        let text = statement.json().ok()?.to_string();
+    fn digest(&self, update: &StatusUpdate) -> Option<u128> {
+        let text = update.json().ok()?.to_string();
         Some(XxHash3_128::oneshot(
-            format!("{}\0{text}", statement.uid).as_bytes(),
+            format!("{}\0{text}", update.uid).as_bytes(),
         ))
     }
 }
 
-impl Statement {
-    /// Why the object is not accepted, as reason and message: people who apply one look at the log before
-    /// they look at its status.
+impl StatusUpdate {
+    /// Reason and message if the object is not accepted. They are logged, because people look at the
+    /// log before they look at the status.
     fn refusal(&self) -> Option<(&str, &str)> {
         let conditions = match &self.status {
             Status::Policy(status) => &status.conditions,
@@ -185,7 +185,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for StatusOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.kind.name(), self.namespace, self.name)
     }

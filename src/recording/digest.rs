@@ -1,12 +1,12 @@
-//! A digest: XXH3 with 128 bits over a stream of bytes, by which two runs are compared.
+//! A digest: 128-bit XXH3 over a stream of bytes, for comparing two runs.
 //!
-//! That of the audit lines is what `xxh128sum` says of an audit log that holds one run and nothing else.
+//! The digest of the audit lines equals `xxh128sum` of an audit log that holds this run only.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A digest, written as 32 hexadecimal digits. It tells accidents apart, not forgeries.
+/// A digest, written as 32 hexadecimal digits. It detects accidents, not forgeries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(pub u128);
 

@@ -1,15 +1,15 @@
-//! A line of a recording, and its format.
+//! The lines of a recording, and their format.
 //!
-//! The first line is the header, then there is a line for each turn, a line wherever turns are missing, and the
-//! closing line if the process had time for it. A change that an older fusegate would read wrongly makes a new
-//! [`FORMAT`]; a new field that may be absent does not.
+//! The first line is the header. Then comes a line for each turn, a line wherever turns are missing, and the
+//! closing line if the process had time for it. A change that an older fusegate would misread makes a new
+//! [`FORMAT`]; a new optional field does not.
 
 use serde::{Deserialize, Serialize};
 
 use crate::recording::digest::Digest;
 use crate::wire::event::Event;
 
-/// The format that is written, and the only one that is read.
+/// The format that is written, and the only one that can be read.
 pub const FORMAT: u32 = 1;
 
 /// One line.
@@ -26,7 +26,7 @@ pub enum Line {
     End(End),
 }
 
-/// What an engine is made of before it has seen anything, and who recorded it.
+/// The settings of the engine, and who recorded it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// [`FORMAT`].
@@ -35,14 +35,14 @@ pub struct Header {
     pub version: String,
     /// `--cluster`.
     pub cluster: String,
-    /// `--link`, as it stands in alerts.
+    /// `--link`, as used in alerts.
     pub link: String,
-    /// When the run began, in Unix milliseconds; an older fusegate did not tell.
+    /// When the run began, in Unix milliseconds; older versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<i64>,
 }
 
-/// One turn: the events it took, at one reading of the clocks, and then a tick and a flush.
+/// One turn: its events at one reading of the clocks, then a tick and a flush.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Turn {
     /// Counts up from 1.
@@ -51,10 +51,10 @@ pub struct Turn {
     pub mono: u64,
     /// The wall reading in Unix milliseconds.
     pub wall: i64,
-    /// In the order in which the engine took them; none when only time passed.
+    /// In the order in which the engine handled them; empty if only time passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
-    /// The digest of all audit lines since the start, if this turn added any.
+    /// The digest of all audit lines since the start, if this turn wrote any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Digest>,
     /// The digest of all publications since the start and of the snapshot after each, if this turn published.
@@ -72,7 +72,7 @@ pub struct Gap {
 /// The end of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// Why nothing comes after it.
+    /// Why the recording ends here.
     pub why: Why,
 }
 
@@ -80,8 +80,8 @@ pub struct End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Why {
-    /// The process was asked to stop.
+    /// The process was stopped.
     Stopped,
-    /// The recording has reached its limit, and the process went on without it.
+    /// The recording reached its limit; the process went on without it.
     Limit,
 }

@@ -1,4 +1,4 @@
-//! The reader: a recording's lines, in order, up to where it can be trusted.
+//! The reader: the lines of a recording in order, as far as it can be replayed.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -7,32 +7,30 @@ use serde::Deserialize;
 use crate::recording::line::{FORMAT, Gap, Header, Line, Turn, Why};
 use crate::recording::recorder::MOST_BYTES;
 
-/// The longest line: a turn is never longer than what may wait to be written.
+/// The longest line: a turn is never larger than the bound of what waits to be written.
 const LONGEST: u64 = 2 * MOST_BYTES as u64;
 
-/// Why a recording can't be read, or not further.
+/// Why a recording can't be read, or not any further.
 #[derive(Debug, thiserror::Error)]
 pub enum Reading {
     /// The file system.
     #[error("line {line}: reading the recording")]
     Read {
-        /// The line that was to come.
+        /// The next line.
         line: u64,
         /// What the file system said.
         #[source]
         source: io::Error,
     },
-    /// There is no whole line.
+    /// There is no complete line.
     #[error(
         "the recording is empty: nothing was recorded, or the process ended before its first line"
     )]
     Empty,
-    /// It begins with something else.
-    #[error(
-        "line 1: this is no recording; give a file that `fusegate run --record FILE` has written"
-    )]
+    /// It is not a recording.
+    #[error("line 1: not a recording; give a file written by `fusegate run --record FILE`")]
     Foreign,
-    /// It is of another time.
+    /// It is in another format.
     #[error(
         "line 1: this recording is in format {format}, written by fusegate {version}, and this is fusegate {}, \
          which reads format {FORMAT}; replay it with fusegate {version}",
@@ -44,9 +42,9 @@ pub enum Reading {
         /// Who wrote it.
         version: String,
     },
-    /// A line is whole, and isn't what it should be.
+    /// A complete line is invalid.
     #[error(
-        "line {line}: this is no line of a recording; the file was changed or damaged, and what follows can't be replayed"
+        "line {line}: not a line of a recording; the file was changed or damaged, and the rest can't be replayed"
     )]
     Malformed {
         /// Which.
@@ -56,15 +54,15 @@ pub enum Reading {
         source: serde_json::Error,
     },
     /// A line is too long for any recording.
-    #[error("line {line} has more than {LONGEST} bytes, which no line of a recording has")]
+    #[error("line {line} has more than {LONGEST} bytes; no line of a recording is that long")]
     Endless {
         /// Which.
         line: u64,
     },
-    /// Turns are missing, and the recording says so.
+    /// Turns are missing here.
     #[error(
         "line {line}: {turns} turns are missing here, because the recording could not be written fast enough \
-         (fusegate_recorded_turns_dropped_total); what follows can be read, but not replayed"
+         (fusegate_recorded_turns_dropped_total); the rest can't be replayed"
     )]
     Gap {
         /// The line that says so.
@@ -72,9 +70,9 @@ pub enum Reading {
         /// How many.
         turns: u64,
     },
-    /// A turn is not the one that should come.
+    /// A turn is out of order.
     #[error(
-        "line {line}: turn {found} stands where turn {expected} belongs; lines were removed or put elsewhere"
+        "line {line}: found turn {found}, expected turn {expected}; lines were removed or moved"
     )]
     Order {
         /// Which line.
@@ -86,7 +84,7 @@ pub enum Reading {
     },
     /// Something follows the closing line.
     #[error(
-        "line {line}: something follows the closing line; the file was put together from several, of which each must be replayed by itself"
+        "line {line}: there is content after the closing line; if several recordings were joined, replay each on its own"
     )]
     Beyond {
         /// The first line after it.
@@ -94,14 +92,14 @@ pub enum Reading {
     },
 }
 
-/// How a recording ends that has been read to its end.
+/// How a recording ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// With its closing line.
     Closed(Why),
-    /// With a whole line, without the closing one.
+    /// With a complete line, but without the closing one.
     Open,
-    /// In the middle of a line, of which this many bytes are there.
+    /// Within a line, after this many bytes of it.
     Torn(usize),
 }
 
@@ -116,7 +114,7 @@ pub struct Reader<R> {
     ending: Option<Ending>,
 }
 
-/// As much of a header as every format has.
+/// The part of the header that all formats share.
 #[derive(Deserialize)]
 struct Opening {
     recording: Stamp,
@@ -133,7 +131,7 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     ///
-    /// When there is none, or it is of another format.
+    /// When there is none, or it is in another format.
     pub fn open(source: R) -> Result<Self, Reading> {
         let mut reader = Self {
             source,
@@ -165,16 +163,16 @@ impl<R: BufRead> Reader<R> {
         Ok(reader)
     }
 
-    /// What the run was started with.
+    /// The header.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The next turn; `None` at the end, which [`Reader::ending`] then knows.
+    /// The next turn; `None` at the end, see [`Reader::ending`].
     ///
     /// # Errors
     ///
-    /// Where the recording can't be read or trusted further.
+    /// When the recording can't be read or replayed any further.
     pub fn turn(&mut self) -> Result<Option<Turn>, Reading> {
         if self.ending.is_some() || !self.advance()? {
             return Ok(None);
@@ -206,17 +204,17 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// How it ends, once [`Reader::turn`] has answered `None`.
+    /// How it ends; valid once [`Reader::turn`] has returned `None`.
     pub fn ending(&self) -> Ending {
         self.ending.unwrap_or(Ending::Open)
     }
 
-    /// The bytes of the line that was read last.
+    /// The bytes of the last line.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Takes the next whole line; false when there is none.
+    /// Reads the next complete line; false if there is none.
     fn advance(&mut self) -> Result<bool, Reading> {
         let line = self.line + 1;
         self.text.clear();

@@ -1,8 +1,8 @@
-//! The recorder: writes down each turn of the engine, and neither stops nor slows it.
+//! The recorder: records each turn of the engine without blocking it.
 //!
-//! A thread of its own writes. At most [`MOST_TURNS`] turns and about [`MOST_BYTES`] bytes wait; beyond that
-//! turns are dropped and counted, and as soon as there is room a line says how many. A full disk is tried again
-//! until there is room. At its limit the recording ends with a line that says so.
+//! A separate thread writes. At most [`MOST_TURNS`] turns and about [`MOST_BYTES`] bytes wait. Beyond that, turns
+//! are dropped and counted, and a later line says how many. Writing to a full disk is retried until it succeeds.
+//! At its limit the recording ends with a line that says so.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -19,11 +19,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::breaker::time::Now;
 use crate::engine::output::Publication;
-use crate::recording::aside;
 use crate::recording::line::{End, Gap, Header, Line, Why};
+use crate::recording::rotate;
 use crate::recording::tally::Tally;
-use crate::runtime::insist::insist;
 use crate::runtime::metrics::{Bound, Metrics};
+use crate::runtime::write_all_retrying::write_all_retrying;
 use crate::wire::effect::Effect;
 use crate::wire::event::Event;
 
@@ -33,10 +33,10 @@ pub const MOST_TURNS: usize = 65_536;
 /// The most bytes that wait, and the longest turn: half of what a hostile writer may cost (DESIGN, Targets).
 pub const MOST_BYTES: usize = 16 << 20;
 
-/// The bytes that are gathered for one write.
+/// The most bytes of one write.
 const BATCH: usize = 256 << 10;
 
-/// The room that a turn's buffer keeps for the next one.
+/// The capacity that a turn's buffer keeps for the next one.
 const USUAL: usize = 4 << 10;
 
 /// Where a recording goes.
@@ -44,9 +44,9 @@ const USUAL: usize = 4 << 10;
 pub struct Config {
     /// The file. What is there from a run before is kept beside it ([`aside`]).
     pub path: PathBuf,
-    /// The most bytes it may have.
+    /// The most bytes.
     pub limit: u64,
-    /// What it begins with.
+    /// The first line.
     pub header: Header,
 }
 
@@ -67,15 +67,15 @@ pub enum Recording {
     Start(#[source] io::Error),
 }
 
-/// The engine's side of a recording.
+/// Records the turns of the engine.
 pub struct Recorder {
     tally: Tally,
     turn: Vec<u8>,
     number: u64,
     events: u64,
-    /// The turn at hand is too long, or can't be written down.
+    /// The current turn is too large, or can't be serialized.
     unfit: bool,
-    /// Turns dropped since the last one that was handed over.
+    /// Turns dropped since the last one that was queued.
     lost: u64,
     left: u64,
     /// `None` once it has ended.
@@ -93,12 +93,12 @@ struct Shared {
 }
 
 impl Recorder {
-    /// Makes the file, starts the thread and gives it the header to write.
+    /// Creates the file, starts the thread and queues the header.
     ///
     /// # Errors
     ///
-    /// When the file can't be made or the thread can't be started. A full disk is no such error: fusegate must
-    /// come up then too.
+    /// When the file can't be created or the thread can't be started. A full disk is no error: fusegate must
+    /// start all the same.
     pub fn start(config: Config, metrics: Metrics) -> Result<Self, Recording> {
         let Config {
             path,
@@ -113,7 +113,7 @@ impl Recorder {
         let (sender, turns) = sync_channel(MOST_TURNS);
         let (done, finished) = oneshot::channel();
         let shared = Arc::new(Shared::default());
-        let scribe = Scribe {
+        let writer_thread = WriterThread {
             turns,
             file,
             path,
@@ -123,8 +123,8 @@ impl Recorder {
         let thread = thread::Builder::new()
             .name("recording".to_owned())
             .spawn(move || {
-                scribe.run();
-                // Nobody need be waiting.
+                writer_thread.run();
+                // The receiver may be gone.
                 let _ = done.send(());
             })
             .map_err(Recording::Start)?;
@@ -162,7 +162,7 @@ impl Recorder {
         ));
     }
 
-    /// Takes an event, before the engine does.
+    /// Records an event, before the engine handles it.
     pub fn event(&mut self, event: &Event) {
         if self.sender.is_none() || self.unfit {
             return;
@@ -178,17 +178,17 @@ impl Recorder {
         self.unfit = written.is_err() || self.turn.len() > MOST_BYTES;
     }
 
-    /// Takes what the turn publishes.
+    /// Records what the turn publishes.
     pub fn publication(&mut self, publication: &Publication) {
         self.tally.publication(publication);
     }
 
-    /// Takes what has been published after it.
+    /// Records the version of the snapshot after it.
     pub fn published(&mut self, version: Version) {
         self.tally.published(version);
     }
 
-    /// Ends the turn with what it decided, and hands it over without waiting.
+    /// Ends the turn with its effects, and queues it without waiting.
     pub fn end(&mut self, effects: &[Effect]) {
         if self.sender.is_none() {
             return;
@@ -207,15 +207,14 @@ impl Recorder {
         self.hand_over();
     }
 
-    /// Writes what waits and the closing line, and closes the file; what can't be written by the deadline is
-    /// given up.
+    /// Writes what waits and the closing line, and closes the file; gives up at the deadline.
     pub async fn drain(mut self, deadline: Instant) {
         self.close(Why::Stopped);
         let written = timeout_at(deadline, self.finished).await;
         self.shared.stop.store(true, Ordering::Relaxed);
         self.thread.thread().unpark();
         if written.is_err() {
-            tracing::error!("the recording could not be written before the end");
+            tracing::error!("the end of the recording could not be written before shutdown");
         } else if self.thread.join().is_err() {
             tracing::error!("the recording's thread panicked");
         }
@@ -230,7 +229,7 @@ impl Recorder {
             self.metrics.bound_met(Bound::Recording);
             self.metrics.recording.whole.set(0);
             tracing::warn!(
-                "the recording has reached its limit and ends here; a restart of fusegate begins a new one"
+                "the recording has reached its limit and ends here; restart fusegate to begin a new one"
             );
             self.close(Why::Limit);
         } else {
@@ -238,7 +237,7 @@ impl Recorder {
             if !gap.is_empty() {
                 turn.splice(..0, gap);
             }
-            // It is counted by what it holds, so it must not hold more than it needs.
+            // The bound counts its length, so its capacity must not be larger.
             turn.shrink_to_fit();
             if self.push(turn) {
                 self.left -= size;
@@ -252,7 +251,7 @@ impl Recorder {
         }
     }
 
-    /// What is to stand before the next line, if turns have been dropped.
+    /// The line that reports dropped turns, if there are any.
     fn gap(&self) -> Vec<u8> {
         match self.lost {
             0 => Vec::new(),
@@ -264,7 +263,7 @@ impl Recorder {
         if self.lost == 0 {
             tracing::warn!(
                 turn = self.number,
-                "the recording can't be written fast enough; it can't be replayed beyond this turn"
+                "cannot write the recording fast enough; it can't be replayed beyond this turn"
             );
         }
         self.lost += 1;
@@ -272,7 +271,7 @@ impl Recorder {
         self.metrics.recording.whole.set(0);
     }
 
-    /// Queues bytes; false at the bound, and they are gone.
+    /// Queues bytes; drops them and returns false at the bound.
     fn push(&self, bytes: Vec<u8>) -> bool {
         let size = bytes.len();
         let waiting = self.shared.bytes.fetch_add(size, Ordering::Relaxed);
@@ -288,23 +287,23 @@ impl Recorder {
         sent
     }
 
-    /// Queues the closing line, beyond the limit if need be, and lets the thread end.
+    /// Queues the closing line, even beyond the limit, and lets the thread end.
     fn close(&mut self, why: Why) {
         let mut closing = self.gap();
         closing.extend(encoded(&Line::End(End { why })));
-        // Without room for it the recording ends without a closing line, and a reader says so.
+        // At the bound the recording ends without a closing line, which the reader reports.
         self.push(closing);
         self.sender = None;
     }
 
-    /// Formats into the turn, which can't fail.
+    /// Formats into the turn; this can't fail.
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = self.turn.write_fmt(text);
     }
 }
 
-/// The thread's side.
-struct Scribe {
+/// The thread that writes.
+struct WriterThread {
     turns: Receiver<Vec<u8>>,
     file: File,
     path: PathBuf,
@@ -312,7 +311,7 @@ struct Scribe {
     metrics: Metrics,
 }
 
-impl Scribe {
+impl WriterThread {
     fn run(mut self) {
         while let Ok(mut turn) = self.turns.recv() {
             while turn.len() < BATCH
@@ -322,14 +321,14 @@ impl Scribe {
             }
             let (file, path) = (&mut self.file, &self.path);
             let errors = &self.metrics.recording.write_errors;
-            let written = insist(
+            let written = write_all_retrying(
                 &turn,
                 &self.shared.stop,
                 |bytes| file.write(bytes),
                 |error, attempt| {
                     errors.inc();
                     if attempt == 1 {
-                        tracing::error!(%error, recording = %path.display(), "writing the recording; trying again until it works");
+                        tracing::error!(%error, recording = %path.display(), "cannot write the recording; retrying until it succeeds");
                     }
                 },
             );
@@ -341,9 +340,9 @@ impl Scribe {
     }
 }
 
-/// Makes the file, for its owner's eyes only; what is there from a run before is moved aside.
+/// Creates the file, readable by its owner only; rotates the recording of the previous run.
 fn open(path: &Path) -> io::Result<File> {
-    aside::keep(path)?;
+    rotate::rotate(path)?;
     File::options()
         .write(true)
         .create(true)
@@ -352,7 +351,7 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// A line with its line break. None of those that are made here can fail to be one.
+/// A serialized line with its line break; none of ours can fail to serialize.
 fn encoded(line: &Line) -> Vec<u8> {
     let mut text = serde_json::to_vec(line).unwrap_or_default();
     text.push(b'\n');

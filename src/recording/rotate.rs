@@ -1,8 +1,7 @@
-//! Aside: the recordings of earlier runs, of which the two that matter are kept.
+//! Rotation: keeps two recordings of earlier runs.
 //!
-//! `FILE.1` is the run before. `FILE.2` is one from before that, and a run that ended as soon as it had begun takes
-//! its place from no other: a process that dies at its start again and again would push out the recording of the
-//! run in which it all began.
+//! `FILE.1` is the previous run, `FILE.2` an earlier one. A brief run never replaces a longer one in `FILE.2`:
+//! otherwise a process in a crash loop would push out the recording of the run in which the trouble began.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -11,14 +10,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::recording::reader::Reader;
 
-/// How long a run lasts that has not ended as soon as it had begun. It is how long a container must run until a
-/// kubelet takes it for one that does not crash in a loop, and restarts it without a wait.
+/// A run shorter than this is brief. It is also how long a container must run until the kubelet resets its
+/// restart backoff.
 pub const BRIEF: Duration = Duration::from_mins(10);
 
-/// Moves a recording aside that is there from the run before; anything else than a file with content stays.
+/// Renames the recording of the previous run. Anything but a file with content is left alone.
 ///
-/// A process that is killed in the middle of this leaves each recording under one name or the other.
-pub(super) fn keep(path: &Path) -> io::Result<()> {
+/// If the process is killed meanwhile, each recording has either its old or its new name.
+pub(super) fn rotate(path: &Path) -> io::Result<()> {
     if !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
         return Ok(());
     }
@@ -35,12 +34,12 @@ fn numbered(path: &Path, number: u8) -> PathBuf {
     name.into()
 }
 
-/// Whether a run certainly was brief: what can't be read, or does not say when it began, may be worth keeping.
+/// Whether a run was certainly brief. One that can't be read, or has no start time, may be worth keeping.
 fn was_brief(path: &Path) -> bool {
     lasted(path).is_some_and(|lasted| lasted < BRIEF)
 }
 
-/// From the moment that the recording says it began until something was written to it last.
+/// From the recorded start until the last write to the file.
 fn lasted(path: &Path) -> Option<Duration> {
     let file = File::open(path).ok()?;
     let ended = file.metadata().ok()?.modified().ok()?;
@@ -88,7 +87,7 @@ mod tests {
         let path = folder.path().join("recording.jsonl");
         for (name, lasted) in runs {
             record(&path, name, *lasted);
-            keep(&path).unwrap();
+            rotate(&path).unwrap();
             assert!(!path.exists());
         }
         assert!(fs::read_dir(folder.path()).unwrap().count() <= 2);
@@ -119,9 +118,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recording.jsonl");
         fs::write(&path, "").unwrap();
-        keep(&path).unwrap();
-        keep(folder.path()).unwrap();
-        keep(Path::new("/dev/null")).unwrap();
+        rotate(&path).unwrap();
+        rotate(folder.path()).unwrap();
+        rotate(Path::new("/dev/null")).unwrap();
         assert!(path.exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -132,7 +131,7 @@ mod tests {
         let path = folder.path().join("recording.jsonl");
         record(&path, "b", LONG);
         record(&numbered(&path, 2), "a", LONG);
-        keep(&path).unwrap();
+        rotate(&path).unwrap();
         assert!(numbered(&path, 1).exists() && numbered(&path, 2).exists());
     }
 }

@@ -1,4 +1,4 @@
-//! A tally: what a run of the engine has produced so far, in digests. The run and its replay keep the same one.
+//! A tally: digests of what a run of the engine has produced. The run and its replay compute the same ones.
 
 use fusegate_xds::Version;
 use twox_hash::xxhash3_128::Hasher;
@@ -8,11 +8,11 @@ use crate::engine::output::Publication;
 use crate::recording::digest::Digest;
 use crate::wire::effect::Effect;
 
-/// What has been produced since the start.
+/// Digests of all output since the start.
 #[derive(Default)]
 pub struct Tally {
     writer: Writer,
-    /// The audit lines of this turn, as they stand in the audit log.
+    /// The audit lines of this turn, as in the audit log.
     lines: Vec<u8>,
     line_count: u64,
     audit: Hasher,
@@ -27,7 +27,7 @@ impl Tally {
         self.published = false;
     }
 
-    /// Takes what a flush publishes.
+    /// Adds what a flush publishes.
     pub fn publication(&mut self, publication: &Publication) {
         for resource in &publication.put {
             self.operation("put", resource.name());
@@ -48,14 +48,13 @@ impl Tally {
         }
     }
 
-    /// Takes the version of all that is published after this turn's publication: a hash of every layer's
-    /// canonical bytes.
+    /// Adds the version of the snapshot after this turn: a hash of every layer's canonical bytes.
     pub fn published(&mut self, version: Version) {
         self.operation("version", "");
         self.snapshot.write(version.to_string().as_bytes());
     }
 
-    /// Takes what a flush decided.
+    /// Adds the effects of a flush.
     pub fn effects(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Audit(line) = effect {
@@ -96,7 +95,7 @@ impl Tally {
         Digest(self.snapshot.finish_128())
     }
 
-    /// Every part ends with a byte that no name has, so that no two stories are written alike.
+    /// Every part ends with a byte that no name contains, so that different operations never hash alike.
     fn operation(&mut self, operation: &str, name: &str) {
         self.published = true;
         self.snapshot.write(operation.as_bytes());

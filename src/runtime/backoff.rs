@@ -1,7 +1,7 @@
 //! A backoff: how long to wait before trying again, doubling, with jitter.
 //!
-//! The jitter is hashed from a seed and the attempt, so that replicas and queues spread out and a
-//! test can foresee it.
+//! The jitter is a hash of a seed and the attempt, so that replicas and queues spread out and tests
+//! are deterministic.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Backoff {
     }
 }
 
-/// A seed for [`Backoff::wait`] from whatever tells one waiter from another.
+/// A seed for [`Backoff::wait`] from a text that differs between waiters.
 #[must_use]
 pub fn seed(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes())

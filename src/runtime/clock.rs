@@ -37,25 +37,25 @@ impl Clock {
         }
     }
 
-    /// Time since the start, as finely as it can be read; for measuring, not for deciding.
+    /// Time since the start at full resolution; for measuring, not for deciding.
     #[must_use]
     pub fn elapsed(&self) -> std::time::Duration {
         self.start.elapsed()
     }
 
-    /// What the wall clock would say of a moment that has passed, as it is set now.
+    /// The wall-clock time of a past instant, by the clock's present setting.
     #[must_use]
     pub fn wall_of(&self, moment: Instant) -> Wall {
         let ago = i64::try_from(moment.elapsed().as_millis()).unwrap_or(i64::MAX);
         Wall(self.now().wall.0.saturating_sub(ago))
     }
 
-    /// The instant at which a monotonic moment falls, for sleeping until it.
+    /// The instant of a monotonic time, for sleeping until it.
     #[must_use]
     pub fn instant_of(&self, moment: Mono) -> Instant {
         self.start + std::time::Duration::from_millis(moment.0.saturating_sub(START_MS))
     }
 }
 
-/// Thirty days: longer than any window a policy may ask to be remembered across a restart.
+/// Thirty days: longer than any window of a policy that must survive a restart.
 const START_MS: u64 = 30 * 24 * 3_600_000;

@@ -1,13 +1,13 @@
-//! A mailbox: the newest value per key, in the order in which the keys first came.
+//! A keyed queue: the newest value per key, in the order in which the keys first arrived.
 //!
-//! It is how an executor that is slower than the engine stays bounded without acting on what is
-//! outdated. A key that has been taken stays out until it is [`Mailbox::done`], so that at most one
-//! worker acts on it at a time; what comes for it meanwhile waits.
+//! With it an executor that is slower than the engine stays bounded and never acts on an outdated
+//! value. A taken key is not handed out again until it is [`KeyedQueue::done`], so that at most one
+//! worker handles it at a time; newer values for it wait.
 
 // The one lock of the runtime: held for a few map operations, never across an await.
 #![allow(
     clippy::disallowed_types,
-    reason = "newest per key is what no channel offers"
+    reason = "no channel keeps only the newest value per key"
 )]
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -16,16 +16,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The newest value per key, for at most `bound` keys, those being dealt with included.
+/// The newest value per key, for at most `bound` keys, including those being handled.
 #[derive(Debug)]
-pub struct Mailbox<K, V> {
+pub struct KeyedQueue<K, V> {
     bound: usize,
     inner: Mutex<Inner<K, V>>,
     arrived: Notify,
     settled: Notify,
 }
 
-/// The mailbox is full, and this key isn't in it.
+/// The queue is full, and this key is not in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue is full")]
 pub struct Full;
@@ -35,12 +35,12 @@ struct Inner<K, V> {
     values: HashMap<K, V>,
     order: VecDeque<K>,
     busy: HashSet<K>,
-    /// Keys that were taken before the last `clear`: what they held is not to come back.
+    /// Keys that were taken before the last `clear`: their values must not be put back.
     stale: HashSet<K>,
 }
 
-impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
-    /// An empty mailbox for at most `bound` keys.
+impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
+    /// An empty queue for at most `bound` keys.
     #[must_use]
     pub fn new(bound: usize) -> Self {
         Self {
@@ -56,11 +56,11 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         }
     }
 
-    /// Leaves a value, in place of an older one under the same key.
+    /// Queues a value; replaces an older one of the same key.
     ///
     /// # Errors
     ///
-    /// [`Full`], and the value is gone.
+    /// [`Full`]; the value is dropped.
     pub fn put(&self, key: K, value: V) -> Result<(), Full> {
         let mut inner = self.lock();
         if let Some(older) = inner.values.get_mut(&key) {
@@ -77,8 +77,8 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         Ok(())
     }
 
-    /// Puts a value back that could not be dealt with, unless a newer one has come or all has been
-    /// forgotten meanwhile. The key is free again.
+    /// Puts a value back that could not be handled, unless a newer one arrived or the queue was
+    /// cleared meanwhile. The key can be taken again.
     pub fn put_back(&self, key: K, value: V) {
         let mut inner = self.lock();
         inner.busy.remove(&key);
@@ -94,7 +94,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         }
     }
 
-    /// Waits for a key that is not being dealt with, and takes its value.
+    /// Waits for a key that is not being handled, and takes its value.
     pub async fn take(&self) -> (K, V) {
         loop {
             let arrived = self.arrived.notified();
@@ -105,7 +105,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         }
     }
 
-    /// Takes the oldest key that is not being dealt with.
+    /// Takes the oldest key that is not being handled.
     pub fn try_take(&self) -> Option<(K, V)> {
         let mut inner = self.lock();
         while let Some(key) = inner.order.pop_front() {
@@ -122,7 +122,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         self.lock().values.remove(key)
     }
 
-    /// Says that a key has been dealt with; what came for it meanwhile can be taken.
+    /// Marks a key as handled; a value that arrived for it meanwhile can be taken.
     pub fn done(&self, key: &K) {
         let mut inner = self.lock();
         inner.busy.remove(key);
@@ -135,7 +135,7 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         }
     }
 
-    /// Forgets everything; what has been taken can't be put back.
+    /// Removes everything; values taken before can't be put back.
     pub fn clear(&self) {
         let mut inner = self.lock();
         inner.stale = inner.busy.iter().cloned().collect();
@@ -149,13 +149,13 @@ impl<K: Clone + Eq + Hash, V> Mailbox<K, V> {
         self.lock().values.len()
     }
 
-    /// Whether nothing waits and nothing is being dealt with.
+    /// Whether nothing waits and nothing is being handled.
     pub fn is_idle(&self) -> bool {
         let inner = self.lock();
         inner.values.is_empty() && inner.busy.is_empty()
     }
 
-    /// Waits until [`Mailbox::is_idle`].
+    /// Waits until [`KeyedQueue::is_idle`].
     pub async fn idle(&self) {
         loop {
             let settled = self.settled.notified();
@@ -193,76 +193,76 @@ mod tests {
 
     #[test]
     fn the_newest_value_wins_and_keeps_its_keys_place() {
-        let mailbox = Mailbox::new(9);
+        let keyed_queue = KeyedQueue::new(9);
         for (key, value) in [("a", 1), ("b", 2), ("a", 3)] {
-            mailbox.put(key, value).unwrap();
+            keyed_queue.put(key, value).unwrap();
         }
-        assert_eq!(mailbox.try_take(), Some(("a", 3)));
-        assert_eq!(mailbox.try_take(), Some(("b", 2)));
-        assert_eq!(mailbox.try_take(), None);
+        assert_eq!(keyed_queue.try_take(), Some(("a", 3)));
+        assert_eq!(keyed_queue.try_take(), Some(("b", 2)));
+        assert_eq!(keyed_queue.try_take(), None);
     }
 
     #[test]
-    fn a_taken_key_is_dealt_with_by_one_at_a_time() {
-        let mailbox = Mailbox::new(9);
-        mailbox.put("a", 1).unwrap();
-        mailbox.try_take().unwrap();
-        mailbox.put("a", 2).unwrap();
-        assert_eq!(mailbox.try_take(), None);
-        assert!(!mailbox.is_idle());
-        mailbox.done(&"a");
-        assert_eq!(mailbox.try_take(), Some(("a", 2)));
-        mailbox.done(&"a");
-        assert!(mailbox.is_idle());
+    fn a_taken_key_is_handled_by_one_worker_at_a_time() {
+        let keyed_queue = KeyedQueue::new(9);
+        keyed_queue.put("a", 1).unwrap();
+        keyed_queue.try_take().unwrap();
+        keyed_queue.put("a", 2).unwrap();
+        assert_eq!(keyed_queue.try_take(), None);
+        assert!(!keyed_queue.is_idle());
+        keyed_queue.done(&"a");
+        assert_eq!(keyed_queue.try_take(), Some(("a", 2)));
+        keyed_queue.done(&"a");
+        assert!(keyed_queue.is_idle());
     }
 
     #[test]
-    fn what_is_put_back_yields_to_what_is_newer() {
-        let mailbox = Mailbox::new(9);
-        mailbox.put("a", 1).unwrap();
-        mailbox.try_take().unwrap();
-        mailbox.put_back("a", 1);
-        assert_eq!(mailbox.try_take(), Some(("a", 1)));
-        mailbox.put("a", 2).unwrap();
-        mailbox.put_back("a", 1);
-        assert_eq!(mailbox.try_take(), Some(("a", 2)));
-        assert_eq!(mailbox.try_take(), None);
+    fn a_value_put_back_yields_to_a_newer_one() {
+        let keyed_queue = KeyedQueue::new(9);
+        keyed_queue.put("a", 1).unwrap();
+        keyed_queue.try_take().unwrap();
+        keyed_queue.put_back("a", 1);
+        assert_eq!(keyed_queue.try_take(), Some(("a", 1)));
+        keyed_queue.put("a", 2).unwrap();
+        keyed_queue.put_back("a", 1);
+        assert_eq!(keyed_queue.try_take(), Some(("a", 2)));
+        assert_eq!(keyed_queue.try_take(), None);
     }
 
     #[test]
-    fn what_was_taken_before_all_was_forgotten_does_not_come_back() {
-        let mailbox = Mailbox::new(9);
-        mailbox.put("a", 1).unwrap();
-        mailbox.try_take().unwrap();
-        mailbox.clear();
-        mailbox.put_back("a", 1);
-        assert_eq!(mailbox.try_take(), None);
-        assert!(mailbox.is_idle());
-        mailbox.put("a", 2).unwrap();
-        mailbox.try_take().unwrap();
-        mailbox.put_back("a", 2);
-        assert_eq!(mailbox.try_take(), Some(("a", 2)));
+    fn a_value_taken_before_the_queue_was_cleared_does_not_come_back() {
+        let keyed_queue = KeyedQueue::new(9);
+        keyed_queue.put("a", 1).unwrap();
+        keyed_queue.try_take().unwrap();
+        keyed_queue.clear();
+        keyed_queue.put_back("a", 1);
+        assert_eq!(keyed_queue.try_take(), None);
+        assert!(keyed_queue.is_idle());
+        keyed_queue.put("a", 2).unwrap();
+        keyed_queue.try_take().unwrap();
+        keyed_queue.put_back("a", 2);
+        assert_eq!(keyed_queue.try_take(), Some(("a", 2)));
     }
 
     #[test]
-    fn a_full_mailbox_refuses_new_keys_and_still_takes_newer_values() {
-        let mailbox = Mailbox::new(1);
-        mailbox.put("a", 1).unwrap();
-        assert_eq!(mailbox.put("b", 1), Err(Full));
-        mailbox.put("a", 2).unwrap();
-        assert_eq!(mailbox.try_take(), Some(("a", 2)));
-        assert_eq!(mailbox.put("b", 1), Err(Full));
-        mailbox.put("a", 3).unwrap();
-        mailbox.done(&"a");
-        assert_eq!(mailbox.try_take(), Some(("a", 3)));
+    fn a_full_queue_refuses_new_keys_and_still_accepts_newer_values() {
+        let keyed_queue = KeyedQueue::new(1);
+        keyed_queue.put("a", 1).unwrap();
+        assert_eq!(keyed_queue.put("b", 1), Err(Full));
+        keyed_queue.put("a", 2).unwrap();
+        assert_eq!(keyed_queue.try_take(), Some(("a", 2)));
+        assert_eq!(keyed_queue.put("b", 1), Err(Full));
+        keyed_queue.put("a", 3).unwrap();
+        keyed_queue.done(&"a");
+        assert_eq!(keyed_queue.try_take(), Some(("a", 3)));
     }
 
     #[tokio::test]
     async fn a_waiting_taker_is_woken() {
-        let mailbox = Mailbox::new(1);
-        let (taken, ()) = tokio::join!(mailbox.take(), async {
+        let keyed_queue = KeyedQueue::new(1);
+        let (taken, ()) = tokio::join!(keyed_queue.take(), async {
             tokio::task::yield_now().await;
-            mailbox.put("a", 1).unwrap();
+            keyed_queue.put("a", 1).unwrap();
         });
         assert_eq!(taken, ("a", 1));
     }

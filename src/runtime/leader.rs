@@ -1,10 +1,10 @@
 //! The leader: which replica writes, decided by a Lease of `coordination.k8s.io/v1`.
 //!
 //! Every write of the Lease carries the resource version that was read, so two replicas never both
-//! take it. Whether another's lease has run out is judged by how long this replica has seen it
-//! unchanged, on its own clock that never jumps; nobody else's clock is believed. A replica that
-//! can't renew stops leading before anyone else may take over.
-//! A Lease is no fence: what must not happen twice is written with preconditions of its own.
+//! take it. Another replica's lease has expired when this replica has seen it unchanged for its
+//! duration, by its own monotonic clock; no other clock is trusted. A replica that can't renew
+//! stops leading before another may take over.
+//! A Lease is no fence: what must not happen twice is written with its own preconditions.
 
 mod record;
 
@@ -23,17 +23,17 @@ use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::record::{LEASE, Rival, claim, release};
 
-/// The wait between renewals, and the shorter one before trying again or looking whether the lease is free.
+/// The wait between renewals, and the shorter one before a retry or the next look at a foreign lease.
 const RENEW: Backoff = every(5_000);
 const RETRY: Backoff = every(2_000);
 
-/// How long after the last renewal was asked for a replica still leads: well before [`LEASE`] is over.
+/// How long after its last renewal request a replica still leads: well before [`LEASE`] expires.
 const HELD: Span = Span::from_secs(10);
 
-/// The deadline of one round, so that a renewal that hangs leaves time for another.
+/// The deadline of one round, so that a hanging renewal leaves time for another.
 const WITHIN: Duration = Duration::from_secs(3);
 
-/// A replica that would lead.
+/// A replica that wants to lead.
 #[derive(Clone)]
 pub struct Candidate {
     /// The client.
@@ -42,13 +42,13 @@ pub struct Candidate {
     pub namespace: String,
     /// The Lease's name.
     pub name: String,
-    /// This replica's name, which no other has: the pod's.
+    /// This replica's unique name: the pod's.
     pub identity: String,
 }
 
-/// Runs until `stop`, then gives the lease back; cancel it only when the last write is done.
+/// Runs until `stop`, then releases the lease; cancel it only after the last write.
 ///
-/// The receiver says whether this replica leads. When the task ends by itself, so should the process.
+/// The receiver says whether this replica leads. If the task ends on its own, the process should end too.
 pub fn start(
     candidate: Candidate,
     clock: Clock,
@@ -73,7 +73,7 @@ struct Election {
     clock: Clock,
     leads: watch::Sender<bool>,
     rival: Rival,
-    /// The Lease as this replica last wrote it, and when it asked for that.
+    /// The Lease as this replica last wrote it, and when it sent the request.
     held: Option<(Lease, Mono)>,
     failing: bool,
 }
@@ -88,7 +88,7 @@ impl Election {
                 () = stop.cancelled() => break,
                 answered = timeout(WITHIN, self.round()) => answered,
             };
-            self.hear(answered);
+            self.note_outcome(answered);
             let calm = self.held.is_some() && !self.failing;
             let pause = if calm { RENEW } else { RETRY };
             tokio::select! {
@@ -101,7 +101,7 @@ impl Election {
         self.resign().await;
     }
 
-    /// One look at the Lease, and one write where it is ours or free.
+    /// Reads the Lease once, and writes it if it is ours or free.
     async fn round(&mut self) -> Result<(), Error> {
         let asked = self.clock.now().mono;
         if let Some((lease, _)) = self.held.clone() {
@@ -141,7 +141,7 @@ impl Election {
         Ok(())
     }
 
-    /// Takes or renews the Lease, if it still is as it was read.
+    /// Takes or renews the Lease, if it has not changed since it was read.
     async fn write(&self, lease: &Lease) -> Result<Lease, Error> {
         let claimed = claim(lease, &self.candidate.identity, self.clock.now().wall);
         let name = &self.candidate.name;
@@ -172,10 +172,10 @@ impl Election {
         }
     }
 
-    fn hear(&mut self, answered: Result<Result<(), Error>, tokio::time::error::Elapsed>) {
+    fn note_outcome(&mut self, answered: Result<Result<(), Error>, tokio::time::error::Elapsed>) {
         let failure = match answered {
             Ok(Ok(())) => None,
-            // The status as the API server worded it; kube's own text dumps the whole structure.
+            // The API server's message; kube's own text dumps the whole structure.
             Ok(Err(Error::Api(status))) => Some(format!("{} ({})", status.message, status.code)),
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("no answer within {WITHIN:?}")),
@@ -186,14 +186,14 @@ impl Election {
             } = &self.candidate;
             tracing::warn!(
                 reason,
-                "the Lease {namespace}/{name} can't be read or written, and without it this replica writes nothing; \
-                 check that namespace {namespace} exists (--namespace) and that fusegate may write leases in it; trying again"
+                "cannot read or write the Lease {namespace}/{name}, so this replica writes nothing; \
+                 check that namespace {namespace} exists (--namespace) and that fusegate may write leases in it; retrying"
             );
         }
         self.failing = failure.is_some();
     }
 
-    /// The moment at which a lease that was not renewed is no longer ours.
+    /// Waits until our lease expires without a renewal.
     async fn expiry(&self) {
         match &self.held {
             Some((_, asked)) => {
@@ -215,7 +215,7 @@ impl Election {
         }
     }
 
-    /// Gives the lease back, so that another need not wait for it to run out.
+    /// Releases the lease, so that another replica need not wait for it to expire.
     async fn resign(mut self) {
         let Some((lease, _)) = self.held.take() else {
             return;
@@ -227,7 +227,7 @@ impl Election {
         let freeing = self.leases.replace(name, &params, &freed);
         if !matches!(timeout(WITHIN, freeing).await, Ok(Ok(_))) {
             tracing::warn!(
-                "the lease could not be given back; it runs out in {} s",
+                "cannot release the lease; it expires in {} s",
                 LEASE.0 / 1_000
             );
         }

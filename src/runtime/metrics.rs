@@ -1,7 +1,7 @@
-//! The metrics: every figure that fusegate tells Prometheus, registered once.
+//! The metrics: everything that fusegate exports to Prometheus, registered once.
 //!
-//! A label's values are a closed set that the code names; an object's name is never one, since
-//! people make those without bound. Names follow the `OpenMetrics` conventions: counters get `_total`.
+//! The values of a label are a closed set named in the code, never object names, which are unbounded.
+//! Names follow the `OpenMetrics` conventions: counters get `_total`.
 
 mod bound;
 mod circuits;
@@ -51,7 +51,7 @@ pub struct Families {
     pub problems: Family<CodeLabel, Counter>,
     /// Bounds that were met, by what they bound.
     pub bounds_met: Family<BoundLabel, Counter>,
-    /// How much of a bound is taken.
+    /// How much of a bound is used.
     pub bounds_size: Family<BoundLabel, Gauge>,
     /// Where the bounds are.
     pub bounds_limit: Family<BoundLabel, Gauge>,
@@ -63,7 +63,7 @@ pub struct Families {
     pub layers: Gauge,
     /// Snapshots published.
     pub publishes: Counter,
-    /// Seconds from an event's arrival to the publishing of what it changed.
+    /// Seconds from the arrival of an event to the publication of what it changed.
     pub reaction_seconds: Histogram,
     /// Whether this replica holds the lease.
     pub leading: Gauge,
@@ -144,9 +144,9 @@ pub enum EffectResult {
 pub enum Post {
     /// Accepted.
     Accepted,
-    /// Refused: some alert in it, or all, are not to its liking.
+    /// Refused: Alertmanager rejects some or all of its alerts.
     Refused,
-    /// Not answered, or with a server's error.
+    /// Not answered, or answered with a server error.
     Failed,
 }
 
@@ -214,7 +214,7 @@ impl Metrics {
             .inc();
     }
 
-    /// Sets how many effects of a kind wait.
+    /// Sets the number of waiting effects of a kind.
     pub fn queue_depth(&self, kind: EffectKind, depth: usize) {
         let depth = i64::try_from(depth).unwrap_or(i64::MAX);
         self.effect_queue_depth
@@ -243,7 +243,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Seconds; the target is 5 ms from write to 503, of which this process has less than one.
+/// Seconds. The target is 5 ms from write to 503; less than one of them is spent in this process.
 const REACTION_BUCKETS: [f64; 10] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0,
 ];
@@ -330,7 +330,7 @@ impl Families {
         registry.register("publishes", "Snapshots published", self.publishes.clone());
         registry.register(
             "reaction_seconds",
-            "Seconds from an event's arrival to the publishing of what it changed",
+            "Seconds from the arrival of an event to the publication of what it changed",
             self.reaction_seconds.clone(),
         );
     }

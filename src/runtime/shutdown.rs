@@ -1,12 +1,12 @@
-//! Shutdown: the signals that end the process, as one token that everything watches.
+//! Shutdown: turns the signals that end the process into one cancellation token.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `token` on the first SIGTERM or SIGINT, and returns then; returns too when it is
-/// cancelled otherwise. Later signals do nothing: whoever shuts down has a deadline of their own.
+/// Cancels `token` on the first SIGTERM or SIGINT, and returns; also returns when the token is
+/// cancelled elsewhere. Later signals are ignored: shutdown has its own deadline.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_token_that_is_cancelled_otherwise_ends_the_waiting() {
+    async fn a_token_cancelled_elsewhere_ends_the_wait() {
         let token = CancellationToken::new();
         let waiting = tokio::spawn(on_signal(token.clone()));
         token.cancel();

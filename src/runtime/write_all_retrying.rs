@@ -1,4 +1,4 @@
-//! Insisting: writing all of something, however long that takes, on a thread that may wait.
+//! Writes all bytes, retrying as long as it takes, on a thread that may block.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use crate::runtime::backoff::Backoff;
 
-/// Between attempts to write: short at first, since space is often freed within moments.
+/// Between attempts to write: short at first, because space is often freed quickly.
 const RETRY: Backoff = Backoff {
     base: Duration::from_millis(100),
     max: Duration::from_secs(5),
 };
 
-/// Writes all bytes, again and again where that fails; false when told to stop instead. `failed` is told every
-/// error and how many there have been in a row. To be told at once, the thread must be unparked.
-pub fn insist(
+/// Writes all bytes, and retries failed writes; false if told to stop first. `failed` receives every
+/// error and how many there were in a row. Unpark the thread to make it notice `stop` at once.
+pub fn write_all_retrying(
     mut bytes: &[u8],
     stop: &AtomicBool,
     mut write: impl FnMut(&[u8]) -> io::Result<usize>,

@@ -1,7 +1,7 @@
-//! A receiver: one Alertmanager, its queue and the task that posts to it.
+//! One Alertmanager: its queue and the task that posts to it.
 //!
-//! Source: Alertmanager API v2, `POST /api/v2/alerts`. A 400 is partial there: what was valid in the
-//! request has been taken, so a refused batch is halved until the one that is to blame stands alone.
+//! Source: Alertmanager API v2, `POST /api/v2/alerts`. A 400 is partial there: the valid alerts of the
+//! request were accepted. So a refused batch is halved until the invalid alert is alone in it.
 
 mod batch;
 
@@ -23,12 +23,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::effects::alert::Queue;
-use crate::effects::alert::book::{BOUND, Labels};
 use crate::effects::alert::send::batch::body;
+use crate::effects::alert::table::{BOUND, Labels};
 use crate::effects::cluster::brief;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
-use crate::runtime::mailbox::Mailbox;
+use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics, Post, PostLabel};
 use crate::wire::effect::Alert;
 
@@ -38,7 +38,7 @@ const MOST_TOGETHER: usize = 64;
 /// The deadline of one request.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Between attempts: an Alertmanager that is back should hear of a page within seconds.
+/// Between attempts: an Alertmanager that is back should receive a page within seconds.
 const RETRY: Backoff = Backoff {
     base: Duration::from_millis(500),
     max: Duration::from_secs(10),
@@ -47,7 +47,7 @@ const RETRY: Backoff = Backoff {
 /// The most bytes of a refusal that are read.
 const MOST_ANSWER: usize = 16 << 10;
 
-/// Where an Alertmanager is: the URL under which its own pages are, `http://alertmanager:9093`.
+/// The URL of an Alertmanager's own pages, such as `http://alertmanager:9093`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(Uri);
 
@@ -80,7 +80,7 @@ impl Receiver {
         metrics: Metrics,
     ) -> Result<Self, Alerting> {
         let client = client(&address)?;
-        let queue: Queue = Arc::new(Mailbox::new(BOUND));
+        let queue: Queue = Arc::new(KeyedQueue::new(BOUND));
         let stop = CancellationToken::new();
         let poster = Poster {
             client,
@@ -104,11 +104,11 @@ impl Receiver {
 
     pub(super) async fn drain(self, deadline: Instant) {
         if timeout_at(deadline, self.queue.idle()).await.is_err() {
-            tracing::warn!(alertmanager = %self.address, "alerts are left unsent at shutdown");
+            tracing::warn!(alertmanager = %self.address, "shutting down before all alerts were sent");
         }
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            tracing::error!(alertmanager = %self.address, %error, "the task of an Alertmanager failed");
+            tracing::error!(alertmanager = %self.address, %error, "the task of an Alertmanager panicked; please report it");
         }
     }
 }
@@ -125,7 +125,7 @@ fn client(
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
-/// The task's side.
+/// The task that posts.
 struct Poster<C> {
     client: Client<C, Full<Bytes>>,
     address: Address,
@@ -140,9 +140,9 @@ type Batch = Vec<(Labels, Arc<Alert>)>;
 /// How a request ended.
 enum Answer {
     Accepted,
-    /// Something in it is not to the receiver's liking.
+    /// Alertmanager refuses something in it.
     Refused(String),
-    /// The receiver can't take any of it now.
+    /// Alertmanager can't accept any of it now.
     Failed(String),
 }
 
@@ -178,8 +178,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
         batch
     }
 
-    /// Posts a batch, in ever smaller parts where it is refused. What can't be delivered now goes
-    /// back to the queue.
+    /// Posts a batch, in smaller parts if it is refused. What can't be sent now goes back to the queue.
     async fn deliver(&self, batch: Batch) -> Result<(), String> {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
@@ -188,7 +187,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
                 Answer::Refused(reason) if part.len() == 1 => {
                     self.finish(&part, EffectResult::Failed);
                     let labels = part.first().map(|(labels, _)| labels);
-                    tracing::error!(alertmanager = %self.address, ?labels, reason, "an alert was refused, and is not sent");
+                    tracing::error!(alertmanager = %self.address, ?labels, reason, "Alertmanager refused an alert; it is dropped");
                 }
                 Answer::Refused(_) => {
                     parts.push(part.split_off(part.len() / 2));
@@ -256,7 +255,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
 
     fn recovered(&self, failures: &mut u32) {
         if *failures > 0 {
-            tracing::info!(alertmanager = %self.address, "the Alertmanager takes alerts again");
+            tracing::info!(alertmanager = %self.address, "Alertmanager accepts alerts again");
         }
         *failures = 0;
     }
@@ -266,13 +265,13 @@ impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
         self.metrics
             .effect(EffectKind::Alert, EffectResult::Retried);
         if *failures == 1 {
-            tracing::warn!(alertmanager = %self.address, reason, "the Alertmanager takes no alerts; trying again until it does");
+            tracing::warn!(alertmanager = %self.address, reason, "cannot send alerts to Alertmanager; retrying");
         }
     }
 }
 
-/// Alertmanager answers 400 for an alert it can't use, and a proxy before it 413 for too much at once.
-/// Any other refusal is about the receiver's set-up, and is tried again: it may be mended.
+/// Alertmanager answers 400 to an invalid alert, and a proxy before it 413 to a large request. Any other
+/// refusal is about the setup and is retried: it may be corrected.
 fn judge(status: StatusCode, text: &str) -> Answer {
     let reason = format!("{status}: {}", brief(text.trim()));
     match status {

@@ -1,7 +1,7 @@
-//! The book: which alerts fire, which have just resolved, and when each is due to be sent again.
+//! The alert table: which alerts fire, which have just resolved, and when each is sent again.
 //!
-//! Pure: moments come in as parameters, on the clock that never jumps.
-//! Source: Alertmanager, "Alerts API": an alert lives on at the receiver only as long as it is resent.
+//! Pure: times are parameters, on the monotonic clock.
+//! Source: Alertmanager, "Alerts API": an alert stays active only as long as it is resent.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -10,38 +10,38 @@ use std::sync::Arc;
 use crate::breaker::time::{Mono, Span};
 use crate::wire::effect::Alert;
 
-/// What an alert is known by.
+/// The labels that identify an alert.
 pub(super) type Labels = BTreeMap<Box<str>, Box<str>>;
 
-/// The most alerts held. A change to one that is held is always taken.
+/// The most alerts held. A change to a held alert is always accepted.
 pub(crate) const BOUND: usize = 10_000;
 
-/// How often a standing alert is sent again.
+/// How often a firing alert is sent again.
 pub(super) const RESEND: Span = Span::from_secs(30);
 
-/// How long a resolved alert is sent again, so that a receiver that missed the first hears of it.
-pub(super) const AFTERLIFE: Span = Span::from_secs(300);
+/// For how long a resolved alert is sent again, in case an Alertmanager missed the first time.
+pub(super) const RESEND_RESOLVED_FOR: Span = Span::from_secs(300);
 
-/// What is due within this is sent along, so that thousands of alerts don't mean thousands of wakes.
-const GRAIN: Span = Span::from_secs(1);
+/// Alerts due within this time are sent together, so that thousands of alerts do not cause thousands of wake-ups.
+const BATCH_WITHIN: Span = Span::from_secs(1);
 
 /// All alerts.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct AlertTable {
     entries: HashMap<Labels, Entry>,
     firing: usize,
     /// No entry is due before this.
     next: Option<Mono>,
 }
 
-/// What came of entering an alert.
+/// The result of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entered {
-    /// It is new or has changed, and is to be sent at once.
+pub(super) enum Upserted {
+    /// New or changed: send it at once.
     Send(Arc<Alert>),
-    /// It is as it was.
+    /// Unchanged.
     Unchanged,
-    /// The book is full.
+    /// The table is full.
     Refused,
 }
 
@@ -53,14 +53,14 @@ struct Entry {
     forget: Option<Mono>,
 }
 
-impl Book {
-    /// Enters an alert as the engine has it now.
+impl AlertTable {
+    /// Adds or updates an alert.
     ///
-    /// Its start stays what it was while it fires. One that fires again after it resolved is a new life.
-    pub(super) fn enter(&mut self, mut alert: Alert, now: Mono) -> Entered {
+    /// The start of a firing alert never changes. One that fires again after it resolved starts anew.
+    pub(super) fn upsert(&mut self, mut alert: Alert, now: Mono) -> Upserted {
         let before = self.entries.get(&alert.labels);
         if before.is_none() && self.entries.len() >= BOUND {
-            return Entered::Refused;
+            return Upserted::Refused;
         }
         let was_firing = before.is_some_and(|entry| entry.alert.ends_at.is_none());
         if let Some(entry) = before
@@ -70,27 +70,27 @@ impl Book {
         }
         alert.ends_at = alert.ends_at.map(|end| end.max(alert.starts_at));
         if before.is_some_and(|entry| *entry.alert == alert) {
-            return Entered::Unchanged;
+            return Upserted::Unchanged;
         }
         self.firing -= usize::from(was_firing);
         self.firing += usize::from(alert.ends_at.is_none());
         let entry = Entry {
-            forget: alert.ends_at.map(|_| now + AFTERLIFE),
+            forget: alert.ends_at.map(|_| now + RESEND_RESOLVED_FOR),
             due: now + RESEND,
             alert: Arc::new(alert),
         };
         let send = Arc::clone(&entry.alert);
         self.next = Some(earlier(self.next, entry.due));
         self.entries.insert(send.labels.clone(), entry);
-        Entered::Send(send)
+        Upserted::Send(send)
     }
 
-    /// When [`Book::due`] next has something.
+    /// When [`AlertTable::due`] next has something.
     pub(super) fn next(&self) -> Option<Mono> {
         self.next
     }
 
-    /// What is due to be sent again; what has been resolved long enough is forgotten.
+    /// The alerts that are due; removes those that resolved long enough ago.
     pub(super) fn due(&mut self, now: Mono) -> Vec<Arc<Alert>> {
         if self.next.is_none_or(|next| next > now) {
             return Vec::new();
@@ -100,7 +100,7 @@ impl Book {
         let mut send = Vec::new();
         self.next = None;
         for entry in self.entries.values_mut() {
-            if entry.due <= now + GRAIN {
+            if entry.due <= now + BATCH_WITHIN {
                 send.push(Arc::clone(&entry.alert));
                 entry.due = now + RESEND;
             }
@@ -109,12 +109,12 @@ impl Book {
         send
     }
 
-    /// How many fire, and how many have resolved.
+    /// How many alerts fire, and how many have resolved.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.firing, self.entries.len() - self.firing)
     }
 
-    /// Forgets everything: another replica leads.
+    /// Removes everything: another replica leads.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

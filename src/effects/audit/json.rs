@@ -1,7 +1,7 @@
 //! The JSON of an audit line, written straight into bytes.
 //!
-//! Names and values come from anyone who may write an object, so every control character, line
-//! break and direction mark is escaped: one operation is one line, to every reader.
+//! Names and values come from anyone who may write an object. So control characters, line breaks and
+//! direction marks are escaped: one operation is one line, whatever reads it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use fusegate_crds::Time;
 
 use crate::wire::effect::{Action, Line};
 
-/// Writes lines; it remembers the second it last wrote.
+/// Writes lines. It caches the text of the last second.
 #[derive(Debug, Default)]
 pub struct Writer {
     second: Option<i64>,
@@ -61,7 +61,7 @@ impl Writer {
         out.push(b'"');
     }
 
-    /// RFC 3339 with milliseconds. A moment that can't be written is written as the epoch.
+    /// RFC 3339 with milliseconds. A time that can't be represented is written as the epoch.
     fn time(&mut self, at: i64, out: &mut Vec<u8>) {
         let second = at.div_euclid(1_000);
         if self.second != Some(second) {
@@ -73,7 +73,7 @@ impl Writer {
                 self.text.clear();
                 self.text.push_str("1970-01-01T00:00:00.000Z");
             }
-            // What follows the second, `.000Z`, is put there for each line.
+            // `.000Z` is replaced for each line.
             self.text.truncate(self.text.len().saturating_sub(5));
         }
         out.extend_from_slice(self.text.as_bytes());
@@ -137,11 +137,11 @@ fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// What stands between the quotes of a JSON string.
+/// The content of a JSON string, without the quotes.
 fn escaped(mut text: &str, out: &mut Vec<u8>) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~');
     loop {
-        // Where it ends, a character begins.
+        // Only ASCII was counted, so this is a character boundary.
         let plain = text.bytes().take_while(|byte| is_plain(*byte)).count();
         let (before, after) = text.split_at_checked(plain).unwrap_or((text, ""));
         out.extend_from_slice(before.as_bytes());
@@ -166,7 +166,7 @@ fn escape(char: char, out: &mut Vec<u8>) {
     }
 }
 
-/// Unicode's line separators and the marks that turn the direction of what follows.
+/// Unicode's line separators and direction marks.
 fn misleads(char: char) -> bool {
     matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

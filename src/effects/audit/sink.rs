@@ -1,4 +1,4 @@
-//! A sink: the file or the standard output that audit lines end in.
+//! The sink of audit lines: a file or standard output.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::effects::audit::{Audit, Destination};
 
-/// What every line starts with, by which a torn one is known as ours.
+/// The start of every line, by which a torn one is recognized as ours.
 const START: &[u8] = b"{\"time\":\"";
 
-/// How far back a torn line is looked for: longer than any line.
+/// How far back to look for a torn line: longer than any line.
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// An open sink.
@@ -21,9 +21,9 @@ pub(super) enum Sink {
     Stdout,
     /// A file.
     File {
-        /// Its path, where a new one is made when it has been moved away.
+        /// Its path. If the file is moved away, a new one is created here.
         path: PathBuf,
-        /// What is open.
+        /// The open file.
         file: File,
     },
 }
@@ -32,14 +32,14 @@ impl Sink {
     pub(super) fn open(destination: Destination) -> Result<Self, Audit> {
         match destination {
             Destination::Stdout => Ok(Self::Stdout),
-            Destination::File(path) => match open(&path).and_then(mend) {
+            Destination::File(path) => match open(&path).and_then(repair) {
                 Ok(file) => Ok(Self::File { path, file }),
                 Err(source) => Err(Audit::Open { path, source }),
             },
         }
     }
 
-    /// Writes some of the bytes, at least one, and says how many.
+    /// Writes some of the bytes, at least one; returns their number.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout => {
@@ -76,11 +76,11 @@ fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .create(true)
         .open(path)
-        // A pipe or terminal that can't be read is still a place to write to.
+        // A pipe or terminal may be writable without being readable.
         .or_else(|_| OpenOptions::new().append(true).create(true).open(path))
 }
 
-/// Whether log rotation has put another file, or none, in the open one's place.
+/// Whether log rotation has replaced or removed the open file.
 fn moved(path: &Path, file: &File) -> bool {
     let Ok(open) = file.metadata() else {
         return false;
@@ -89,8 +89,8 @@ fn moved(path: &Path, file: &File) -> bool {
     open.is_file() && !fs::metadata(path).is_ok_and(same)
 }
 
-/// Cuts off a line that a crash left unfinished; somebody else's unfinished line is finished instead.
-fn mend(mut file: File) -> io::Result<File> {
+/// Cuts off our own line that a crash left unfinished; ends anyone else's unfinished line instead.
+fn repair(mut file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() == 0 {
         return Ok(file);

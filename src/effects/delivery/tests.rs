@@ -44,7 +44,7 @@ impl Deliver for Recorder {
 }
 
 struct Case {
-    courier: Courier<String, &'static str>,
+    delivery: DeliveryQueue<String, &'static str>,
     seen: mpsc::UnboundedReceiver<(String, &'static str)>,
     leading: watch::Sender<bool>,
     metrics: Metrics,
@@ -55,9 +55,9 @@ impl Case {
         let (sender, seen) = mpsc::unbounded_channel();
         let (leading, leads) = watch::channel(true);
         let metrics = Metrics::new();
-        let courier = Courier::start(LIMITS, Recorder(sender), leads, metrics.clone());
+        let delivery = DeliveryQueue::start(LIMITS, Recorder(sender), leads, metrics.clone());
         Self {
-            courier,
+            delivery,
             seen,
             leading,
             metrics,
@@ -72,7 +72,7 @@ impl Case {
     }
 
     fn send(&self, key: &str, value: &'static str) {
-        self.courier.send(key.to_owned(), value);
+        self.delivery.send(key.to_owned(), value);
     }
 
     fn counted(&self, result: EffectResult) -> u64 {
@@ -100,7 +100,7 @@ async fn a_newer_value_takes_the_place_of_the_one_being_retried() {
     assert_eq!(case.next().await.1, "transient");
     case.send("a", "newer");
     assert_eq!(case.next().await.1, "newer");
-    case.courier
+    case.delivery
         .drain(Instant::now() + Duration::from_secs(1))
         .await;
     assert!(case.seen.recv().await.is_none());
@@ -129,7 +129,7 @@ async fn an_equal_value_is_not_delivered_twice_unless_the_lease_changed_hands() 
     let mut case = Case::new();
     for _ in 0..3 {
         case.send("a", "same");
-        case.courier.mailbox.idle().await;
+        case.delivery.keyed_queue.idle().await;
         tokio::task::yield_now().await;
     }
     assert_eq!(case.next().await.1, "same");
@@ -149,9 +149,9 @@ async fn losing_the_lease_ends_retries_and_forgets_what_waits() {
     case.send("a", "transient");
     case.next().await;
     case.leading.send(false).unwrap();
-    case.courier.mailbox.idle().await;
+    case.delivery.keyed_queue.idle().await;
     assert_eq!(case.counted(EffectResult::NotLeading), 1);
-    case.courier
+    case.delivery
         .drain(Instant::now() + Duration::from_secs(1))
         .await;
     assert!(case.seen.recv().await.is_none());
@@ -172,6 +172,6 @@ async fn draining_gives_up_what_hangs_at_the_deadline() {
     case.send("a", "hang");
     case.next().await;
     let started = Instant::now();
-    case.courier.drain(started + Duration::from_secs(2)).await;
+    case.delivery.drain(started + Duration::from_secs(2)).await;
     assert_eq!(started.elapsed(), Duration::from_secs(2));
 }

@@ -3,24 +3,24 @@
 use std::fs;
 use std::io;
 
-use crate::effects::courier::Failure;
+use crate::effects::delivery::Failure;
 use crate::effects::folder::Folder;
-use crate::effects::revision::{Kept, free_number, surplus};
+use crate::effects::revision::{StoredInfo, free_number, surplus};
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::{Layout, StoredRevision, read_json};
 use crate::wire::effect::Record;
 use crate::wire::event::Revision;
 
-/// Stores a schema, or says when it was last live, and drops what is beyond the limit.
+/// Stores a schema or updates when it was last live, and deletes revisions beyond the limit.
 pub(super) async fn record(folder: &Folder, record: &Record) -> Result<(), Failure> {
     let record = record.clone();
     folder
-        .alone(move |layout| store(layout, &record))
+        .exclusively(move |layout| store(layout, &record))
         .await?
         .map_err(|error| Failure::Transient(format!("storing a revision: {error}")))
 }
 
-/// Marks every stored copy of a schema bad; a copy is made where there is none.
+/// Marks every stored copy of a schema as bad; stores one if there is none.
 pub(crate) fn mark_bad(layout: &Layout, bad: &Revision, trip: &str) -> io::Result<()> {
     let stored = list(layout, &bad.crd)?;
     let mut found = false;
@@ -68,8 +68,8 @@ fn store(layout: &Layout, record: &Record) -> io::Result<()> {
     Ok(())
 }
 
-/// What is stored of a CRD. A file that can't be read is left alone, and its number with it:
-/// the source has named it already.
+/// The stored revisions of a CRD. A file that can't be read is skipped, and keeps its number:
+/// the source has reported it.
 pub(crate) fn list(layout: &Layout, crd: &str) -> io::Result<Vec<StoredRevision>> {
     let entries = match fs::read_dir(layout.revision_folder(crd)) {
         Ok(entries) => entries,
@@ -89,8 +89,8 @@ pub(crate) fn list(layout: &Layout, crd: &str) -> io::Result<Vec<StoredRevision>
     Ok(stored)
 }
 
-fn kept(stored: &StoredRevision) -> Kept {
-    Kept {
+fn kept(stored: &StoredRevision) -> StoredInfo {
+    StoredInfo {
         number: stored.number,
         hash: stored.hash.to_string(),
         seen_at: stored.seen_at,

@@ -7,16 +7,16 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Precon
 use kube::core::{ObjectList, PartialObjectMeta, Request};
 use serde_json::json;
 
-use crate::effects::cluster::{Answer, Cluster, MANAGER};
-use crate::effects::courier::Failure;
-use crate::effects::revision::{Kept, free_number, surplus};
+use crate::effects::cluster::{ApiFailure, Cluster, MANAGER};
+use crate::effects::delivery::Failure;
+use crate::effects::revision::{StoredInfo, free_number, surplus};
 use crate::source::kube::revision::{
     BAD_ANNOTATION, CRD_LABEL, HASH_LABEL, SEEN_AT_ANNOTATION, crd_label, object_name, to_object,
 };
 use crate::wire::effect::Record;
 use crate::wire::event::Revision;
 
-/// Stores a schema, or says when it was last live, and drops what is beyond the limit.
+/// Stores a schema or updates when it was last live, and deletes revisions beyond the limit.
 pub(super) async fn record(cluster: &Cluster, record: &Record) -> Result<(), Failure> {
     let revision = &record.revision;
     let mut stored = list(cluster, &revision.crd).await?;
@@ -42,8 +42,12 @@ pub(super) async fn record(cluster: &Cluster, record: &Record) -> Result<(), Fai
     prune(cluster, stored, record).await
 }
 
-/// Marks every stored copy of a schema bad; a copy is made where there is none.
-pub(crate) async fn mark_bad(cluster: &Cluster, bad: &Revision, trip: &str) -> Result<(), Answer> {
+/// Marks every stored copy of a schema as bad; stores one if there is none.
+pub(crate) async fn mark_bad(
+    cluster: &Cluster,
+    bad: &Revision,
+    trip: &str,
+) -> Result<(), ApiFailure> {
     let stored = list(cluster, &bad.crd).await?;
     let mut found = false;
     for (_, meta) in stored.iter().filter(|(kept, _)| *kept.hash == *bad.hash) {
@@ -64,7 +68,7 @@ pub(crate) async fn mark_bad(cluster: &Cluster, bad: &Revision, trip: &str) -> R
 
 async fn prune(
     cluster: &Cluster,
-    stored: Vec<(Kept, ObjectMeta)>,
+    stored: Vec<(StoredInfo, ObjectMeta)>,
     record: &Record,
 ) -> Result<(), Failure> {
     let kept: Vec<_> = stored.iter().map(|(kept, _)| kept.clone()).collect();
@@ -82,18 +86,18 @@ async fn prune(
         };
         let name = meta.name.as_deref().unwrap_or_default();
         match cluster
-            .order(Request::new(url(cluster)).delete(name, &params))
+            .send(Request::new(url(cluster)).delete(name, &params))
             .await
         {
-            Ok(()) | Err(Answer::NotFound(_) | Answer::Conflict(_)) => {}
+            Ok(()) | Err(ApiFailure::NotFound(_) | ApiFailure::Conflict(_)) => {}
             Err(answer) => return Err(answer.into()),
         }
     }
     Ok(())
 }
 
-/// What is stored of a CRD, without the schemas themselves.
-async fn list(cluster: &Cluster, crd: &str) -> Result<Vec<(Kept, ObjectMeta)>, Answer> {
+/// The stored revisions of a CRD, without the schemas.
+async fn list(cluster: &Cluster, crd: &str) -> Result<Vec<(StoredInfo, ObjectMeta)>, ApiFailure> {
     let params = ListParams::default().labels(&format!("{CRD_LABEL}={}", crd_label(crd)));
     let request = Request::new(url(cluster)).list_metadata(&params);
     let list: ObjectList<PartialObjectMeta<ControllerRevision>> = cluster.request(request).await?;
@@ -104,10 +108,10 @@ async fn list(cluster: &Cluster, crd: &str) -> Result<Vec<(Kept, ObjectMeta)>, A
     Ok(list.items.into_iter().filter_map(kept).collect())
 }
 
-fn kept(meta: &ObjectMeta) -> Option<Kept> {
+fn kept(meta: &ObjectMeta) -> Option<StoredInfo> {
     let (_, number) = meta.name.as_deref()?.rsplit_once('-')?;
     let annotation = |name| meta.annotations.as_ref()?.get(name);
-    Some(Kept {
+    Some(StoredInfo {
         number: number.parse().ok()?,
         hash: meta.labels.as_ref()?.get(HASH_LABEL)?.clone(),
         seen_at: annotation(SEEN_AT_ANNOTATION)
@@ -117,21 +121,21 @@ fn kept(meta: &ObjectMeta) -> Option<Kept> {
     })
 }
 
-/// Creates a revision. One of this name that came meanwhile is a conflict, and settled on the next attempt.
-async fn create(cluster: &Cluster, revision: &Revision) -> Result<(), Answer> {
+/// Creates a revision. If one of this name was created meanwhile, the next attempt finds it.
+async fn create(cluster: &Cluster, revision: &Revision) -> Result<(), ApiFailure> {
     let body = to_object(revision, &cluster.namespace)
         .and_then(|object| serde_json::to_vec(&object))
-        .map_err(|error| Answer::Refused(format!("encoding the revision: {error}")))?;
+        .map_err(|error| ApiFailure::Refused(format!("encoding the revision: {error}")))?;
     let params = PostParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PostParams::default()
     };
     match cluster
-        .order(Request::new(url(cluster)).create(&params, body))
+        .send(Request::new(url(cluster)).create(&params, body))
         .await
     {
-        Err(Answer::Conflict(_)) => Err(Answer::Unavailable(format!(
-            "{} was created by somebody else just now",
+        Err(ApiFailure::Conflict(_)) => Err(ApiFailure::Unavailable(format!(
+            "{} was created by another client meanwhile",
             object_name(&revision.crd, revision.number)
         ))),
         other => other,
@@ -143,7 +147,7 @@ async fn annotate(
     meta: &ObjectMeta,
     name: &str,
     value: &str,
-) -> Result<(), Answer> {
+) -> Result<(), ApiFailure> {
     let patch = json!({"metadata": {"uid": meta.uid, "annotations": {name: value}}});
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
@@ -151,7 +155,7 @@ async fn annotate(
     };
     let object = meta.name.as_deref().unwrap_or_default();
     let request = Request::new(url(cluster)).patch(object, &params, &Patch::Merge(patch));
-    cluster.order(request).await
+    cluster.send(request).await
 }
 
 fn url(cluster: &Cluster) -> String {

@@ -103,8 +103,8 @@ fn stored(layout: &Layout) -> Vec<(u64, String, i64)> {
     found
 }
 
-fn kept(number: u64, bad: bool) -> Kept {
-    Kept {
+fn kept(number: u64, bad: bool) -> StoredInfo {
+    StoredInfo {
         number,
         hash: number.to_string(),
         seen_at: 0,

@@ -8,7 +8,7 @@ use crate::revision::hash;
 use crate::wire::effect::{Rollback, Target};
 use crate::wire::event::Revision;
 
-pub(super) fn order() -> Rollback {
+pub(super) fn rollback() -> Rollback {
     let target = |name: &str, uid: &str| Target {
         namespace: "".into(),
         name: name.into(),

@@ -1,7 +1,7 @@
-//! An incident on a contract's status: entered once, then settled.
+//! Incidents in a contract's status: each is added once, then settled.
 //!
-//! The list belongs to this executor alone; entries are kept as they came, so that what a newer
-//! version wrote into them survives.
+//! Only this executor writes the list. Entries are kept as they are, so that fields of a newer
+//! version survive.
 
 use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState, Time};
 use serde_json::Value;
@@ -13,12 +13,12 @@ use crate::wire::effect::Rollback;
 const LONGEST_REASON: usize = 128;
 const LONGEST_MESSAGE: usize = 1_024;
 
-/// Whose an incident is.
+/// Who handles an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// This order's: it was entered now, or was left unfinished.
+    /// This rollback: the incident was added now, or was left unfinished.
     Mine,
-    /// It has been dealt with.
+    /// It was already handled.
     Joined,
 }
 
@@ -32,10 +32,10 @@ pub(super) struct Settled {
 }
 
 impl Settled {
-    pub(super) fn rolled_back(order: &Rollback, at: Option<Time>) -> Self {
+    pub(super) fn rolled_back(rollback: &Rollback, at: Option<Time>) -> Self {
         let message = format!(
             "{} was rolled back from revision {} to revision {}",
-            order.crd.name, order.bad.number, order.target.number
+            rollback.crd.name, rollback.bad.number, rollback.target.number
         );
         Self {
             state: IncidentState::RolledBack,
@@ -55,35 +55,35 @@ impl Settled {
     }
 }
 
-/// The list with this order's incident in it, or `None` when it is there.
+/// The list with this rollback's incident added, or the claim on it if it is listed already.
 ///
 /// # Errors
 ///
-/// The incident's end, when it has one.
+/// When the incident can't be serialized.
 pub(super) fn entered(
     incidents: &[Value],
-    order: &Rollback,
+    rollback: &Rollback,
 ) -> serde_json::Result<Result<Vec<Value>, Claim>> {
-    if let Some(known) = incidents.iter().find(|each| is(each, order)) {
+    if let Some(known) = incidents.iter().find(|each| is(each, rollback)) {
         let claimed = known.get("state").and_then(Value::as_str) == Some("Claimed");
         return Ok(Err(if claimed { Claim::Mine } else { Claim::Joined }));
     }
-    let mut list = with_room(incidents);
-    list.push(serde_json::to_value(claimed(order))?);
+    let mut list = with_space(incidents);
+    list.push(serde_json::to_value(claimed(rollback))?);
     Ok(Ok(list))
 }
 
-/// The list with this order's incident settled; entered first, if it isn't there.
+/// The list with this rollback's incident settled; adds it first if it is missing.
 pub(super) fn settled(
     incidents: &[Value],
-    order: &Rollback,
+    rollback: &Rollback,
     settled: &Settled,
 ) -> serde_json::Result<Vec<Value>> {
-    let mut list = match entered(incidents, order)? {
+    let mut list = match entered(incidents, rollback)? {
         Ok(list) => list,
         Err(_) => incidents.to_vec(),
     };
-    let known = list.iter_mut().find(|each| is(each, order));
+    let known = list.iter_mut().find(|each| is(each, rollback));
     if let Some(fields) = known.and_then(Value::as_object_mut) {
         for (name, value) in [
             ("state", serde_json::to_value(settled.state)?),
@@ -98,25 +98,25 @@ pub(super) fn settled(
     Ok(list)
 }
 
-fn is(incident: &Value, order: &Rollback) -> bool {
-    incident.get("id").and_then(Value::as_str) == Some(&order.incident)
+fn is(incident: &Value, rollback: &Rollback) -> bool {
+    incident.get("id").and_then(Value::as_str) == Some(&rollback.incident)
 }
 
-fn claimed(order: &Rollback) -> IncidentRecord {
+fn claimed(rollback: &Rollback) -> IncidentRecord {
     IncidentRecord {
-        id: order.incident.to_string(),
-        crd_uid: order.crd.uid.to_string(),
-        bad_hash: order.bad.hash.to_string(),
-        trip_id: order.trip.to_string(),
+        id: rollback.incident.to_string(),
+        crd_uid: rollback.crd.uid.to_string(),
+        bad_hash: rollback.bad.hash.to_string(),
+        trip_id: rollback.trip.to_string(),
         state: IncidentState::Claimed,
-        target: i64::try_from(order.target.number).ok(),
-        at: Time::from_millis(order.at),
+        target: i64::try_from(rollback.target.number).ok(),
+        at: Time::from_millis(rollback.at),
         ..IncidentRecord::default()
     }
 }
 
-/// The list with room for one more: the oldest finished ones go first, then the oldest.
-fn with_room(incidents: &[Value]) -> Vec<Value> {
+/// The list with space for one more: the oldest settled incidents are removed first, then the oldest.
+fn with_space(incidents: &[Value]) -> Vec<Value> {
     let mut list = incidents.to_vec();
     while list.len() >= ConditionContractStatus::MAX_INCIDENTS as usize {
         let open = |each: &Value| each.get("state").and_then(Value::as_str) == Some("Claimed");

@@ -7,78 +7,78 @@ use kube::api::{GetParams, Patch, PatchParams, PostParams};
 use kube::core::Request;
 use serde_json::{Value, json};
 
-use crate::effects::cluster::{Answer, Cluster, INCIDENT_MANAGER, MANAGER};
+use crate::effects::cluster::{ApiFailure, Cluster, INCIDENT_MANAGER, MANAGER};
 use crate::effects::revision;
 use crate::effects::rollback::incident::{self, Claim, Settled};
-use crate::effects::rollback::{Ground, Stop, put_spec};
+use crate::effects::rollback::{RollbackBackend, Stop, put_spec};
 use crate::revision::hash;
 use crate::wire::effect::Rollback;
 
-/// How often a list that somebody else changed meanwhile is read again at once.
+/// How often to retry at once when another client changed the contract meanwhile.
 const ROUNDS: usize = 5;
 
-impl Ground for Cluster {
-    async fn claim(&self, order: &Rollback) -> Result<Claim, Stop> {
+impl RollbackBackend for Cluster {
+    async fn claim(&self, rollback: &Rollback) -> Result<Claim, Stop> {
         for _ in 0..ROUNDS {
-            let contract = contract(self, order).await?;
-            let list = match incident::entered(&incidents(&contract), order)
+            let contract = contract(self, rollback).await?;
+            let list = match incident::entered(&incidents(&contract), rollback)
                 .map_err(|error| encoding(&error))?
             {
                 Ok(list) => list,
                 Err(claim) => return Ok(claim),
             };
-            if swap(self, order, &contract, list).await? {
+            if swap(self, rollback, &contract, list).await? {
                 return Ok(Claim::Mine);
             }
         }
-        Err(contended(order))
+        Err(contended(rollback))
     }
 
-    async fn live(&self, order: &Rollback) -> Result<Option<Value>, Stop> {
+    async fn live(&self, rollback: &Rollback) -> Result<Option<Value>, Stop> {
         let url = CustomResourceDefinition::url_path(&(), None);
-        let request = Request::new(url).get(&order.crd.name, &GetParams::default());
+        let request = Request::new(url).get(&rollback.crd.name, &GetParams::default());
         match self.request(request).await {
             Ok(live) => Ok(Some(live)),
-            Err(Answer::NotFound(_)) => Ok(None),
+            Err(ApiFailure::NotFound(_)) => Ok(None),
             Err(answer) => Err(Stop::refused(answer, "Refused", "reading the CRD")),
         }
     }
 
-    /// Sent twice: the first time as a dry run, whose answer must already have the target's schema.
-    async fn replace(&self, order: &Rollback, mut live: Value) -> Result<(), Stop> {
-        put_spec(&mut live, order);
+    /// Sends the CRD twice: first as a dry run, whose answer must have the target's schema.
+    async fn replace(&self, rollback: &Rollback, mut live: Value) -> Result<(), Stop> {
+        put_spec(&mut live, rollback);
         if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
-            // Left out, the API server keeps its own.
+            // Without them the API server keeps its own.
             metadata.remove("managedFields");
         }
-        let rehearsed = put(self, order, &live, true).await?;
+        let rehearsed = put(self, rollback, &live, true).await?;
         let spec = rehearsed.get("spec").map(hash);
-        if spec.as_deref() != Some(&hash(&order.target.spec)) {
+        if spec.as_deref() != Some(&hash(&rollback.target.spec)) {
             return Err(Stop::blocked(
                 "WouldNotKeep",
                 format!(
-                    "in a dry run, {} did not keep the schema of revision {} as it is, so the API server or a \
-                     webhook changes it; nothing was changed: apply that revision yourself",
-                    order.crd.name, order.target.number
+                    "in a dry run, the API server or a webhook changed the schema: {} would not have that of \
+                     revision {}; nothing was rolled back; apply that revision yourself",
+                    rollback.crd.name, rollback.target.number
                 ),
             ));
         }
-        put(self, order, &live, false).await.map(|_| ())
+        put(self, rollback, &live, false).await.map(|_| ())
     }
 
-    async fn mark_bad(&self, order: &Rollback) -> Result<(), Stop> {
-        revision::mark_bad(self, &order.bad, &order.trip)
+    async fn mark_bad(&self, rollback: &Rollback) -> Result<(), Stop> {
+        revision::mark_bad(self, &rollback.bad, &rollback.trip)
             .await
             .map_err(|answer| Stop::refused(answer, "Refused", "marking the bad revision"))
     }
 
-    async fn settle(&self, order: &Rollback, settled: &Settled) -> Result<(), Stop> {
+    async fn settle(&self, rollback: &Rollback, settled: &Settled) -> Result<(), Stop> {
         for _ in 0..ROUNDS {
-            let contract = contract(self, order).await?;
-            let list = incident::settled(&incidents(&contract), order, settled);
+            let contract = contract(self, rollback).await?;
+            let list = incident::settled(&incidents(&contract), rollback, settled);
             if swap(
                 self,
-                order,
+                rollback,
                 &contract,
                 list.map_err(|error| encoding(&error))?,
             )
@@ -87,14 +87,14 @@ impl Ground for Cluster {
                 return Ok(());
             }
         }
-        Err(contended(order))
+        Err(contended(rollback))
     }
 }
 
-/// Replaces the CRD if nobody has touched it since it was read.
+/// Replaces the CRD if it has not changed since it was read.
 async fn put(
     cluster: &Cluster,
-    order: &Rollback,
+    rollback: &Rollback,
     crd: &Value,
     dry_run: bool,
 ) -> Result<Value, Stop> {
@@ -104,16 +104,16 @@ async fn put(
     };
     let url = CustomResourceDefinition::url_path(&(), None);
     let body = serde_json::to_vec(crd).map_err(|error| encoding(&error))?;
-    let request = Request::new(url).replace(&order.crd.name, &params, body);
+    let request = Request::new(url).replace(&rollback.crd.name, &params, body);
     match cluster.request(request).await {
         Ok(answer) => Ok(answer),
-        // Somebody wrote it meanwhile: whether it still is what was judged is to be seen.
-        Err(Answer::Conflict(message)) => Err(Stop::Transient(message)),
+        // It was changed meanwhile: the next attempt checks it again.
+        Err(ApiFailure::Conflict(message)) => Err(Stop::Transient(message)),
         Err(answer) => {
             let act = format!(
                 "giving {} the schema of revision {}{}",
-                order.crd.name,
-                order.target.number,
+                rollback.crd.name,
+                rollback.target.number,
                 if dry_run { " in a dry run" } else { "" }
             );
             Err(Stop::refused(answer, "Refused", &act))
@@ -121,16 +121,19 @@ async fn put(
     }
 }
 
-async fn contract(cluster: &Cluster, order: &Rollback) -> Result<Value, Stop> {
+async fn contract(cluster: &Cluster, rollback: &Rollback) -> Result<Value, Stop> {
     let url = ConditionContract::url_path(&(), None);
-    let request = Request::new(url).get(&order.contract.name, &GetParams::default());
+    let request = Request::new(url).get(&rollback.contract.name, &GetParams::default());
     let contract: Value = cluster
         .request(request)
         .await
         .map_err(|answer| Stop::refused(answer, "ContractGone", "reading the contract"))?;
     let uid = contract.pointer("/metadata/uid").and_then(Value::as_str);
-    if uid != Some(&order.contract.uid) {
-        let message = format!("contract {} was deleted and made anew", order.contract.name);
+    if uid != Some(&rollback.contract.uid) {
+        let message = format!(
+            "contract {} was deleted and recreated",
+            rollback.contract.name
+        );
         return Err(Stop::blocked("ContractGone", message));
     }
     Ok(contract)
@@ -143,10 +146,10 @@ fn incidents(contract: &Value) -> Vec<Value> {
     list.cloned().unwrap_or_default()
 }
 
-/// Writes the list if the contract is still as it was read; false when it isn't.
+/// Writes the list if the contract has not changed since it was read; false if it has.
 async fn swap(
     cluster: &Cluster,
-    order: &Rollback,
+    rollback: &Rollback,
     contract: &Value,
     list: Vec<Value>,
 ) -> Result<bool, Stop> {
@@ -154,26 +157,26 @@ async fn swap(
         "apiVersion": "fusegate.io/v1alpha1",
         "kind": "ConditionContract",
         "metadata": {
-            "name": order.contract.name,
+            "name": rollback.contract.name,
             "resourceVersion": contract.pointer("/metadata/resourceVersion"),
         },
         "status": {"incidents": list},
     });
     let url = ConditionContract::url_path(&(), None);
     let params = PatchParams::apply(INCIDENT_MANAGER).force();
-    let name = &order.contract.name;
+    let name = &rollback.contract.name;
     let request = Request::new(url).patch_subresource("status", name, &params, &Patch::Apply(body));
-    match cluster.order(request).await {
+    match cluster.send(request).await {
         Ok(()) => Ok(true),
-        Err(Answer::Conflict(_)) => Ok(false),
+        Err(ApiFailure::Conflict(_)) => Ok(false),
         Err(answer) => Err(Stop::refused(answer, "Refused", "writing the incident")),
     }
 }
 
-fn contended(order: &Rollback) -> Stop {
-    let contract = &order.contract.name;
+fn contended(rollback: &Rollback) -> Stop {
+    let contract = &rollback.contract.name;
     Stop::Transient(format!(
-        "the status of contract {contract} changes too fast to be swapped"
+        "the status of contract {contract} changes too fast to be updated"
     ))
 }
 

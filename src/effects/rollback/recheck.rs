@@ -1,7 +1,7 @@
-//! The last look: whether the CRD still is what was judged when the rollback was ordered.
+//! The recheck: whether the CRD is still what was judged when the rollback was decided.
 //!
-//! It is the schema that counts, not the resource version: a CRD's status and labels change for
-//! reasons of their own. What else was judged, its owner and its stored versions, is judged again.
+//! The schema counts, not the resource version: a CRD's status and labels change for other
+//! reasons. Its owner and its stored versions are checked again.
 
 use serde_json::Value;
 
@@ -11,43 +11,43 @@ use crate::revision::decide::{STORED_VERSION_MISSING, missing_version};
 use crate::revision::owner::owner;
 use crate::wire::effect::Rollback;
 
-/// What there is to do.
+/// What is left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// The CRD is to be replaced.
+    /// The CRD must be replaced.
     Ready,
-    /// It has the target's schema already: whoever began this has come so far.
+    /// It already has the target's schema: an earlier attempt replaced it.
     AlreadyThere,
 }
 
-pub(super) fn judge(order: &Rollback, live: Option<&Value>) -> Result<Finding, Stop> {
+pub(super) fn recheck(rollback: &Rollback, live: Option<&Value>) -> Result<Finding, Stop> {
     let text = |pointer| live?.pointer(pointer)?.as_str();
-    if text("/metadata/uid") != Some(&order.crd.uid)
+    if text("/metadata/uid") != Some(&rollback.crd.uid)
         || text("/metadata/deletionTimestamp").is_some()
     {
-        return Err(moved(order, "it was deleted, or made anew"));
+        return Err(moved(rollback, "it was deleted or recreated"));
     }
     let hash = live.and_then(|live| live.get("spec")).map(revision::hash);
-    if hash.as_deref() == Some(&revision::hash(&order.target.spec)) {
+    if hash.as_deref() == Some(&revision::hash(&rollback.target.spec)) {
         return Ok(Finding::AlreadyThere);
     }
-    if hash.as_deref() != Some(&order.bad.hash) {
-        return Err(moved(order, "it has another schema by now"));
+    if hash.as_deref() != Some(&rollback.bad.hash) {
+        return Err(moved(rollback, "it has another schema now"));
     }
-    unowned(order, live)?;
-    stored(order, live)?;
+    unowned(rollback, live)?;
+    stored(rollback, live)?;
     Ok(Finding::Ready)
 }
 
-fn moved(order: &Rollback, why: &str) -> Stop {
+fn moved(rollback: &Rollback, why: &str) -> Stop {
     let message = format!(
-        "{} is no longer what tripped trip {}: {why}; nothing was changed",
-        order.crd.name, order.trip
+        "{} has changed since trip {}: {why}; nothing was rolled back",
+        rollback.crd.name, rollback.trip
     );
     Stop::blocked("Moved", message)
 }
 
-fn unowned(order: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
+fn unowned(rollback: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
     let names = |pointer| {
         let object = live.and_then(|live| live.pointer(pointer)?.as_object());
         object.into_iter().flatten().map(|(name, _)| name.as_str())
@@ -56,13 +56,13 @@ fn unowned(order: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
     match owner(managers(live), marks) {
         None => Ok(()),
         Some(owner) => {
-            let message = owner.message(&order.crd.name, order.target.number);
+            let message = owner.message(&rollback.crd.name, rollback.target.number);
             Err(Stop::blocked(owner.reason(), message))
         }
     }
 }
 
-/// Who wrote some of the spec.
+/// The managers of fields of the spec.
 fn managers(live: Option<&Value>) -> impl Iterator<Item = &str> {
     let entries = live.and_then(|live| live.pointer("/metadata/managedFields")?.as_array());
     entries
@@ -72,10 +72,10 @@ fn managers(live: Option<&Value>) -> impl Iterator<Item = &str> {
         .filter_map(|entry| entry.get("manager")?.as_str())
 }
 
-fn stored(order: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
+fn stored(rollback: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
     let stored = live.and_then(|live| live.pointer("/status/storedVersions")?.as_array());
     let stored = stored.into_iter().flatten().filter_map(Value::as_str);
-    match missing_version(&order.crd.name, stored, &order.target) {
+    match missing_version(&rollback.crd.name, stored, &rollback.target) {
         None => Ok(()),
         Some(message) => Err(Stop::blocked(STORED_VERSION_MISSING, message)),
     }

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::fixture::{crd, order, spec};
+use super::fixture::{crd, rollback, spec};
 use super::*;
 use crate::source::dir::layout::Layout;
 
@@ -46,10 +46,10 @@ impl Memory {
     }
 }
 
-impl Ground for Memory {
-    async fn claim(&self, order: &Rollback) -> Result<Claim, Stop> {
+impl RollbackBackend for Memory {
+    async fn claim(&self, rollback: &Rollback) -> Result<Claim, Stop> {
         self.step(
-            |state| match incident::entered(&state.incidents, order).unwrap() {
+            |state| match incident::entered(&state.incidents, rollback).unwrap() {
                 Ok(list) => {
                     state.incidents = list;
                     Claim::Mine
@@ -63,9 +63,9 @@ impl Ground for Memory {
         self.step(|state| Some(state.live.clone()))
     }
 
-    async fn replace(&self, order: &Rollback, mut live: Value) -> Result<(), Stop> {
+    async fn replace(&self, rollback: &Rollback, mut live: Value) -> Result<(), Stop> {
         self.step(|state| {
-            put_spec(&mut live, order);
+            put_spec(&mut live, rollback);
             state.live = live;
             state.replaced += 1;
         })
@@ -75,15 +75,15 @@ impl Ground for Memory {
         self.step(|state| state.bad += 1)
     }
 
-    async fn settle(&self, order: &Rollback, settled: &Settled) -> Result<(), Stop> {
+    async fn settle(&self, rollback: &Rollback, settled: &Settled) -> Result<(), Stop> {
         self.step(|state| {
-            state.incidents = incident::settled(&state.incidents, order, settled).unwrap();
+            state.incidents = incident::settled(&state.incidents, rollback, settled).unwrap();
         })
     }
 }
 
 async fn run(memory: &Memory) -> Result<RollbackEnd, Failure> {
-    carry_out(memory, &order(), || None).await
+    carry_out(memory, &rollback(), || None).await
 }
 
 #[tokio::test]
@@ -153,8 +153,8 @@ fn directory() -> (tempfile::TempDir, Layout) {
 #[tokio::test]
 async fn in_a_directory_the_crds_document_is_replaced_in_its_file() {
     let (folder, layout) = directory();
-    let ground = Folder::new(layout.clone());
-    let end = carry_out(&ground, &order(), || None).await;
+    let backend = Folder::new(layout.clone());
+    let end = carry_out(&backend, &rollback(), || None).await;
     assert_eq!(end, Ok(RollbackEnd::Done));
     let text = fs::read_to_string(folder.path().join("crd.yaml")).unwrap();
     let (before, document) = text.split_once("---\n").unwrap();
@@ -173,7 +173,7 @@ async fn in_a_directory_the_crds_document_is_replaced_in_its_file() {
     let bad = fs::read_to_string(layout.revision_path("foos.example.com", 2)).unwrap();
     assert!(bad.contains("\"bad\": \"trip-1\""), "{bad}");
     assert_eq!(
-        carry_out(&ground, &order(), || None).await,
+        carry_out(&backend, &rollback(), || None).await,
         Ok(RollbackEnd::Joined)
     );
 }
@@ -182,7 +182,7 @@ async fn in_a_directory_the_crds_document_is_replaced_in_its_file() {
 async fn in_a_directory_a_crd_that_was_changed_is_left_alone() {
     let (folder, layout) = directory();
     fs::remove_file(folder.path().join("crd.yaml")).unwrap();
-    let end = carry_out(&Folder::new(layout), &order(), || None)
+    let end = carry_out(&Folder::new(layout), &rollback(), || None)
         .await
         .unwrap();
     assert!(matches!(end, RollbackEnd::Blocked { reason, .. } if &*reason == "Moved"));

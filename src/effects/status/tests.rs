@@ -17,7 +17,7 @@ async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
     let old = json!({"crd": "old", "incidents": [incident]});
     write_atomic(&path, old.to_string().as_bytes()).unwrap();
     let statuses = Statuses::Dir(Folder::new(layout.clone()));
-    let (subject, statement) = contract(StatusWrite {
+    let (owner, update) = contract(StatusWrite {
         target: target("", "shops"),
         status: Arc::new(ConditionContractStatus {
             crd: Some("new".into()),
@@ -25,7 +25,7 @@ async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
             ..ConditionContractStatus::default()
         }),
     });
-    let delivered = statuses.deliver(&subject, &statement).await;
+    let delivered = statuses.deliver(&owner, &update).await;
     assert_eq!(delivered, Ok(Delivered::Done));
     let status: Value = layout
         .read_status("ConditionContract", "", "shops")
@@ -46,10 +46,10 @@ async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() 
             ..CircuitPolicyStatus::default()
         }),
     };
-    let (subject, statement) = policy(write);
-    statuses.deliver(&subject, &statement).await.unwrap();
-    let (subject, statement) = acceptance(expired());
-    statuses.deliver(&subject, &statement).await.unwrap();
+    let (owner, update) = policy(write);
+    statuses.deliver(&owner, &update).await.unwrap();
+    let (owner, update) = acceptance(expired());
+    statuses.deliver(&owner, &update).await.unwrap();
     let status: CircuitPolicyStatus = layout
         .read_status("CircuitPolicy", "shop", "checkout")
         .unwrap()
@@ -103,7 +103,7 @@ fn target(namespace: &str, name: &str) -> Target {
 #[test]
 fn what_is_not_accepted_is_told_with_its_reason_and_what_is_accepted_is_not() {
     let told = |accepted: bool| {
-        let (_, statement) = acceptance(Acceptance {
+        let (_, update) = acceptance(Acceptance {
             target: Target {
                 namespace: "shop".into(),
                 name: "hold".into(),
@@ -115,7 +115,7 @@ fn what_is_not_accepted_is_told_with_its_reason_and_what_is_accepted_is_not() {
             message: "its time is over".into(),
             at: 0,
         });
-        let refusal = statement.refusal();
+        let refusal = update.refusal();
         refusal.map(|(reason, message)| format!("{reason}: {message}"))
     };
     assert_eq!(told(false).as_deref(), Some("Expired: its time is over"));

@@ -1,4 +1,4 @@
-//! The record in a Lease: who holds it, and whether it may be taken.
+//! The content of a Lease: who holds it, and whether it may be taken.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -6,21 +6,21 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::breaker::time::{Mono, Span, Wall};
 
-/// How long a lease lasts without being renewed.
+/// How long a lease lasts without a renewal.
 pub(super) const LEASE: Span = Span::from_secs(15);
 
-/// The longest lease that is believed of others, so that a mistyped one doesn't hold for ever.
+/// The longest duration that is honored of other holders, so that a wrong one does not hold forever.
 const LONGEST: Span = Span::from_secs(600);
 
-/// The holder that was last seen, and since when the Lease has not changed.
+/// The resource version of the Lease that was last seen, and since when it has not changed.
 #[derive(Debug, Default)]
 pub(super) struct Rival {
     seen: Option<(String, Mono)>,
 }
 
 impl Rival {
-    /// Whether the Lease may be taken: it is nobody's, or this replica's own, or has run out
-    /// before this replica's eyes.
+    /// Whether the Lease may be taken: it has no holder, or is this replica's own, or was seen
+    /// unchanged for its whole duration.
     pub(super) fn is_free(&mut self, lease: &Lease, identity: &str, now: Mono) -> bool {
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let since = match &self.seen {
@@ -35,7 +35,7 @@ impl Rival {
     }
 }
 
-/// The Lease as this replica's from now on.
+/// The Lease, held by this replica.
 pub(super) fn claim(lease: &Lease, identity: &str, now: Wall) -> Lease {
     let mut claimed = lease.clone();
     let now = MicroTime(Timestamp::from_millisecond(now.0).unwrap_or_default());
@@ -52,7 +52,7 @@ pub(super) fn claim(lease: &Lease, identity: &str, now: Wall) -> Lease {
     claimed
 }
 
-/// The Lease as nobody's.
+/// The Lease without a holder.
 pub(super) fn release(lease: &Lease) -> Lease {
     let mut released = lease.clone();
     if let Some(spec) = &mut released.spec {

@@ -1,5 +1,5 @@
-//! A bound: what can grow by what comes from outside, as one closed set, so that whoever meets a bound,
-//! the metrics and `GET /v1/bounds` mean the same ones, and none can be left out.
+//! The bounds: everything that outside input can make grow, as one closed set, so that the code,
+//! the metrics and `GET /v1/bounds` name the same bounds and none is left out.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::runtime::metrics::{BoundLabel, Families, Metrics};
 
 macro_rules! bounds {
     ($($bound:ident: $name:literal, $unit:literal, $answer:literal;)+) => {
-        /// What can grow by what comes from outside.
+        /// Something that outside input can make grow.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the units say what is counted")]
         pub enum Bound { $($bound),+ }
@@ -82,13 +82,13 @@ impl EncodeLabelValue for Bound {
 }
 
 impl Metrics {
-    /// The counter of a bound being met, for those who count where no lock may be taken.
+    /// The counter of a bound, for code that must not take a lock when it counts.
     #[must_use]
     pub fn bound(&self, bound: Bound) -> Counter {
         self.bounds_met.get_or_create(&BoundLabel { bound }).clone()
     }
 
-    /// How much of a bound is taken, for those who keep it.
+    /// The gauge of how much of a bound is used.
     #[must_use]
     pub fn bound_size(&self, bound: Bound) -> Gauge {
         self.bounds_size
@@ -96,7 +96,7 @@ impl Metrics {
             .clone()
     }
 
-    /// Says how much of a bound there may be.
+    /// Sets the limit of a bound.
     pub fn bound_limit(&self, bound: Bound, limit: u64) {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.bounds_limit
@@ -104,7 +104,7 @@ impl Metrics {
             .set(limit);
     }
 
-    /// Counts that a bound was met.
+    /// Counts a met bound.
     pub fn bound_met(&self, bound: Bound) {
         self.bounds_met.get_or_create(&BoundLabel { bound }).inc();
     }
@@ -114,7 +114,7 @@ impl Families {
     pub(super) fn register_bounds(&self, registry: &mut Registry) {
         registry.register(
             "bounds_met",
-            "Bounds that were met",
+            "How often a bound was met",
             self.bounds_met.clone(),
         );
         registry.register(
@@ -124,7 +124,7 @@ impl Families {
         );
         registry.register(
             "bounds_size",
-            "How much of a bound is taken, where that is of the whole",
+            "How much of a bound is used",
             self.bounds_size.clone(),
         );
     }

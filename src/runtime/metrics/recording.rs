@@ -4,10 +4,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// What is told of a recording.
+/// The metrics of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
-    /// Whether there is a recording, every turn since the start is in it, and it goes on.
+    /// Whether a recording is active and holds every turn since the start.
     pub whole: Gauge,
     /// Turns recorded.
     pub turns: Counter,
@@ -21,13 +21,13 @@ impl Recording {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "recording",
-            "Whether every turn since the start is in the recording, and it goes on",
+            "Whether a recording is active and holds every turn since the start",
             self.whole.clone(),
         );
         registry.register("recorded_turns", "Turns recorded", self.turns.clone());
         registry.register(
             "recorded_turns_dropped",
-            "Turns that are missing in the recording because the writer could not keep up",
+            "Turns missing from the recording because the writer could not keep up",
             self.dropped.clone(),
         );
         registry.register(

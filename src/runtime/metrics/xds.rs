@@ -15,15 +15,15 @@ pub struct Xds {
     pub streams: Gauge,
     /// What happened on connections and streams.
     pub events: Family<EventLabel, Counter>,
-    /// Times when changed certificates were read, by how that ended.
+    /// Attempts to load changed certificates, by result.
     pub tls_reloads: Family<ReloadLabel, Counter>,
-    /// Whether the certificate files hold something that can't be used, so that what was read before is.
+    /// Whether the certificate files can't be used, so that those read earlier stay in use.
     pub tls_stale: Gauge,
-    /// When the certificate in use expires, in seconds since 1970; 0 where there is none.
+    /// When the certificate in use expires, in Unix seconds; 0 without one.
     pub tls_expiration: Gauge,
 }
 
-/// How reading changed certificates ended.
+/// The result of loading changed certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Reload {
     /// They are in use.
@@ -47,7 +47,7 @@ pub struct ReloadLabel {
 }
 
 impl Xds {
-    /// Counts how reading changed certificates ended.
+    /// Counts an attempt to load changed certificates.
     pub fn reloaded(&self, result: Reload) {
         self.tls_reloads
             .get_or_create(&ReloadLabel { result })
@@ -72,17 +72,17 @@ impl Xds {
         );
         registry.register(
             "xds_tls_reloads",
-            "Times when changed certificates of the xDS port were read, by result",
+            "Attempts to load changed certificates of the xDS port, by result",
             self.tls_reloads.clone(),
         );
         registry.register(
             "xds_tls_stale",
-            "Whether the certificate files of the xDS port can't be used, and older ones are",
+            "Whether the certificate files of the xDS port can't be used, so that older certificates stay in use",
             self.tls_stale.clone(),
         );
         registry.register(
             "xds_tls_expiration_timestamp_seconds",
-            "When the certificate of the xDS port that is in use expires, since 1970; 0 without one",
+            "When the certificate in use on the xDS port expires, in Unix seconds; 0 without one",
             self.tls_expiration.clone(),
         );
     }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::breaker::time::{Span, Wall};
 use crate::wire::effect::Alert;
 
-/// How far ahead the end of a firing alert lies. Eight resends must fail before it resolves
-/// by itself; Prometheus uses four times its own resend delay.
+/// How far ahead the end of a firing alert lies. It resolves on its own only after eight failed
+/// resends; Prometheus uses four times its own resend delay.
 const HORIZON: Span = Span::from_secs(240);
 
 /// A JSON array of alerts, as of now.
@@ -22,7 +22,7 @@ fn json(alert: &Alert, now: Wall) -> Value {
         "labels": alert.labels,
         "annotations": alert.annotations,
         "startsAt": time(alert.starts_at),
-        // Before its start is a 400, and a clock that was set back would have it so.
+        // An end before the start is a 400; it happens when the clock is set back.
         "endsAt": time(end.max(alert.starts_at)),
     })
 }

@@ -1,4 +1,4 @@
-//! The life of an alert in the book, on a hand-driven clock.
+//! The life of an alert in the table, on a hand-driven clock.
 
 use super::*;
 
@@ -6,105 +6,105 @@ const SECOND: u64 = 1_000;
 
 #[test]
 fn a_firing_alert_is_sent_at_once_and_every_thirty_seconds() {
-    let mut book = Book::default();
-    assert_sent(&book.enter(alert("a", None), at(0)));
-    assert_eq!(book.next(), Some(at(30)));
-    assert_eq!(book.due(at(29)), []);
+    let mut table = AlertTable::default();
+    assert_sent(&table.upsert(alert("a", None), at(0)));
+    assert_eq!(table.next(), Some(at(30)));
+    assert_eq!(table.due(at(29)), []);
     for round in 1..100 {
-        assert_eq!(book.due(at(30 * round)).len(), 1);
+        assert_eq!(table.due(at(30 * round)).len(), 1);
     }
-    assert_eq!(book.counts(), (1, 0));
+    assert_eq!(table.counts(), (1, 0));
 }
 
 #[test]
 fn a_change_is_sent_at_once_and_no_change_is_not() {
-    let mut book = Book::default();
-    book.enter(alert("a", None), at(0));
-    assert_eq!(book.enter(alert("a", None), at(1)), Entered::Unchanged);
+    let mut table = AlertTable::default();
+    table.upsert(alert("a", None), at(0));
+    assert_eq!(table.upsert(alert("a", None), at(1)), Upserted::Unchanged);
     let mut changed = alert("a", None);
     changed.annotations.insert("value".into(), "3".into());
-    assert_sent(&book.enter(changed, at(2)));
-    assert_eq!(book.counts(), (1, 0));
+    assert_sent(&table.upsert(changed, at(2)));
+    assert_eq!(table.counts(), (1, 0));
 }
 
 #[test]
 fn a_resolved_alert_is_sent_for_five_minutes_and_forgotten() {
-    let mut book = Book::default();
-    book.enter(alert("a", None), at(0));
-    assert_sent(&book.enter(alert("a", Some(60)), at(60)));
-    assert_eq!(book.counts(), (0, 1));
+    let mut table = AlertTable::default();
+    table.upsert(alert("a", None), at(0));
+    assert_sent(&table.upsert(alert("a", Some(60)), at(60)));
+    assert_eq!(table.counts(), (0, 1));
     let mut sent = 0;
     for second in 60..1_000 {
-        for each in book.due(at(second)) {
+        for each in table.due(at(second)) {
             assert_eq!(each.ends_at, Some(60));
             sent += 1;
         }
     }
     assert_eq!(sent, 9);
-    assert_eq!((book.counts(), book.next()), ((0, 0), None));
+    assert_eq!((table.counts(), table.next()), ((0, 0), None));
 }
 
 #[test]
 fn the_start_stays_for_life_and_an_alert_that_fires_again_has_a_new_one() {
-    let mut book = Book::default();
-    book.enter(started("a", 10, None), at(0));
-    let again = book.enter(started("a", 20, None), at(1));
-    assert_eq!(again, Entered::Unchanged);
+    let mut table = AlertTable::default();
+    table.upsert(started("a", 10, None), at(0));
+    let again = table.upsert(started("a", 20, None), at(1));
+    assert_eq!(again, Upserted::Unchanged);
     assert_eq!(
-        sent(book.enter(started("a", 20, Some(25)), at(2))).starts_at,
+        sent(table.upsert(started("a", 20, Some(25)), at(2))).starts_at,
         10
     );
     assert_eq!(
-        sent(book.enter(started("a", 30, None), at(3))).starts_at,
+        sent(table.upsert(started("a", 30, None), at(3))).starts_at,
         30
     );
-    assert_eq!(book.counts(), (1, 0));
+    assert_eq!(table.counts(), (1, 0));
 }
 
 #[test]
 fn an_end_is_never_before_its_start() {
-    let mut book = Book::default();
-    book.enter(started("a", 10, None), at(0));
+    let mut table = AlertTable::default();
+    table.upsert(started("a", 10, None), at(0));
     assert_eq!(
-        sent(book.enter(started("a", 10, Some(3)), at(1))).ends_at,
+        sent(table.upsert(started("a", 10, Some(3)), at(1))).ends_at,
         Some(10)
     );
     assert_eq!(
-        sent(book.enter(started("b", 10, Some(3)), at(1))).ends_at,
+        sent(table.upsert(started("b", 10, Some(3)), at(1))).ends_at,
         Some(10)
     );
 }
 
 #[test]
 fn a_full_book_refuses_the_new_and_takes_changes() {
-    let mut book = Book::default();
+    let mut table = AlertTable::default();
     for number in 0..BOUND {
-        assert_sent(&book.enter(alert(&number.to_string(), None), at(0)));
+        assert_sent(&table.upsert(alert(&number.to_string(), None), at(0)));
     }
-    assert_eq!(book.enter(alert("new", None), at(1)), Entered::Refused);
-    assert_sent(&book.enter(alert("7", Some(2)), at(2)));
-    assert_eq!(book.counts(), (BOUND - 1, 1));
-    book.due(at(2 + 301));
-    assert_sent(&book.enter(alert("new", None), at(400)));
+    assert_eq!(table.upsert(alert("new", None), at(1)), Upserted::Refused);
+    assert_sent(&table.upsert(alert("7", Some(2)), at(2)));
+    assert_eq!(table.counts(), (BOUND - 1, 1));
+    table.due(at(2 + 301));
+    assert_sent(&table.upsert(alert("new", None), at(400)));
 }
 
 #[test]
 fn many_alerts_are_due_together() {
-    let mut book = Book::default();
+    let mut table = AlertTable::default();
     for number in 0..100 {
-        book.enter(alert(&number.to_string(), None), Mono(number * 9));
+        table.upsert(alert(&number.to_string(), None), Mono(number * 9));
     }
-    assert_eq!(book.due(at(30)).len(), 100);
-    assert_eq!(book.next(), Some(at(60)));
+    assert_eq!(table.due(at(30)).len(), 100);
+    assert_eq!(table.next(), Some(at(60)));
 }
 
 #[test]
 fn what_was_cleared_is_gone() {
-    let mut book = Book::default();
-    book.enter(alert("a", None), at(0));
-    book.clear();
-    assert_eq!(book.due(at(60)), []);
-    assert_sent(&book.enter(alert("a", None), at(61)));
+    let mut table = AlertTable::default();
+    table.upsert(alert("a", None), at(0));
+    table.clear();
+    assert_eq!(table.due(at(60)), []);
+    assert_sent(&table.upsert(alert("a", None), at(61)));
 }
 
 fn at(second: u64) -> Mono {
@@ -124,13 +124,13 @@ fn started(name: &str, starts_at: i64, ends_at: Option<i64>) -> Alert {
     }
 }
 
-fn sent(entered: Entered) -> Arc<Alert> {
+fn sent(entered: Upserted) -> Arc<Alert> {
     match entered {
-        Entered::Send(alert) => alert,
+        Upserted::Send(alert) => alert,
         other => panic!("{other:?}"),
     }
 }
 
-fn assert_sent(entered: &Entered) {
-    assert!(matches!(entered, Entered::Send(_)), "{entered:?}");
+fn assert_sent(entered: &Upserted) {
+    assert!(matches!(entered, Upserted::Send(_)), "{entered:?}");
 }

@@ -4,14 +4,14 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::effects::rollback::fixture::{crd, order, spec};
+use crate::effects::rollback::fixture::{crd, rollback, spec};
 
 #[test]
 fn a_crd_that_is_as_judged_is_ready_and_one_at_the_target_is_there() {
-    let order = order();
-    assert_eq!(judge(&order, Some(&crd(&spec(1)))), Ok(Finding::Ready));
+    let rollback = rollback();
+    assert_eq!(recheck(&rollback, Some(&crd(&spec(1)))), Ok(Finding::Ready));
     assert_eq!(
-        judge(&order, Some(&crd(&spec(5)))),
+        recheck(&rollback, Some(&crd(&spec(5)))),
         Ok(Finding::AlreadyThere)
     );
 }
@@ -35,7 +35,7 @@ fn a_crd_that_is_gone_or_going_is_left_alone() {
     let mut live = crd(&spec(1));
     live["metadata"]["deletionTimestamp"] = json!("2026-11-22T00:00:00Z");
     assert_eq!(reason(&live), "Moved");
-    let gone = judge(&order(), None);
+    let gone = recheck(&rollback(), None);
     assert!(matches!(gone, Err(Stop::Blocked { reason, .. }) if reason == "Moved"));
 }
 
@@ -47,7 +47,7 @@ fn only_who_wrote_the_spec_owns_it() {
         entry("argocd-controller", "f:metadata"),
         entry("kubectl", "f:spec")
     ]);
-    assert_eq!(judge(&order(), Some(&live)), Ok(Finding::Ready));
+    assert_eq!(recheck(&rollback(), Some(&live)), Ok(Finding::Ready));
     live["metadata"]["managedFields"] = json!([entry("argocd-controller", "f:spec")]);
     assert_eq!(reason(&live), "OwnedByArgoCD");
     live["metadata"]["managedFields"] = json!([]);
@@ -56,7 +56,7 @@ fn only_who_wrote_the_spec_owns_it() {
 }
 
 fn reason(live: &Value) -> String {
-    match judge(&order(), Some(live)) {
+    match recheck(&rollback(), Some(live)) {
         Err(Stop::Blocked { reason, message }) => {
             assert!(message.contains("foos.example.com"), "{message}");
             reason
