@@ -79,7 +79,7 @@ fn what_follows_the_closing_line_is_not_passed_over(#[case] more: &str) {
     let told = told.unwrap_err();
     assert_eq!(turns, 1);
     assert!(
-        told.starts_with("line 4: something follows the closing line"),
+        told.starts_with("line 4: there is content after the closing line"),
         "{told}"
     );
 }
@@ -89,10 +89,10 @@ fn what_follows_the_closing_line_is_not_passed_over(#[case] more: &str) {
 #[case::torn_header(&HEADER[..20], "the recording is empty")]
 #[case::audit_log(
     "{\"time\":\"2026-11-22T14:05:28.123Z\"}\n",
-    "line 1: this is no recording"
+    "line 1: not a recording"
 )]
-#[case::binary("\0\0\0\n", "line 1: this is no recording")]
-#[case::not_first("{\"gap\":{\"turns\":1}}\n", "line 1: this is no recording")]
+#[case::binary("\0\0\0\n", "line 1: not a recording")]
+#[case::not_first("{\"gap\":{\"turns\":1}}\n", "line 1: not a recording")]
 #[case::of_another_time(
     "{\"recording\":{\"format\":2,\"version\":\"0.3.0\",\"new\":[]}}\n",
     "replay it with fusegate 0.3.0"
@@ -104,15 +104,15 @@ fn what_is_no_recording_of_ours_is_told_so(#[case] text: &str, #[case] expected:
 }
 
 #[rstest]
-#[case::garbage("x\n", "line 3: this is no line of a recording")]
-#[case::unknown("{\"other\":{}}\n", "line 3: this is no line of a recording")]
+#[case::garbage("x\n", "line 3: not a line of a recording")]
+#[case::unknown("{\"other\":{}}\n", "line 3: not a line of a recording")]
 #[case::unknown_event(
     "{\"turn\":{\"number\":2,\"mono\":5,\"wall\":7,\"events\":[{\"Other\":1}]}}\n",
     "unknown variant `Other`"
 )]
-#[case::removed(&turn(3), "line 3: turn 3 stands where turn 2 belongs")]
+#[case::removed(&turn(3), "line 3: found turn 3, expected turn 2")]
 #[case::gap("{\"gap\":{\"turns\":4}}\n", "line 3: 4 turns are missing here")]
-#[case::two_runs(HEADER, "line 3: turn 0 stands where turn 2 belongs")]
+#[case::two_runs(HEADER, "line 3: found turn 0, expected turn 2")]
 fn a_damaged_line_is_named_and_nothing_beyond_it_is_read(
     #[case] line: &str,
     #[case] expected: &str,
