@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod client;
 pub mod clock;
+pub mod http_options;
 pub mod keyed_queue;
 pub mod leader;
 pub mod metrics;

@@ -2,14 +2,13 @@
 
 pub mod xds;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-
-use crate::effects::alert::Address;
 
 /// Options of `fusegate run`. Each can be given by flag or by environment.
 #[derive(Args, Clone, Debug)]
@@ -23,6 +22,12 @@ pub struct Run {
         value_name = "kube|dir:PATH"
     )]
     pub source: Source,
+
+    /// The folder in which fusegate keeps its own state of a directory, in `.fusegate` there: statuses, revisions
+    /// and the lock. By default the directory itself, or, where a link is swapped to change all its files at
+    /// once (git-sync), the folder of that link. Give each of several fusegates its own.
+    #[arg(long, env = "FUSEGATE_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
 
     /// The kubeconfig to use; without it the usual places, then the pod's own account.
     #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
@@ -55,14 +60,21 @@ pub struct Run {
     )]
     pub http_listen: SocketAddr,
 
-    /// An Alertmanager to send alerts to; repeat it, or separate by commas, for every instance.
+    /// An Alertmanager to send alerts to; repeat it, or separate by commas, for every instance. Credentials in the
+    /// URL are used for basic authentication.
     #[arg(
         long = "alertmanager",
         env = "FUSEGATE_ALERTMANAGERS",
+        hide_env_values = true,
         value_delimiter = ',',
         value_name = "URL"
     )]
-    pub alertmanagers: Vec<Address>,
+    pub alertmanagers: Vec<SecretUrl>,
+
+    /// How Alertmanagers are reached: a YAML file with `authorization`, `basic_auth` and `tls_config` as in
+    /// Prometheus, with secrets in files of their own. All of them are read again when they change.
+    #[arg(long, env = "FUSEGATE_ALERTMANAGER_HTTP_CONFIG", value_name = "FILE")]
+    pub alertmanager_http_config: Option<PathBuf>,
 
     /// Where audit lines go, one JSON object each; `-` is standard output.
     #[arg(
@@ -128,6 +140,25 @@ pub enum Source {
     Kube,
     /// A directory of YAML files.
     Dir(PathBuf),
+}
+
+/// A URL that may hold credentials: it is never printed, and checked only when it is used, because clap repeats in
+/// its messages what it can't read.
+#[derive(Clone)]
+pub struct SecretUrl(pub String);
+
+impl FromStr for SecretUrl {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretUrl(…)")
+    }
 }
 
 /// How logs look.

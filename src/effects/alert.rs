@@ -4,6 +4,7 @@
 //! that is down delays no other. When it is back it receives what it missed: with the true start,
 //! and as resolved if the alert has resolved, however long the outage was.
 
+mod address;
 mod send;
 mod table;
 
@@ -22,7 +23,8 @@ use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
 use crate::wire::effect::Alert;
 
-pub use crate::effects::alert::send::{Address, Alerting};
+pub use crate::effects::alert::address::{Address, NoAddress};
+pub use crate::effects::alert::send::Alerting;
 pub(crate) use crate::effects::alert::table::BOUND as MOST_ALERTS;
 
 /// Accepts alerts and sends them to every Alertmanager.
@@ -40,7 +42,7 @@ impl Alerts {
     ///
     /// # Errors
     ///
-    /// When this machine's certificates can't be read.
+    /// When the options of an Alertmanager or its certificates can't be read.
     pub(crate) fn start(
         addresses: Vec<Address>,
         leading: watch::Receiver<bool>,

@@ -5,13 +5,11 @@
 
 mod batch;
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
@@ -23,11 +21,13 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::effects::alert::Queue;
+use crate::effects::alert::address::Address;
 use crate::effects::alert::send::batch::body;
 use crate::effects::alert::table::{BOUND, Labels};
 use crate::effects::cluster::brief;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
+use crate::runtime::http_options::{Loaded, Tls, Unusable};
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics, Post, PostLabel};
 use crate::wire::effect::Alert;
@@ -47,19 +47,13 @@ const RETRY: Backoff = Backoff {
 /// The most bytes of a refusal that are read.
 const MOST_ANSWER: usize = 16 << 10;
 
-/// The URL of an Alertmanager's own pages, such as `http://alertmanager:9093`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address(Uri);
-
 /// Why alerts can't be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Alerting {
-    /// The address is no URL of a server.
-    #[error(
-        "\"{0}\" is no address of an Alertmanager; write it as http://host:9093 or https://host/prefix"
-    )]
-    Address(String),
-    /// The certificates of this machine can't be read.
+    /// The options can't be used.
+    #[error("reading the options for Alertmanager")]
+    Options(#[from] Unusable),
+    /// The certificates can't be used.
     #[error("preparing TLS for Alertmanager")]
     Tls(#[source] Box<kube::Error>),
 }
@@ -79,11 +73,16 @@ impl Receiver {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, Alerting> {
-        let client = client(&address)?;
+        let loaded = address.options.load()?;
+        let uri = address.uri.clone();
+        let connect = move |tls: &Tls| client(tls.config(&uri));
         let queue: Queue = Arc::new(KeyedQueue::new(BOUND));
         let stop = CancellationToken::new();
         let poster = Poster {
-            client,
+            client: connect(&loaded.tls)?,
+            connect,
+            loaded,
+            failing: false,
             address: address.clone(),
             queue: Arc::clone(&queue),
             clock,
@@ -114,11 +113,8 @@ impl Receiver {
 }
 
 fn client(
-    address: &Address,
+    config: Config,
 ) -> Result<Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>>, Alerting> {
-    let mut config = Config::new(address.0.clone());
-    // Without TLS nothing is verified, and a machine without certificates is no obstacle.
-    config.accept_invalid_certs = address.0.scheme_str() == Some("http");
     let connector = config
         .rustls_https_connector()
         .map_err(|error| Alerting::Tls(Box::new(error)))?;
@@ -126,8 +122,14 @@ fn client(
 }
 
 /// The task that posts.
-struct Poster<C> {
+struct Poster<C, F> {
     client: Client<C, Full<Bytes>>,
+    /// Makes the client anew when its certificate changes.
+    connect: F,
+    /// The options in use.
+    loaded: Loaded,
+    /// Whether those in the files can't be used.
+    failing: bool,
     address: Address,
     queue: Queue,
     clock: Clock,
@@ -146,16 +148,23 @@ enum Answer {
     Failed(String),
 }
 
-impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
-    async fn run(self, stop: CancellationToken) {
+impl<C, F> Poster<C, F>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    F: Fn(&Tls) -> Result<Client<C, Full<Bytes>>, Alerting> + Sync,
+{
+    async fn run(mut self, stop: CancellationToken) {
         let seed = backoff::seed(&self.address.to_string());
         let mut failures = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                batch = self.gather() => match self.deliver(batch).await {
-                    Ok(()) => self.recovered(&mut failures),
-                    Err(reason) => self.failed(&mut failures, &reason),
+                batch = self.gather() => {
+                    self.refresh().await;
+                    match self.deliver(batch).await {
+                        Ok(()) => self.recovered(&mut failures),
+                        Err(reason) => self.failed(&mut failures, &reason),
+                    }
                 }
             }
             if failures > 0 {
@@ -165,6 +174,35 @@ impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
                 }
             }
         }
+    }
+
+    /// Reads the options again. Those in use stay while the files can't be used.
+    async fn refresh(&mut self) {
+        let options = self.address.options.clone();
+        let loaded = tokio::task::spawn_blocking(move || options.load()).await;
+        let used = match loaded {
+            Ok(Ok(loaded)) => self.take(loaded),
+            Ok(Err(unusable)) => Err(unusable.into()),
+            // The runtime is shutting down.
+            Err(_) => return,
+        };
+        match used {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(alertmanager = %self.address, %error, reason = source, "cannot use the options for Alertmanager; those read earlier stay in use");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn take(&mut self, loaded: Loaded) -> Result<(), Alerting> {
+        if loaded.tls != self.loaded.tls {
+            self.client = (self.connect)(&loaded.tls)?;
+        }
+        self.loaded = loaded;
+        Ok(())
     }
 
     async fn gather(&self) -> Batch {
@@ -233,10 +271,14 @@ impl<C: Connect + Clone + Send + Sync + 'static> Poster<C> {
     }
 
     async fn exchange(&self, body: Vec<u8>) -> Result<(StatusCode, String), String> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(Method::POST)
-            .uri(&self.address.0)
-            .header(header::CONTENT_TYPE, "application/json")
+            .uri(&self.address.uri)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.loaded.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request
             .body(Full::from(body))
             .map_err(|error| error.to_string())?;
         let answer = self.client.request(request).await.map_err(|error| {
@@ -280,29 +322,6 @@ fn judge(status: StatusCode, text: &str) -> Answer {
         | StatusCode::UNPROCESSABLE_ENTITY
         | StatusCode::PAYLOAD_TOO_LARGE => Answer::Refused(reason),
         _ => Answer::Failed(reason),
-    }
-}
-
-impl FromStr for Address {
-    type Err = Alerting;
-
-    fn from_str(text: &str) -> Result<Self, Alerting> {
-        let wrong = || Alerting::Address(text.to_owned());
-        let base = text.trim_end_matches('/');
-        let uri: Uri = format!("{base}/api/v2/alerts")
-            .parse()
-            .map_err(|_| wrong())?;
-        let served = matches!(uri.scheme_str(), Some("http" | "https"));
-        if !served || uri.host().is_none_or(str::is_empty) || base.contains(['?', '#']) {
-            return Err(wrong());
-        }
-        Ok(Self(uri))
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

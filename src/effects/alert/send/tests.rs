@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
-use rstest::rstest;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -13,28 +13,6 @@ use tokio::sync::{mpsc, watch};
 use super::*;
 use crate::effects::alert::Alerts;
 use crate::runtime::metrics::AlertLabel;
-
-#[rstest]
-#[case("http://alertmanager:9093", "http://alertmanager:9093/api/v2/alerts")]
-#[case(
-    "https://a.example.com/prefix/",
-    "https://a.example.com/prefix/api/v2/alerts"
-)]
-fn an_address_is_where_its_pages_are(#[case] text: &str, #[case] expected: &str) {
-    assert_eq!(text.parse::<Address>().unwrap().to_string(), expected);
-}
-
-#[rstest]
-#[case("")]
-#[case("alertmanager:9093")]
-#[case("ftp://alertmanager")]
-#[case("http://")]
-#[case("http://a b")]
-#[case("http://host/?x=1")]
-fn what_is_no_address_is_named(#[case] text: &str) {
-    let refused = text.parse::<Address>().unwrap_err().to_string();
-    assert!(refused.contains(&format!("\"{text}\"")), "{refused}");
-}
 
 #[tokio::test]
 async fn an_alert_reaches_every_instance_though_one_hangs_and_one_is_away() {
@@ -52,6 +30,30 @@ async fn an_alert_reaches_every_instance_though_one_hangs_and_one_is_away() {
     alerts.send(alert("a"));
     for seen in [&mut seen_by_one, &mut seen_by_other] {
         assert_eq!(names(&next(seen).await), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_read_again_and_the_last_ones_stay_while_they_can_not_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token, options) = (folder.path().join("token"), folder.path().join("http.yaml"));
+    std::fs::write(&options, "authorization: {credentials_file: token}").unwrap();
+    std::fs::write(&token, "first").unwrap();
+    let (server, mut seen) = Server::start().await;
+    let address = server.address.clone().with_options_in(Some(options));
+    let (_lease, alerts, _) = start(vec![address]);
+    for (name, given, expected) in [
+        ("a", Some("first"), "Bearer first"),
+        ("b", Some("second"), "Bearer second"),
+        ("c", None, "Bearer second"),
+    ] {
+        match given {
+            Some(given) => std::fs::write(&token, given).unwrap(),
+            None => std::fs::remove_file(&token).unwrap(),
+        }
+        alerts.send(alert(name));
+        assert_eq!(names(&next(&mut seen).await), [name]);
+        assert_eq!(*server.authorization.borrow(), expected);
     }
 }
 
@@ -130,6 +132,7 @@ async fn a_replica_that_lost_the_lease_sends_no_more() {
 /// An Alertmanager as far as its API goes, that refuses the alert named `bad`.
 struct Server {
     address: Address,
+    authorization: watch::Receiver<String>,
     status: Arc<AtomicU16>,
     hang: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -139,6 +142,7 @@ struct Server {
 struct Shared {
     status: Arc<AtomicU16>,
     hang: watch::Receiver<bool>,
+    authorization: watch::Sender<String>,
     seen: mpsc::UnboundedSender<Value>,
 }
 
@@ -149,11 +153,13 @@ impl Server {
         let shared = Shared {
             status: Arc::new(AtomicU16::new(200)),
             hang: hanging,
+            authorization: watch::Sender::default(),
             seen: sender,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let status = Arc::clone(&shared.status);
+        let authorization = shared.authorization.subscribe();
         let routes = Router::new()
             .route("/api/v2/alerts", post(take))
             .with_state(shared);
@@ -162,6 +168,7 @@ impl Server {
         (
             Self {
                 address,
+                authorization,
                 status,
                 hang,
                 task,
@@ -181,7 +188,15 @@ impl Drop for Server {
     }
 }
 
-async fn take(State(mut shared): State<Shared>, Json(body): Json<Value>) -> StatusCode {
+async fn take(
+    State(mut shared): State<Shared>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> StatusCode {
+    let given = headers.get("authorization").map(|it| it.to_str().unwrap());
+    shared
+        .authorization
+        .send_replace(given.unwrap_or_default().to_owned());
     // The test may have ended, and with it the sender.
     let _ = shared.hang.wait_for(|hang| !hang).await;
     let bad = names(&body).contains(&"bad".to_owned());
