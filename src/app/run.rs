@@ -14,7 +14,8 @@ use crate::app::certificates::Certificates;
 use crate::app::logging;
 use crate::app::pump::Pump;
 use crate::breaker::time::Span;
-use crate::cli::run::{Run, Source};
+use crate::cli::run::{Run, SecretUrl, Source};
+use crate::effects::alert::Address;
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher, GateNotes};
@@ -28,6 +29,7 @@ use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown;
 use crate::source::dir::DirSource;
+use crate::source::dir::skipped::SkippedFiles;
 use crate::source::kube::KubeSource;
 use crate::source::queue::{self, Limits, Sender};
 use crate::wire::event::Event;
@@ -61,6 +63,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         clock: Clock::start(),
         metrics,
         token: CancellationToken::new(),
+        skipped: SkippedFiles::default(),
         sender,
     };
     let mut tasks = JoinSet::new();
@@ -114,6 +117,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) token: CancellationToken,
+    pub(super) skipped: SkippedFiles,
     pub(super) sender: Sender,
 }
 
@@ -177,7 +181,9 @@ impl Parts {
         path: &Path,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Outgoing, Option<Held>)> {
-        let source = DirSource::open(path)?.metered(self.metrics.clone());
+        let source = DirSource::open(path, options.state.as_deref())?
+            .metered(self.metrics.clone())
+            .listing_skipped(self.skipped.clone());
         let backend = Backend::Dir(source.layout().clone());
         self.sender
             .send(Event::Leading(true))
@@ -243,11 +249,19 @@ impl Parts {
     }
 
     fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Outgoing> {
+        let address = |SecretUrl(url): &SecretUrl| -> anyhow::Result<Address> {
+            let address: Address = url.parse().context("--alertmanager")?;
+            Ok(address.with_options_in(options.alertmanager_http_config.clone()))
+        };
         let notes = GateNotes::start(backend.clone(), self.metrics.clone());
         let config = dispatch::Config {
             backend,
             audit: Some(Destination::new(&options.audit)),
-            alertmanagers: options.alertmanagers.clone(),
+            alertmanagers: options
+                .alertmanagers
+                .iter()
+                .map(address)
+                .collect::<Result<_, _>>()?,
             reports: self.sender.clone(),
             clock: self.clock,
             metrics: self.metrics.clone(),

@@ -117,6 +117,10 @@ impl Parts {
             notices,
             waiters,
             proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
+            skipped: Arc::new({
+                let skipped = self.skipped.clone();
+                move || skipped.get().iter().map(ToString::to_string).collect()
+            }),
             bounds: Arc::new({
                 let gauges = gauges.clone();
                 move || gauges.read()

@@ -1,11 +1,12 @@
 //! `fusegate check`: contracts, policies, overrides and objects, validated offline.
 //!
-//! It reads files exactly as the directory source does and judges them with the same
-//! code as the running controller, so what is clean here is accepted there.
+//! It reads files with the reader of the directory source and checks them with the code of the
+//! running controller, so what is clean here is accepted there.
 
+mod checker;
 mod finding;
 pub(crate) mod input;
-mod judge;
+mod item;
 mod mesh;
 
 use std::io::{self, Read, Write};
@@ -23,7 +24,7 @@ so give their files together. Each problem is one line:
 
   FILE:DOCUMENT KIND NAMESPACE/NAME: FIELD: what is wrong and what to do
 
-Exit code: 0 without a problem, 1 with any, 2 when something can't be read.";
+Exit code: 0 without a problem, 1 with any, 2 if a file can't be read.";
 
 /// Options of `fusegate check`.
 #[derive(Args, Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct Check {
     pub files: Vec<PathBuf>,
 }
 
-/// Why nothing could be said about the files.
+/// Why the files could not be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckFailure {
     /// A file can't be read.
@@ -46,7 +47,7 @@ pub enum CheckFailure {
         #[source]
         source: io::Error,
     },
-    /// A directory can't be listed whole.
+    /// A directory can't be listed.
     #[error("{0}")]
     List(String),
     /// The output is closed or full.
@@ -55,18 +56,18 @@ pub enum CheckFailure {
 }
 
 impl Check {
-    /// Writes one line per problem, then a summary; answers whether there was none.
+    /// Writes one line per problem, then a summary; returns whether there was none.
     ///
     /// # Errors
     ///
-    /// When a file can't be read, or the output not be written. Text that is no YAML is a problem instead.
+    /// When a file can't be read, or the output can't be written. Invalid YAML or JSON is a problem, not an error.
     pub fn print(&self, out: &mut impl Write) -> Result<bool, CheckFailure> {
         self.print_from(io::stdin().lock(), out)
     }
 
     fn print_from(&self, stdin: impl Read, out: &mut impl Write) -> Result<bool, CheckFailure> {
         let input = input::read(&self.files, stdin)?;
-        let findings = judge::judge(&input);
+        let findings = checker::check(&input);
         for finding in &findings {
             writeln!(out, "{finding}")?;
         }

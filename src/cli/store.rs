@@ -12,7 +12,7 @@ use kube::core::{ObjectList, Request};
 use serde_json::Value;
 
 use crate::cli::run::Source;
-use crate::effects::cluster::{Answer, Cluster};
+use crate::effects::cluster::{ApiFailure, Cluster};
 use crate::effects::documents::{Document, Wanted};
 use crate::effects::revision;
 use crate::runtime::client::{self, NoClient};
@@ -35,6 +35,10 @@ pub struct StoreOptions {
         value_name = "kube|dir:PATH"
     )]
     pub source: Source,
+
+    /// The folder in which `fusegate run` keeps its state of the directory, if it was given one.
+    #[arg(long, env = "FUSEGATE_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
 
     /// The kubeconfig to use; without it the usual places, then the pod's own account.
     #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
@@ -92,7 +96,7 @@ impl StoreOptions {
                 client: client::connect(self.kubeconfig.as_deref()).await?,
                 namespace: self.namespace.clone(),
             }),
-            Source::Dir(path) => Store::Dir(Layout::new(path)),
+            Source::Dir(path) => Store::Dir(Layout::find(path, self.state.as_deref())),
         })
     }
 }
@@ -106,7 +110,7 @@ impl Store {
                 let request = Request::new(url).get(crd, &GetParams::default());
                 match cluster.request(request).await {
                     Ok(live) => Ok(Some(live)),
-                    Err(Answer::NotFound(_)) => Ok(None),
+                    Err(ApiFailure::NotFound(_)) => Ok(None),
                     Err(answer) => Err(refused(format!("reading CRD {crd}"), &answer)),
                 }
             }
@@ -185,7 +189,7 @@ async fn definitions(cluster: &Cluster) -> Result<Vec<Value>, Unread> {
     }
 }
 
-fn refused(act: String, answer: &Answer) -> Unread {
+fn refused(act: String, answer: &ApiFailure) -> Unread {
     Unread::Refused {
         act,
         reason: answer.to_string(),

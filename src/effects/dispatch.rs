@@ -210,7 +210,7 @@ impl GateNotes {
     #[must_use]
     pub fn start(backend: Backend, metrics: Metrics) -> Self {
         let (leading, leads) = watch::channel(true);
-        let notes = Executors::at(backend).notes;
+        let notes = Executors::at(backend).kube_events;
         Self {
             queue: DeliveryQueue::start(kube_event::GATE_LIMITS, notes, leads, metrics),
             _leads: leading,

@@ -130,6 +130,7 @@ pub(crate) fn state(view: View) -> ServeState {
         notices: Notices::open(metrics.bound(Bound::GateNotices)).0,
         waiters: Waiters::new(watch::channel(()).1),
         bounds: Arc::new(Vec::new),
+        skipped: Arc::new(Vec::new),
         proxies: Arc::new(|_| Vec::new()),
         metrics: Arc::new(move || metrics.encode()),
     }

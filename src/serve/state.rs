@@ -31,6 +31,8 @@ pub struct ServeState {
     pub waiters: Waiters,
     /// What may grow, and how far it has.
     pub bounds: Bounds,
+    /// The files of which something is not read, and why.
+    pub skipped: Skipped,
     /// The connected Envoys.
     pub proxies: Proxies,
     /// Renders the registry as `OpenMetrics` text.
@@ -54,6 +56,9 @@ impl ServeState {
         verdict
     }
 }
+
+/// Lists skipped files, one line each.
+pub type Skipped = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Renders all metrics; called once per scrape.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;

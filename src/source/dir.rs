@@ -7,9 +7,11 @@
 pub(crate) mod atomic;
 mod catalog;
 mod cleanup;
+pub(crate) mod documents;
 mod emitter;
 pub(crate) mod entry;
 mod index;
+mod json;
 pub mod layout;
 mod lock;
 mod name;
@@ -17,12 +19,13 @@ mod pending;
 mod reader;
 mod scan;
 mod sink;
+pub mod skipped;
 mod status;
 pub(crate) mod walk;
 mod watcher;
-pub(crate) mod yaml;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::JoinError;
@@ -31,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::runtime::metrics::Metrics;
 use crate::source::queue;
+use atomic::create_below_state;
 pub(crate) use catalog::{MOST_ENTRIES, MOST_FILES};
 use emitter::EventEmitter;
 use layout::Layout;
@@ -38,6 +42,7 @@ use lock::Lock;
 pub use lock::Unopened;
 use scan::{Cause, Outcome, Scanner};
 use sink::{Closed, EventSink};
+use skipped::SkippedFiles;
 use watcher::FileWatcher;
 
 /// How often the directory is scanned even without a file event, and every feed confirmed.
@@ -53,6 +58,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub struct DirSource {
     layout: Layout,
     lock: Lock,
+    skipped: SkippedFiles,
     metrics: Metrics,
 }
 
@@ -66,26 +72,33 @@ pub enum Stopped {
 
 impl DirSource {
     /// Takes the lock on a directory, so that a start that can't succeed fails at once.
-    /// A read-only directory is opened without a lock.
+    /// A read-only directory is opened without a lock. `state` is the folder for the state, if it was given.
     ///
     /// # Errors
     ///
     /// When it is not a directory, or another process holds the lock.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self, Unopened> {
+    pub fn open(root: impl Into<PathBuf>, state: Option<&Path>) -> Result<Self, Unopened> {
         let path = root.into();
-        if let Err(source) = std::fs::read_dir(&path) {
+        if let Err(source) = fs::read_dir(&path) {
             return Err(Unopened::Enter { path, source });
         }
-        let layout = Layout::new(path);
+        if let Some(path) = state
+            && let Err(source) = fs::read_dir(path)
+        {
+            let path = path.to_owned();
+            return Err(Unopened::State { path, source });
+        }
+        let layout = with_state(Layout::new(path), state);
         let lock = Lock::take(&layout)?;
         if lock.is_held() {
             cleanup::cleanup(layout.root());
+            cleanup::cleanup(&layout.state_folder());
         }
-        let metrics = Metrics::new();
         Ok(Self {
             layout,
             lock,
-            metrics,
+            skipped: SkippedFiles::default(),
+            metrics: Metrics::new(),
         })
     }
 
@@ -98,6 +111,12 @@ impl DirSource {
     /// Where fusegate's own files are.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Keeps the list of skipped files here.
+    #[must_use]
+    pub fn listing_skipped(self, skipped: SkippedFiles) -> Self {
+        Self { skipped, ..self }
     }
 
     /// Sends events until shutdown, or until the receiver is gone; then releases the lock.
@@ -115,7 +134,7 @@ impl DirSource {
             EventSink::new(sender, shutdown.clone()),
             self.layout.clone(),
         );
-        let mut scan = Scanner::new(self.layout, self.lock, emitter, self.metrics);
+        let mut scan = Scanner::new(self.layout, self.lock, emitter, self.skipped, self.metrics);
         let mut regularly = tokio::time::interval(SCAN_EVERY);
         let mut quiet = tokio::time::interval(SETTLE);
         regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -138,6 +157,32 @@ impl DirSource {
             if outcome.replaced {
                 watcher.watch_again();
             }
+        }
+    }
+}
+
+/// A layout with its state in the given folder; else beside the link by which the directory is swapped, if there is
+/// one and a folder can be made there; else in the directory. State that an earlier version left in the directory is
+/// moved beside the link.
+fn with_state(layout: Layout, given: Option<&Path>) -> Layout {
+    let Some(home) = given.map(Path::to_owned).or_else(|| layout.beside_link()) else {
+        return layout;
+    };
+    let elsewhere = layout.clone().with_state_in(home);
+    if given.is_some() {
+        return elsewhere;
+    }
+    let (inside, beside) = (layout.state_folder(), elsewhere.state_folder());
+    let made = if inside.is_dir() && !beside.exists() {
+        fs::rename(&inside, &beside)
+    } else {
+        create_below_state(&beside)
+    };
+    match made {
+        Ok(()) => elsewhere,
+        Err(error) => {
+            tracing::warn!(%error, state = %beside.display(), "cannot keep the state beside the link that leads to the directory; it is kept inside, and lost when the link is swapped; name a folder with --state DIR");
+            layout
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn state() -> ServeState {
         notices: Notices::open(metrics.bound(Bound::GateNotices)).0,
         waiters: Waiters::new(watch::channel(()).1),
         bounds: Arc::new(Vec::new),
+        skipped: Arc::new(Vec::new),
         proxies: Arc::new(|_| vec![proxy()]),
         metrics: Arc::new(String::new),
     }

@@ -8,15 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
 
 use super::folder::{self, Folder};
 
 /// One way in which the file of an object can't be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Breakage {
-    /// Its writer died in the middle of a line that is a whole one to a YAML reader.
-    HalfLine,
     /// Its writer died in the middle of the document.
     HalfDocument,
     /// It holds another document first, and ends in the middle of this one.
@@ -37,8 +34,7 @@ pub(super) enum Breakage {
 }
 
 impl Breakage {
-    pub(super) const ALL: [Self; 16] = [
-        Self::HalfLine,
+    pub(super) const ALL: [Self; 15] = [
         Self::HalfDocument,
         Self::HalfOfSeveral,
         Self::Empty,
@@ -66,17 +62,12 @@ impl Breakage {
             Ok(named.iter().map(|part| (*part).to_owned()).collect())
         };
         match self {
-            Self::HalfLine => {
-                let block = serde_saphyr::to_string(&serde_saphyr::from_str::<Value>(&text)?)?;
-                let (cut, _) = block.split_once("320ms").context("the latency")?;
-                written(format!("{cut}32").as_bytes(), &["line break"])
-            }
             Self::HalfDocument => written(half.as_bytes(), &["line "]),
             Self::HalfOfSeveral => {
                 let whole = text.replace(object, "another");
                 written(format!("{whole}\n---\n{half}").as_bytes(), &["line "])
             }
-            Self::Empty => written(b"", &["it is empty"]),
+            Self::Empty => written(b"", &["the file is empty"]),
             Self::Binary => written(
                 &[0xff, 0xfe, 0x80, 0, 1, 2, b'\n'],
                 &["not UTF-8", "byte 0"],
@@ -128,7 +119,7 @@ impl Breakage {
                 fs::remove_file(path)?;
                 let made = Command::new("mkfifo").arg(path).status()?;
                 ensure!(made.success(), "mkfifo: {made}");
-                "no regular file"
+                "not a regular file"
             }
             _ => bail!("{self:?} is made in another way"),
         };

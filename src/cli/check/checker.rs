@@ -1,4 +1,4 @@
-//! The judgment: each document against its schema, its rules, and the contract it is held to.
+//! The checker: checks each document against its schema, its rules, and its contract.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,56 +7,54 @@ use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
 
 use crate::cli::check::finding::Finding;
 use crate::cli::check::input::{Document, Input};
+use crate::cli::check::item::{Item, Usable};
 use crate::cli::check::mesh;
 use crate::condition::contract::Contract;
 use crate::condition::extract::extract;
 use crate::policy::allowance::Allowance;
-use crate::source::dir::entry::{self, Entry, Key, Known};
+use crate::source::dir::entry::{self, Entry, Flaw, Key, Known};
 use crate::spec;
 use crate::wire::event::GroupKind;
 
 /// Every problem of the input, in its order.
-pub(super) fn judge(input: &Input) -> Vec<Finding> {
-    let mut court = Court {
+pub(super) fn check(input: &Input) -> Vec<Finding> {
+    let mut checker = Checker {
         findings: input.findings.clone(),
-        ..Court::default()
+        ..Checker::default()
     };
-    let items = court.identify(&input.documents);
+    let mut flawed = Vec::new();
+    let items = checker.identify(&input.documents, &mut flawed);
     for item in &items {
-        court.contract(item);
+        checker.contract(item);
     }
     for item in &items {
-        court.rest(item, &items);
+        checker.rest(item, &items);
     }
-    // Stable, so that a document's problems stay in the order in which they were found.
-    court
+    for (document, flaw) in flawed {
+        if !flaw.foreign || checker.contract_of(&flaw.kind).is_some() {
+            checker.find_in(document, flaw.problem);
+        }
+    }
+    // A stable sort keeps the problems of one document in the order in which they were found.
+    checker
         .findings
         .sort_by(|one, other| one.place.cmp(&other.place));
-    court.findings
-}
-
-/// A document that was told apart.
-pub(super) struct Item<'a> {
-    document: &'a Document,
-    pub(super) entry: Entry,
-}
-
-/// A contract that objects and policies can be held to.
-pub(super) struct Usable {
-    pub(super) kind: GroupKind,
-    contract: Contract,
-    pub(super) allowance: Allowance,
+    checker.findings
 }
 
 #[derive(Default)]
-struct Court {
+struct Checker {
     findings: Vec<Finding>,
-    /// By name; those with problems of their own are `None`.
+    /// By name; `None` if the contract has problems itself.
     contracts: BTreeMap<Box<str>, Option<Usable>>,
 }
 
-impl Court {
-    fn identify<'a>(&mut self, documents: &'a [Document]) -> Vec<Item<'a>> {
+impl Checker {
+    fn identify<'a>(
+        &mut self,
+        documents: &'a [Document],
+        flawed: &mut Vec<(&'a Document, Flaw)>,
+    ) -> Vec<Item<'a>> {
         let mut items: Vec<Item<'a>> = Vec::new();
         let mut first = BTreeMap::<Key, &Document>::new();
         for document in documents {
@@ -75,12 +73,12 @@ impl Court {
                     first.entry(item.entry.key.clone()).or_insert(document);
                     items.push(item);
                 }
-                Ok(None) => self.nameless(
+                Ok(None) => self.find_in(
                     document,
                     "is no Kubernetes object; give it apiVersion, kind and metadata.name"
                         .to_owned(),
                 ),
-                Err(why) => self.nameless(document, why),
+                Err(flaw) => flawed.push((document, flaw)),
             }
         }
         items
@@ -134,7 +132,7 @@ impl Court {
                 Ok(spec) => self.policy(item, spec, items),
                 Err(problems) => self.find_all(item, problems),
             },
-            Known::Override(order) => match &order.spec {
+            Known::Override(document) => match &document.spec {
                 Ok(_) => {}
                 Err(problems) => self.find_all(item, problems),
             },
@@ -150,7 +148,7 @@ impl Court {
                 spec.contract
             )],
             Some(None) => vec![format!(
-                "spec.contract: ConditionContract \"{}\" has problems of its own; mend them first",
+                "spec.contract: ConditionContract \"{}\" has problems itself; correct them first",
                 spec.contract
             )],
             Some(Some(usable)) => held_to(item, spec, usable, items),
@@ -159,22 +157,20 @@ impl Court {
     }
 
     fn object(&mut self, item: &Item<'_>) {
-        let key = &item.entry.key;
-        if &*key.kind.group == entry::OWN_GROUP {
-            return self.find(
-                item,
-                "kind: fusegate.io has no such kind; write ConditionContract, CircuitPolicy or CircuitOverride".to_owned(),
-            );
-        }
-        let mut usable = self.contracts.values().flatten();
-        let Some(usable) = usable.find(|usable| usable.kind == key.kind) else {
+        let Some(usable) = self.contract_of(&item.entry.key.kind) else {
             return;
         };
         let problems = report(item, &usable.contract);
         self.find_all(item, problems);
     }
 
-    fn nameless(&mut self, document: &Document, problem: String) {
+    /// The contract of a kind.
+    fn contract_of(&self, kind: &GroupKind) -> Option<&Usable> {
+        let mut usable = self.contracts.values().flatten();
+        usable.find(|usable| usable.kind == *kind)
+    }
+
+    fn find_in(&mut self, document: &Document, problem: String) {
         self.findings.push(Finding {
             place: document.place.clone(),
             subject: None,
@@ -193,13 +189,13 @@ impl Court {
     fn find_all(&mut self, item: &Item<'_>, problems: impl IntoIterator<Item = impl ToString>) {
         for problem in problems {
             let problem = problem.to_string();
-            // Some parts write fields with a dot in front; one way is enough here.
+            // Some checks write fields with a leading dot; print all fields without.
             self.find(item, problem.trim_start_matches('.').to_owned());
         }
     }
 }
 
-/// The problems that a policy has with its contract.
+/// The problems of a policy under its contract.
 fn held_to(
     item: &Item<'_>,
     spec: &CircuitPolicySpec,
@@ -229,7 +225,7 @@ fn report(item: &Item<'_>, contract: &Contract) -> Vec<String> {
     let mut problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     if report.problems_omitted > 0 {
         problems.push(format!(
-            "status: {} more problems are not shown; mend these first",
+            "status: {} more problems are not shown; correct these first",
             report.problems_omitted
         ));
     }

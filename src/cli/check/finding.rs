@@ -1,4 +1,4 @@
-//! A finding: one problem, and the place in the files that has it.
+//! A finding: one problem and its place in the files.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use crate::source::dir::entry::Key;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) place: Place,
-    /// What the document is about; absent where that can't be told.
+    /// The object; `None` if the document can't be identified.
     pub(crate) subject: Option<Key>,
-    /// Field and message, in words.
+    /// Field and message.
     pub(crate) problem: String,
 }
 
-/// A place in the files; they sort by files as given, then documents from the top.
+/// A place in the files; sorted by files as given, then by document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The file's place among all files.

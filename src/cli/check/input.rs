@@ -1,4 +1,4 @@
-//! The input: every document of the files, and what of them is no document.
+//! The input: every object of the files, and the documents that can't be read.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -8,17 +8,18 @@ use serde_json::Value;
 
 use crate::cli::check::CheckFailure;
 use crate::cli::check::finding::{Finding, Place};
-use crate::source::dir::{walk, yaml};
+use crate::source::dir::documents::{self, documents, objects};
+use crate::source::dir::walk;
 
-/// How standard input is given, as in other tools.
+/// The name of standard input, as in other tools.
 const STDIN: &str = "-";
 
-/// All that was read.
+/// Everything that was read.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     /// In the order of files, then within a file.
     pub(crate) documents: Vec<Document>,
-    /// Files that are no YAML.
+    /// Documents and files that can't be read.
     pub(crate) findings: Vec<Finding>,
     files: usize,
 }
@@ -48,8 +49,8 @@ pub(crate) fn read(paths: &[PathBuf], mut stdin: impl Read) -> Result<Input, Che
 
 impl Input {
     fn folder(&mut self, folder: &Path) -> Result<(), CheckFailure> {
-        for (path, sight) in walk::documents(folder).map_err(CheckFailure::List)? {
-            match sight.target {
+        for (path, file) in walk::documents(folder).map_err(CheckFailure::List)? {
+            match file.target {
                 Ok(_) => self.file(&folder.join(path))?,
                 Err(why) => self.refuse(&folder.join(path).display().to_string(), why),
             }
@@ -65,29 +66,45 @@ impl Input {
 
     fn take(&mut self, name: &str, content: impl Read) -> Result<(), CheckFailure> {
         let mut bytes = Vec::new();
-        let mut content = content.take(yaml::LARGEST_FILE + 1);
+        let mut content = content.take(documents::LARGEST_FILE + 1);
         content.read_to_end(&mut bytes).map_err(unread(name))?;
-        match documents(&bytes) {
-            Ok(values) => self.keep(name, values),
+        match documents::text(bytes).and_then(|text| documents(&text)) {
+            Ok(documents) => self.keep(name, documents),
             Err(why) => self.refuse(name, why),
         }
         Ok(())
     }
 
-    fn keep(&mut self, name: &str, values: Vec<Value>) {
-        for (index, value) in values.into_iter().enumerate() {
-            let place = self.place(name, index + 1);
-            self.documents.push(Document { place, value });
+    fn keep(&mut self, name: &str, documents: Vec<documents::Document>) {
+        let mut number = 0;
+        for document in documents {
+            let values = match document.content {
+                Ok(content) => objects(content),
+                Err(problem) => {
+                    number += 1;
+                    self.find(self.place(name, number), problem);
+                    continue;
+                }
+            };
+            for (_, value) in values {
+                number += 1;
+                let place = self.place(name, number);
+                self.documents.push(Document { place, value });
+            }
         }
         self.files += 1;
     }
 
-    fn refuse(&mut self, name: &str, problem: String) {
+    fn find(&mut self, place: Place, problem: String) {
         self.findings.push(Finding {
-            place: self.place(name, 0),
+            place,
             subject: None,
             problem,
         });
+    }
+
+    fn refuse(&mut self, name: &str, problem: String) {
+        self.find(self.place(name, 0), problem);
         self.files += 1;
     }
 
@@ -98,20 +115,6 @@ impl Input {
             document,
         }
     }
-}
-
-fn documents(bytes: &[u8]) -> Result<Vec<Value>, String> {
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > yaml::LARGEST_FILE) {
-        return Err(format!(
-            "it has more than {} bytes, which is the limit; split it",
-            yaml::LARGEST_FILE
-        ));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        format!("it is not UTF-8 from byte {at} on; save it as UTF-8")
-    })?;
-    yaml::documents(text)
 }
 
 fn unread(name: &str) -> impl FnOnce(io::Error) -> CheckFailure {

@@ -1,14 +1,14 @@
-//! The mesh allowance: what a policy would publish for the objects at hand, and its contract doesn't allow.
+//! The mesh allowance: what a policy would publish for the given objects although its contract does not allow it.
 
 use std::collections::BTreeSet;
 
 use crate::breaker::circuit::StateName;
-use crate::cli::check::judge::{Item, Usable};
+use crate::cli::check::item::{Item, Usable};
 use crate::policy::contribution::{Enforcement, Named, contribution};
 use crate::source::dir::entry::Known;
 use crate::spec::policy::Policy;
 
-/// What the contract refuses, once each however many objects ask for it.
+/// What the contract refuses; once each, whatever the number of objects.
 pub(super) fn refusals(
     policy: &Policy,
     namespace: &str,
@@ -27,7 +27,7 @@ pub(super) fn refusals(
         .collect()
 }
 
-/// The state in which a policy asks for most.
+/// The state in which a policy publishes most.
 const OPEN: Enforcement = Enforcement {
     state: StateName::Open,
     admit_percent: 0,

@@ -96,7 +96,7 @@ fn a_policy_is_held_to_its_contract() {
 fn a_policy_of_a_broken_contract_is_told_which() {
     insta::assert_snapshot!(problems(&[&CONTRACT.replace("Duration", "Time"), POLICY]), @r#"
     <stdin>:1 ConditionContract storefronts.shop.example.com: spec.conditions[0].type: is "Time", must be one of "Number", "Integer", "Duration", "Quantity", "Percent", "Boolean", "String", "Enum"
-    <stdin>:2 CircuitPolicy shop/checkout: spec.contract: ConditionContract "storefronts.shop.example.com" has problems of its own; mend them first
+    <stdin>:2 CircuitPolicy shop/checkout: spec.contract: ConditionContract "storefronts.shop.example.com" has problems itself; correct them first
     2 documents, 2 problems
     "#);
 }
@@ -143,6 +143,21 @@ spec: {policy: checkout, state: Closed, until: tomorrow}
 }
 
 #[test]
+fn foreign_documents_pass_unread_and_a_malformed_document_hides_no_other() {
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'storefront:viewer'}\nrules: []\n";
+    insta::assert_snapshot!(problems(&[
+        CONTRACT,
+        role,
+        "apiVersion: apps/v1\nkind: [Deployment\n",
+        &OBJECT.replace("120ms", "nonsense"),
+    ]), @r#"
+    <stdin>:3: line 18: unclosed bracket '['
+    <stdin>:4 Storefront shop/web: status.conditions["network-latency"]: key "network-latency" is "nonsense", which can't be read as type Duration, which contract storefronts.shop.example.com declares; write a number with a unit, such as "250ms"
+    3 documents, 2 problems
+    "#);
+}
+
+#[test]
 fn what_is_no_object_of_ours_is_named_instead_of_passed_over() {
     insta::assert_snapshot!(problems(&[
         "replicas: 3\n",
@@ -150,19 +165,20 @@ fn what_is_no_object_of_ours_is_named_instead_of_passed_over() {
         &OBJECT.replace("name: web", "name: Web"),
         OBJECT,
         OBJECT,
+        CONTRACT,
     ]), @r#"
     <stdin>:1: is no Kubernetes object; give it apiVersion, kind and metadata.name
-    <stdin>:2 CircutPolicy shop/checkout: kind: fusegate.io has no such kind; write ConditionContract, CircuitPolicy or CircuitOverride
+    <stdin>:2: kind: fusegate.io has no kind CircutPolicy; write ConditionContract or CircuitPolicy or CircuitOverride
     <stdin>:3: Storefront of group shop.example.com: metadata.name is "Web", must be at most 253 characters: labels of lower-case letters, digits and '-', joined by '.'
     <stdin>:5 Storefront shop/web: is defined a second time, first in <stdin>:4; remove one
-    5 documents, 4 problems
+    6 documents, 4 problems
     "#);
 }
 
 #[test]
 fn text_that_is_no_yaml_is_a_problem_with_its_line() {
     insta::assert_snapshot!(problems(&["a: 1\nb: [1, 2\n"]), @r#"
-    <stdin>: line 2: unclosed bracket '[' at line 2, column 4
+    <stdin>:1: line 2: unclosed bracket '['
     0 documents, 1 problem
     "#);
 }
@@ -188,7 +204,7 @@ fn a_folder_is_read_whole_and_each_problem_names_its_file() {
     let root = folder.path().display().to_string();
     insta::assert_snapshot!(String::from_utf8(out).unwrap().replace(&root, "ROOT"), @r#"
     ROOT/policies/checkout.yml:1 CircuitPolicy shop/checkout: spec.mode: is "Force", must be one of "Enforce", "Observe"
-    ROOT/web.json: line 1: unclosed bracket '{' at line 1, column 1
+    ROOT/web.json:1: line 1: unclosed bracket '{'
     2 documents, 2 problems
     "#);
     assert!(!clean);

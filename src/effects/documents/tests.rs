@@ -109,3 +109,68 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn read(folder: &tempfile::TempDir, path: &str) -> String {
     fs::read_to_string(folder.path().join(path)).unwrap()
 }
+
+#[test]
+fn every_form_is_written_back_in_kind() {
+    let line = r#"{"kind":"B","metadata":{"name":"two"}}"#;
+    let pretty = "{\n  \"kind\": \"B\",\n  \"metadata\": {\n    \"name\": \"two\"\n  }\n}";
+    let list = r#"{"kind":"List","items":[{"kind":"A"},{"kind":"B","metadata":{"name":"two"}}]}"#;
+    let other = r#"{"kind":"C"}"#;
+    for (name, before, after) in [
+        (
+            "pretty.json",
+            pretty.to_owned(),
+            "{\n  \"kind\": \"B\",\n  \"new\": 1\n}".to_owned(),
+        ),
+        (
+            "lines.jsonl",
+            format!("{other}\n{line}\n{other}\n"),
+            format!("{other}\n{{\"kind\":\"B\",\"new\":1}}\n{other}\n"),
+        ),
+        (
+            "list.json",
+            list.to_owned(),
+            r#"{"items":[{"kind":"A"},{"kind":"B","new":1}],"kind":"List"}"#.to_owned(),
+        ),
+        (
+            "typed.yaml",
+            "kind: BList\nitems:\n- metadata: {name: two}\n".to_owned(),
+            "items:\n- kind: B\n  new: 1\nkind: BList\n".to_owned(),
+        ),
+    ] {
+        let folder = folder(&[(name, &before)]);
+        let found = Document::find(folder.path(), TWO).unwrap().unwrap();
+        found.replace(&json!({"kind": "B", "new": 1})).unwrap();
+        let written = read(&folder, name);
+        if name.ends_with("yaml") {
+            let read = |text: &str| serde_saphyr::from_str::<Value>(text).unwrap();
+            assert_eq!(read(&written), read(&after), "{written}");
+        } else {
+            assert_eq!(written, after);
+        }
+    }
+}
+
+#[test]
+fn an_item_is_removed_from_its_list_and_the_last_one_with_the_list() {
+    let folder = folder(&[
+        (
+            "list.json",
+            r#"{"kind":"List","items":[{"kind":"A"},{"kind":"B","metadata":{"name":"two"}}]}"#,
+        ),
+        (
+            "last.json",
+            r#"{"kind":"List","items":[{"kind":"C","metadata":{"name":"two"}}]}"#,
+        ),
+    ]);
+    for kind in ["B", "C"] {
+        let wanted = Wanted { kind, ..TWO };
+        let found = Document::find(folder.path(), wanted).unwrap().unwrap();
+        found.remove().unwrap();
+    }
+    assert_eq!(
+        read(&folder, "list.json"),
+        r#"{"items":[{"kind":"A"}],"kind":"List"}"#
+    );
+    assert!(!folder.path().join("last.json").exists());
+}

@@ -87,10 +87,7 @@ fn what_follows_the_closing_line_is_not_passed_over(#[case] more: &str) {
 #[rstest]
 #[case::empty("", "the recording is empty")]
 #[case::torn_header(&HEADER[..20], "the recording is empty")]
-#[case::audit_log(
-    "{\"time\":\"2026-11-22T14:05:28.123Z\"}\n",
-    "line 1: not a recording"
-)]
+#[case::audit_log("{\"time\":\"2026-11-22T14:05:28.123Z\"}\n", "line 1: not a recording")]
 #[case::binary("\0\0\0\n", "line 1: not a recording")]
 #[case::not_first("{\"gap\":{\"turns\":1}}\n", "line 1: not a recording")]
 #[case::of_another_time(

@@ -3,7 +3,9 @@
 //! Neither asks the API server: an outage there must not restart the replicas that
 //! go on serving their last snapshot.
 
-use axum::extract::State;
+use std::fmt::Write as _;
+
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 
 use crate::serve::state::ServeState;
@@ -11,6 +13,9 @@ use crate::serve::verdict::STALLED_AFTER;
 use crate::serve::wire;
 
 type Answer = (StatusCode, String);
+
+/// Most skipped files that are listed.
+const MOST_SKIPPED: usize = 100;
 
 /// Liveness: a stalled engine is beyond mending itself, and a restart loses nothing.
 pub(super) async fn live(State(state): State<ServeState>) -> Answer {
@@ -27,11 +32,33 @@ pub(super) async fn live(State(state): State<ServeState>) -> Answer {
 }
 
 /// Readiness: contracts, policies and overrides have been listed once. Being the leader is no part of it.
-pub(super) async fn ready(State(state): State<ServeState>) -> Answer {
-    if state.view.load().synced {
-        return (StatusCode::OK, "ok\n".into());
+/// `?verbose` also lists the files of which something is not read.
+pub(super) async fn ready(State(state): State<ServeState>, RawQuery(query): RawQuery) -> Answer {
+    let (status, mut text) = if state.view.load().synced {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        let message = "contracts, policies and overrides have not been listed yet; \
+                       if this lasts, check that the source can be read (the API server, or the directory)\n";
+        (StatusCode::SERVICE_UNAVAILABLE, message.to_owned())
+    };
+    if query.is_some_and(|query| query.split('&').any(|it| it == "verbose")) {
+        let skipped = (state.skipped)();
+        let more = skipped.len().saturating_sub(MOST_SKIPPED);
+        for file in skipped.iter().take(MOST_SKIPPED) {
+            text.push_str("skipped: ");
+            text.extend(file.chars().flat_map(plain));
+            text.push('\n');
+        }
+        if more > 0 {
+            let _ = writeln!(text, "skipped: {more} more");
+        }
     }
-    let message = "contracts, policies and overrides have not been listed yet; \
-                   if this lasts, check that the source can be read (the API server, or the directory)\n";
-    (StatusCode::SERVICE_UNAVAILABLE, message.into())
+    (status, text)
+}
+
+/// A character without effect on a terminal: file names and messages come from outside.
+fn plain(char: char) -> impl Iterator<Item = char> {
+    let escaped = char.is_control().then(|| char.escape_default());
+    let itself = (!char.is_control()).then_some(char);
+    escaped.into_iter().flatten().chain(itself)
 }

@@ -1,5 +1,7 @@
 //! Health, lists and index, through the real router.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use rstest::rstest;
 use serde_json::json;
@@ -41,6 +43,19 @@ async fn a_replica_is_ready_once_it_has_listed_whether_or_not_it_leads() {
     assert_eq!(unsynced.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(unsynced.body.contains("have not been listed yet"));
     assert_eq!(get(&two(), "/readyz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn skipped_files_are_listed_on_request_and_do_not_make_a_replica_unready() {
+    let mut state = two();
+    state.skipped = Arc::new(|| vec!["a\n.yaml: line 3: a tab".to_owned(); 101]);
+    assert_eq!(get(&state, "/readyz").await.body, "ok\n");
+    let verbose = get(&state, "/readyz?verbose").await;
+    assert_eq!(verbose.status, StatusCode::OK);
+    let mut lines = verbose.body.lines();
+    assert_eq!(lines.next(), Some("ok"));
+    assert_eq!(lines.next(), Some("skipped: a\\n.yaml: line 3: a tab"));
+    assert_eq!(lines.last(), Some("skipped: 1 more"));
 }
 
 #[tokio::test]

@@ -232,7 +232,8 @@ impl EventEmitter {
         wanted.then_some(feed)
     }
 
-    fn is_contracted(&self, kind: &GroupKind) -> bool {
+    /// Whether a kind has a contract.
+    pub(super) fn is_contracted(&self, kind: &GroupKind) -> bool {
         self.feeds.contains_key(&Feed::Objects(kind.clone()))
     }
 

@@ -20,7 +20,10 @@ use crate::source::spec::{self, ANNOTATION_PREFIX};
 use crate::wire::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision, SeenBy};
 
 /// Our own API group.
-pub(crate) const OWN_GROUP: &str = "fusegate.io";
+const OWN_GROUP: &str = "fusegate.io";
+
+/// The kinds in it.
+const OWN_KINDS: [&str; 3] = ["ConditionContract", "CircuitPolicy", "CircuitOverride"];
 
 /// The namespace of objects that name none.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -54,6 +57,16 @@ pub(crate) enum Known {
     Object(Box<Meta>),
 }
 
+/// Why a Kubernetes object can't be identified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    pub(crate) kind: GroupKind,
+    /// Whether the kind is neither fusegate's own nor a CRD: then it matters only if it has a contract.
+    pub(crate) foreign: bool,
+    /// What is wrong with it and what to do.
+    pub(crate) problem: String,
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -85,27 +98,43 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// When it is one and its name or namespace is missing or invalid.
-    pub(crate) fn of(mut document: Value) -> Result<Option<Self>, String> {
-        let Some((group, kind)) = type_of(&document) else {
+    /// When it is one and can't be identified.
+    pub(crate) fn of(document: Value) -> Result<Option<Self>, Flaw> {
+        let Some(kind) = type_of(&document) else {
             return Ok(None);
         };
-        let own = own_kind(&group, &kind);
-        if own {
-            // Their status is kept apart, and nothing is ever taken from what stands here.
+        let foreign = !is_crd(&kind) && &*kind.group != OWN_GROUP;
+        Self::of_kind(document, &kind)
+            .map(Some)
+            .map_err(|problem| Flaw {
+                kind,
+                foreign,
+                problem,
+            })
+    }
+
+    fn of_kind(mut document: Value, kind: &GroupKind) -> Result<Self, String> {
+        if &*kind.group == OWN_GROUP {
+            if !OWN_KINDS.contains(&&*kind.kind) {
+                let kinds = OWN_KINDS.join(" or ");
+                return Err(format!(
+                    "kind: {OWN_GROUP} has no kind {}; write {kinds}",
+                    kind.kind
+                ));
+            }
+            // Their status is stored elsewhere; a status in the file is ignored.
             fields(&mut document).map(|fields| fields.remove("status"));
         }
-        let key = key(&document, group, kind)?;
+        let key = key(&document, kind.clone())?;
         let hash = hash_of(&document);
         let meta = meta(&document, &key, hash);
         let known = known(document, &key, meta)?;
-        Ok(Some(Self { key, hash, known }))
+        Ok(Self { key, hash, known })
     }
 
     /// The key of a document that was found to be an object.
     pub(crate) fn key_of(document: &Value) -> Option<Key> {
-        let (group, kind) = type_of(document)?;
-        key(document, group, kind).ok()
+        key(document, type_of(document)?).ok()
     }
 
     /// A stored revision as an entry.
@@ -161,46 +190,43 @@ fn spell_non_finite(value: &mut Value) {
 }
 
 /// Group and kind of a document; `None` if it is no Kubernetes object.
-fn type_of(document: &Value) -> Option<(String, String)> {
+fn type_of(document: &Value) -> Option<GroupKind> {
     let api_version = document.get("apiVersion")?.as_str()?;
     let kind = document.get("kind")?.as_str()?;
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    Some((group.to_owned(), kind.to_owned()))
-}
-
-fn own_kind(group: &str, kind: &str) -> bool {
-    group == OWN_GROUP
-        && matches!(
-            kind,
-            "ConditionContract" | "CircuitPolicy" | "CircuitOverride"
-        )
+    Some(GroupKind::new(group, kind))
 }
 
 fn is_crd(kind: &GroupKind) -> bool {
     &*kind.group == "apiextensions.k8s.io" && &*kind.kind == "CustomResourceDefinition"
 }
 
-fn key(document: &Value, group: String, kind: String) -> Result<Key, String> {
+fn key(document: &Value, kind: GroupKind) -> Result<Key, String> {
     let text = |field| document.pointer(field).and_then(Value::as_str);
-    let what = format!(
-        "{kind} of group {}",
-        if group.is_empty() { "\"\"" } else { &group }
-    );
-    let kind = GroupKind::new(group, kind);
+    let what = || {
+        let group = if kind.group.is_empty() {
+            "\"\""
+        } else {
+            &kind.group
+        };
+        format!("{} of group {group}", kind.kind)
+    };
     let cluster_scoped =
         is_crd(&kind) || (&*kind.group == OWN_GROUP && &*kind.kind == "ConditionContract");
     let name = text("/metadata/name").unwrap_or_default();
-    name::check_subdomain(name).map_err(|why| format!("{what}: metadata.name {why}"))?;
-    let namespace = text("/metadata/namespace").unwrap_or(DEFAULT_NAMESPACE);
-    name::check_label(namespace).map_err(|why| format!("{what}: metadata.namespace {why}"))?;
+    name::check_subdomain(name).map_err(|why| format!("{}: metadata.name {why}", what()))?;
+    let namespace = if cluster_scoped {
+        ""
+    } else {
+        let namespace = text("/metadata/namespace").unwrap_or(DEFAULT_NAMESPACE);
+        name::check_label(namespace)
+            .map_err(|why| format!("{}: metadata.namespace {why}", what()))?;
+        namespace
+    };
     Ok(Key {
-        kind,
-        namespace: if cluster_scoped {
-            "".into()
-        } else {
-            namespace.into()
-        },
+        namespace: namespace.into(),
         name: name.into(),
+        kind,
     })
 }
 
@@ -208,7 +234,7 @@ fn known(mut document: Value, key: &Key, meta: Meta) -> Result<Known, String> {
     if is_crd(&key.kind) {
         return crd(document, meta).map(Box::new).map(Known::Crd);
     }
-    if !own_kind(&key.kind.group, &key.kind.kind) {
+    if &*key.kind.group != OWN_GROUP {
         // The rest is read from the file again when it is needed.
         let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
         return Ok(Known::Object(Box::new(Meta {

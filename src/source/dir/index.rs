@@ -1,10 +1,10 @@
-//! The index: which feeds each file contributed to, kept across restarts.
+//! The index: how much of each feed each file holds, kept across restarts.
 //!
-//! A file that can't be read when the process starts may hold objects whose circuits
-//! are open. The index tells such a file from one that never mattered: the feeds that it
-//! contributed to are not listed until it is readable again.
+//! A file that can't be read when the process starts, or not all of it, may hold objects whose circuits
+//! are open. The index tells such a file from one that never mattered: a feed of which the file held more
+//! than can be read of it now is not listed until the file is repaired.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::source::dir::atomic::write_atomic;
@@ -13,10 +13,10 @@ use crate::source::dir::layout::{Layout, read_json};
 use crate::source::dir::walk::FileStates;
 use crate::wire::event::Feed;
 
-/// Files and the feeds they contribute to.
+/// Files, and how many entries of each feed they hold.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    files: BTreeMap<PathBuf, BTreeSet<String>>,
+    files: BTreeMap<PathBuf, BTreeMap<String, usize>>,
 }
 
 impl Index {
@@ -31,11 +31,11 @@ impl Index {
         }
     }
 
-    /// Whether a file contributed to a feed.
-    pub(super) fn contributes(&self, path: &Path, feed: &Feed) -> bool {
-        self.files
-            .get(path)
-            .is_some_and(|feeds| feeds.contains(&text(feed)))
+    /// How many entries of a feed a file held.
+    pub(super) fn count(&self, path: &Path, feed: &Feed) -> usize {
+        let counts = self.files.get(path);
+        let count = counts.and_then(|counts| counts.get(&text(feed)));
+        count.copied().unwrap_or_default()
     }
 
     /// All files in the index.
@@ -43,15 +43,27 @@ impl Index {
         self.files.keys()
     }
 
-    /// Updates the index from files that are readable or gone, and stores it if it changed.
-    pub(super) fn update(&mut self, catalog: &Catalog, files: &FileStates, layout: &Layout) {
+    /// Updates the index, and stores it if it changed. A file that was never read in full keeps what the index
+    /// has of it.
+    pub(super) fn update(&mut self, catalog: &Catalog, states: &FileStates, layout: &Layout) {
         let mut files = self.files.clone();
-        files.retain(|path, _| files.contains_key(path) || catalog.fingerprint(path).is_some());
-        for (path, entries) in catalog.readable() {
-            let feeds = entries
-                .iter()
-                .map(|entry| text(&entry.known.feed(&entry.key)));
-            files.insert(path.clone(), feeds.collect());
+        files.retain(|path, _| states.contains_key(path) || catalog.fingerprint(path).is_some());
+        for (path, entries, complete) in catalog.files() {
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            for entry in entries {
+                *counts
+                    .entry(text(&entry.known.feed(&entry.key)))
+                    .or_default() += 1;
+            }
+            if complete {
+                files.insert(path.clone(), counts);
+            } else if !counts.is_empty() {
+                let known = files.entry(path.clone()).or_default();
+                for (feed, count) in counts {
+                    let known = known.entry(feed).or_default();
+                    *known = count.max(*known);
+                }
+            }
         }
         if files == self.files {
             return;

@@ -27,6 +27,8 @@ const LONGEST_PART: usize = 120;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     root: PathBuf,
+    /// The folder in which the state folder is.
+    home: PathBuf,
 }
 
 /// A stored CRD schema, as JSON: the file in a directory, and the `data` of a
@@ -77,9 +79,55 @@ pub enum Stored {
 }
 
 impl Layout {
-    /// The layout under a root.
+    /// The layout of a directory with its state inside.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        let home = root.clone();
+        Self { root, home }
+    }
+
+    /// The same with the state in another folder.
+    #[must_use]
+    pub fn with_state_in(self, home: impl Into<PathBuf>) -> Self {
+        let home = home.into();
+        Self { home, ..self }
+    }
+
+    /// The layout of a directory as a running fusegate uses it: with its state in the given folder, or where it is found.
+    pub fn find(root: impl Into<PathBuf>, state: Option<&Path>) -> Self {
+        let inside = Self::new(root);
+        if let Some(home) = state {
+            return inside.with_state_in(home);
+        }
+        let beside = inside.beside_link();
+        let beside = beside.map(|home| inside.clone().with_state_in(home));
+        beside
+            .filter(|beside| beside.state_folder().is_dir())
+            .unwrap_or(inside)
+    }
+
+    /// Whether the state is inside the watched directory.
+    pub fn is_state_inside(&self) -> bool {
+        self.home.starts_with(&self.root)
+    }
+
+    /// The folder beside the link by which the directory is swapped, if it is: the state survives there.
+    ///
+    /// git-sync, `ConfigMap` volumes and the like swap a link for all files at once. Such a link is the directory
+    /// itself, or part of its path and leads to a place below the folder that it stands in.
+    pub fn beside_link(&self) -> Option<PathBuf> {
+        let root = std::path::absolute(&self.root).ok()?;
+        let is_link = |path: &Path| path.is_symlink();
+        let swaps = |link: &Path| {
+            let (target, parent) = (
+                link.canonicalize().ok()?,
+                link.parent()?.canonicalize().ok()?,
+            );
+            (link == root || target.starts_with(parent)).then_some(())
+        };
+        let mut links = root.ancestors().filter(|path| is_link(path));
+        let link = links.find(|link| swaps(link).is_some())?;
+        link.parent().map(Path::to_owned)
     }
 
     /// The watched directory itself.
@@ -89,7 +137,7 @@ impl Layout {
 
     /// The folder of fusegate's own state.
     pub fn state_folder(&self) -> PathBuf {
-        self.root.join(STATE_FOLDER)
+        self.home.join(STATE_FOLDER)
     }
 
     /// The lock file: a running process holds its lock.
@@ -233,6 +281,23 @@ mod tests {
             layout.revision_path("storefronts.shop.example.com", 3),
             Path::new("/root/.fusegate/revisions/storefronts.shop.example.com/3.json")
         );
+    }
+
+    #[test]
+    fn the_state_of_a_directory_that_is_swapped_by_a_link_is_beside_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("worktrees/1/apps")).unwrap();
+        fs::create_dir_all(at("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("worktrees/1", at("current")).unwrap();
+        std::os::unix::fs::symlink(at("elsewhere"), at("worktrees/1/out")).unwrap();
+        let beside = |path: &str| Layout::new(at(path)).beside_link();
+        assert_eq!(beside("current"), Some(folder.path().to_owned()));
+        assert_eq!(beside("current/apps"), Some(folder.path().to_owned()));
+        assert_eq!(beside("worktrees/1/apps"), None);
+        assert_eq!(beside("worktrees/1/out"), Some(at("worktrees/1")));
+        fs::create_dir_all(at("elsewhere/below")).unwrap();
+        assert_eq!(beside("worktrees/1/out/below"), None);
     }
 
     #[test]

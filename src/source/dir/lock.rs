@@ -28,8 +28,17 @@ pub enum Unopened {
         #[source]
         source: io::Error,
     },
+    /// The folder for the state does not exist, or is not a directory.
+    #[error("{}: --state must name an existing folder that fusegate can read and write; create it, or correct --state DIR", path.display())]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
     /// Another process runs on it.
-    #[error("{}: {holder} holds the lock; only one fusegate may run on a directory; stop the other, or give this one a directory of its own", path.display())]
+    #[error("{}: {holder} holds the lock; only one fusegate may run on a directory; stop the other, or give this one a directory of its own, or a state folder of its own with --state DIR", path.display())]
     Held {
         /// The lock file.
         path: PathBuf,

@@ -1,8 +1,8 @@
 //! Pending changes: which files have changed, and which of those are complete.
 //!
-//! A file that was renamed into place, or closed by its writer, is complete at once; the
-//! file system reports both. After any other change the file must look the same for a
-//! moment: it may be half written, or an editor may be swapping files.
+//! A file that was renamed into place is complete at once; the file system reports that. After any
+//! other change the file must look the same for a moment: it may be half written, or an editor may be
+//! swapping files.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The reader: the entries of one file, or why it can't be read.
+//! The reader: what one file holds, or why it can't be read.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::source::dir::entry::Entry;
+use crate::source::dir::documents::{self, LARGEST_FILE, documents, objects};
+use crate::source::dir::entry::{Entry, Flaw};
 use crate::source::dir::layout::StoredRevision;
 use crate::source::dir::walk::Fingerprint;
-use crate::source::dir::yaml::{self, LARGEST_FILE};
 
 /// `O_NONBLOCK` on Linux: opening a pipe that took the file's place must not block.
 const NONBLOCK: i32 = 0o4000;
@@ -19,9 +19,9 @@ const NONBLOCK: i32 = 0o4000;
 /// The result of reading a file.
 #[derive(Debug)]
 pub(super) enum Reading {
-    /// Its entries, in order.
-    Entries(Vec<Entry>),
-    /// The content is invalid.
+    /// What it holds.
+    Content(Content),
+    /// All of it is invalid.
     Refused(String),
     /// The file system refused; a later attempt may succeed although the file looks the same.
     Unread(String),
@@ -29,24 +29,28 @@ pub(super) enum Reading {
     Moved,
 }
 
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// The first entry of each key, in order.
+    pub(super) entries: Vec<Entry>,
+    /// What is wrong with documents that can't be read. Any object may stand in them.
+    pub(super) unread: Vec<String>,
+    /// Entries that are ignored, because their key was defined before.
+    pub(super) repeated: Vec<String>,
+    /// Objects of foreign kinds that can't be identified. They matter once their kind has a contract.
+    pub(super) flaws: Vec<Flaw>,
+}
+
 /// Reads a file of documents; those that are no Kubernetes objects are skipped.
-pub(super) fn documents(path: &Path, seen: Fingerprint) -> Reading {
+pub(super) fn read(path: &Path, seen: Fingerprint) -> Reading {
     let text = match text(path, seen) {
         Ok(text) => text,
-        Err(reader) => return reader,
+        Err(reading) => return reading,
     };
-    let entries = parse(&text).and_then(|documents| {
-        ends_whole(&text)?;
-        documents
-            .into_iter()
-            .filter_map(|document| Entry::of(document).transpose())
-            .collect::<Result<Vec<_>, _>>()
-    });
-    match entries.and_then(without_duplicates) {
-        Ok(entries) => Reading::Entries(entries),
-        Err(why) => Reading::Refused(format!(
-            "{why}; the file's last content stays in force until it is repaired"
-        )),
+    match content(&text) {
+        Ok(content) => Reading::Content(content),
+        Err(why) => refused(&why),
     }
 }
 
@@ -54,54 +58,106 @@ pub(super) fn documents(path: &Path, seen: Fingerprint) -> Reading {
 pub(super) fn revision(path: &Path, seen: Fingerprint) -> Reading {
     let text = match text(path, seen) {
         Ok(text) => text,
-        Err(reader) => return reader,
+        Err(reading) => return reading,
     };
     match serde_json::from_str::<StoredRevision>(&text) {
-        Ok(stored) => Reading::Entries(vec![Entry::of_revision(stored.into(), text.as_bytes())]),
+        Ok(stored) => Reading::Content(Content {
+            entries: vec![Entry::of_revision(stored.into(), text.as_bytes())],
+            ..Content::default()
+        }),
         Err(error) => Reading::Refused(format!(
             "not a stored revision: {error}; restore it from a backup, or delete it"
         )),
     }
 }
 
-/// Reads the documents of a file again, for their content.
+/// Reads the objects of a file again, for their content.
 pub(super) fn again(path: &Path, seen: Fingerprint) -> Option<Vec<Value>> {
-    parse(&text(path, seen).ok()?).ok()
+    let documents = documents(&text(path, seen).ok()?).ok()?;
+    let contents = documents.into_iter().filter_map(|it| it.content.ok());
+    Some(
+        contents
+            .flat_map(objects)
+            .map(|(_, object)| object)
+            .collect(),
+    )
 }
 
-fn parse(text: &str) -> Result<Vec<Value>, String> {
-    yaml::documents(text)
+/// What a text holds.
+fn content(text: &str) -> Result<Content, String> {
+    let documents = documents(text)?;
+    let several = documents.len() > 1;
+    let mut content = Content::default();
+    let mut keys = BTreeSet::new();
+    for (index, document) in documents.into_iter().enumerate() {
+        let place = if several {
+            format!("document {}: ", index + 1)
+        } else {
+            String::new()
+        };
+        let value = match document.content {
+            Ok(value) => value,
+            Err(why) => {
+                content.unread.push(format!("{place}{why}"));
+                continue;
+            }
+        };
+        for (_, object) in objects(value) {
+            match Entry::of(object) {
+                Ok(Some(entry)) if keys.insert(entry.key.clone()) => content.entries.push(entry),
+                Ok(Some(entry)) => content.repeated.push(format!(
+                    "{place}{} is defined before in this file, and that definition counts; remove one",
+                    entry.key
+                )),
+                Ok(None) => {}
+                Err(flaw) => content.take(flaw, &place),
+            }
+        }
+    }
+    Ok(content)
+}
+
+impl Content {
+    fn take(&mut self, flaw: Flaw, place: &str) {
+        let problem = format!("{place}{}", flaw.problem);
+        if flaw.foreign {
+            self.flaws.push(Flaw { problem, ..flaw });
+        } else {
+            self.unread.push(problem);
+        }
+    }
 }
 
 /// The text of a file, if its fingerprint is still the one that was seen.
 fn text(path: &Path, seen: Fingerprint) -> Result<String, Reading> {
     if seen.length > LARGEST_FILE {
-        return Err(Reading::Refused(format!(
-            "the file has {} bytes, over the limit of {LARGEST_FILE}; split it; its last content stays in force",
+        return Err(refused(&format!(
+            "the file has {} bytes, over the limit of {LARGEST_FILE}; split it",
             seen.length
         )));
     }
-    let refused = |error: io::Error| match error.kind() {
+    let unread = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => Reading::Moved,
         _ => Reading::Unread(format!(
             "the file can't be read ({error}); make it readable for fusegate; its last content stays in force"
         )),
     };
-    let mut file = open(path).map_err(refused)?;
+    let mut file = open(path).map_err(unread)?;
     // Sized to the file: a growing buffer would fragment the heap with its former sizes.
     let mut bytes = Vec::with_capacity(usize::try_from(seen.length).unwrap_or_default());
     file.by_ref()
         .take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(refused)?;
-    let now = file.metadata().map_err(refused)?;
+        .map_err(unread)?;
+    let now = file.metadata().map_err(unread)?;
     if Fingerprint::of(&now) != seen {
         return Err(Reading::Moved);
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Reading::Refused(format!("the file is not UTF-8 from byte {at} on; save it as UTF-8; its last content stays in force"))
-    })
+    documents::text(bytes).map_err(|why| refused(&why))
+}
+
+fn refused(why: &str) -> Reading {
+    Reading::Refused(format!("{why}; its last content stays in force"))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -109,27 +165,4 @@ fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(NONBLOCK)
         .open(path)
-}
-
-/// A file that was cut off within a line may still read well, with another value than was meant:
-/// its last line must have ended, or its last bracket be closed.
-fn ends_whole(text: &str) -> Result<(), String> {
-    let text = text.trim_end_matches([' ', '\t']);
-    if text.is_empty() || text.ends_with(['\n', '}', ']']) {
-        return Ok(());
-    }
-    Err("it doesn't end with a line break, as if its writer had stopped in the middle; end its last line".to_owned())
-}
-
-fn without_duplicates(entries: Vec<Entry>) -> Result<Vec<Entry>, String> {
-    let mut keys = BTreeSet::new();
-    for entry in &entries {
-        if !keys.insert(&entry.key) {
-            return Err(format!(
-                "{} is defined twice in this file; remove one",
-                entry.key
-            ));
-        }
-    }
-    Ok(entries)
 }

@@ -6,15 +6,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::runtime::metrics::{Bound, Metrics};
-use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place, Refused};
+use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place, Replaced};
 use crate::source::dir::emitter::EventEmitter;
 use crate::source::dir::entry::{Entry, Key};
 use crate::source::dir::index::Index;
 use crate::source::dir::layout::Layout;
 use crate::source::dir::lock::{Lock, Unopened};
 use crate::source::dir::pending::{FileChange, PendingChanges};
-use crate::source::dir::reader::{self, Reading};
+use crate::source::dir::reader::{self, Content, Reading};
 use crate::source::dir::sink::Closed;
+use crate::source::dir::skipped::SkippedFiles;
 use crate::source::dir::walk::{self, FileState, FileStates};
 use crate::wire::event::Feed;
 
@@ -50,6 +51,7 @@ pub(super) struct Scanner {
     pending: PendingChanges,
     index: Index,
     emitter: EventEmitter,
+    skipped: SkippedFiles,
     metrics: Metrics,
     tick: u64,
     waited: u32,
@@ -61,7 +63,13 @@ pub(super) struct Scanner {
 type RootId = (u64, u64);
 
 impl Scanner {
-    pub(super) fn new(layout: Layout, lock: Lock, emitter: EventEmitter, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        layout: Layout,
+        lock: Lock,
+        emitter: EventEmitter,
+        skipped: SkippedFiles,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             root: root_id(&layout).unwrap_or_default(),
             index: Index::load(&layout),
@@ -70,6 +78,7 @@ impl Scanner {
             catalog: Catalog::default(),
             pending: PendingChanges::default(),
             emitter,
+            skipped,
             metrics,
             tick: 0,
             waited: 0,
@@ -119,10 +128,13 @@ impl Scanner {
                 self.layout.root().display()
             ));
         }
-        if root != self.root || !self.lock.stands() {
+        if !self.lock.stands() || (root != self.root && !self.lock.is_held()) {
             self.lock = Lock::take(&self.layout).map_err(|error: Unopened| error.to_string())?;
-            self.missing |= root != self.root;
+        }
+        if root != self.root {
+            self.missing = true;
             self.root = root;
+            self.log_replaced();
         }
         let folder = self.layout.revisions_folder();
         let below = folder.strip_prefix(self.layout.root()).unwrap_or(&folder);
@@ -133,6 +145,16 @@ impl Scanner {
                 .map(|(path, file)| (below.join(path), file)),
         );
         Ok(files)
+    }
+
+    /// Logs that another directory is in the place of the former one.
+    fn log_replaced(&self) {
+        let (directory, state) = (self.layout.root().display(), self.layout.state_folder());
+        if self.layout.is_state_inside() {
+            tracing::error!(%directory, "the directory was replaced by another one, and fusegate's state with it: what it knew of trips and revisions stayed in the old one; keep the state outside of it with --state DIR");
+        } else {
+            tracing::warn!(%directory, state = %state.display(), "the directory was replaced by another one; its files are read, and fusegate's state is kept");
+        }
     }
 
     /// Updates the metrics of the bounds.
@@ -179,6 +201,7 @@ impl Scanner {
             let again = catalog.transient().filter_map(again);
             changes.extend(again.map(|(path, file)| (path, FileChange::Changed(file))));
         }
+        let changed = !changes.is_empty();
         let mut touched = BTreeSet::new();
         for (path, change) in changes {
             touched.extend(match change {
@@ -187,7 +210,12 @@ impl Scanner {
             });
         }
         self.report_conflicts(&touched)?;
-        self.emitter.emit_changes(&self.catalog, touched)
+        self.emitter.emit_changes(&self.catalog, touched)?;
+        let flaws = self.report_flaws()?;
+        if changed || flaws {
+            self.skipped.set(self.catalog.skipped());
+        }
+        Ok(())
     }
 
     fn read(&mut self, path: &Path, file: FileState) -> Result<BTreeSet<Key>, Closed> {
@@ -195,33 +223,43 @@ impl Scanner {
             fingerprint,
             target,
         } = file;
-        let target = match target {
-            Ok(target) => target,
-            Err(why) => return self.refuse(path, fingerprint, why, false),
+        let reading = match &target {
+            Err(why) => Reading::Refused(why.clone()),
+            Ok(target) if self.is_revision(path) => reader::revision(target, fingerprint),
+            Ok(target) => reader::read(target, fingerprint),
         };
-        let reader = if self.is_revision(path) {
-            reader::revision(&target, fingerprint)
-        } else {
-            reader::documents(&target, fingerprint)
+        let replaced = match reading {
+            Reading::Moved => return Ok(BTreeSet::new()),
+            Reading::Refused(why) => self.catalog.refuse(path, fingerprint, why, false),
+            Reading::Unread(why) => self.catalog.refuse(path, fingerprint, why, true),
+            Reading::Content(content) => self.take(path, fingerprint, target, content),
         };
-        match reader {
-            Reading::Moved => Ok(BTreeSet::new()),
-            Reading::Refused(why) => self.refuse(path, fingerprint, why, false),
-            Reading::Unread(why) => self.refuse(path, fingerprint, why, true),
-            Reading::Entries(entries) => {
-                match self.why_not_taken(path, fingerprint.length, &entries) {
-                    Some(why) => self.refuse(path, fingerprint, why, false),
-                    None => Ok(self.catalog.replace(
-                        path,
-                        Place {
-                            target,
-                            fingerprint,
-                        },
-                        entries,
-                    )),
-                }
-            }
+        for problem in replaced.problems {
+            let place = path.display().to_string();
+            self.emitter.sink().unreadable(place, problem)?;
         }
+        Ok(replaced.touched)
+    }
+
+    fn take(
+        &mut self,
+        path: &Path,
+        fingerprint: walk::Fingerprint,
+        target: Result<PathBuf, String>,
+        mut content: Content,
+    ) -> Replaced {
+        if let Some(why) = self.why_not_taken(path, fingerprint.length, &content.entries) {
+            return self.catalog.refuse(path, fingerprint, why, false);
+        }
+        let contracted = content
+            .flaws
+            .extract_if(.., |flaw| self.emitter.is_contracted(&flaw.kind));
+        content.unread.extend(contracted.map(|flaw| flaw.problem));
+        let place = Place {
+            target: target.unwrap_or_default(),
+            fingerprint,
+        };
+        self.catalog.replace(path, place, content)
     }
 
     /// Why the content of a file is not used, if so.
@@ -235,23 +273,15 @@ impl Scanner {
         })
     }
 
-    fn refuse(
-        &mut self,
-        path: &Path,
-        fingerprint: walk::Fingerprint,
-        why: String,
-        transient: bool,
-    ) -> Result<BTreeSet<Key>, Closed> {
-        let sent = why.clone();
-        let news = self
-            .catalog
-            .refuse(path, fingerprint, Refused { why, transient });
-        if news {
-            self.emitter
-                .sink()
-                .unreadable(path.display().to_string(), sent)?;
+    /// Reports objects that can't be identified once their kind has a contract; whether there were any.
+    fn report_flaws(&mut self) -> Result<bool, Closed> {
+        let emitter = &self.emitter;
+        let flaws = self.catalog.take_flaws(|kind| emitter.is_contracted(kind));
+        for (path, problem) in &flaws {
+            let place = path.display().to_string();
+            emitter.sink().unreadable(place, problem.as_str())?;
         }
-        Ok(BTreeSet::new())
+        Ok(!flaws.is_empty())
     }
 
     fn is_revision(&self, path: &Path) -> bool {
@@ -283,15 +313,12 @@ impl Scanner {
     fn emit_lists(&mut self, files: &FileStates) -> Result<(), Closed> {
         let (catalog, index) = (&self.catalog, &self.index);
         let blocked = |feed: &Feed| {
-            let mut unknown = index.paths().filter(|path| {
-                files.contains_key(*path)
-                    && !catalog.is_readable(path)
-                    && !catalog.holds_anything(path)
-            });
-            let had_part = unknown.find(|path| index.contributes(path, feed));
-            let holds = || catalog.unreadable_with(feed);
-            had_part.or_else(holds).map(|path| {
-                format!("{} can't be read, and it holds objects of this kind; repair the file, or delete it to remove them", path.display())
+            let mut unknown = index
+                .paths()
+                .filter(|path| files.contains_key(*path) && !catalog.is_complete(path));
+            let missing = unknown.find(|path| index.count(path, feed) > catalog.count(path, feed));
+            missing.or_else(|| catalog.stale_with(feed)).map(|path| {
+                format!("{} can't be read, or not all of it, and it holds objects of this kind; repair the file, or delete it to remove them", path.display())
             })
         };
         self.emitter.emit_lists(catalog, blocked)

@@ -15,6 +15,13 @@ use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::StoredRevision;
 use crate::wire::event::{Change, Event, Feed, GroupKind, Object, Revision};
 
+const LIMITS: queue::Limits = queue::Limits {
+    events: 4,
+    bytes: 1 << 20,
+};
+
+const SEPARATOR: &str = "---\n";
+
 const SOON: Duration = Duration::from_mins(1);
 
 const CONTRACT: &str = "
@@ -109,13 +116,9 @@ impl Shop {
     }
 
     fn start(&self) -> Running {
-        let limits = queue::Limits {
-            events: 4,
-            bytes: 1 << 20,
-        };
-        let (sender, events) = queue::open(limits, Metrics::new());
+        let (sender, events) = queue::open(LIMITS, Metrics::new());
         let shutdown = CancellationToken::new();
-        let source = DirSource::open(self.root()).unwrap();
+        let source = DirSource::open(self.root(), None).unwrap();
         let task = tokio::spawn(source.run(sender, shutdown.clone()));
         Running {
             events,
@@ -206,6 +209,14 @@ impl Running {
 
 fn status(object: &Object) -> Value {
     serde_json::from_str(object.status.as_ref().unwrap().get()).unwrap()
+}
+
+fn problems(events: &[Event]) -> Vec<String> {
+    let problem = |event: &Event| match event {
+        Event::Unreadable(problem) => Some(format!("{}: {}", problem.place, problem.message)),
+        _ => None,
+    };
+    events.iter().filter_map(problem).collect()
 }
 
 fn deletions(events: &[Event]) -> usize {
@@ -377,15 +388,15 @@ async fn a_link_that_leaves_the_directory_is_refused_and_one_within_it_is_follow
 async fn one_process_runs_on_a_directory() {
     let shop = Shop::new();
     let (running, _) = shop.started().await;
-    let refused = DirSource::open(shop.root()).unwrap_err().to_string();
+    let refused = DirSource::open(shop.root(), None).unwrap_err().to_string();
     let holder = format!("process {} holds", std::process::id());
     assert!(
         refused.contains(".fusegate/lock") && refused.contains(&holder),
         "{refused}"
     );
     running.stop().await;
-    assert!(DirSource::open(shop.root()).is_ok());
-    let missing = DirSource::open(shop.path("missing"))
+    assert!(DirSource::open(shop.root(), None).is_ok());
+    let missing = DirSource::open(shop.path("missing"), None)
         .unwrap_err()
         .to_string();
     assert!(
@@ -405,7 +416,7 @@ async fn of_two_files_with_one_object_the_first_counts_and_both_are_named() {
         "{problem}"
     );
     assert!(
-        problem.contains("the one in another.yaml counts"),
+        problem.contains("the definition in another.yaml counts"),
         "{problem}"
     );
     assert_eq!(
@@ -422,7 +433,10 @@ async fn of_two_files_with_one_object_the_first_counts_and_both_are_named() {
         &(storefront("checkout", "1s") + "---\n" + &storefront("checkout", "2s")),
     );
     let (problem, _) = running.until_unreadable().await;
-    assert!(problem.contains("defined twice"), "{problem}");
+    assert!(
+        problem.contains("is defined before in this file"),
+        "{problem}"
+    );
     running.stop().await;
 }
 
@@ -658,4 +672,135 @@ async fn not_a_number_is_spelled_as_everywhere_else() {
         json!(["NaN", "-Infinity", "Infinity"])
     );
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_malformed_document_hides_no_other_and_what_stood_in_it_stays() {
+    let shop = Shop::new();
+    let (first, second) = (storefront("basket", "1s"), storefront("search", "1s"));
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'storefront:viewer'}\n";
+    shop.write("all.yaml", &[&first, role, &second].join(SEPARATOR));
+    let (mut running, before) = shop.started().await;
+    assert!(problems(&before).is_empty(), "{before:#?}");
+
+    let half = "apiVersion: shop.example.com/v1\nkind: Storefront\nmetadata: {name: sea";
+    let changed = storefront("basket", "2s");
+    shop.write("all.yaml", &[&changed, role, half].join(SEPARATOR));
+    let (basket, before) = running.until_object("basket").await;
+    assert_eq!(status(&basket)["conditions"]["network-latency"], "2s");
+    let named = problems(&before);
+    assert!(
+        named[0].starts_with("all.yaml: document 3: line "),
+        "{named:?}"
+    );
+    assert_eq!(deletions(&running.meanwhile().await), 0);
+
+    shop.write("all.yaml", &changed);
+    let deleted = |event: &Event| match event {
+        Event::Object(_, Change::Deleted(object)) => Some(object.meta.name.to_string()),
+        _ => None,
+    };
+    assert_eq!(running.until("a deletion", deleted).await.0, "search");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_without_a_name_is_named_once_its_kind_has_a_contract() {
+    let shop = Shop::new();
+    fs::remove_file(shop.path("contract.yaml")).unwrap();
+    let nameless = storefront("checkout", "1s").replace("name: checkout", "name: Check_Out");
+    shop.write("nameless.yaml", &nameless);
+    let mut running = shop.start();
+    let before = running.until_confirmed(&Feed::Revisions).await;
+    assert!(problems(&before).is_empty(), "{before:#?}");
+    shop.write("contract.yaml", CONTRACT);
+    let (problem, _) = running.until_unreadable().await;
+    assert!(
+        problem.starts_with("nameless.yaml: Storefront") && problem.contains("Check_Out"),
+        "{problem}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_last_line_need_not_end_and_extensions_do_not_differ_by_case() {
+    let shop = Shop::new();
+    let (mut running, _) = shop.started().await;
+    shop.overwrite("basket.YAML", storefront("basket", "1s").trim_end());
+    running.until_object("basket").await;
+    let lines = ["a", "b"].map(|name| {
+        json!({"apiVersion": "shop.example.com/v1", "kind": "Storefront", "metadata": {"name": name}})
+            .to_string()
+    });
+    shop.overwrite("lines.jsonl", &lines.join("\n"));
+    running.until_object("a").await;
+    running.until_object("b").await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn files_of_which_something_is_not_read_are_listed() {
+    let shop = Shop::new();
+    shop.write("values.yaml", "replicas: 3\n");
+    shop.write("half.yaml", "a: [\n");
+    let skipped = SkippedFiles::default();
+    let (sender, mut events) = queue::open(LIMITS, Metrics::new());
+    let shutdown = CancellationToken::new();
+    let source = DirSource::open(shop.root(), None).unwrap();
+    let source = source.listing_skipped(skipped.clone());
+    let task = tokio::spawn(source.run(sender, shutdown.clone()));
+    while !matches!(events.recv().await, Some(Event::Confirmed(of)) if of == objects()) {}
+    let listed: Vec<String> = skipped.get().iter().map(ToString::to_string).collect();
+    assert!(listed[0].starts_with("half.yaml: line "), "{listed:?}");
+    assert!(
+        listed[1].starts_with("values.yaml: it holds no Kubernetes object"),
+        "{listed:?}"
+    );
+    assert_eq!(listed.len(), 2);
+    shutdown.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn state_survives_a_swap_of_the_link_that_leads_to_the_directory() {
+    let shop = Shop::new();
+    let at = |name: &str| shop.folder.path().join(name);
+    fs::create_dir(at("next")).unwrap();
+    fs::write(at("next/checkout.yaml"), storefront("checkout", "2s")).unwrap();
+    fs::write(at("next/contract.yaml"), CONTRACT).unwrap();
+    symlink("watched", at("current")).unwrap();
+    write_atomic(&Layout::new(shop.root()).index_path(), b"{}").unwrap();
+
+    let source = DirSource::open(at("current"), None).unwrap();
+    let layout = source.layout().clone();
+    assert_eq!(layout.state_folder(), at(".fusegate"));
+    assert!(layout.index_path().exists(), "what was inside is moved");
+    assert!(!shop.path(".fusegate").exists());
+    let (sender, mut events) = queue::open(LIMITS, Metrics::new());
+    let shutdown = CancellationToken::new();
+    let task = tokio::spawn(source.run(sender, shutdown.clone()));
+    while !matches!(events.recv().await, Some(Event::Confirmed(of)) if of == objects()) {}
+    symlink("next", at("swapped")).unwrap();
+    fs::rename(at("swapped"), at("current")).unwrap();
+    let changed = async {
+        loop {
+            match events.recv().await.unwrap() {
+                Event::Object(_, Change::Applied(object)) => return object,
+                Event::Object(_, Change::Deleted(object)) => panic!("{object:?} was deleted"),
+                _ => {}
+            }
+        }
+    };
+    let object = tokio::time::timeout(SOON, changed).await.unwrap();
+    assert_eq!(status(&object)["conditions"]["network-latency"], "2s");
+    assert!(layout.lock_path().exists());
+    shutdown.cancel();
+    task.await.unwrap().unwrap();
+
+    let elsewhere = shop.folder.path().join("state");
+    let refused = DirSource::open(at("current"), Some(&elsewhere)).unwrap_err();
+    assert!(refused.to_string().contains("--state"), "{refused}");
+    fs::create_dir(&elsewhere).unwrap();
+    let source = DirSource::open(at("current"), Some(&elsewhere)).unwrap();
+    assert!(source.layout().lock_path().starts_with(&elsewhere));
 }

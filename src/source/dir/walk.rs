@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// directory can cause.
 const MOST_ENTRIES: usize = 100_000;
 
+/// Extensions of files that hold documents, in either case.
+const DOCUMENTS: [&str; 5] = ["yaml", "yml", "json", "jsonl", "ndjson"];
+
 /// Deepest folder.
 const DEEPEST: usize = 16;
 
@@ -55,8 +58,10 @@ impl Fingerprint {
 /// When a folder can't be listed: its content is then unknown, not removed.
 pub(crate) fn documents(root: &Path) -> Result<FileStates, String> {
     let is_document = |name: &OsStr| {
-        let extension = Path::new(name).extension().and_then(OsStr::to_str);
-        extension.is_some_and(|extension| matches!(extension, "yaml" | "yml" | "json"))
+        let extension = Path::new(name).extension().unwrap_or_default();
+        DOCUMENTS
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
     };
     let mut walk = Walk::at(root)?;
     walk.folder(Path::new(""), 0, &is_document)?;

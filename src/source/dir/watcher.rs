@@ -29,7 +29,7 @@ pub(super) struct FileWatcher {
 /// An event about one file.
 #[derive(Debug, PartialEq, Eq)]
 enum FileEvent {
-    /// The file was closed by its writer, or renamed into place.
+    /// The file was renamed into place.
     Whole(PathBuf),
     /// Anything else.
     Other,
@@ -97,8 +97,9 @@ fn watcher(root: &Path, event: notify::Result<notify::Event>) -> Vec<FileEvent> 
         return vec![FileEvent::Other];
     };
     let whole = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => true,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => true,
+        // A writer may close a file and open it again for more.
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
         // Reading a file causes events too, and a write ends with a close.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_)) => return Vec::new(),
         _ => false,
@@ -144,19 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_whole_when_it_was_closed_or_renamed_into_place() {
-        let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    fn a_file_is_whole_when_it_was_renamed_into_place() {
         let rename = EventKind::Modify(ModifyKind::Name(RenameMode::To));
-        for kind in [close, rename] {
-            assert_eq!(
-                of(kind, "/root/a.yaml"),
-                [FileEvent::Whole("a.yaml".into())]
-            );
-        }
         assert_eq!(
-            of(EventKind::Create(CreateKind::File), "/root/a.yaml"),
-            [FileEvent::Other]
+            of(rename, "/root/a.yaml"),
+            [FileEvent::Whole("a.yaml".into())]
         );
+        let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        for kind in [close, EventKind::Create(CreateKind::File)] {
+            assert_eq!(of(kind, "/root/a.yaml"), [FileEvent::Other]);
+        }
         assert!(
             of(
                 EventKind::Modify(ModifyKind::Data(DataChange::Any)),
@@ -175,10 +173,10 @@ mod tests {
 
     #[test]
     fn what_fusegate_writes_itself_causes_no_look_but_revisions_do() {
-        let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
-        assert!(of(close, "/root/.fusegate/status/CircuitPolicy.a.b.json").is_empty());
-        assert!(of(close, "/root/.fusegate/index.json").is_empty());
-        assert!(of(close, "/root/.fusegate/revisions/a.b/.1-2-3.json").is_empty());
-        assert_eq!(of(close, "/root/.fusegate/revisions/a.b/3.json").len(), 1);
+        let rename = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        assert!(of(rename, "/root/.fusegate/status/CircuitPolicy.a.b.json").is_empty());
+        assert!(of(rename, "/root/.fusegate/index.json").is_empty());
+        assert!(of(rename, "/root/.fusegate/revisions/a.b/.1-2-3.json").is_empty());
+        assert_eq!(of(rename, "/root/.fusegate/revisions/a.b/3.json").len(), 1);
     }
 }

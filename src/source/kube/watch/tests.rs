@@ -215,7 +215,10 @@ async fn a_probe_without_an_answer_interrupts_an_open_watch_within_eight_seconds
     server.script.probe_hangs.store(true, Ordering::Relaxed);
     let before = tokio::time::Instant::now();
     let why = server.next().await;
-    assert!(why.contains("did not answer") && why.contains("etcd"), "{why}");
+    assert!(
+        why.contains("did not answer") && why.contains("etcd"),
+        "{why}"
+    );
     assert!(
         before.elapsed() <= Duration::from_secs(8),
         "{:?}",
