@@ -7,10 +7,25 @@
 // Indexing a JSON value never panics: what is absent reads as null.
 #![allow(clippy::indexing_slicing)]
 
-// The harness is written for tests: it needs only a part of what it offers here.
+// The parts of the tests' harness that the demo needs, and none of the others: each would bring its crates.
 #[path = ".."]
+#[allow(dead_code, reason = "the tests use the rest of these parts")]
 mod harness {
-    pub(crate) mod support;
+    pub(crate) mod support {
+        pub(crate) mod fusegate;
+        pub(crate) mod http;
+        pub(crate) mod recordings;
+        pub(crate) mod scratch;
+        pub(crate) mod servers {
+            pub(crate) mod alertmanager;
+            pub(crate) mod assets;
+            pub(crate) mod envoy;
+            pub(crate) mod ports;
+            pub(crate) mod process;
+            pub(crate) mod upstream;
+        }
+        pub(crate) mod wait;
+    }
 }
 
 mod difference;

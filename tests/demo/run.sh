@@ -16,5 +16,5 @@ fi
 tests/servers/install.sh envoy alertmanager
 say "building (some minutes the first time)"
 # Unoptimized: it builds in half the time, and is fast enough by far.
-cargo build --bin fusegate --example demo
-exec cargo run --quiet --example demo -- "$@"
+cargo build --package fusegate --package fusegate-demo --bin fusegate --bin fusegate-demo
+exec cargo run --quiet --package fusegate-demo -- "$@"
