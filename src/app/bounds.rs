@@ -1,4 +1,4 @@
-//! The bounds of the running program, gathered from where each is kept.
+//! The bounds of the running program: one table of where the size, the limit and the count of each come from.
 
 use std::sync::atomic::Ordering;
 
@@ -17,33 +17,41 @@ use crate::serve::notice::MOST_NOTICES;
 use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
 use crate::serve::waiters::{MOST_WAITERS, Waiters};
-use crate::source::dir;
-use crate::source::queue;
+use crate::source::{dir, queue};
 use crate::wire::view::SharedView;
 
-/// Where the sizes are.
+/// What the sizes and limits are read from.
 pub(super) struct Gauges {
     pub(super) metrics: Metrics,
     pub(super) server: Server,
     pub(super) max_streams: usize,
     pub(super) record_limit: u64,
     pub(super) events: queue::Gauge,
+    pub(super) events_limit: queue::Limits,
     pub(super) waiters: Waiters,
     pub(super) view: SharedView,
 }
 
-/// Where the size of a bound is.
+/// One bound.
+struct Row {
+    size: Size,
+    limit: u64,
+    /// How often it was met, if that is counted elsewhere than in the metrics.
+    met: Option<u64>,
+}
+
+/// How much of a bound is used.
 enum Size {
-    /// Whoever keeps it says it in the metrics.
+    /// It is in the metrics.
     Metric,
-    /// It is kept elsewhere, and this is it.
-    Elsewhere(u64),
-    /// There is one for each stream, search or line, and none of the whole.
-    OfEach,
+    /// It is counted elsewhere.
+    Of(u64),
+    /// The bound holds for each stream, search or line, so there is no size of the whole.
+    Each,
 }
 
 impl Gauges {
-    /// All bounds as they stand. What is kept elsewhere is entered among the metrics.
+    /// All bounds as they stand. What is counted elsewhere is copied into the metrics.
     pub(super) fn read(&self) -> Vec<Standing> {
         xds::meter(&self.metrics, &self.server);
         let config = Config {
@@ -51,173 +59,145 @@ impl Gauges {
             ..publish::config()
         };
         let counts = self.server.counts();
+        let met_by_xds = xds::bounds(&counts);
         let standing = |bound: &Bound| {
-            let limit = self.limit(*bound, &config);
+            let Row { size, limit, met } = self.row(*bound, &config, &counts);
+            let met_by_xds = met_by_xds.iter().find(|(of, _)| of == bound);
+            let met = met.or(met_by_xds.map(|(_, met)| *met));
             self.metrics.bound_limit(*bound, limit);
             Standing {
                 name: bound.name(),
                 unit: bound.unit(),
-                size: self.size(*bound, &counts),
+                size: self.size(*bound, &size),
                 limit,
-                met: self.met(*bound, &counts),
+                met: self.met(*bound, met),
                 answer: bound.answer(),
             }
         };
         Bound::ALL.iter().map(standing).collect()
     }
 
-    /// How much of a bound is taken, if there is a size of the whole. It is entered among the metrics.
-    fn size(&self, bound: Bound, counts: &Counts) -> Option<u64> {
-        let size = match self.place(bound, counts) {
-            Size::OfEach => return None,
-            Size::Metric => count(&self.metrics.bound_size(bound)),
-            Size::Elsewhere(size) => size,
-        };
-        let gauge = i64::try_from(size).unwrap_or(i64::MAX);
-        self.metrics.bound_size(bound).set(gauge);
-        Some(size)
-    }
-
-    fn place(&self, bound: Bound, counts: &Counts) -> Size {
-        let size = match bound {
-            Bound::Alerts
-            | Bound::AuditLines
-            | Bound::DirectoryDocuments
-            | Bound::DirectoryFiles
-            | Bound::GateCallers
-            | Bound::MetricPolicies
-            | Bound::Recording => return Size::Metric,
-            Bound::Circuits => {
-                let view = self.view.load();
-                wide(
-                    view.policies
-                        .values()
-                        .map(|policy| policy.circuits.len())
-                        .sum(),
-                )
-            }
-            Bound::Objects => wide(self.view.load().objects),
-            Bound::EffectsGateNote => self.depth(EffectKind::GateNote),
-            Bound::EffectsNote => self.depth(EffectKind::Note),
-            Bound::EffectsRecord => self.depth(EffectKind::Record),
-            Bound::EffectsRemoveOverride => self.depth(EffectKind::RemoveOverride),
-            Bound::EffectsRollback => self.depth(EffectKind::Rollback),
-            Bound::EffectsStatus => self.depth(EffectKind::Status),
-            Bound::EventBytes => wide(self.events.bytes()),
-            Bound::Events => wide(self.events.events()),
-            Bound::GateWaiters => wide(self.waiters.count()),
-            Bound::HttpConnections => count(&self.metrics.http_connections),
-            Bound::LogLines => limit::busiest(),
-            Bound::XdsConnections => counts.connections.saturating_sub(counts.connections_ended),
-            Bound::XdsStreams => wide(self.server.proxies().len()),
-            Bound::GateNotices
-            | Bound::LabelBytes
-            | Bound::ObjectsOfNamespace
-            | Bound::XdsAdmissionWait
-            | Bound::XdsBisect
-            | Bound::XdsFirstRequest
-            | Bound::XdsNameBytes
-            | Bound::XdsNames
-            | Bound::XdsRequestBytes
-            | Bound::XdsResponseBytes
-            | Bound::XdsTypes => return Size::OfEach,
-        };
-        Size::Elsewhere(size)
-    }
-
-    fn limit(&self, bound: Bound, config: &Config) -> u64 {
-        let limits = &config.limits;
+    /// The table. A new bound is one row here.
+    #[allow(clippy::too_many_lines, reason = "there is a row for each bound")]
+    fn row(&self, bound: Bound, config: &Config, counts: &Counts) -> Row {
+        use Bound as B;
         match bound {
-            Bound::Alerts => wide(alert::MOST_ALERTS),
-            Bound::AuditLines => wide(audit::MOST_LINES),
-            Bound::Circuits => wide(settings::MOST_CIRCUITS),
-            Bound::Objects => wide(settings::MOST_OBJECTS),
-            Bound::ObjectsOfNamespace => wide(settings::MOST_OBJECTS_OF_NAMESPACE),
-            Bound::DirectoryDocuments => wide(dir::MOST_ENTRIES),
-            Bound::DirectoryFiles => wide(dir::MOST_FILES),
-            Bound::EffectsGateNote => wide(kube_event::GATE_LIMITS.bound),
-            Bound::EffectsNote => wide(kube_event::LIMITS.bound),
-            Bound::EffectsRecord => wide(revision::LIMITS.bound),
-            Bound::EffectsRemoveOverride => wide(removal::LIMITS.bound),
-            Bound::EffectsRollback => wide(rollback::LIMITS.bound),
-            Bound::EffectsStatus => wide(status::LIMITS.bound),
-            Bound::EventBytes => u64::from(super::run::QUEUE.bytes),
-            Bound::Events => wide(super::run::QUEUE.events),
-            Bound::GateCallers => wide(MOST_CALLERS),
-            Bound::GateNotices => wide(MOST_NOTICES),
-            Bound::GateWaiters => wide(MOST_WAITERS),
-            Bound::HttpConnections => wide(server::MAX_CONNECTIONS),
-            Bound::MetricPolicies => wide(MOST_POLICIES),
-            Bound::LabelBytes => wide(MAX_LABEL_BYTES),
-            Bound::LogLines => u64::from(limit::MOST_LINES),
-            Bound::Recording => self.record_limit,
-            Bound::XdsAdmissionWait => config.admission_wait.as_secs(),
-            Bound::XdsBisect => u64::from(config.bisect.offers),
-            Bound::XdsConnections => wide(config.max_connections),
-            Bound::XdsFirstRequest => config.first_request.as_secs(),
-            Bound::XdsNameBytes => wide(limits.name_bytes),
-            Bound::XdsNames => wide(limits.names),
-            Bound::XdsRequestBytes => wide(config.max_request_bytes),
-            Bound::XdsResponseBytes => wide(config.max_response_bytes),
-            Bound::XdsStreams => wide(config.max_streams),
-            Bound::XdsTypes => wide(limits.types),
+            B::Alerts => metric(wide(alert::MOST_ALERTS)),
+            B::AuditLines => Row {
+                met: Some(self.metrics.audit_lines_dropped.get()),
+                ..metric(wide(audit::MOST_LINES))
+            },
+            B::Circuits => sized(self.circuits(), wide(settings::MOST_CIRCUITS)),
+            B::DirectoryDocuments => metric(wide(dir::MOST_ENTRIES)),
+            B::DirectoryFiles => metric(wide(dir::MOST_FILES)),
+            B::EffectsGateNote => {
+                self.effects(EffectKind::GateNote, kube_event::GATE_LIMITS.bound)
+            }
+            B::EffectsNote => self.effects(EffectKind::Note, kube_event::LIMITS.bound),
+            B::EffectsRecord => self.effects(EffectKind::Record, revision::LIMITS.bound),
+            B::EffectsRemoveOverride => {
+                self.effects(EffectKind::RemoveOverride, removal::LIMITS.bound)
+            }
+            B::EffectsRollback => self.effects(EffectKind::Rollback, rollback::LIMITS.bound),
+            B::EffectsStatus => self.effects(EffectKind::Status, status::LIMITS.bound),
+            B::EventBytes => sized(wide(self.events.bytes()), self.events_limit.bytes.into()),
+            B::Events => sized(wide(self.events.events()), wide(self.events_limit.events)),
+            B::GateCallers => metric(wide(MOST_CALLERS)),
+            B::GateNotices => each(wide(MOST_NOTICES)),
+            B::GateWaiters => sized(wide(self.waiters.count()), wide(MOST_WAITERS)),
+            B::HttpConnections => sized(
+                count(&self.metrics.http_connections),
+                wide(server::MAX_CONNECTIONS),
+            ),
+            B::LabelBytes => each(wide(MAX_LABEL_BYTES)),
+            B::LogLines => Row {
+                size: Size::Of(limit::busiest()),
+                limit: limit::MOST_LINES.into(),
+                met: Some(limit::left_out()),
+            },
+            B::MetricPolicies => metric(wide(MOST_POLICIES)),
+            B::Objects => sized(wide(self.view.load().objects), wide(settings::MOST_OBJECTS)),
+            B::ObjectsOfNamespace => each(wide(settings::MOST_OBJECTS_OF_NAMESPACE)),
+            B::Recording => metric(self.record_limit),
+            B::XdsAdmissionWait => each(config.admission_wait.as_secs()),
+            B::XdsBisect => each(config.bisect.offers.into()),
+            B::XdsConnections => sized(
+                counts.connections.saturating_sub(counts.connections_ended),
+                wide(config.max_connections),
+            ),
+            B::XdsFirstRequest => each(config.first_request.as_secs()),
+            B::XdsNameBytes => each(wide(config.limits.name_bytes)),
+            B::XdsNames => each(wide(config.limits.names)),
+            B::XdsRequestBytes => each(wide(config.max_request_bytes)),
+            B::XdsResponseBytes => each(wide(config.max_response_bytes)),
+            B::XdsStreams => sized(wide(self.server.proxies().len()), wide(config.max_streams)),
+            B::XdsTypes => each(wide(config.limits.types)),
         }
     }
 
-    /// How often a bound was met. What is counted elsewhere is entered among the metrics.
-    fn met(&self, bound: Bound, counts: &Counts) -> u64 {
-        let counter = self.metrics.bound(bound);
-        let elsewhere = match bound {
-            Bound::Alerts
-            | Bound::Circuits
-            | Bound::DirectoryDocuments
-            | Bound::DirectoryFiles
-            | Bound::EventBytes
-            | Bound::Events
-            | Bound::GateCallers
-            | Bound::GateNotices
-            | Bound::GateWaiters
-            | Bound::HttpConnections
-            | Bound::LabelBytes
-            | Bound::MetricPolicies
-            | Bound::Objects
-            | Bound::ObjectsOfNamespace
-            | Bound::Recording => return counter.get(),
-            Bound::AuditLines => self.metrics.audit_lines_dropped.get(),
-            Bound::EffectsGateNote => self.overflowed(EffectKind::GateNote),
-            Bound::EffectsNote => self.overflowed(EffectKind::Note),
-            Bound::EffectsRecord => self.overflowed(EffectKind::Record),
-            Bound::EffectsRemoveOverride => self.overflowed(EffectKind::RemoveOverride),
-            Bound::EffectsRollback => self.overflowed(EffectKind::Rollback),
-            Bound::EffectsStatus => self.overflowed(EffectKind::Status),
-            Bound::LogLines => limit::left_out(),
-            Bound::XdsAdmissionWait
-            | Bound::XdsBisect
-            | Bound::XdsConnections
-            | Bound::XdsFirstRequest
-            | Bound::XdsNameBytes
-            | Bound::XdsNames
-            | Bound::XdsRequestBytes
-            | Bound::XdsResponseBytes
-            | Bound::XdsStreams
-            | Bound::XdsTypes => {
-                let mut met = xds::bounds(counts).into_iter();
-                met.find(|(of, _)| *of == bound).map_or(0, |(_, met)| met)
+    /// How much of a bound is used. A size that is counted elsewhere is copied into the metrics.
+    fn size(&self, bound: Bound, size: &Size) -> Option<u64> {
+        let gauge = self.metrics.bound_size(bound);
+        match size {
+            Size::Each => None,
+            Size::Metric => Some(count(&gauge)),
+            Size::Of(size) => {
+                gauge.set(i64::try_from(*size).unwrap_or(i64::MAX));
+                Some(*size)
             }
-        };
-        counter.inner().store(elsewhere, Ordering::Relaxed);
-        elsewhere
+        }
     }
 
-    fn depth(&self, kind: EffectKind) -> u64 {
-        let depths = &self.metrics.effect_queue_depth;
-        count(&depths.get_or_create(&KindLabel { kind }))
+    /// How often a bound was met. A count that is kept elsewhere is copied into the metrics.
+    fn met(&self, bound: Bound, elsewhere: Option<u64>) -> u64 {
+        let counter = self.metrics.bound(bound);
+        if let Some(met) = elsewhere {
+            counter.inner().store(met, Ordering::Relaxed);
+        }
+        counter.get()
     }
 
-    fn overflowed(&self, kind: EffectKind) -> u64 {
+    fn circuits(&self) -> u64 {
+        let view = self.view.load();
+        let circuits = view.policies.values().map(|policy| policy.circuits.len());
+        wide(circuits.sum())
+    }
+
+    /// The row of a queue of effects.
+    fn effects(&self, kind: EffectKind, limit: usize) -> Row {
+        let metrics = &self.metrics;
+        let depth = metrics.effect_queue_depth.get_or_create(&KindLabel { kind });
         let result = EffectResult::Overflowed;
-        let label = EffectLabel { kind, result };
-        self.metrics.effects.get_or_create(&label).get()
+        let overflowed = metrics.effects.get_or_create(&EffectLabel { kind, result });
+        Row {
+            met: Some(overflowed.get()),
+            ..sized(count(&depth), wide(limit))
+        }
+    }
+}
+
+/// A bound whose size is in the metrics.
+fn metric(limit: u64) -> Row {
+    Row {
+        size: Size::Metric,
+        limit,
+        met: None,
+    }
+}
+
+/// A bound whose size is counted elsewhere.
+fn sized(size: u64, limit: u64) -> Row {
+    Row {
+        size: Size::Of(size),
+        ..metric(limit)
+    }
+}
+
+/// A bound without a size of the whole.
+fn each(limit: u64) -> Row {
+    Row {
+        size: Size::Each,
+        ..metric(limit)
     }
 }
 

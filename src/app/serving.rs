@@ -106,6 +106,7 @@ impl Parts {
             max_streams: options.xds.max_streams.get(),
             record_limit: options.record_limit.saturating_mul(1 << 20),
             events: self.sender.gauge(),
+            events_limit: QUEUE,
             waiters: waiters.clone(),
             view: view.clone(),
         });
