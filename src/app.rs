@@ -1,4 +1,4 @@
-//! The app: everything wired together. It decides nothing.
+//! The app: wires the parts together. It decides nothing.
 
 mod bounds;
 mod certificates;

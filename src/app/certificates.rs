@@ -1,6 +1,6 @@
-//! The certificates of the xDS port, read from files, and again whenever these change.
+//! The certificates of the xDS port, read from files, and read again whenever these change.
 //!
-//! They are looked at instead of watched: a mounted secret is swapped by links, on file systems that tell nobody.
+//! The files are polled, not watched: a mounted secret is swapped by links, on file systems without events.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::run::xds::Xds;
 use crate::runtime::metrics::{Metrics, Reload};
 
-/// How often the files are looked at. Certificates are renewed weeks before they end.
+/// How often the files are read. Certificates are renewed weeks before they expire.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Where they are.
+/// The certificate files.
 #[derive(Clone, Debug)]
 struct Files {
     cert: PathBuf,
@@ -24,15 +24,15 @@ struct Files {
     client_ca: Option<PathBuf>,
 }
 
-/// What is in use, and where it came from.
+/// The certificates in use, and their files.
 pub(super) struct Certificates {
     tls: Tls,
     files: Files,
     used: TlsMaterial,
-    /// What could not be used when it was last looked at.
-    doubted: Option<String>,
-    /// That it can't be used has been told.
-    told: Option<String>,
+    /// The failure at the last look.
+    failed_once: Option<String>,
+    /// The failure that was logged.
+    reported: Option<String>,
 }
 
 impl Certificates {
@@ -52,8 +52,8 @@ impl Certificates {
             tls,
             files,
             used,
-            doubted: None,
-            told: None,
+            failed_once: None,
+            reported: None,
         }))
     }
 
@@ -61,7 +61,7 @@ impl Certificates {
         self.tls.clone()
     }
 
-    /// Looks at the files until shutdown.
+    /// Polls the files until shutdown.
     pub(super) async fn keep(mut self, metrics: Metrics, shutdown: CancellationToken) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -73,15 +73,16 @@ impl Certificates {
             match read.await {
                 Ok(read) => self.take(read, &metrics),
                 Err(error) => {
-                    tracing::error!(%error, "reading the certificates of the xDS port failed");
+                    tracing::error!(%error, "cannot read the certificates of the xDS port");
                 }
             }
         }
     }
 
-    /// Uses what was read if it is new and can be used.
+    /// Uses the certificates if they are new and valid.
     ///
-    /// What can't be is told at the second look: certificate and key are two files, and may just be being replaced.
+    /// A failure is logged at the second look: certificate and key are two files, which may be halfway through a
+    /// replacement.
     fn take(&mut self, read: anyhow::Result<TlsMaterial>, metrics: &Metrics) {
         let used = read.and_then(|read| {
             if read != self.used {
@@ -95,23 +96,23 @@ impl Certificates {
             Ok(())
         });
         let Err(failure) = used else {
-            if self.told.take().is_some() {
+            if self.reported.take().is_some() {
                 metrics.xds.tls_stale.set(0);
-                tracing::info!(files = %self.files, "the certificates of the xDS port can be used again");
+                tracing::info!(files = %self.files, "the certificates of the xDS port are valid again");
             }
-            self.doubted = None;
+            self.failed_once = None;
             return;
         };
         let failure = format!("{failure:#}");
-        if self.doubted.as_ref() == Some(&failure) && self.told.as_ref() != Some(&failure) {
+        if self.failed_once.as_ref() == Some(&failure) && self.reported.as_ref() != Some(&failure) {
             metrics.xds.reloaded(Reload::Failed);
             tracing::error!(
                 reason = failure,
-                "the certificates of the xDS port can't be used; those read before stay in use"
+                "cannot use the certificates of the xDS port; those read earlier stay in use"
             );
-            self.told = Some(failure.clone());
+            self.reported = Some(failure.clone());
         }
-        self.doubted = Some(failure);
+        self.failed_once = Some(failure);
     }
 }
 
@@ -175,8 +176,8 @@ mod tests {
             tls: Tls::new(&used).unwrap(),
             files,
             used,
-            doubted: None,
-            told: None,
+            failed_once: None,
+            reported: None,
         };
         let metrics = Metrics::new();
         write(&certificates.files, 2061);

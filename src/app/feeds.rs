@@ -1,42 +1,41 @@
-//! The feeds' log: which feeds don't follow, told when that begins, when its reason changes, and when it ends.
+//! The log of the feeds: when one is interrupted, when the reason changes, and when it is back.
 //!
-//! The engine keeps the fact and the gate answers by it; this is for whoever reads the log at night.
+//! The engine keeps the fact and the gate answers by it; this is for people who read the log.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::wire::event::{Event, Feed};
 
-/// The feeds that are interrupted. The source bounds them: it has one feed for each contracted kind and
-/// five others.
+/// The interrupted feeds. The source bounds them: it has one feed for each contracted kind and five others.
 #[derive(Default)]
 pub(super) struct Feeds {
     interrupted: BTreeSet<Feed>,
 }
 
 impl Feeds {
-    /// Logs an event that changes whether a feed follows, or that says that something can't be read.
-    pub(super) fn tell(&mut self, event: &Event) {
+    /// Logs an event that interrupts or confirms a feed, or reports something unreadable.
+    pub(super) fn log(&mut self, event: &Event) {
         match event {
             Event::Interrupted(feed, reason) if self.interrupted.insert(feed.clone()) => {
-                tracing::warn!(feed = %Title(feed), reason, "a feed is interrupted; what it told before stays, and nothing new is judged until it is back");
+                tracing::warn!(feed = %Title(feed), reason, "watch interrupted; keeping the last known objects, and judging nothing new until it is back");
             }
             Event::Interrupted(feed, reason) => {
-                tracing::warn!(feed = %Title(feed), reason, "a feed is still interrupted, for another reason");
+                tracing::warn!(feed = %Title(feed), reason, "watch still interrupted, for another reason");
             }
             Event::Confirmed(feed) if self.interrupted.remove(feed) => {
-                tracing::info!(feed = %Title(feed), "a feed is back");
+                tracing::info!(feed = %Title(feed), "watch is back");
             }
             Event::Unreadable(unreadable) => {
                 let (place, reason) = (&*unreadable.place, &*unreadable.message);
-                tracing::warn!(place, reason, "something can't be read");
+                tracing::warn!(place, reason, "cannot read this");
             }
             _ => {}
         }
     }
 }
 
-/// A feed as people name it.
+/// The name of a feed in the log.
 struct Title<'a>(&'a Feed);
 
 impl fmt::Display for Title<'_> {
@@ -59,16 +58,16 @@ mod tests {
     #[test]
     fn a_feed_is_back_once_after_any_number_of_interruptions() {
         let mut feeds = Feeds::default();
-        feeds.tell(&Event::Interrupted(Feed::Crds, "refused".into()));
-        feeds.tell(&Event::Interrupted(Feed::Crds, "timed out".into()));
+        feeds.log(&Event::Interrupted(Feed::Crds, "refused".into()));
+        feeds.log(&Event::Interrupted(Feed::Crds, "timed out".into()));
         assert_eq!(feeds.interrupted, BTreeSet::from([Feed::Crds]));
-        feeds.tell(&Event::Confirmed(Feed::Policies));
+        feeds.log(&Event::Confirmed(Feed::Policies));
         assert_eq!(
             feeds.interrupted.len(),
             1,
             "another feed's confirmation ends nothing"
         );
-        feeds.tell(&Event::Confirmed(Feed::Crds));
+        feeds.log(&Event::Confirmed(Feed::Crds));
         assert!(feeds.interrupted.is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! The fleet: what the xDS server knows of its clients, as the admin port tells it.
+//! The fleet: what the xDS server knows of its clients, in the form of the admin port.
 
 use std::time::Instant;
 
@@ -11,27 +11,27 @@ use crate::serve::proxies::{
     Behind, MAX_NAMES, MAX_WORDS, Name, Proxy, Query, Refusal, Type, Version, time,
 };
 
-/// Those proxies that a query asks for.
+/// The proxies that match a query.
 pub(super) fn find(proxies: &Proxies, store: &Store, clock: Clock, query: &Query) -> Vec<Proxy> {
-    let teller = Teller {
+    let lister = ProxyLister {
         snapshot: &store.snapshot(),
         clock,
     };
     let all = proxies.list();
-    let matching = all.iter().filter(|proxy| teller.is_asked_for(proxy, query));
+    let matching = all.iter().filter(|proxy| lister.is_asked_for(proxy, query));
     matching
         .take(query.most)
-        .map(|proxy| teller.proxy(proxy))
+        .map(|proxy| lister.proxy(proxy))
         .collect()
 }
 
-/// Tells what is the case at one moment.
-struct Teller<'a> {
+/// Lists proxies as of one snapshot.
+struct ProxyLister<'a> {
     snapshot: &'a Snapshot,
     clock: Clock,
 }
 
-impl Teller<'_> {
+impl ProxyLister<'_> {
     fn is_asked_for(&self, proxy: &xds::Proxy, query: &Query) -> bool {
         let is =
             |asked: &Option<String>, given: &str| asked.as_ref().is_none_or(|asked| asked == given);
@@ -82,7 +82,7 @@ impl Teller<'_> {
             version: refused.response.version.to_string(),
             time: self.time(refused.response.at),
             code: refused.rejection.code,
-            message: shortened(&refused.rejection.message),
+            message: truncated(&refused.rejection.message),
         };
         Type {
             name: status.type_url.message().to_owned(),
@@ -125,8 +125,8 @@ impl Teller<'_> {
     }
 }
 
-/// Words of a proxy, cut where they are too many.
-fn shortened(words: &str) -> String {
+/// A message of a proxy, cut if it is too long.
+fn truncated(words: &str) -> String {
     if words.len() <= MAX_WORDS {
         return words.to_owned();
     }

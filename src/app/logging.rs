@@ -1,4 +1,4 @@
-//! Logging: to standard error, so that standard output is free for the audit log.
+//! Logging: to standard error; standard output is for the audit log.
 
 pub(crate) mod limit;
 
@@ -17,22 +17,22 @@ use crate::app::logging::limit::{Limit, left_out};
 use crate::cli::run::LogFormat;
 use crate::runtime::clock::Clock;
 
-/// What is logged where `RUST_LOG` doesn't say, or can't be read. kube tells every request that fails, several a
-/// second in an outage and without saying what was asked for; each part of fusegate tells its own once.
+/// The filter if `RUST_LOG` is unset or invalid. kube logs every failed request, several a second in an outage and
+/// without its subject; each part of fusegate logs its own failures once.
 const DEFAULT: &str = "info,kube_client::client::builder=off";
 
-/// How often it is told that lines were left out.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How often the number of omitted lines is logged.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// Sets the process up to log. Colors are for terminals: in a file or a pod's log they are noise.
+/// Sets up logging. Only terminals get colors.
 pub fn init(format: LogFormat) {
     let wanted = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let (filter, refused) = filter(&wanted);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        // Told on standard error too, which panics where that can't be written: on a full disk every thread
-        // that logs would end.
+        // These go to standard error too and panic if it can't be written: on a full disk, every thread that
+        // logs would end.
         .log_internal_errors(false)
         .with_writer(io::stderr);
     let limit = Limit::new(Clock::start());
@@ -43,28 +43,28 @@ pub fn init(format: LogFormat) {
     if let Some(error) = refused {
         tracing::warn!(
             %error, RUST_LOG = wanted,
-            "RUST_LOG can't be read, and the default is used; write a level, or target=level separated by commas"
+            "RUST_LOG is invalid; using the default; write a level, or target=level pairs separated by commas"
         );
     }
 }
 
-/// Tells now and then how many lines were left out, until shutdown.
-pub(super) async fn tell_left_out(shutdown: CancellationToken) {
+/// Logs now and then how many lines were omitted, until shutdown.
+pub(super) async fn report_left_out(shutdown: CancellationToken) {
     let mut told = 0;
-    let mut ticks = interval(TELL_EVERY);
+    let mut ticks = interval(REPORT_EVERY);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         let lines = left_out() - told;
         if lines > 0 {
             told += lines;
             tracing::warn!(
                 lines,
-                "log lines were left out, because too many came from one place; fusegate_bounds_met_total{{bound=\"log_lines\"}} counts them"
+                "omitted log lines, because too many came from one place in the code; fusegate_bounds_met_total{{bound=\"log_lines\"}} counts them"
             );
         }
     }
 }
 
-/// The filter that was asked for, or the default and why.
+/// The given filter, or the default and why.
 fn filter(wanted: &str) -> (EnvFilter, Option<ParseError>) {
     if wanted.is_empty() {
         return (EnvFilter::new(DEFAULT), None);

@@ -1,4 +1,4 @@
-//! Metering: what the engine's turns did, as metrics.
+//! Metering: turns what the engine did into metrics.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::serve::verdict::{self, Counts, GateState, Moment};
 use crate::wire::event::{Event, Feed};
 use crate::wire::view::View;
 
-/// Counts an event by its feed, and says whether the feed follows. Those of objects are counted by [`view`]
-/// instead, since there is one for each kind.
+/// Counts an event by its feed, and records whether the feed is confirmed. [`view`] does that for the feeds of
+/// objects, of which there is one per kind.
 pub(super) fn event(metrics: &Metrics, event: &Event) {
     let label = FeedLabel {
         feed: feed_of(event),
@@ -60,11 +60,11 @@ pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
             first,
             count,
         } = refused;
-        tracing::warn!(limit, %first, count, "there are as many {full} as there may be; new ones are refused until others go");
+        tracing::warn!(limit, %first, count, "the limit of {full} is reached; new ones are refused until others are removed");
     }
     for full in &counts.roomy {
         tracing::info!(
-            "there is room again for {full}; those that were refused are taken with their next report"
+            "below the limit of {full} again; refused ones are accepted with their next report"
         );
     }
     metrics
@@ -80,7 +80,7 @@ pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
     }
 }
 
-/// Sets what is the case now; called once per scrape, because it looks at every circuit.
+/// Sets the gauges; called once per scrape, because it looks at every circuit.
 pub(super) fn view(metrics: &Metrics, view: &View, moment: Moment, store: &Store) {
     let snapshot = store.snapshot();
     let layers = snapshot.collection(&TypeUrl::RUNTIME);

@@ -1,71 +1,67 @@
-//! Programmed: how far each published layer has reached the fleet, told to the engine.
+//! Programmed: tells the engine how far each published layer has reached the fleet.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fusegate_xds::{Proxies, Store, TypeUrl};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::queue::Sender;
 use crate::wire::event::{Event, Programmed, RefusedKey};
 
-/// How often it is looked; a status need not be fresher, and a fleet of thousands ACKs within moments.
-const EVERY: Duration = Duration::from_millis(500);
+/// The pause after a change, so that the answers of a whole fleet are counted together.
+const SETTLE: Duration = Duration::from_millis(100);
 
-/// The most bytes of a proxy's words that a status repeats; the log has more of them.
+/// The most bytes of a proxy's message that a status repeats; the log has more of them.
 const MOST_WORDS: usize = 512;
 
-/// Tells the engine whenever the count of a layer changes, until shutdown.
+/// Tells the engine whenever the counts of a layer change, until shutdown.
 pub(super) async fn report(
     store: Arc<Store>,
     proxies: Proxies,
     sender: Sender,
     shutdown: CancellationToken,
 ) {
-    let mut watch = Watch::default();
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        for programmed in watch.news(&store, &proxies) {
-            if sender.send(Event::Programmed(programmed)).await.is_err() {
-                return;
+    let reporting = async {
+        let mut published = store.watch(TypeUrl::RUNTIME);
+        let mut reporter = Reporter::default();
+        loop {
+            // Read first: what changes while it is counted is counted again.
+            let seen = proxies.changes();
+            for programmed in reporter.changed(&store, &proxies) {
+                if sender.send(Event::Programmed(programmed)).await.is_err() {
+                    return;
+                }
             }
+            tokio::select! {
+                _ = published.changed() => {}
+                _ = proxies.changed(seen) => {}
+            }
+            sleep(SETTLE).await;
         }
-    }
+    };
+    shutdown.run_until_cancelled(reporting).await;
 }
 
-/// What was seen and told.
+/// What was last sent of each layer.
 #[derive(Debug, Default)]
-struct Watch {
-    /// The publication and the state of the proxies that were looked at last.
-    seen: Option<(u64, u64)>,
-    told: HashMap<Box<str>, Programmed>,
+struct Reporter {
+    sent: HashMap<Box<str>, Programmed>,
 }
 
-impl Watch {
-    /// What has changed since the last look; where nothing was published and no proxy stirred, that costs nothing.
-    fn news(&mut self, store: &Store, proxies: &Proxies) -> Vec<Programmed> {
-        // The changes first: what changes during the look is looked at again.
-        let stirred = proxies.changes();
+impl Reporter {
+    /// The layers whose counts have changed.
+    fn changed(&mut self, store: &Store, proxies: &Proxies) -> Vec<Programmed> {
         let snapshot = store.snapshot();
-        let seen = Some((snapshot.sequence(), stirred));
-        if self.seen == seen {
-            return Vec::new();
-        }
-        self.seen = seen;
         let Some(layers) = snapshot.collection(&TypeUrl::RUNTIME) else {
             return Vec::new();
         };
-        let told = &mut self.told;
-        let gone = told.extract_if(|layer, _| layers.published(layer).is_none());
-        // With the layer goes what was refused of it.
-        let mended = gone.filter_map(|(_, told)| told.is_refused().then(|| told.mended()));
+        let sent = &mut self.sent;
+        let gone = sent.extract_if(|layer, _| layers.published(layer).is_none());
+        // What was refused of a layer is gone with it.
+        let mended = gone.filter_map(|(_, sent)| sent.is_refused().then(|| sent.mended()));
         let mended: Vec<Programmed> = mended.collect();
         let resources = layers.resources().values();
         let counted = proxies.programmed_all(&TypeUrl::RUNTIME, resources);
@@ -80,14 +76,14 @@ impl Watch {
                 .first()
                 .map(|(node, why)| shown(&format!("{node}: {why}"))),
         });
-        let news = now.filter(|now| told.get(&now.layer) != Some(now));
-        let news: Vec<Programmed> = news.collect();
-        told.extend(news.iter().map(|now| (now.layer.clone(), now.clone())));
-        mended.into_iter().chain(news).collect()
+        let changed = now.filter(|now| sent.get(&now.layer) != Some(now));
+        let changed: Vec<Programmed> = changed.collect();
+        sent.extend(changed.iter().map(|now| (now.layer.clone(), now.clone())));
+        mended.into_iter().chain(changed).collect()
     }
 }
 
-/// A proxy's words as a status can hold them: on one line, without what a terminal would obey, and not without end.
+/// A proxy's message as a status can hold it: on one line, without control characters, and not too long.
 fn shown(words: &str) -> Box<str> {
     let mut shown = String::new();
     for char in words.chars() {
@@ -104,7 +100,7 @@ fn shown(words: &str) -> Box<str> {
     shown.into()
 }
 
-/// The keys that proxies refuse, in an order that does not depend on who connected first.
+/// The keys that proxies refuse, in an order that does not depend on the order of connections.
 fn refused(programmed: &fusegate_xds::proxies::Programmed) -> Vec<RefusedKey> {
     let isolated = programmed.isolated.iter();
     let mut keys: Vec<RefusedKey> = isolated
@@ -125,25 +121,37 @@ mod tests {
     use fusegate_xds::{Store, Update, runtime};
 
     use super::*;
+    use crate::runtime::metrics::Metrics;
+    use crate::source::queue;
 
-    #[test]
-    fn a_layer_is_told_once_and_nothing_is_looked_at_while_nothing_stirs() {
-        let (store, proxies) = (Store::new(), Proxies::default());
-        let mut watch = Watch::default();
-        let layer = |name: &str| store.publish(Update::new().put(runtime::layer(name, [])));
-        layer("shop");
-        assert_eq!(watch.news(&store, &proxies).len(), 1);
-        let seen = watch.seen;
-        assert!(watch.news(&store, &proxies).is_empty());
-        assert_eq!(watch.seen, seen);
-        layer("bank");
-        let news = watch.news(&store, &proxies);
-        assert_eq!(news.len(), 1);
-        assert_eq!(&*news[0].layer, "bank");
+    #[tokio::test(start_paused = true)]
+    async fn a_layer_is_reported_once_and_again_when_it_is_new() {
+        let (store, proxies) = (Arc::new(Store::new()), Proxies::default());
+        let limits = queue::Limits {
+            events: 16,
+            bytes: 1 << 16,
+        };
+        let (sender, mut events) = queue::open(limits, Metrics::new());
+        let reporting = report(store.clone(), proxies, sender, CancellationToken::new());
+        let reporting = tokio::spawn(reporting);
+        for name in ["shop", "bank"] {
+            store.publish(Update::new().put(runtime::layer(name, [])));
+            assert_eq!(next(&mut events).await.as_deref(), Some(name));
+        }
         store.publish(Update::new().remove(TypeUrl::RUNTIME, "shop"));
-        assert!(watch.news(&store, &proxies).is_empty());
-        layer("shop");
-        assert_eq!(watch.news(&store, &proxies).len(), 1, "it is a new one");
+        assert_eq!(next(&mut events).await, None, "nothing of it was refused");
+        store.publish(Update::new().put(runtime::layer("shop", [])));
+        assert_eq!(next(&mut events).await.as_deref(), Some("shop"));
+        reporting.abort();
+    }
+
+    /// The layer of the next event, if one comes within a minute.
+    async fn next(events: &mut queue::Receiver) -> Option<String> {
+        let waiting = tokio::time::timeout(Duration::from_mins(1), events.recv());
+        match waiting.await.ok()? {
+            Some(Event::Programmed(programmed)) => Some(programmed.layer.into()),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

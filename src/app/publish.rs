@@ -1,4 +1,4 @@
-//! Publishing: a publication of the engine to an update of the xDS store.
+//! Publishing: turns a publication of the engine into an update of the xDS store.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::engine::output::Publication;
 use crate::policy::layer::LayerName;
 use crate::translate;
 
-/// A store that answers nothing yet: a proxy that reconnects before the first sync keeps what it has.
+/// A store that withholds everything: a proxy that reconnects before the first sync keeps its layers.
 pub(super) fn store() -> Store {
     let store = Store::new();
     store.publish(Update::new().absent(TypeUrl::RUNTIME, Absent::Withheld));
     store
 }
 
-/// How layers are served: a key that a proxy refuses is found and left out, on that proxy only.
-/// Of layers a proxy names a handful in its bootstrap, so what may be kept for it is a small part of what the library allows.
+/// How layers are served: a key that a proxy refuses is found and left out, for that proxy only.
+/// A proxy subscribes to a handful of layers, so the limits are far below those of the library.
 pub(super) fn config() -> Config {
     let bisect = Bisect::nothing().parts(TypeUrl::RUNTIME, runtime::keys());
     Config {
@@ -35,7 +35,7 @@ pub(super) fn config() -> Config {
     }
 }
 
-/// Publishes what has changed, as one step.
+/// Publishes all changes as one update; false if there were none.
 pub(super) fn publish(store: &Store, publication: Publication) -> bool {
     let mut update = Update::new();
     let mut news = publication.open;
@@ -64,14 +64,14 @@ pub(super) fn publish(store: &Store, publication: Publication) -> bool {
     news
 }
 
-/// The version of all that is published.
+/// The version of all layers.
 pub(super) fn version(store: &Store) -> Version {
     let snapshot = store.snapshot();
     let layers = snapshot.collection(&TypeUrl::RUNTIME);
     layers.map(Collection::version).unwrap_or_default()
 }
 
-/// The empty layer of a name that could be a layer's.
+/// The empty layer of a valid layer name.
 fn empty(name: &str) -> Option<fusegate_xds::Resource> {
     LayerName::try_new(name)
         .ok()

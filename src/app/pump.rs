@@ -1,7 +1,7 @@
-//! The pump: takes events, turns the engine, and hands out what it decided.
+//! The pump: feeds events to the engine, and hands out what it decided.
 //!
-//! It is the engine's one thread of control. Publishing comes first, effects after: a
-//! proxy must not wait for a status to be written.
+//! It is the only task that runs the engine. It publishes first and dispatches effects
+//! after: a proxy must not wait for a status write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +25,14 @@ use crate::source::queue::{Queued, Receiver};
 use crate::wire::event::Event;
 use crate::wire::view::SharedView;
 
-/// The most events taken in one turn: enough to make a burst one publication, few enough
-/// that a flood delays no timer by more than moments.
+/// The most events per turn: enough to publish a burst at once, few enough that a flood delays
+/// no timer noticeably.
 const BURST: usize = 1_024;
 
-/// The longest the engine sleeps, so that what depends on the passing of time alone
-/// (confirmations that stay away) is noticed.
+/// The longest sleep of the engine, so that missing confirmations are noticed.
 const BEAT: Span = Span(1_000);
 
-/// Everything the pump hands to.
+/// The engine, and everything that the pump hands its output to.
 pub(super) struct Pump {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
@@ -49,7 +48,7 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Runs until shutdown or until nobody sends events any more; gives back what is to be drained.
+    /// Runs until shutdown, or until all senders are gone; returns what must be drained.
     pub(super) async fn run(
         mut self,
         mut events: Receiver,
@@ -80,7 +79,7 @@ impl Pump {
                 self.dispatcher.set_leading(*leads);
             }
             meter::event(&self.metrics, &event);
-            self.feeds.tell(&event);
+            self.feeds.log(&event);
             if let Some(recorder) = &mut self.recorder {
                 recorder.event(&event);
             }

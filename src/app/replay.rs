@@ -1,4 +1,4 @@
-//! The replay: a recording through a new engine, with nothing done and nobody told but whoever asked.
+//! The replay: runs a recording through a new engine, without effects.
 
 mod layers;
 mod player;
@@ -20,12 +20,12 @@ use crate::recording::reader::{Ending, Reader};
 /// A recording in a file.
 type Recorded = Reader<BufReader<File>>;
 
-/// Replays a recording: what was asked for to `out`, the summary to `told`. Answers whether every turn produced
-/// what was recorded.
+/// Replays a recording. Writes the requested output to `out` and the summary to `told`; returns whether every
+/// turn produced what was recorded.
 ///
 /// # Errors
 ///
-/// When the recording can't be read to its end. What comes before that has been replayed and told.
+/// When the recording can't be read to its end. Everything before that was replayed and written.
 pub fn replay(
     options: &Replay,
     out: &mut impl Write,
@@ -56,7 +56,7 @@ pub fn replay(
     Ok(true)
 }
 
-/// What is written of each turn.
+/// What to write of each turn.
 enum Shown {
     Audit,
     Story(Box<Story>),
@@ -72,7 +72,7 @@ impl Shown {
         })
     }
 
-    /// Plays a turn and writes of it what is to be seen.
+    /// Plays a turn and writes its output.
     fn turn(
         &mut self,
         turn: Turn,
@@ -108,12 +108,12 @@ fn play(
     Ok(None)
 }
 
-/// Finds what a trip was about, in a replay of its own.
+/// Finds the subject of a trip, in a separate replay.
 fn find(file: &Path, trip: &str) -> anyhow::Result<Subject> {
     let mut recorded = open(file)?;
     let mut player = Player::new(recorded.header());
     let mut subject = None;
-    // Where it can't be read on, or differs, the replay that is shown will say so.
+    // A failure or a difference is reported by the replay that is shown.
     let _ = play(&mut recorded, &mut player, |turn, player| {
         let difference = player.turn(turn);
         subject = subject
@@ -134,7 +134,7 @@ fn open(file: &Path) -> anyhow::Result<Recorded> {
     Reader::open(BufReader::new(opened)).with_context(|| name.to_string())
 }
 
-/// How the recording ends, in words.
+/// Describes how the recording ends.
 fn ending(recorded: &Recorded) -> String {
     match recorded.ending() {
         Ending::Closed(Why::Stopped) => "the recording is closed: fusegate was stopped".to_owned(),
@@ -152,7 +152,7 @@ fn ending(recorded: &Recorded) -> String {
     }
 }
 
-/// A moment as people read it.
+/// A time in readable form.
 fn moment(wall: i64) -> String {
     Time::from_millis(wall).map_or_else(|| format!("{wall} ms"), |time| time.to_string())
 }

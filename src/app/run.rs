@@ -1,4 +1,4 @@
-//! Running: the parts started, joined and shut down in order.
+//! Running: starts, joins and shuts down the parts in order.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -34,24 +34,24 @@ use crate::source::kube::KubeSource;
 use crate::source::queue::{self, Limits, Sender};
 use crate::wire::event::Event;
 
-/// What waits for the engine at most. An object's event takes about two kilobytes, so that it is a flood
-/// of large ones that meets the bound in bytes; with what is recorded it is less than the 32 MiB
-/// that a hostile writer may cost (DESIGN, Targets).
+/// The capacity of the engine's queue. An object's event takes about two kilobytes, so only a flood of large ones
+/// meets the bound in bytes. With the queue of the recording it stays below the 32 MiB that a hostile writer may
+/// cost (DESIGN, Targets).
 pub(super) const QUEUE: Limits = Limits {
     events: 4_096,
     bytes: 8 << 20,
 };
 
-/// Connections that wait to be accepted at most, as far as the system lets them: a whole fleet may reconnect at once.
+/// The backlog of each port, within the system's limit: a whole fleet may reconnect at once.
 const BACKLOG: u32 = 4_096;
 
-/// How long effects that are under way may take to finish at shutdown.
+/// How long effects may take to finish at shutdown.
 pub(super) const DRAIN: Span = Span::from_secs(5);
 
 /// The name of the lease that decides who writes.
 const LEASE: &str = "fusegate";
 
-/// Runs fusegate until it is told to stop.
+/// Runs fusegate until shutdown.
 pub async fn run(options: Run) -> anyhow::Result<()> {
     options.xds.check()?;
     let certificates = Certificates::read(&options.xds)?;
@@ -73,7 +73,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
             .await
             .context("listening for signals")
     });
-    let telling = logging::tell_left_out(parts.token.clone());
+    let telling = logging::report_left_out(parts.token.clone());
     tasks.spawn(async move {
         telling.await;
         Ok(())
@@ -107,12 +107,12 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         }
     });
     if let Some(lease) = lease {
-        lease.give_back().await;
+        lease.release().await;
     }
     ended
 }
 
-/// What every part is started with.
+/// What every part needs.
 pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -134,17 +134,17 @@ pub(super) struct Outgoing {
     pub(super) notes: GateNotes,
 }
 
-/// The lease, to be held until the last effect is done.
-struct Held {
+/// The lease; held until the last effect is done.
+struct HeldLease {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl Held {
-    async fn give_back(self) {
+impl HeldLease {
+    async fn release(self) {
         self.stop.cancel();
         if let Err(panicked) = self.task.await {
-            tracing::warn!(%panicked, "the lease was not given back; the next leader waits for it to expire");
+            tracing::warn!(%panicked, "the lease was not released; the next leader waits for it to expire");
         }
     }
 }
@@ -154,7 +154,7 @@ impl Parts {
         &self,
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<(Outgoing, Option<Held>)> {
+    ) -> anyhow::Result<(Outgoing, Option<HeldLease>)> {
         let client = client::connect(options.kubeconfig.as_deref()).await?;
         let source = KubeSource::new(client.clone(), options.namespace.clone());
         let (sender, token) = (self.sender.clone(), self.token.clone());
@@ -180,7 +180,7 @@ impl Parts {
         options: &Run,
         path: &Path,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<(Outgoing, Option<Held>)> {
+    ) -> anyhow::Result<(Outgoing, Option<HeldLease>)> {
         let source = DirSource::open(path, options.state.as_deref())?
             .metered(self.metrics.clone())
             .listing_skipped(self.skipped.clone());
@@ -199,13 +199,13 @@ impl Parts {
         Ok((self.start_effects(options, backend)?, None))
     }
 
-    /// Stands for the lease, and tells the engine whenever it is won or lost.
+    /// Competes for the lease, and sends the engine every change.
     fn start_election(
         &self,
         client: Client,
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> Held {
+    ) -> HeldLease {
         let candidate = Candidate {
             client,
             namespace: options.namespace.clone(),
@@ -226,7 +226,7 @@ impl Parts {
             }
             Ok(())
         });
-        Held { stop, task }
+        HeldLease { stop, task }
     }
 
     fn start_recording(&self, options: &Run) -> anyhow::Result<Option<Recorder>> {
@@ -271,7 +271,7 @@ impl Parts {
     }
 }
 
-/// What the engine is called and where it is found.
+/// The settings of the engine.
 pub(super) fn settings(options: &Run) -> Settings {
     Settings {
         cluster: options.cluster.as_str().into(),
@@ -280,7 +280,7 @@ pub(super) fn settings(options: &Run) -> Settings {
     }
 }
 
-/// Waits for all parts; the first to end, whatever the reason, ends them all.
+/// Waits for all parts; when one ends, for any reason, all are stopped.
 async fn join(
     mut tasks: JoinSet<anyhow::Result<()>>,
     token: &CancellationToken,

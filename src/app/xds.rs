@@ -1,4 +1,4 @@
-//! The xDS server as the options want it, and what it counts as metrics.
+//! The xDS server, configured by the options, and its counts as metrics.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::cli::run::xds::{Layers, Xds};
 use crate::policy::audience::Audience;
 use crate::runtime::metrics::{Bound, EventLabel, Metrics};
 
-/// What people are told of a layer that a certificate does not name.
+/// The hint for a layer that a certificate does not name.
 const REMEDY: &str = "its certificate must name the layer's namespace, as spiffe://DOMAIN/ns/NAMESPACE/… or NAMESPACE.layers.fusegate.io";
 
-/// A server of what is in `store`.
+/// A server for a store.
 pub(super) fn server(store: Arc<Store>, options: &Xds, tls: Option<Tls>) -> Server {
     let config = Config {
         max_streams: options.max_streams.get(),
@@ -34,7 +34,7 @@ pub(super) fn server(store: Arc<Store>, options: &Xds, tls: Option<Tls>) -> Serv
     Server::assigned(assign, config, Arc::new(()))
 }
 
-/// What the certificate of a peer names; nothing, if it has none.
+/// The layers that a peer's certificate names; none without one.
 fn scope(peer: &Peer) -> Scope {
     let audience = peer.certificate.as_ref().map(|certificate| {
         let uris = certificate.uris.iter().map(String::as_str);
@@ -47,7 +47,7 @@ fn scope(peer: &Peer) -> Scope {
     })
 }
 
-/// Sets what the server has counted; called once per scrape.
+/// Copies the counts of the server into the metrics; called once per scrape.
 pub(super) fn meter(metrics: &Metrics, server: &Server) {
     let streams = i64::try_from(server.proxies().len()).unwrap_or(i64::MAX);
     metrics.xds.streams.set(streams);

@@ -1,7 +1,7 @@
-//! The limit of the log: so many lines from one place in the code in a while, and what is more is counted and left out.
+//! The limit of the log: at most so many lines per window from one place in the code; the rest is counted and omitted.
 //!
-//! Most lines are provoked from outside: by a file that can't be read, by a proxy that refuses what it is sent.
-//! Whoever provokes them without end can neither fill a disk with them nor hide the others.
+//! Outside input causes most lines: a file that can't be read, a proxy that refuses a response. The limit keeps it
+//! from filling a disk or hiding other lines.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,32 +13,32 @@ use tracing_subscriber::layer::Context;
 use crate::breaker::time::Mono;
 use crate::runtime::clock::Clock;
 
-/// The most lines from one place within [`WINDOW`]: more than a person reads in that time.
+/// The most lines from one place within [`WINDOW`]: more than a person can read in that time.
 pub(crate) const MOST_LINES: u32 = 100;
 
-/// How long they count, in milliseconds.
+/// The length of a window in milliseconds.
 const WINDOW: u64 = 10_000;
 
-/// How many places are told apart; some share their lines, since places are more than these.
+/// The number of slots. There are more places than slots, so some share their lines.
 const SLOTS: usize = 256;
 
-/// Lines that were left out, since the start. There is one log, and so one count.
+/// Lines omitted since the start. There is one log, and so one count.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// By place: the window in the upper half, the lines of it in the lower.
+/// Per slot: the window in the upper half, its lines in the lower.
 static PLACES: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
-/// A layer that leaves out what is too much.
+/// A layer that omits lines beyond the limit.
 pub(super) struct Limit {
     clock: Clock,
 }
 
-/// How many lines were left out since the start.
+/// How many lines were omitted since the start.
 pub(crate) fn left_out() -> u64 {
     LEFT_OUT.load(Ordering::Relaxed)
 }
 
-/// The most lines that came from one place, in the newest window in which any came.
+/// The most lines from one place, in the newest window with any.
 pub(crate) fn busiest() -> u64 {
     most(PLACES.iter().map(|place| place.load(Ordering::Relaxed)))
 }
@@ -56,14 +56,14 @@ impl Limit {
     }
 }
 
-/// Of places as they are kept, the most lines in the newest window: those of an older one compare as less.
+/// The most lines in the newest window; slots of an older window compare as less.
 fn most(places: impl Iterator<Item = u64>) -> u64 {
     places.max().unwrap_or_default() & u64::from(u32::MAX)
 }
 
-/// Takes one of the lines of this moment's window, if any is left.
+/// Takes one of the lines of the current window, if any is left.
 fn take(slot: &AtomicU64, now: Mono) -> bool {
-    // In 32 bits the windows come round after a thousand years.
+    // 32 bits of windows wrap around after a thousand years.
     let window = (now.0 / WINDOW) << 32;
     let more = |before: u64| {
         let fresh = if before & !u64::from(u32::MAX) == window {

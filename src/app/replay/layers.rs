@@ -1,4 +1,4 @@
-//! The layers of a snapshot as JSON, read back from the bytes that proxies are sent.
+//! The layers of a snapshot as JSON, decoded from the bytes that proxies receive.
 
 use std::io::{self, Write};
 

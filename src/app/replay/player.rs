@@ -1,4 +1,4 @@
-//! The player: an engine, a store and a tally, turned as the pump turns them.
+//! The player: runs an engine, a store and a tally as the pump does.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,12 +15,12 @@ use crate::recording::line::{Header, Turn};
 use crate::recording::tally::Tally;
 use crate::wire::effect::Effect;
 
-/// What replays.
+/// Replays turns.
 pub(super) struct Player {
     engine: Engine,
     pub(super) store: Store,
     pub(super) tally: Tally,
-    /// What the last turn decided.
+    /// The effects of the last turn.
     pub(super) effects: Vec<Effect>,
     turns: u64,
     events: u64,
@@ -28,14 +28,14 @@ pub(super) struct Player {
     last: i64,
 }
 
-/// A turn that produced something else than it did when it was recorded.
+/// A turn whose output differs from the recording.
 pub(super) struct Difference {
     turn: u64,
     wall: i64,
     parts: Vec<Part>,
 }
 
-/// What differs: its name, the recorded digest and the new one.
+/// What differs: a text, the recorded digest, and the new one.
 type Part = (&'static str, Option<Digest>, Option<Digest>);
 
 impl Player {
@@ -57,7 +57,7 @@ impl Player {
         }
     }
 
-    /// Plays a turn, and compares what it produces with what was recorded of it.
+    /// Plays a turn, and compares its output with the recording.
     pub(super) fn turn(&mut self, turn: Turn) -> Option<Difference> {
         let now = Now {
             mono: Mono(turn.mono),
@@ -98,7 +98,7 @@ impl Player {
         })
     }
 
-    /// Says how much was replayed, and what came of it.
+    /// Writes how much was replayed, and the result.
     pub(super) fn summary(&self, told: &mut impl Write) -> io::Result<()> {
         let snapshot = self.store.snapshot();
         let layers = snapshot.collection(&TypeUrl::RUNTIME);
@@ -121,13 +121,13 @@ impl fmt::Display for Difference {
         let (turn, time) = (self.turn, moment(self.wall));
         write!(f, "turn {turn} at {time} differs from the recording")?;
         for (what, recorded, replayed) in &self.parts {
-            let (recorded, replayed) = (said(*recorded), said(*replayed));
+            let (recorded, replayed) = (shown(*recorded), shown(*replayed));
             write!(f, "; {what} (recorded {recorded}, replayed {replayed})")?;
         }
         Ok(())
     }
 }
 
-fn said(digest: Option<Digest>) -> String {
+fn shown(digest: Option<Digest>) -> String {
     digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())
 }

@@ -1,4 +1,4 @@
-//! The story of a trip: the events that its circuit was judged by, and the audit lines about it, in order.
+//! The story of a trip: the events that its circuit was judged by and its audit lines, in order.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::recording::line::Turn;
 use crate::wire::effect::{Action, Effect, Line};
 use crate::wire::event::{Event, Feed, GroupKind};
 
-/// What a trip was about.
+/// The subject of a trip.
 pub(super) struct Subject {
     trip: Box<str>,
     /// The object's uid.
@@ -26,25 +26,25 @@ pub(super) struct Subject {
     kind: GroupKind,
 }
 
-/// The story as far as it has been told.
+/// Writes the story.
 pub(super) struct Story {
     subject: Subject,
-    /// What was told last, so that a status written to it tells nothing anew.
+    /// The last specs written, so that a status update does not repeat them.
     policy: Option<Arc<CircuitPolicySpec>>,
     contract: Option<Arc<ConditionContractSpec>>,
     writer: Writer,
 }
 
-/// An event as it is shown.
+/// An event in the output.
 #[derive(Serialize)]
-struct Told<'a> {
+struct ShownEvent<'a> {
     time: String,
     turn: u64,
     event: &'a Event,
 }
 
 impl Subject {
-    /// From the audit line of the circuit's opening, if it is among these effects.
+    /// From the audit line of the trip, if it is among these effects.
     pub(super) fn of(trip: &str, effects: &[Effect]) -> Option<Self> {
         let mut lines = effects.iter().filter_map(|effect| match effect {
             Effect::Audit(line) => Some(line),
@@ -86,7 +86,7 @@ impl Story {
     pub(super) fn events(&mut self, turn: &Turn, out: &mut impl Write) -> io::Result<()> {
         for event in &turn.events {
             if self.concerns(event) {
-                let told = Told {
+                let told = ShownEvent {
                     time: moment(turn.wall),
                     turn: turn.number,
                     event,
@@ -146,7 +146,7 @@ impl Story {
     }
 }
 
-/// Remembers a spec; whether it says something else than before.
+/// Remembers a spec; true if it differs from the last one.
 fn renewed<S: PartialEq>(before: &mut Option<Arc<S>>, spec: Option<&Arc<S>>) -> bool {
     let renewed = before.as_ref() != spec;
     *before = spec.cloned();
