@@ -82,7 +82,10 @@ impl Drop for Operator {
 }
 
 /// Any operator has a clock of its own.
-#[allow(clippy::disallowed_methods, reason = "the operator is no part of fusegate")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the operator is no part of fusegate"
+)]
 fn now() -> Timestamp {
     Timestamp::now()
 }
