@@ -90,9 +90,7 @@ impl Gauges {
             B::Circuits => sized(self.circuits(), wide(settings::MOST_CIRCUITS)),
             B::DirectoryDocuments => metric(wide(dir::MOST_ENTRIES)),
             B::DirectoryFiles => metric(wide(dir::MOST_FILES)),
-            B::EffectsGateNote => {
-                self.effects(EffectKind::GateNote, kube_event::GATE_LIMITS.bound)
-            }
+            B::EffectsGateNote => self.effects(EffectKind::GateNote, kube_event::GATE_LIMITS.bound),
             B::EffectsNote => self.effects(EffectKind::Note, kube_event::LIMITS.bound),
             B::EffectsRecord => self.effects(EffectKind::Record, revision::LIMITS.bound),
             B::EffectsRemoveOverride => {
@@ -166,7 +164,9 @@ impl Gauges {
     /// The row of a queue of effects.
     fn effects(&self, kind: EffectKind, limit: usize) -> Row {
         let metrics = &self.metrics;
-        let depth = metrics.effect_queue_depth.get_or_create(&KindLabel { kind });
+        let depth = metrics
+            .effect_queue_depth
+            .get_or_create(&KindLabel { kind });
         let result = EffectResult::Overflowed;
         let overflowed = metrics.effects.get_or_create(&EffectLabel { kind, result });
         Row {

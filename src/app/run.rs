@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::certificates::Certificates;
 use crate::app::logging;
-use crate::app::pump::Pump;
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, SecretUrl, Source};
 use crate::effects::alert::Address;

@@ -13,7 +13,7 @@ use crate::app::bounds::Gauges;
 use crate::app::feeds::Feeds;
 use crate::app::notices::Teller;
 use crate::app::pump::Pump;
-use crate::app::run::{Outgoing, Parts, Ports, settings};
+use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
 use crate::app::{fleet, meter, programmed, publish, xds};
 use crate::cli::run::Run;
 use crate::engine::Engine;
