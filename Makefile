@@ -1,4 +1,5 @@
-# `make help` lists what there is. Every target works from a fresh clone on Debian 12 with a Rust toolchain.
+# `make help` lists what there is. Every target works from a fresh clone with a Rust toolchain, on Debian 12 or where
+# Python 3 is there; Go is fetched unless the machine has a new one.
 
 .DEFAULT_GOAL := help
 SERVERS := tests/servers/install.sh

@@ -120,7 +120,7 @@ fn patched(mut document: Value, patches: &[Value]) -> Value {
 }
 
 #[test]
-fn the_deployment_with_certificates_starts_fusegate_with_options_that_are_safe() {
+fn the_deployment_with_certificates_starts_fusegate_with_safe_options() {
     let deployment = documents("deploy/kubernetes/deployment.yaml").remove(0);
     let plain = xds_options(&deployment);
     assert!(plain.insecure && plain.check().is_ok());

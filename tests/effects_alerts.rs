@@ -96,7 +96,7 @@ async fn an_alert_stands_in_every_alertmanager_changes_and_resolves() -> Result<
 }
 
 #[tokio::test]
-async fn after_an_outage_the_alert_arrives_with_its_true_start_and_then_resolves() -> Result<()> {
+async fn after_an_outage_the_alert_arrives_with_its_true_start_and_resolves() -> Result<()> {
     let mut alertmanager = Alertmanager::start(AlertmanagerConfig::default()).await?;
     alertmanager.kill()?;
     let dispatcher = dispatcher(&[&alertmanager])?;

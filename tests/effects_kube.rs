@@ -54,14 +54,7 @@ impl World {
         let server = ApiServer::shared().await?;
         let client = server.client().await?;
         for crd in fusegate_crds::all() {
-            let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-            let name = crd.name_any();
-            match crds.create(&PostParams::default(), &crd).await {
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-                created => drop(created?),
-            }
-            let established = kube::runtime::conditions::is_crd_established();
-            kube::runtime::wait::await_condition(crds, &name, established).await?;
+            server.establish(&crd).await?;
         }
         let namespace = server.namespace("effects").await?;
         let (dispatcher, ends) = dispatcher(client.clone(), &namespace)?;

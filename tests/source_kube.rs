@@ -136,14 +136,7 @@ struct Shop {
 impl Shop {
     async fn new(server: &ApiServer) -> Result<Self> {
         for crd in fusegate_crds::all() {
-            let crds: Api<CustomResourceDefinition> = Api::all(server.client().await?);
-            let name = crd.metadata.name.clone().unwrap_or_default();
-            match crds.create(&PostParams::default(), &crd).await {
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-                created => drop(created?),
-            }
-            let established = kube::runtime::conditions::is_crd_established();
-            kube::runtime::wait::await_condition(crds, &name, established).await?;
+            server.establish(&crd).await?;
         }
         Ok(Self {
             client: server.client().await?,
@@ -342,8 +335,7 @@ async fn a_kind_is_listed_confirmed_and_followed_from_write_to_delete() -> Resul
 }
 
 #[tokio::test]
-async fn a_kind_that_is_absent_is_watched_by_itself_once_it_appears_and_follows_its_version()
--> Result<()> {
+async fn an_absent_kind_is_watched_once_it_appears_and_follows_its_version() -> Result<()> {
     let server = ApiServer::shared().await?;
     let shop = Shop::new(server).await?;
     shop.apply_contract().await?;
@@ -380,7 +372,7 @@ async fn a_kind_that_is_absent_is_watched_by_itself_once_it_appears_and_follows_
 }
 
 #[tokio::test]
-async fn a_contract_that_comes_after_its_crd_starts_the_watch_and_its_end_stops_it() -> Result<()> {
+async fn a_contract_starts_the_watch_of_its_crd_and_its_end_stops_it() -> Result<()> {
     let server = ApiServer::shared().await?;
     let shop = Shop::new(server).await?;
     server.establish(&shop.crd("v1")?).await?;
@@ -468,7 +460,7 @@ async fn a_policy_that_can_t_be_used_is_an_answer_and_stops_nothing() -> Result<
 }
 
 #[tokio::test]
-async fn a_stored_revision_comes_back_and_its_bad_mark_goes_with_the_annotation() -> Result<()> {
+async fn a_stored_revision_comes_back_and_its_mark_goes_with_the_annotation() -> Result<()> {
     let server = ApiServer::shared().await?;
     let shop = Shop::new(server).await?;
     let stored = fusegate::wire::event::Revision {

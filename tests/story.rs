@@ -37,3 +37,4 @@ mod wire;
 mod witness;
 mod world;
 mod writer;
+mod written;

@@ -214,8 +214,7 @@ fn socket(own: &Issued, servers: &Authority) -> Value {
 }
 
 #[tokio::test]
-async fn an_envoy_has_the_layers_of_its_certificate_and_certificates_are_replaced_while_running()
--> Result<()> {
+async fn an_envoy_has_the_layers_of_its_certificate_even_after_a_new_one() -> Result<()> {
     let (servers, clients) = (Authority::new()?, Authority::new()?);
     let (scratch, secret) = (Scratch::new("mtls")?, Secret::new()?);
     secret.write(&servers.for_host(HOST)?, &clients)?;

@@ -5,42 +5,25 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::GroupVersionKind;
-use kube::{Api, Client, ResourceExt as _, discovery};
+use kube::api::PostParams;
+use kube::{Api, Client};
 use rstest::rstest;
-use serde_json::Value;
 
 use super::documents;
-use crate::support::servers::apiserver::ApiServer;
+use crate::support::servers::{
+    apiserver::ApiServer,
+    apply::{Keep, apply},
+};
 
 const NAMESPACE: &str = "fusegate-system";
 const ACCOUNT: &str = "system:serviceaccount:fusegate-system:fusegate";
-
-/// Applies a document; what isn't kept is checked all the same.
-async fn apply(client: &Client, document: &Value, keep: bool) -> Result<()> {
-    let object: DynamicObject = serde_json::from_value(document.clone())?;
-    let types = object.types.clone().context("no apiVersion and kind")?;
-    let kind = GroupVersionKind::try_from(&types)?;
-    let (resource, capabilities) = discovery::pinned_kind(client, &kind).await?;
-    let api: Api<DynamicObject> = match capabilities.scope {
-        discovery::Scope::Cluster => Api::all_with(client.clone(), &resource),
-        discovery::Scope::Namespaced => Api::namespaced_with(client.clone(), NAMESPACE, &resource),
-    };
-    let mut params = PatchParams::apply("test").force();
-    params.dry_run = !keep;
-    let name = object.name_any();
-    let applied = api.patch(&name, &params, &Patch::Apply(document)).await;
-    applied.with_context(|| format!("apply {} {name}", types.kind))?;
-    Ok(())
-}
 
 /// The namespace and the access rules are kept; other tests of the process may have made them already.
 async fn prepared() -> Result<Client> {
     let client = ApiServer::shared().await?.client().await?;
     for file in ["namespace", "rbac"] {
         for document in documents(&format!("deploy/kubernetes/{file}.yaml")) {
-            apply(&client, &document, true).await?;
+            apply(&client, NAMESPACE, &document, Keep::Yes).await?;
         }
     }
     Api::<Namespace>::all(client.clone()).get(NAMESPACE).await?;
@@ -57,7 +40,7 @@ async fn an_api_server_takes_every_manifest() -> Result<()> {
         "disruption-budget",
     ] {
         for document in documents(&format!("deploy/kubernetes/{file}.yaml")) {
-            apply(&client, &document, false).await?;
+            apply(&client, NAMESPACE, &document, Keep::No).await?;
         }
     }
     for file in [
@@ -67,7 +50,7 @@ async fn an_api_server_takes_every_manifest() -> Result<()> {
         "argo/rights",
     ] {
         for document in documents(&format!("deploy/{file}.yaml")) {
-            apply(&client, &document, false).await?;
+            apply(&client, NAMESPACE, &document, Keep::No).await?;
         }
     }
     Ok(())

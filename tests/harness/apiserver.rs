@@ -103,7 +103,7 @@ async fn the_shared_api_server_outlives_the_test_that_started_it() -> Result<()>
 }
 
 #[tokio::test]
-async fn an_api_server_keeps_its_data_over_a_stop_and_hangs_while_etcd_is_paused() -> Result<()> {
+async fn an_api_server_keeps_its_data_and_hangs_while_etcd_is_paused() -> Result<()> {
     let mut server = ApiServer::start().await?;
     let namespace = server.namespace("kept").await?;
     let namespaces: Api<Namespace> = Api::all(server.client().await?);

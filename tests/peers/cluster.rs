@@ -65,7 +65,7 @@ async fn a_deployment_gets_its_pods_ready_and_takes_them_along_when_deleted() ->
 
 #[rstest]
 #[case::flagger("flagger", &[("mesh-provider", "kubernetes")], "canaries.flagger.app", "Started operator workers")]
-#[case::argo("argo-rollouts", &[], "rollouts.argoproj.io", "Started rollout workers")]
+#[case::argo("argo-rollouts", &[("leader-elect", "false")], "rollouts.argoproj.io", "Started rollout workers")]
 #[tokio::test]
 async fn a_controller_of_others_has_its_crds_and_begins_to_work(
     #[case] name: &'static str,

@@ -87,7 +87,20 @@ for argument in "$@"; do
   esac
 done
 
+# What the builds need is kept until every server stands, since they share most of it, and is some gigabytes.
+tidy() {
+  local name
+  for name in $for_test $for_oldest $for_peers; do
+    [ -x "$bin/$name" ] || return 0
+  done
+  if [ -d "$cache/go/mod" ]; then
+    open_cache
+    rm -rf "$cache/go/mod" "$cache/go/build"
+  fi
+}
+
 for name in ${wanted:-$for_test}; do
   install "$name"
 done
+tidy
 say "ready in $bin:${wanted:-" $for_test"}"

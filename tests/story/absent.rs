@@ -139,7 +139,7 @@ async fn make_object(shop: &Shop, ghost: &Ghost) -> Result<()> {
 
 #[rstest]
 #[tokio::test]
-async fn a_kind_that_is_absent_holds_nothing_back_and_is_judged_when_it_appears(
+async fn an_absent_kind_holds_nothing_back_and_is_judged_when_it_appears(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let (shop, ghost) = open(place).await?;
@@ -164,8 +164,7 @@ async fn a_kind_that_is_absent_holds_nothing_back_and_is_judged_when_it_appears(
 }
 
 #[tokio::test]
-async fn a_kind_that_may_not_be_read_holds_nothing_back_and_is_judged_when_the_right_is_granted()
--> Result<()> {
+async fn a_forbidden_kind_holds_nothing_back_and_is_judged_when_granted() -> Result<()> {
     let (mut shop, ghost) = open(Place::Granted).await?;
     shop.store.create(&ghost.crd).await?;
     shop.wait("the new kind to be served", async || {
@@ -187,7 +186,7 @@ async fn a_kind_that_may_not_be_read_holds_nothing_back_and_is_judged_when_the_r
 
 #[rstest]
 #[tokio::test]
-async fn a_contract_that_can_not_be_judged_by_holds_nothing_back_and_heals_when_it_is_mended(
+async fn an_invalid_contract_holds_nothing_back_and_heals_when_mended(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let (shop, mut ghost) = open(place).await?;

@@ -90,17 +90,9 @@ impl Shop {
         object: Option<&str>,
         state: &str,
     ) -> Result<()> {
-        let until = from_now(Duration::from_hours(1))?.to_string();
-        let mut document = json!({
-            "apiVersion": "fusegate.io/v1alpha1",
-            "kind": "CircuitOverride",
-            "metadata": {"name": name, "namespace": self.documents.namespace},
-            "spec": {"policy": policy, "state": state, "until": until, "reason": "as the story has it"},
-        });
-        if let Some(object) = object {
-            document["spec"]["object"] = json!(object);
-        }
-        self.store.create(&document).await
+        let until = from_now(Duration::from_hours(1))?;
+        let order = self.documents.order(name, (policy, object), state, until);
+        self.store.create(&order).await
     }
 
     /// Waits until an object has no circuit in a policy.

@@ -35,6 +35,10 @@ impl Line {
         self.text("action") == "Map"
     }
 
+    pub(super) fn whole(&self) -> &Value {
+        &self.0
+    }
+
     /// A field as it came.
     pub(super) fn field(&self, name: &str) -> &Value {
         &self.0[name]

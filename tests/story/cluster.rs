@@ -32,10 +32,10 @@ const NAMESPACE: &str = "fusegate-system";
 
 /// What fusegate may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rights {
+pub(super) enum Rights {
     /// Everything.
     All,
-    /// What the manifests in `deploy/` grant.
+    /// What the manifests in `deploy/` grant, and none yet for any contracted kind.
     Granted,
 }
 
@@ -54,48 +54,39 @@ impl Cluster {
     pub(super) async fn shared(base: FusegateConfig) -> Result<&'static Self> {
         static SHARED: OnceCell<Cluster> = OnceCell::const_new();
         SHARED
-            .get_or_try_init(async || Self::start(base, None, Rights::All).await)
+            .get_or_try_init(async || {
+                Self::start(base, ApiServer::start().await?, None, Rights::All).await
+            })
             .await
     }
 
     /// One of one's own, with a wire between fusegate and the API server.
-    pub(super) async fn own(base: FusegateConfig) -> Result<Self> {
+    pub(super) async fn own(base: FusegateConfig, rights: Rights) -> Result<Self> {
         let server = ApiServer::start().await?;
         let address: SocketAddr = server.url().replace("https://", "").parse()?;
         let wire = Wire::to(address).await?;
-        Self::start(base, Some((server, wire)), Rights::All).await
-    }
-
-    /// One of one's own, whose fusegate has the rights that `deploy/` grants, and none yet for any contracted kind.
-    pub(super) async fn granted(base: FusegateConfig) -> Result<Self> {
-        let server = ApiServer::start().await?;
-        let address: SocketAddr = server.url().replace("https://", "").parse()?;
-        let wire = Wire::to(address).await?;
-        Self::start(base, Some((server, wire)), Rights::Granted).await
+        Self::start(base, server, Some(wire), rights).await
     }
 
     async fn start(
         base: FusegateConfig,
-        given: Option<(ApiServer, Wire)>,
+        server: ApiServer,
+        wire: Option<Wire>,
         rights: Rights,
     ) -> Result<Self> {
-        let (server, wire) = match given {
-            Some((server, wire)) => (server, Some(wire)),
-            None => (ApiServer::start().await?, None),
-        };
         prepare(&server).await?;
         let scratch = Scratch::new("cluster")?;
         let audit = scratch.path().join("audit.jsonl");
-        let mut kubeconfig = server.kubeconfig_path().to_owned();
+        let mut kubeconfig = fs::read_to_string(server.kubeconfig_path())?;
         if let Some(wire) = &wire {
-            let text = fs::read_to_string(&kubeconfig)?;
-            let mut through = text.replace(&server.url(), &format!("https://{}", wire.address()));
-            if rights == Rights::Granted {
-                rights::install(&server).await?;
-                through = through.replace(TOKEN, SERVICE_TOKEN);
-            }
-            kubeconfig = scratch.write("kubeconfig", through)?;
+            let through = format!("https://{}", wire.address());
+            kubeconfig = kubeconfig.replace(&server.url(), &through);
         }
+        if rights == Rights::Granted {
+            rights::install(&server).await?;
+            kubeconfig = kubeconfig.replace(TOKEN, SERVICE_TOKEN);
+        }
+        let kubeconfig = scratch.write("kubeconfig", kubeconfig)?;
         let args = [
             "--source=kube".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
@@ -259,19 +250,6 @@ impl Access {
     fn objects(&self) -> String {
         let Documents { group, namespace } = &self.documents;
         format!("/apis/{group}/v1/namespaces/{namespace}/storefronts")
-    }
-
-    pub(super) async fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {
-        let patch = Patch::Merge(json!({ "spec": spec }));
-        self.api("Storefront")
-            .patch(name, &PatchParams::default(), &patch)
-            .await?;
-        Ok(())
-    }
-
-    pub(super) async fn crd(&self) -> Result<Value> {
-        let crd = self.crds().get(&self.documents.crd_name()).await?;
-        Ok(serde_json::to_value(crd)?)
     }
 
     /// The status of an object of our own kinds.

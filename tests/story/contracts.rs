@@ -25,7 +25,7 @@ async fn all_of_it_stays(shop: &Shop, trip: &str) -> Result<()> {
 
 #[rstest]
 #[tokio::test]
-async fn what_a_deleted_contract_allowed_stays_published_until_the_policy_is_deleted(
+async fn what_a_deleted_contract_allowed_stays_until_the_policy_is_deleted(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let (shop, trip) = tripped(place, POLICY, json!({})).await?;
@@ -74,7 +74,7 @@ async fn a_contract_that_comes_back_finds_its_policies_as_they_were(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_published_of_a_kind_that_is_no_longer_served_stays_until_the_policy_is_deleted(
+async fn what_an_unserved_kind_published_stays_until_the_policy_is_deleted(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let (shop, trip) = tripped(place, POLICY, json!({})).await?;

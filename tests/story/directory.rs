@@ -107,7 +107,7 @@ async fn a_file_that_cannot_be_read_is_named_and_nothing_of_it_is_lost() -> Resu
 
 #[rstest]
 #[tokio::test]
-async fn a_link_within_the_directory_is_followed_and_a_new_half_file_may_go_again() -> Result<()> {
+async fn a_link_inside_is_followed_and_a_new_half_file_may_go_again() -> Result<()> {
     let (shop, trip) = tripped(Place::Folder, POLICY, patient()).await?;
     let folder = shop.store.folder()?;
     let path = folder.watched.join(folder::file_of("front"));
@@ -137,8 +137,7 @@ async fn a_link_within_the_directory_is_followed_and_a_new_half_file_may_go_agai
 
 #[rstest]
 #[tokio::test]
-async fn a_directory_that_is_gone_empty_or_another_one_changes_nothing_until_it_is_back()
--> Result<()> {
+async fn a_missing_empty_or_replaced_directory_changes_nothing() -> Result<()> {
     let (mut shop, trip) = tripped(Place::Folder, POLICY, patient()).await?;
     shop.wait_recorded(POLICY, &trip).await?;
     let watched = shop.store.folder()?.watched.clone();
@@ -188,7 +187,7 @@ async fn a_directory_that_is_gone_empty_or_another_one_changes_nothing_until_it_
 
 #[rstest]
 #[tokio::test]
-async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_when_there_is_room() -> Result<()> {
+async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_later() -> Result<()> {
     let opening = Opening::at(Place::Folder).policy(POLICY, patient());
     let mut shop = opening.object("front").object("back").open().await?;
     shop.report_latencies("front", &["300ms", "310ms"]).await?;
@@ -239,8 +238,7 @@ async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_when_there_is_roo
 
 #[rstest]
 #[tokio::test]
-async fn in_a_read_only_directory_circuits_trip_and_the_rollback_says_why_it_does_not() -> Result<()>
-{
+async fn in_a_read_only_directory_circuits_trip_and_the_rollback_is_blocked() -> Result<()> {
     let opening = Opening::at(Place::Folder).policy(POLICY, patient());
     let mut shop = opening.object("front").object("back").open().await?;
     let watched = shop.store.folder()?.watched.clone();

@@ -1,5 +1,6 @@
 //! The documents of a story: a CRD in three revisions, its contract, and policies and objects of one namespace.
 
+use fusegate_crds::Time;
 use serde_json::{Value, json};
 
 use crate::support::servers::apiserver::unique;
@@ -92,6 +93,31 @@ impl Documents {
         json!({
             "apiVersion": "fusegate.io/v1alpha1",
             "kind": "CircuitPolicy",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        })
+    }
+
+    /// An override of a policy, or of one of its circuits.
+    pub(super) fn order(
+        &self,
+        name: &str,
+        (policy, object): (&str, Option<&str>),
+        state: &str,
+        until: Time,
+    ) -> Value {
+        let mut spec = json!({
+            "policy": policy,
+            "state": state,
+            "until": until.to_string(),
+            "reason": "as the story has it",
+        });
+        if let Some(object) = object {
+            spec["object"] = json!(object);
+        }
+        json!({
+            "apiVersion": "fusegate.io/v1alpha1",
+            "kind": "CircuitOverride",
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": spec,
         })

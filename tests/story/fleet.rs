@@ -56,7 +56,7 @@ impl Fleet {
 
 #[rstest]
 #[tokio::test]
-async fn two_envoys_one_sotw_and_one_delta_hold_the_same_within_a_second_of_each_change(
+async fn a_sotw_and_a_delta_envoy_hold_the_same_within_a_second(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let fleet = Fleet::open(place).await?;
@@ -104,7 +104,7 @@ async fn both_have_acknowledged(shop: &Shop) -> Result<()> {
 
 #[rstest]
 #[tokio::test]
-async fn a_layer_that_nobody_publishes_is_answered_empty_so_that_an_envoy_starts(
+async fn an_envoy_starts_on_a_layer_that_nobody_publishes(
     #[values(Variant::Sotw, Variant::Delta)] variant: Variant,
 ) -> Result<()> {
     let shop = Opening::at(Place::Folder).open().await?;
@@ -132,7 +132,7 @@ const FOREIGN: &str = "bank";
 
 #[rstest]
 #[tokio::test]
-async fn a_policy_writes_neither_a_foreign_layer_nor_what_its_contract_does_not_list(
+async fn a_policy_writes_no_foreign_layer_and_only_what_its_contract_lists(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let greedy = json!({"mesh": {

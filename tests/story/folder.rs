@@ -91,19 +91,9 @@ impl Folder {
 
     /// Puts a status in place of the one before.
     pub(super) fn write_status(&self, name: &str, status: &Value) -> Result<()> {
-        let mut object = self.object(name)?;
+        let mut object = read(&self.path_of("Storefront", name))?;
         object["status"] = status.clone();
         self.put(&object)
-    }
-
-    pub(super) fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {
-        let mut object = self.object(name)?;
-        object["spec"] = spec.clone();
-        self.put(&object)
-    }
-
-    pub(super) fn crd(&self) -> Result<Value> {
-        read(&self.path(&self.documents.crd(1)))
     }
 
     /// The status of an object of our own kinds.
@@ -149,10 +139,6 @@ impl Folder {
             .status()?;
         ensure!(status.success(), "prlimit of util-linux: {status}");
         Ok(())
-    }
-
-    fn object(&self, name: &str) -> Result<Value> {
-        read(&self.path(&self.documents.object(name)))
     }
 
     fn path(&self, document: &Value) -> PathBuf {

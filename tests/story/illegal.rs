@@ -121,7 +121,7 @@ async fn published_is_unchanged(shop: &Shop, marker: &str) -> Result<()> {
 #[case::not_a_number(Wrong::NotANumber)]
 #[case::a_huge_value(Wrong::Size)]
 #[tokio::test]
-async fn an_illegal_update_is_not_published_and_three_in_a_row_trip_without_shedding(
+async fn an_illegal_update_is_not_published_and_three_trip_without_shedding(
     #[case] wrong: Wrong,
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {

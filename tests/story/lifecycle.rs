@@ -158,7 +158,7 @@ async fn what_a_deleted_policy_froze_is_published_by_another_one_as_it_is_now(
 
 #[rstest]
 #[tokio::test]
-async fn a_threshold_or_a_selector_edited_while_open_restarts_streaks_and_keeps_the_state(
+async fn an_edit_while_open_restarts_streaks_and_keeps_the_state(
     #[values(Place::Cluster, Place::Folder)] place: Place,
     #[values(
         json!({"trip": {"when": [{"condition": "network-latency", "above": "400ms"}]}}),

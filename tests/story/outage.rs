@@ -161,7 +161,7 @@ async fn held(shop: &Shop) -> Result<[Value; 2]> {
 
 #[rstest]
 #[tokio::test]
-async fn for_a_minute_without_the_api_server_nothing_is_cleared_counted_or_moved(
+async fn without_the_api_server_nothing_is_cleared_counted_or_moved(
     #[values(Outage::Stopped, Outage::EtcdFrozen)] outage: Outage,
 ) -> Result<()> {
     let mut shop = busy_shop().await?;

@@ -46,7 +46,7 @@ async fn lets_through(shop: &Shop, percent: u8) -> Result<()> {
 
 #[rstest]
 #[tokio::test]
-async fn half_open_lets_ten_then_fifty_percent_through_and_closed_lets_all_through(
+async fn half_open_admits_ten_then_fifty_percent_and_closed_admits_all(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let shop = open(place, &short_recovery()).await?;
@@ -204,7 +204,7 @@ async fn values_that_stand_since_before_the_trip_close_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn a_value_observed_before_the_trip_closes_nothing_when_it_comes_after_it(
+async fn a_value_observed_before_the_trip_closes_nothing_after_it(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let policy = json!({

@@ -1,30 +1,23 @@
 //! A refusal: a proxy takes all of a layer but one key, and the policy says whose that is.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
-use envoy_types::pb::envoy::config::core::v3::Node;
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+use envoy_types::pb::envoy::service::{
+    discovery::v3::DeltaDiscoveryResponse, runtime::v3::Runtime,
 };
-use envoy_types::pb::envoy::service::runtime::v3::Runtime;
-use envoy_types::pb::google::rpc::Status;
 use prost::Message as _;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tokio::{sync::watch, task::JoinHandle};
+use tonic::Code;
 
 use super::{
+    attackers::{Proxy, connect, hello},
     store::Place,
     world::{Opening, Shop},
 };
 
 const POLICY: &str = "checkout";
-const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
 const WORDS: &str = "this runs on old hardware";
 
 /// A proxy that takes no layer with a certain key; no Envoy refuses anything that fusegate can publish.
@@ -36,29 +29,19 @@ struct Picky {
 
 impl Picky {
     async fn connect(xds: SocketAddr, layer: &str, refuses: String) -> Result<Self> {
-        let channel = Channel::from_shared(format!("http://{xds}"))?;
-        let mut client = AggregatedDiscoveryServiceClient::new(channel.connect().await?);
-        let (requests, receiver) = mpsc::channel(8);
-        let first = DeltaDiscoveryRequest {
-            node: Some(Node {
-                id: "picky".into(),
-                ..Node::default()
-            }),
-            type_url: RUNTIME.into(),
-            resource_names_subscribe: vec![layer.to_owned()],
-            ..DeltaDiscoveryRequest::default()
-        };
-        requests.send(first).await?;
-        let stream = client.delta_aggregated_resources(ReceiverStream::new(receiver));
-        let mut responses = stream.await?.into_inner();
+        let first = hello("picky", vec![layer.to_owned()]);
+        let mut proxy = Proxy::open(connect(xds, None).await?, first).await?;
         let (keep, held) = watch::channel(Vec::new());
-        let empty = responses.message().await?.context("no first response")?;
-        requests.send(answer(empty, &refuses, &keep)?).await?;
+        let empty = proxy.next().await?;
+        take(&proxy, &empty, &refuses, &keep).await?;
         let task = tokio::spawn(async move {
-            while let Some(response) = responses.message().await? {
-                requests.send(answer(response, &refuses, &keep)?).await?;
+            loop {
+                match proxy.next().await {
+                    Ok(response) => take(&proxy, &response, &refuses, &keep).await?,
+                    Err(status) if status.code() == Code::DeadlineExceeded => {}
+                    Err(status) => return Err(status.into()),
+                }
             }
-            Ok(())
         });
         Ok(Self { held, task })
     }
@@ -75,36 +58,28 @@ impl Drop for Picky {
 }
 
 /// Takes a response if the key is in none of its layers.
-fn answer(
-    response: DeltaDiscoveryResponse,
+async fn take(
+    proxy: &Proxy,
+    response: &DeltaDiscoveryResponse,
     bad: &str,
     keep: &watch::Sender<Vec<String>>,
-) -> Result<DeltaDiscoveryRequest> {
-    let mut keys = BTreeMap::new();
-    for resource in response.resources {
-        let any = resource.resource.context("a resource without content")?;
+) -> Result<()> {
+    let mut keys = Vec::new();
+    for resource in &response.resources {
+        let any = resource.resource.as_ref();
+        let any = any.context("a resource without content")?;
         let runtime = Runtime::decode(any.value.as_slice())?;
-        keys.extend(runtime.layer.unwrap_or_default().fields);
+        keys.extend(runtime.layer.unwrap_or_default().fields.into_keys());
     }
-    let refused = keys.contains_key(bad);
-    if !refused {
-        keep.send_replace(keys.into_keys().collect());
+    if keys.iter().any(|key| key == bad) {
+        return proxy.answer(response, Some(WORDS)).await;
     }
-    Ok(DeltaDiscoveryRequest {
-        type_url: response.type_url,
-        response_nonce: response.nonce,
-        error_detail: refused.then(|| Status {
-            code: 3,
-            message: WORDS.into(),
-            details: Vec::new(),
-        }),
-        ..DeltaDiscoveryRequest::default()
-    })
+    keep.send_replace(keys);
+    proxy.answer(response, None).await
 }
 
 #[tokio::test]
-async fn a_key_that_one_proxy_refuses_is_told_with_its_object_and_all_else_reaches_it() -> Result<()>
-{
+async fn a_key_that_one_proxy_refuses_is_named_and_all_else_reaches_it() -> Result<()> {
     let opening = Opening::at(Place::Folder).policy(POLICY, json!({"maxOpenPercent": 100}));
     let shop = opening.object("front").object("back").open().await?;
     let layer = shop.documents.namespace.clone();

@@ -136,8 +136,7 @@ async fn armed_on_a_full_disk() -> Result<Shop> {
 }
 
 #[tokio::test]
-async fn turns_that_found_no_room_are_counted_and_the_replay_ends_where_they_are_missing()
--> Result<()> {
+async fn turns_without_room_are_counted_and_the_replay_ends_there() -> Result<()> {
     let mut shop = armed_on_a_full_disk().await?;
     shop.overflow_recording().await?;
     shop.write("front", &[("network-latency", json!("320ms"))])
@@ -217,8 +216,7 @@ async fn wait_gap(recording: &Path) -> Result<(usize, u64)> {
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_on_a_full_disk_leaves_a_recording_that_says_how_far_it_reaches()
--> Result<()> {
+async fn a_process_killed_on_a_full_disk_leaves_an_honest_recording() -> Result<()> {
     let mut shop = armed_on_a_full_disk().await?;
     shop.write("front", &[("network-latency", json!("320ms"))])
         .await?;

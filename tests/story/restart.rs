@@ -150,8 +150,7 @@ async fn a_streak_of_two_and_a_step_of_half_open_outlive_the_process(
 }
 
 #[tokio::test]
-async fn an_object_replaced_while_nobody_watched_is_a_new_one_and_the_old_trip_ends() -> Result<()>
-{
+async fn an_object_replaced_unwatched_is_a_new_one_and_the_old_trip_ends() -> Result<()> {
     let opening = Opening::at(Place::OwnCluster).policy(POLICY, json!({}));
     let mut shop = opening.object("front").object("back").open().await?;
     let trip = shop.trip(POLICY, "front").await?;

@@ -4,16 +4,13 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result};
-use kube::{
-    Api, Client, ResourceExt as _,
-    api::{DynamicObject, Patch, PatchParams},
-    core::GroupVersionKind,
-    discovery::{self, Scope},
-};
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::support::servers::apiserver::ApiServer;
+use crate::support::servers::{
+    apiserver::ApiServer,
+    apply::{Keep, apply},
+};
 
 const NAMESPACE: &str = "fusegate-system";
 
@@ -23,7 +20,7 @@ pub(super) async fn install(server: &ApiServer) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes/rbac.yaml");
     let documents: Vec<Value> = serde_saphyr::from_multiple(&fs::read_to_string(path)?)?;
     for document in documents {
-        apply(&client, &document).await?;
+        apply(&client, NAMESPACE, &document, Keep::Yes).await?;
     }
     Ok(())
 }
@@ -41,22 +38,6 @@ pub(super) async fn grant(server: &ApiServer, group: &str, plural: &str) -> Resu
         json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name});
     binding["subjects"] =
         json!([{"kind": "ServiceAccount", "name": "fusegate", "namespace": NAMESPACE}]);
-    apply(&client, &role).await?;
-    apply(&client, &binding).await
-}
-
-async fn apply(client: &Client, document: &Value) -> Result<()> {
-    let object: DynamicObject = serde_json::from_value(document.clone())?;
-    let types = object.types.clone().context("no apiVersion and kind")?;
-    let kind = GroupVersionKind::try_from(&types)?;
-    let (resource, capabilities) = discovery::pinned_kind(client, &kind).await?;
-    let api: Api<DynamicObject> = match capabilities.scope {
-        Scope::Cluster => Api::all_with(client.clone(), &resource),
-        Scope::Namespaced => Api::namespaced_with(client.clone(), NAMESPACE, &resource),
-    };
-    let params = PatchParams::apply("test").force();
-    let name = object.name_any();
-    let applied = api.patch(&name, &params, &Patch::Apply(document)).await;
-    applied.with_context(|| format!("apply {} {name}", types.kind))?;
-    Ok(())
+    apply(&client, NAMESPACE, &role, Keep::Yes).await?;
+    apply(&client, NAMESPACE, &binding, Keep::Yes).await
 }

@@ -1,12 +1,12 @@
 //! A store: where a story's documents are kept, an API server or a directory, with fusegate on it.
 
-use std::path::Path;
+use std::{ops::Deref, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::{
-    cluster::{Access, Cluster},
+    cluster::{Access, Cluster, Rights},
     documents::Documents,
     folder::Folder,
     rights,
@@ -27,10 +27,26 @@ pub(super) enum Place {
     Folder,
 }
 
+/// The cluster that a story is in.
+pub(super) enum Host {
+    Shared(Visit),
+    Own(Box<Cluster>),
+}
+
+impl Deref for Host {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        match self {
+            Self::Shared(visit) => visit,
+            Self::Own(cluster) => cluster,
+        }
+    }
+}
+
 /// A story's documents, and fusegate on them.
 pub(super) enum Store {
-    Shared(Visit, Access),
-    Own(Box<Cluster>, Access),
+    Cluster(Host, Access),
     Folder(Box<Folder>),
 }
 
@@ -40,39 +56,33 @@ impl Store {
         base: FusegateConfig,
         documents: &Documents,
     ) -> Result<Self> {
-        Ok(match place {
-            Place::Cluster => {
-                let cluster = Visit::begin(Cluster::shared(base).await?);
-                let access = Access::new(&cluster, documents).await?;
-                Self::Shared(cluster, access)
-            }
-            Place::OwnCluster => {
-                let cluster = Box::new(Cluster::own(base).await?);
-                let access = Access::new(&cluster, documents).await?;
-                Self::Own(cluster, access)
-            }
+        let host = match place {
+            Place::Cluster => Host::Shared(Visit::begin(Cluster::shared(base).await?)),
+            Place::OwnCluster => Host::Own(Box::new(Cluster::own(base, Rights::All).await?)),
             Place::Granted => {
-                let cluster = Box::new(Cluster::granted(base).await?);
+                let cluster = Cluster::own(base, Rights::Granted).await?;
                 rights::grant(&cluster.server, &documents.group, "storefronts").await?;
-                let access = Access::new(&cluster, documents).await?;
-                Self::Own(cluster, access)
+                Host::Own(Box::new(cluster))
             }
-            Place::Folder => Self::Folder(Box::new(Folder::start(base, documents).await?)),
-        })
+            Place::Folder => {
+                let folder = Folder::start(base, documents).await?;
+                return Ok(Self::Folder(Box::new(folder)));
+            }
+        };
+        let access = Access::new(&host, documents).await?;
+        Ok(Self::Cluster(host, access))
     }
 
     pub(super) fn fusegate(&self) -> &Fusegate {
         match self {
-            Self::Shared(cluster, _) => &cluster.fusegate,
-            Self::Own(cluster, _) => &cluster.fusegate,
+            Self::Cluster(host, _) => &host.fusegate,
             Self::Folder(folder) => &folder.fusegate,
         }
     }
 
     pub(super) fn audit(&self) -> &Path {
         match self {
-            Self::Shared(cluster, _) => &cluster.audit,
-            Self::Own(cluster, _) => &cluster.audit,
+            Self::Cluster(host, _) => &host.audit,
             Self::Folder(folder) => &folder.audit,
         }
     }
@@ -80,16 +90,15 @@ impl Store {
     /// The fusegate that is this story's own, to be killed and started again.
     pub(super) fn own_fusegate(&mut self) -> Result<&mut Fusegate> {
         match self {
-            Self::Own(cluster, _) => Ok(&mut cluster.fusegate),
             Self::Folder(folder) => Ok(&mut folder.fusegate),
-            Self::Shared(..) => anyhow::bail!("this story has no fusegate of its own"),
+            Self::Cluster(..) => Ok(&mut self.own()?.fusegate),
         }
     }
 
     /// The cluster that is this story's own.
     pub(super) fn own(&mut self) -> Result<&mut Cluster> {
         match self {
-            Self::Own(cluster, _) => Ok(cluster),
+            Self::Cluster(Host::Own(cluster), _) => Ok(cluster),
             _ => anyhow::bail!("this story has no cluster of its own"),
         }
     }
@@ -98,15 +107,14 @@ impl Store {
     pub(super) fn folder(&self) -> Result<&Folder> {
         match self {
             Self::Folder(folder) => Ok(folder),
-            _ => anyhow::bail!("this story is in a cluster"),
+            Self::Cluster(..) => anyhow::bail!("this story is in a cluster"),
         }
     }
 
     /// Creates the CRD, or brings it to another revision.
     pub(super) async fn apply_crd(&self, revision: u32) -> Result<()> {
         let applied = match self {
-            Self::Shared(cluster, access) => access.apply_crd(&cluster.server, revision).await,
-            Self::Own(cluster, access) => access.apply_crd(&cluster.server, revision).await,
+            Self::Cluster(host, access) => access.apply_crd(&host.server, revision).await,
             Self::Folder(folder) => folder.apply_crd(revision),
         };
         applied.with_context(|| format!("apply revision {revision} of the CRD"))
@@ -114,7 +122,7 @@ impl Store {
 
     pub(super) async fn create(&self, document: &Value) -> Result<()> {
         match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.create(document).await,
+            Self::Cluster(_, access) => access.create(document).await,
             Self::Folder(folder) => folder.put(document),
         }
     }
@@ -122,7 +130,7 @@ impl Store {
     /// Merges a patch into a document of any kind.
     pub(super) async fn edit(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
         let edited = match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.edit(kind, name, patch).await,
+            Self::Cluster(_, access) => access.edit(kind, name, patch).await,
             Self::Folder(folder) => folder.edit(kind, name, patch),
         };
         edited.with_context(|| format!("edit {kind} {name}"))
@@ -130,7 +138,7 @@ impl Store {
 
     pub(super) async fn delete(&self, kind: &str, name: &str) -> Result<()> {
         let deleted = match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.delete(kind, name).await,
+            Self::Cluster(_, access) => access.delete(kind, name).await,
             Self::Folder(folder) => folder.delete(kind, name),
         };
         deleted.with_context(|| format!("delete {kind} {name}"))
@@ -139,7 +147,7 @@ impl Store {
     /// A document of any kind, if there is one of that name.
     pub(super) async fn find(&self, kind: &str, name: &str) -> Result<Option<Value>> {
         match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.find(kind, name).await,
+            Self::Cluster(_, access) => access.find(kind, name).await,
             Self::Folder(folder) => folder.find(kind, name),
         }
     }
@@ -147,7 +155,7 @@ impl Store {
     /// The way into the cluster, for what a directory has nothing of.
     pub(super) fn access(&self) -> Result<&Access> {
         match self {
-            Self::Shared(_, access) | Self::Own(_, access) => Ok(access),
+            Self::Cluster(_, access) => Ok(access),
             Self::Folder(_) => anyhow::bail!("this story is in a directory"),
         }
     }
@@ -155,32 +163,16 @@ impl Store {
     /// Puts an object's status in place of the one before.
     pub(super) async fn write_status(&self, name: &str, status: &Value) -> Result<()> {
         let written = match self {
-            Self::Shared(_, access) | Self::Own(_, access) => {
-                access.write_status(name, status).await
-            }
+            Self::Cluster(_, access) => access.write_status(name, status).await,
             Self::Folder(folder) => folder.write_status(name, status),
         };
         written.with_context(|| format!("write the status of {name}"))
     }
 
-    pub(super) async fn write_spec(&self, name: &str, spec: &Value) -> Result<()> {
-        match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.write_spec(name, spec).await,
-            Self::Folder(folder) => folder.write_spec(name, spec),
-        }
-    }
-
-    pub(super) async fn crd(&self) -> Result<Value> {
-        match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.crd().await,
-            Self::Folder(folder) => folder.crd(),
-        }
-    }
-
     /// The status of an object of our own kinds.
     pub(super) async fn status(&self, kind: &str, name: &str) -> Result<Value> {
         match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.status(kind, name).await,
+            Self::Cluster(_, access) => access.status(kind, name).await,
             Self::Folder(folder) => folder.status(kind, name),
         }
     }
@@ -188,7 +180,7 @@ impl Store {
     /// The numbers of the stored revisions that are marked bad, each with its trip.
     pub(super) async fn bad_revisions(&self) -> Result<Vec<(u64, String)>> {
         match self {
-            Self::Shared(_, access) | Self::Own(_, access) => access.bad_revisions().await,
+            Self::Cluster(_, access) => access.bad_revisions().await,
             Self::Folder(folder) => folder.bad_revisions(),
         }
     }

@@ -76,9 +76,8 @@ async fn a_write_to_another_field_is_no_report(
 
     let mut status = Shape::Values.status(&latency("310ms"));
     for replicas in 1..=3 {
-        shop.store
-            .write_spec("front", &json!({"replicas": replicas}))
-            .await?;
+        let spec = json!({"spec": {"replicas": replicas}});
+        shop.store.edit("Storefront", "front", &spec).await?;
         status["replicas"] = json!(replicas);
         shop.store.write_status("front", &status).await?;
     }
@@ -171,7 +170,7 @@ async fn two_circuits_of_one_crd_roll_it_back_once(
     let opening = Opening::at(place).policy(POLICY, json!({"maxOpenPercent": 100}));
     let opening = opening.object("front").object("back").revisions(3);
     let shop = opening.open().await?;
-    let generation = shop.store.crd().await?["metadata"]["generation"].as_u64();
+    let generation = shop.crd().await?["metadata"]["generation"].as_u64();
 
     shop.report_latencies("front", &["300ms", "310ms"]).await?;
     shop.report_latencies("back", &["300ms", "310ms"]).await?;
@@ -188,13 +187,13 @@ async fn two_circuits_of_one_crd_roll_it_back_once(
 
 #[rstest]
 #[tokio::test]
-async fn a_circuit_that_trips_when_the_crd_was_already_rolled_back_rolls_nothing_back(
+async fn a_circuit_that_trips_after_the_rollback_rolls_nothing_back(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let opening = Opening::at(place).policy(POLICY, json!({"maxOpenPercent": 100}));
     let opening = opening.object("front").object("back").revisions(3);
     let shop = opening.open().await?;
-    let generation = shop.store.crd().await?["metadata"]["generation"].as_u64();
+    let generation = shop.crd().await?["metadata"]["generation"].as_u64();
 
     shop.report_latencies("front", &["300ms", "310ms", "320ms"])
         .await?;
@@ -232,7 +231,7 @@ async fn one_rollback(shop: &Shop, generation: Option<u64>) -> Result<()> {
     let incidents = status["incidents"].as_array().map(Vec::len);
     assert_eq!(incidents, Some(1), "{status}");
     assert_eq!(shop.revision().await?, 2);
-    let crd = shop.store.crd().await?;
+    let crd = shop.crd().await?;
     let now = crd["metadata"]["generation"].as_u64();
     assert_eq!(now, generation.map(|generation| generation + 1));
     let bad = shop.store.bad_revisions().await?;

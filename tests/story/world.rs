@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -22,10 +22,9 @@ use crate::support::{
     wait::eventually,
 };
 
-/// Everything here follows within moments; on two cores that many servers share, moments may be long.
+/// Everything here follows within moments; on two cores that many servers share, moments may be long, and so may be
+/// the backoff of whoever waited for a server that has just come up.
 const SOON: Duration = Duration::from_mins(1);
-/// A server that has just come up, and the longest backoff of whoever waited for it.
-const RECOVERED: Duration = Duration::from_mins(1);
 
 /// A latency that is no breach.
 pub(super) const GOOD: &str = "100ms";
@@ -302,9 +301,15 @@ impl Shop {
         .await
     }
 
+    pub(super) async fn crd(&self) -> Result<Value> {
+        let name = self.documents.crd_name();
+        let crd = self.store.find("CustomResourceDefinition", &name).await?;
+        crd.context("the CRD is gone")
+    }
+
     /// Which revision the CRD has.
     pub(super) async fn revision(&self) -> Result<u32> {
-        let crd = self.store.crd().await?;
+        let crd = self.crd().await?;
         revision_of(&crd).with_context(|| format!("of no known revision: {crd}"))
     }
 
@@ -405,11 +410,7 @@ impl Shop {
         what: &str,
         probe: impl AsyncFnMut() -> Result<T>,
     ) -> Result<T> {
-        let within = match self.store {
-            Store::Own(..) => RECOVERED,
-            _ => SOON,
-        };
-        eventually(what, within, probe)
+        eventually(what, SOON, probe)
             .await
             .with_context(|| self.evidence())
     }
@@ -435,13 +436,4 @@ async fn alertmanager() -> Result<&'static Alertmanager> {
     SHARED
         .get_or_try_init(async || Alertmanager::start(AlertmanagerConfig::default()).await)
         .await
-}
-
-/// Fails with what differs between lists of audit lines' action, operation and verdict.
-pub(super) fn ensure_lines(lines: &[Line], expect: &[(&str, &str, &str)]) -> Result<()> {
-    let found: Vec<_> = lines.iter().map(Line::what).collect();
-    if found != expect {
-        bail!("expected {expect:#?}, found {found:#?} in {lines:#?}");
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod alertmanager;
 pub(crate) mod apiserver;
+pub(crate) mod apply;
 pub(crate) mod assets;
 pub(crate) mod authority;
 pub(crate) mod cluster;

@@ -65,7 +65,8 @@ pub(super) struct Incident {
     next_write: Option<Instant>,
     armed: bool,
     pub(super) began: i64,
-    /// When all circuits were known to be Open, of which the relapse counts anew.
+    /// When all circuits were first known to be Open, and when they were last, of which the relapse counts anew.
+    first_opened: i64,
     opened: i64,
     letting_go: i64,
     /// How many trips there were when the relapse began.
@@ -97,6 +98,7 @@ impl Incident {
             next_write: None,
             armed: false,
             began: 0,
+            first_opened: 0,
             opened: 0,
             letting_go: i64::MAX,
             before: Vec::new(),
@@ -215,6 +217,7 @@ impl Incident {
         self.follow(&records, true)?;
         if records.iter().all(|record| record["state"] == "Open") {
             self.opened = now()?;
+            self.first_opened = self.opened;
             self.phase = Phase::Open;
             return Ok(());
         }
@@ -288,7 +291,8 @@ impl Incident {
         let records = self.records(shop).await?;
         if records.iter().all(|record| record["state"] == "Closed") {
             self.phase = Phase::Closed;
-            let from = witness.shed_since().context("Envoy never shed")?;
+            let from = self.shed_for_good(witness);
+            let from = from.context("Envoy never shed")?;
             return witness.held_throughout(from, self.letting_go);
         }
         self.follow(&records, false)?;
@@ -331,6 +335,16 @@ impl Incident {
         Ok(())
     }
 
+    /// From when on nothing may take back that Envoy sheds. Three reports in a burst may be lost with the process that
+    /// saw them, before any was written down, and then the circuits are Open once they are known to be.
+    fn shed_for_good(&self, witness: &Witness) -> Option<i64> {
+        if self.armed {
+            witness.shed_since()
+        } else {
+            witness.first_held("100", self.first_opened)
+        }
+    }
+
     /// From the first 503 to the end of the first wait no request may have got through, and from when all circuits
     /// were known to be Open, and Envoy knew it too, to the end of the last one.
     fn kept_shedding(&self, witness: &Witness) -> Result<()> {
@@ -338,7 +352,6 @@ impl Incident {
         let waits: Vec<i64> = self.circuits.iter().filter_map(|each| each.until).collect();
         let once = self.circuits.iter().all(|circuit| circuit.trips.len() == 1);
         let all = waits.len() == self.circuits.len();
-        // Three reports in a burst may be lost with the process that saw them, before any was written down.
         if let Some(least) = waits.iter().min()
             && (self.armed && once && all && first < *least)
         {

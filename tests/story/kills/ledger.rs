@@ -28,7 +28,7 @@ impl Ledger {
     /// Writes down what there is before anything happens.
     pub(super) async fn open(shop: &Shop) -> Result<Self> {
         let circuit = shop.circuit(POLICIES[0], OBJECT).await?;
-        let crd = shop.store.crd().await?;
+        let crd = shop.crd().await?;
         Ok(Self {
             good_revision: shop.contract_status().await?["revision"].clone(),
             uid: circuit["uid"].as_str().context("no uid")?.to_owned(),
@@ -83,7 +83,7 @@ impl Ledger {
     /// Whether the CRD is back at the good schema, by one rollback for all of these trips, and everybody knows.
     pub(super) async fn rolled_back(&self, shop: &Shop, trips: &[&str]) -> Result<bool> {
         let is_ours = |by: &str| trips.contains(&by);
-        let crd = shop.store.crd().await?;
+        let crd = shop.crd().await?;
         if crd["spec"]["versions"] != self.crd["spec"]["versions"] {
             return Ok(false);
         }
@@ -156,7 +156,7 @@ impl Ledger {
 
     /// Each incident has changed the CRD twice: a person did, and the rollback.
     async fn one_rollback_each(&self, shop: &Shop, incident: &Incident) -> Result<()> {
-        let crd = shop.store.crd().await?;
+        let crd = shop.crd().await?;
         let generation = crd["metadata"]["generation"].as_i64().unwrap_or(0);
         let changes = i64::try_from(incident.number * 2)?;
         ensure!(

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
 
 use super::POLICIES;
 use crate::story::{
@@ -51,18 +50,9 @@ impl Order {
         // One that has expired may have been removed already.
         if there.is_none() && now()? < self.until {
             let until = fusegate_crds::Time::from_millis(self.until).context("no such time")?;
-            let document = json!({
-                "apiVersion": "fusegate.io/v1alpha1",
-                "kind": "CircuitOverride",
-                "metadata": {"name": self.name, "namespace": shop.documents.namespace},
-                "spec": {
-                    "policy": POLICIES[0],
-                    "state": "ForcedOpen",
-                    "until": until.to_string(),
-                    "reason": "as the story has it",
-                },
-            });
-            shop.store.create(&document).await?;
+            let whole = (POLICIES[0], None);
+            let order = shop.documents.order(&self.name, whole, "ForcedOpen", until);
+            shop.store.create(&order).await?;
         }
         self.written = true;
         self.given = now()?;

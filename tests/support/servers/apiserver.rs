@@ -116,14 +116,15 @@ impl ApiServer {
         Ok(name)
     }
 
-    /// Creates a CRD and waits until the server serves its kinds.
+    /// Creates a CRD, unless it is there, and waits until the server serves its kinds.
     pub(crate) async fn establish(&self, crd: &CustomResourceDefinition) -> Result<()> {
         let client = self.client().await?;
         let name = crd.name_any();
-        Api::all(client.clone())
-            .create(&PostParams::default(), crd)
-            .await
-            .with_context(|| format!("create CRD {name}"))?;
+        let crds = Api::all(client.clone());
+        match crds.create(&PostParams::default(), crd).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            created => drop(created.with_context(|| format!("create CRD {name}"))?),
+        }
         // Its condition says so a little before its lists are answered.
         let what = format!("the kinds of CRD {name} to be served");
         eventually(&what, READY_WITHIN, async || {
