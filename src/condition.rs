@@ -10,17 +10,21 @@ pub mod compact;
 pub mod contract;
 pub mod diff;
 pub mod extract;
-
 pub mod kind;
+pub mod outside;
 pub mod problem;
 pub mod report;
 pub mod value;
 
+mod compile;
 mod cursor;
 mod declaration;
 mod entry;
+mod expression;
 mod fields;
 mod json;
 mod judgment;
 mod name;
 mod number;
+mod place;
+mod time;

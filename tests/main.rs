@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod corpus;
 mod deploy;
 mod docs;
 mod effects_alerts;

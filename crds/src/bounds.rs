@@ -21,6 +21,12 @@ pub(crate) const QUALIFIED: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9](
 /// Subdomain, slash and name.
 pub(crate) const QUALIFIED_LENGTH: u32 = SUBDOMAIN_LENGTH + 1 + LABEL_LENGTH;
 
+/// A condition's key: a qualified name, or one that ends in `.*` and stands for several.
+pub(crate) const CONDITION_KEY: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?(\.\*)?$";
+
+/// A qualified name and `.*`.
+pub(crate) const CONDITION_KEY_LENGTH: u32 = QUALIFIED_LENGTH + 2;
+
 /// A label value, possibly empty.
 pub(crate) const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
 

@@ -52,11 +52,12 @@ pub struct ConditionContractSpec {
     /// The kind whose objects report conditions; it must be namespaced.
     pub target: Target,
 
-    /// Where the conditions are: a map of key to value, a map of key to `{value: …}`, or the standard list keyed by `type`.
+    /// Where the conditions are: a map of key to value, a map of key to `{value: …}` or `{status: …}`, or the standard list keyed by `type`.
+    /// With `.status` its own fields are the conditions.
     #[serde(default = "default_path")]
     #[schemars(
         length(max = 256),
-        regex(pattern = r"^\.status(\.[A-Za-z_][A-Za-z0-9_-]*){1,7}$")
+        regex(pattern = r"^\.status(\.[A-Za-z_][A-Za-z0-9_-]*)*$")
     )]
     pub path: String,
 

@@ -9,6 +9,8 @@ use crate::breaker::circuit::{Circuit, State, TripId};
 use crate::breaker::closed;
 use crate::breaker::config::Config;
 use crate::breaker::persisted::{Persisted, take_word};
+use crate::breaker::sample::Class;
+use crate::breaker::streak::Streak;
 use crate::breaker::time::{Now, Span};
 use crate::breaker::types::{Change, Effect, Reason};
 
@@ -44,12 +46,11 @@ pub fn adopt(
     circuit.incident = incident;
     let new_trip = circuit.state.trip().is_some() && trip_id(&circuit.state) != trip_id(&before);
     let moved = before.name() != circuit.state.name();
-    for streak in circuit.streaks_mut() {
-        if new_trip {
-            streak.end_at_trip();
-        } else if moved {
-            streak.reset();
-        }
+    if new_trip || moved {
+        circuit.streaks_mut().for_each(Streak::reset);
+    }
+    if new_trip {
+        distrust(&mut circuit);
     }
     let mut effects = Vec::new();
     if moved || step_of(&before) != step_of(&circuit.state) {
@@ -62,6 +63,15 @@ pub fn adopt(
     }
     closed::settle_flags(&mut circuit, config, &mut effects);
     (circuit, effects)
+}
+
+/// Takes the rule that tripped for Bad, unless it is seen to be Good.
+fn distrust(circuit: &mut Circuit) {
+    let tripped = circuit.state.trip().and_then(|trip| trip.rule);
+    if let Some(streak) = tripped.and_then(|rule| circuit.rules.get_mut(rule)) {
+        let class = streak.last.as_ref().map(|last| last.class);
+        streak.sick |= class != Some(Class::Good);
+    }
 }
 
 /// Whether the word is from before the circuit's own last trip.

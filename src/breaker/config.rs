@@ -48,8 +48,22 @@ pub struct Rule {
     pub condition: Arc<str>,
     /// The test.
     pub test: Test,
-    /// Readings whose own time is older than this are Unknown.
+    /// What it means when the condition is not there.
+    pub missing: Missing,
+    /// A value whose heartbeat has not moved for this long is Unknown.
     pub stale_after: Option<Span>,
+}
+
+/// What an absent condition means to a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// All is well: kinds that take a condition away when there is nothing to report.
+    Good,
+    /// Something is wrong: a condition that must be there.
+    Bad,
 }
 
 /// When a value is Bad, and when it is Good enough to close on.
@@ -94,12 +108,24 @@ pub struct Wait {
 pub struct Probe {
     /// Percent admitted at each step, ascending.
     pub admit_percent: Vec<u8>,
-    /// Values observed sooner than this after a step began are not counted.
+    /// When the circuit is tried.
+    pub begin: Begin,
+    /// Nothing counts sooner than this after a step began.
     pub settle: Span,
     /// Good samples in a row, over all rules, that go one step on.
     pub successes: u32,
     /// The deadline for all steps together.
     pub timeout: Span,
+}
+
+/// When `HalfOpen` begins, once Open's wait has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begin {
+    /// At once: traffic tells whether the service has recovered.
+    #[default]
+    Timer,
+    /// Once no rule stands Bad: the reporter needs no traffic to tell.
+    Evidence,
 }
 
 impl Probe {

@@ -2,8 +2,8 @@
 
 use crate::breaker::circuit::{Cause, Circuit};
 use crate::breaker::config::Config;
-use crate::breaker::judge::{Subject, Verdict, misplaced};
-use crate::breaker::sample::{Reading, Unknown, Value};
+use crate::breaker::judge::{Subject, Verdict};
+use crate::breaker::sample::{Class, Reading, Unknown, Value};
 use crate::breaker::standing::{Phase, resample};
 use crate::breaker::streak::{Observed, Streak};
 use crate::breaker::time::{Mono, Now, Span};
@@ -128,94 +128,85 @@ impl Scene<'_> {
         subject: Subject<'_>,
         reading: Option<&Reading>,
     ) -> Option<Verdict> {
-        let news = reading.and_then(|reading| self.observe(streak, subject, reading));
-        if news.is_none() {
-            return resample(streak, subject, self.phase, self.now.mono);
+        let now = self.now.mono;
+        match reading.and_then(|reading| self.observe(streak, subject, reading)) {
+            Some(news) => self.phase.admits(now).then_some(news),
+            None => resample(streak, subject, self.phase, now),
         }
-        let last = streak.last.as_ref()?;
-        self.phase
-            .admits(last, self.now.mono)
-            .then_some(news)
-            .flatten()
     }
 
     /// Records a reading; its verdict, if it is a new observation.
+    ///
+    /// The order is that of arrival: whatever time an observation carries, it is the newest.
     fn observe(
         &self,
         streak: &mut Streak,
         subject: Subject<'_>,
         reading: &Reading,
     ) -> Option<Verdict> {
-        let newest = streak.last.as_ref().and_then(|last| last.observed_at);
-        if let Some(last) = streak.last.as_mut().filter(|last| last.id == reading.id) {
-            self.restate(last, subject, reading);
+        let last = streak.last.as_ref();
+        let known = last.filter(|last| last.id == reading.id);
+        if known.is_some_and(|last| last.value.as_ref() == subject.stated(reading).ok()) {
             return None;
         }
-        if let Some(unknown) = misplaced(reading, newest, self.now.wall) {
-            // What it displaces stands no more, yet it stays the newest known.
-            if let Some(last) = &mut streak.last {
-                last.value = None;
-                last.class = Verdict::Unknown(unknown).class();
-            }
-            return Some(Verdict::Unknown(unknown));
-        }
-        let (verdict, stale_at) = self.judge(subject, reading);
-        streak.last = Some(Observed {
+        let is_first = last.is_none_or(|last| !last.live);
+        let arrived = match (known, reading.observed_at) {
+            (Some(last), _) => last.arrived,
+            (None, Some(observed_at)) if is_first => self.now.mono_of_past(observed_at, EVER),
+            (None, _) => self.now.mono,
+        };
+        let counted = known.map_or_else(|| self.counted(), |last| last.counted);
+        let is_news = known.is_none();
+        let stale_at = subject.stale_at(reading, arrived);
+        let mut observed = Observed {
             id: reading.id,
             observed_at: reading.observed_at,
-            arrived: self.now.mono,
-            counted: self.now.mono,
-            value: standing_value(verdict, reading),
+            arrived,
+            counted,
+            value: subject.stated(reading).ok().cloned(),
             stale_at,
-            class: verdict.class(),
-            since_trip: match (reading.observed_at, self.phase.tripped_at) {
-                (Some(observed_at), Some(tripped_at)) => observed_at > tripped_at,
-                _ => true,
-            },
-        });
-        Some(verdict)
+            class: Class::Unknown(Unknown::Missing),
+            live: true,
+            born: self.born(reading, arrived),
+        };
+        let verdict = if stale_at.is_some_and(|stale_at| self.now.mono >= stale_at) {
+            Verdict::Unknown(Unknown::Stale)
+        } else {
+            let stands = subject.stands(&observed, self.now.mono);
+            stands.unwrap_or_else(|| subject.judge(subject.stated(reading)))
+        };
+        if matches!(verdict, Verdict::Unknown(_)) {
+            observed.value = None;
+        }
+        observed.class = verdict.class();
+        streak.last = Some(observed);
+        streak.note(verdict, self.phase.is_closed());
+        is_news.then_some(verdict)
     }
 
-    /// Keeps the standing value what the object says, without counting it.
-    fn restate(&self, last: &mut Observed, subject: Subject<'_>, reading: &Reading) {
-        if last.value.as_ref() == reading.value.as_ref().ok() {
-            return;
+    /// When an observation that has just arrived is counted: now, or not yet, so that it counts
+    /// as what stands once that may count.
+    fn counted(&self) -> Mono {
+        let now = self.now.mono;
+        if self.phase.admits(now) {
+            now
+        } else {
+            Mono(now.0.saturating_sub(1))
         }
-        let (verdict, stale_at) = self.judge(subject, reading);
-        let value = standing_value(verdict, reading);
-        if last.value.is_some() && value.is_some() {
-            // The old value counted at each of its times, even where that changed nothing.
-            last.counted = latest_tick(last.counted, self.config.resample_every(), self.now.mono);
-        }
-        last.value = value;
-        last.stale_at = stale_at;
-        last.class = verdict.class();
     }
 
-    /// What a reading says at its age, and when it stops saying it.
-    fn judge(&self, subject: Subject<'_>, reading: &Reading) -> (Verdict, Option<Mono>) {
-        let stale_at = subject.stale_at(reading, self.now);
-        if stale_at.is_some_and(|stale_at| self.now.mono >= stale_at) {
-            return (Verdict::Unknown(Unknown::Stale), stale_at);
+    /// When the moment of an Age was. The clocks are compared once; from then on it ages by the
+    /// one that does not jump.
+    fn born(&self, reading: &Reading, arrived: Mono) -> i64 {
+        let signed = |mono: Mono| i64::try_from(mono.0).unwrap_or(i64::MAX);
+        match reading.value {
+            Ok(Value::Since(since)) => signed(self.now.mono)
+                .saturating_sub(self.now.wall.since(since))
+                .min(signed(arrived)),
+            _ => signed(arrived),
         }
-        let value = reading.value.as_ref().map_err(|unknown| *unknown);
-        (subject.judge(value), stale_at)
     }
 }
 
-fn standing_value(verdict: Verdict, reading: &Reading) -> Option<Value> {
-    match verdict {
-        Verdict::Unknown(_) => None,
-        _ => reading.value.as_ref().ok().cloned(),
-    }
-}
-
-fn latest_tick(counted: Mono, every: Option<Span>, now: Mono) -> Mono {
-    let elapsed = now.since(counted).0;
-    let part = every.and_then(|every| elapsed.checked_rem(every.0));
-    Mono(
-        counted
-            .0
-            .saturating_add(elapsed.saturating_sub(part.unwrap_or(elapsed))),
-    )
-}
+/// As far back as the monotonic clock reaches.
+const EVER: Span = Span(u64::MAX);

@@ -5,9 +5,7 @@ use std::mem::replace;
 use crate::breaker::circuit::{Circuit, State, StateName};
 use crate::breaker::config::Config;
 use crate::breaker::evidence::Evidence;
-use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::open::retry_later;
-use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now};
 use crate::breaker::trip;
 use crate::breaker::types::{Change, Context, Effect, Reason};
@@ -55,7 +53,10 @@ pub(super) fn deadline(
 /// Counts a Good moment; true when it was the last that the step needed.
 fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<Effect>) -> bool {
     let needed = config.half_open.needed();
-    let vetoed = is_vetoed(circuit, config);
+    if circuit.streaks().any(|streak| streak.sick) {
+        // What was Bad in this trip has not been seen Good again: it may have gone silent.
+        return false;
+    }
     let State::HalfOpen {
         trip,
         step,
@@ -67,7 +68,7 @@ fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<E
         return false;
     };
     *successes = successes.saturating_add(1).min(needed);
-    if *successes < needed || vetoed {
+    if *successes < needed {
         return false;
     }
     let next = step.saturating_add(1);
@@ -85,29 +86,6 @@ fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<E
         trip: Some(trip.clone()),
     }));
     true
-}
-
-/// Whether some value that stands is not clear.
-///
-/// Good samples of one condition must not admit more traffic while another still says
-/// that the service is sick, even where it has said so since before the trip and hence
-/// counts for nothing by itself.
-fn is_vetoed(circuit: &Circuit, config: &Config) -> bool {
-    let contract = Subject::Contract {
-        illegal_is_bad: config.illegal_is_bad,
-    };
-    let mut rules = circuit.rules.iter().zip(&config.rules);
-    rules.any(|(streak, rule)| is_unclear(streak, Subject::Rule(rule)))
-        || is_unclear(&circuit.illegal, contract)
-}
-
-fn is_unclear(streak: &Streak, subject: Subject<'_>) -> bool {
-    streak.last.as_ref().is_some_and(|last| {
-        let Some(value) = &last.value else {
-            return false;
-        };
-        matches!(subject.judge(Ok(value)), Verdict::Bad | Verdict::Between)
-    })
 }
 
 /// Reopens at the same level: the same trip, since nothing new has been seen.

@@ -2,16 +2,10 @@
 
 use std::mem::discriminant;
 
-use crate::breaker::config::{Rule, Test};
+use crate::breaker::config::{Missing, Rule, Test};
 use crate::breaker::sample::{Class, Reading, Unknown, Value};
-use crate::breaker::time::{Mono, Now, Span, Wall};
-
-/// How far ahead of ours an entry's own clock may run.
-///
-/// Kubernetes nodes keep time by NTP, within a second; half a minute forgives one that
-/// has just booted, and is far below any `staleAfter` that makes sense. A larger skew
-/// would let a reporter with a wrong clock silence the reports that follow it.
-pub const FUTURE_SKEW: Span = Span::from_secs(30);
+use crate::breaker::streak::Observed;
+use crate::breaker::time::{Mono, Span};
 
 /// What a value says. Finer than [`Class`] by the band between `clear` and `limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +43,67 @@ pub(super) enum Subject<'a> {
     },
 }
 
-impl Subject<'_> {
-    /// Judges a value, whatever its age.
+impl<'a> Subject<'a> {
+    /// What a reading says: its value, or that there is none, where the rule has a meaning for that.
+    pub(super) fn stated(self, reading: &Reading) -> Result<&Value, Unknown> {
+        match (self, &reading.value) {
+            (Self::Rule(rule), Err(Unknown::Missing)) if rule.missing != Missing::Unknown => {
+                Ok(&Value::Absent)
+            }
+            (_, value) => value.as_ref().map_err(|unknown| *unknown),
+        }
+    }
+
+    /// What the value that stands says at `now`.
+    pub(super) fn stands(self, last: &Observed, now: Mono) -> Option<Verdict> {
+        Some(match last.value.as_ref()? {
+            Value::Since(_) => self.judge(Ok(&Value::Number(last.age(now)))),
+            value => self.judge(Ok(value)),
+        })
+    }
+
+    /// The first moment from `now` on at which the value that stands says Bad, if there is one.
+    pub(super) fn bad_from(self, last: &Observed, now: Mono) -> Option<Mono> {
+        if self.stands(last, now)? == Verdict::Bad {
+            return Some(now);
+        }
+        match self.threshold(last)? {
+            Test::Above { limit, .. } => Some(past(last, *limit).max(now)),
+            _ => None,
+        }
+    }
+
+    /// The first moment from `now` on at which the value that stands doesn't say Bad, if there is one.
+    pub(super) fn not_bad_from(self, last: &Observed, now: Mono) -> Option<Mono> {
+        if self.stands(last, now) != Some(Verdict::Bad) {
+            return Some(now);
+        }
+        match self.threshold(last)? {
+            Test::Below { limit, .. } => Some(past(last, *limit).max(now)),
+            _ => None,
+        }
+    }
+
+    /// The test of a value that changes by itself.
+    fn threshold(self, last: &Observed) -> Option<&'a Test> {
+        match (self, &last.value) {
+            (Self::Rule(rule), Some(Value::Since(_))) => Some(&rule.test),
+            _ => None,
+        }
+    }
+
+    /// Judges a value; an Age comes as the number of its milliseconds.
     pub(super) fn judge(self, value: Result<&Value, Unknown>) -> Verdict {
         match self {
-            Self::Rule(rule) => {
-                value.map_or_else(Verdict::Unknown, |value| test(&rule.test, value))
-            }
+            Self::Rule(rule) => match value {
+                Ok(Value::Absent) => match rule.missing {
+                    Missing::Unknown => Verdict::Unknown(Unknown::Missing),
+                    Missing::Good => Verdict::Good,
+                    Missing::Bad => Verdict::Bad,
+                },
+                Ok(value) => test(&rule.test, value),
+                Err(unknown) => Verdict::Unknown(unknown),
+            },
             Self::Contract { illegal_is_bad } => match value {
                 Ok(Value::Bool(false)) => Verdict::Good,
                 _ if illegal_is_bad => Verdict::Bad,
@@ -64,30 +112,55 @@ impl Subject<'_> {
         }
     }
 
-    /// From when a reading is stale, where it ever is; now, if it is already.
-    ///
-    /// The wall clocks are compared once, when the reading is taken in; from then on it
-    /// ages by the monotonic clock, which does not jump.
-    pub(super) fn stale_at(self, reading: &Reading, now: Now) -> Option<Mono> {
+    /// From when an observation that arrived then is stale, where it ever is.
+    pub(super) fn stale_at(self, reading: &Reading, arrived: Mono) -> Option<Mono> {
         let Self::Rule(rule) = self else {
             return None;
         };
-        let left = (reading.observed_at? + rule.stale_after?).since(now.wall);
-        Some(u64::try_from(left).map_or(now.mono, |left| now.mono + Span(left) + Span(1)))
+        reading.observed_at?;
+        Some(arrived + rule.stale_after? + Span(1))
     }
 }
 
-/// Whether a reading's own time forbids taking it for the newest: it lies ahead of
-/// our clock, or before a time already seen.
-pub(super) fn misplaced(reading: &Reading, newest: Option<Wall>, wall: Wall) -> Option<Unknown> {
-    let observed_at = reading.observed_at?;
-    if observed_at > wall + FUTURE_SKEW {
-        Some(Unknown::Future)
-    } else if newest.is_some_and(|newest| observed_at < newest) {
-        Some(Unknown::OutOfOrder)
-    } else {
-        None
-    }
+/// When an Age has just passed a limit.
+fn past(last: &Observed, limit: f64) -> Mono {
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+    let moment = last.born.saturating_add(limit.floor() as i64);
+    Mono(u64::try_from(moment).unwrap_or(0)) + Span(1)
+}
+
+/// Of several values that one condition has, the one that is worst to a rule.
+///
+/// # Errors
+///
+/// Why there is none that says anything.
+pub fn worst(
+    rule: &Rule,
+    values: impl Iterator<Item = Result<Value, Unknown>>,
+) -> Result<Value, Unknown> {
+    let severity = |value: &Result<Value, Unknown>| match value {
+        Err(_) => 0,
+        // Of ages the one that is nearest to the wrong side.
+        Ok(Value::Since(since)) => match rule.test {
+            Test::Below { .. } => since.0,
+            _ => since.0.saturating_neg(),
+        },
+        Ok(value) => match test(&rule.test, value) {
+            Verdict::Unknown(_) => 1,
+            Verdict::Good => 2,
+            Verdict::Between => 3,
+            Verdict::Bad => 4,
+        },
+    };
+    // The first of those that are equally bad.
+    let worse = |worst: Result<Value, Unknown>, value| {
+        if severity(&value) > severity(&worst) {
+            value
+        } else {
+            worst
+        }
+    };
+    values.reduce(worse).unwrap_or(Err(Unknown::Missing))
 }
 
 fn test(test: &Test, value: &Value) -> Verdict {

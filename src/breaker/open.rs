@@ -3,6 +3,8 @@
 use std::mem::replace;
 
 use crate::breaker::circuit::{Circuit, State, StateName};
+use crate::breaker::config::{Begin, Config};
+use crate::breaker::judge::Subject;
 use crate::breaker::time::{Mono, Span};
 use crate::breaker::types::{Change, Context, Effect, Reason};
 
@@ -14,10 +16,18 @@ use crate::breaker::types::{Change, Context, Effect, Reason};
 pub(super) const RETRY: Span = Span::from_secs(5);
 
 /// Begins `HalfOpen` when the wait has passed and nothing else speaks against it.
-pub(super) fn advance(circuit: &mut Circuit, context: Context, effects: &mut Vec<Effect>) {
+pub(super) fn advance(
+    circuit: &mut Circuit,
+    config: &Config,
+    context: Context,
+    effects: &mut Vec<Effect>,
+) {
     let now = context.now.mono;
     let passed = matches!(circuit.state, State::Open { until, .. } if now >= until);
     if !passed || circuit.latched || context.confirmed_since.is_none() {
+        return;
+    }
+    if clear_from(circuit, config, now) != Some(now) {
         return;
     }
     if !(context.siblings_ready && context.leads) {
@@ -43,6 +53,24 @@ pub(super) fn advance(circuit: &mut Circuit, context: Context, effects: &mut Vec
         }
         other => circuit.state = other,
     }
+}
+
+/// The first moment from `now` on at which no value stands Bad, as far as time alone can tell;
+/// at once, where the policy asks for no evidence.
+pub(super) fn clear_from(circuit: &Circuit, config: &Config, now: Mono) -> Option<Mono> {
+    if config.half_open.begin == Begin::Timer {
+        return Some(now);
+    }
+    let contract = Subject::Contract {
+        illegal_is_bad: config.illegal_is_bad,
+    };
+    let rules = circuit.rules.iter().zip(&config.rules);
+    let streaks = rules.map(|(streak, rule)| (streak, Subject::Rule(rule)));
+    let streaks = streaks.chain([(&circuit.illegal, contract)]);
+    let standing = streaks.filter_map(|(streak, subject)| Some((streak.last.as_ref()?, subject)));
+    standing
+        .map(|(last, subject)| subject.not_bad_from(last, now))
+        .try_fold(now, |latest, clear| Some(latest.max(clear?)))
 }
 
 /// Sets the next look, unless one is still ahead.

@@ -94,6 +94,8 @@ pub struct PersistedStreak {
     pub since: Option<Wall>,
     /// The newest observation.
     pub last: Option<PersistedObservation>,
+    /// See [`Streak::sick`].
+    pub sick: bool,
 }
 
 /// An observation, written down without its value.
@@ -109,8 +111,6 @@ pub struct PersistedObservation {
     pub counted: Wall,
     /// How it was classed.
     pub class: Class,
-    /// Whether it was observed since the last trip.
-    pub since_trip: bool,
 }
 
 /// Writes a circuit down.
@@ -183,7 +183,7 @@ fn persist_streak(streak: &Streak, now: Now) -> PersistedStreak {
             arrived: now.wall_of(last.arrived),
             counted: now.wall_of(last.counted),
             class: last.class,
-            since_trip: last.since_trip,
         }),
+        sick: streak.sick,
     }
 }

@@ -4,10 +4,9 @@
 
 use crate::breaker::time::Wall;
 
-/// What identifies one distinct report, so that a resync, a relist or an
-/// unrelated status write is not counted as another one: a hash of the
-/// observed time where the entry carries one, else of the value and of the
-/// resource version that changed it.
+/// What identifies one distinct report, so that a resync, a relist or an unrelated status
+/// write is not counted as another one: a hash of the value and of the heartbeat, where
+/// the entry carries one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ObservationId(pub u64);
 
@@ -20,6 +19,10 @@ pub enum Value {
     Bool(bool),
     /// String and Enum.
     Text(Box<str>),
+    /// Age: a moment, which rules compare by how many milliseconds ago it was.
+    Since(Wall),
+    /// The condition is not there, and its rule says what that means.
+    Absent,
 }
 
 /// Why an observation says nothing about health.
@@ -27,16 +30,14 @@ pub enum Value {
 pub enum Unknown {
     /// The key is not there.
     Missing,
-    /// The entry's own time is older than `staleAfter`.
+    /// The heartbeat has not moved for `staleAfter`.
     Stale,
     /// `NaN`, null, or text that does not parse.
     NotANumber,
     /// The entry breaks the contract in a way that leaves nothing to judge.
     Illegal,
-    /// The entry's own time lies ahead of ours by more than the allowed skew.
-    Future,
-    /// The entry's own time lies before one already seen.
-    OutOfOrder,
+    /// What should have computed the value failed.
+    Error,
 }
 
 /// What a sample says.
@@ -55,7 +56,7 @@ pub enum Class {
 pub struct Reading {
     /// Which report this is.
     pub id: ObservationId,
-    /// The time that the entry itself carries.
+    /// The heartbeat: the time that the entry itself carries, by its reporter's clock.
     pub observed_at: Option<Wall>,
     /// The value, or why there is none.
     pub value: Result<Value, Unknown>,

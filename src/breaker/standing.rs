@@ -6,8 +6,8 @@
 use crate::breaker::circuit::{Cause, Circuit, State};
 use crate::breaker::config::Config;
 use crate::breaker::judge::{Subject, Verdict};
-use crate::breaker::streak::{Observed, Streak};
-use crate::breaker::time::{Mono, Span, Wall};
+use crate::breaker::streak::Streak;
+use crate::breaker::time::{Mono, Span};
 
 /// What a circuit's state makes of a value that stands, or of a new one.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,6 @@ pub(super) struct Phase {
     kind: Kind,
     every: Option<Span>,
     confirmed: Option<Mono>,
-    /// When the trip was that Open and `HalfOpen` come from.
-    pub(super) tripped_at: Option<Wall>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +48,11 @@ impl Phase {
             kind,
             every: config.resample_every(),
             confirmed,
-            tripped_at: circuit.state.trip().map(|trip| trip.at),
         }
+    }
+
+    pub(super) const fn is_closed(self) -> bool {
+        matches!(self.kind, Kind::Closed)
     }
 
     pub(super) const fn is_half_open(self) -> bool {
@@ -71,29 +72,44 @@ impl Phase {
     }
 
     /// Whether an observation that has just arrived counts at once.
-    pub(super) fn admits(self, observed: &Observed, now: Mono) -> bool {
+    pub(super) fn admits(self, now: Mono) -> bool {
         match self.kind {
             Kind::Closed => true,
             Kind::Open => false,
-            Kind::HalfOpen { settled, .. } => observed.since_trip && now >= settled,
+            Kind::HalfOpen { settled, .. } => now >= settled,
         }
     }
 
     /// When the value that stands counts next; never, where counting it would change nothing.
+    ///
+    /// Once a step of `HalfOpen` has settled, a value that stands Bad counts however it is
+    /// resampled: a reporter that writes only changes has nothing new to say while it stays Bad.
     pub(super) fn due(self, streak: &Streak, subject: Subject<'_>) -> Option<Mono> {
-        let (every, confirmed) = (self.every?, self.confirmed?);
+        let confirmed = self.confirmed?;
         let last = streak.last.as_ref()?;
-        let verdict = subject.judge(Ok(last.value.as_ref()?));
-        let repeated = last.counted.max(confirmed) + every;
+        let repeated = |every| last.counted.max(confirmed) + every;
         match self.kind {
             Kind::Open => None,
             Kind::Closed => {
-                (verdict == Verdict::Bad || !streak.bad_at.is_empty()).then_some(repeated)
+                last.value.as_ref()?;
+                let repeated = repeated(self.every?);
+                if streak.bad_at.is_empty() {
+                    subject.bad_from(last, repeated)
+                } else {
+                    Some(repeated)
+                }
             }
             Kind::HalfOpen { began, settled, .. } => {
-                let tells = verdict == Verdict::Bad || self.recovers_by(subject);
+                let bad = subject.stands(last, settled)? == Verdict::Bad;
+                if !bad && (self.every.is_none() || !self.recovers_by(subject)) {
+                    return None;
+                }
                 let first = last.counted < began;
-                (tells && last.since_trip).then_some(if first { settled } else { repeated })
+                Some(if first {
+                    settled
+                } else {
+                    repeated(self.every?)
+                })
             }
         }
     }
@@ -112,7 +128,9 @@ pub(super) fn resample(
         return None;
     }
     let last = streak.last.as_mut()?;
-    let verdict = subject.judge(Ok(last.value.as_ref()?));
+    let verdict = subject.stands(last, now)?;
     last.counted = now;
+    last.class = verdict.class();
+    streak.note(verdict, phase.is_closed());
     Some(verdict)
 }

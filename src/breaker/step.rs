@@ -62,7 +62,7 @@ fn advance(
     let evidence = evidence::gather(circuit, config, context, report);
     match circuit.state.name() {
         StateName::Closed => closed::advance(circuit, config, context, evidence, effects),
-        StateName::Open => open::advance(circuit, context, effects),
+        StateName::Open => open::advance(circuit, config, context, effects),
         StateName::HalfOpen => half_open::advance(circuit, config, context, evidence, effects),
     }
 }
@@ -91,6 +91,7 @@ fn forgive(circuit: &mut Circuit) {
     circuit.trips = VecDeque::new();
     for streak in circuit.streaks_mut() {
         streak.reset();
+        streak.sick = false;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::breaker::config::Config;
+use crate::breaker::judge::Verdict;
 use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
 use crate::breaker::time::{Mono, Span, Wall};
 
@@ -19,6 +20,8 @@ pub struct Streak {
     pub since: Option<Mono>,
     /// The newest observation.
     pub last: Option<Observed>,
+    /// Whether the last value that said anything was Bad, and none has been clear since.
+    pub sick: bool,
 }
 
 /// The newest observation of one rule's condition, and what was made of it.
@@ -26,9 +29,10 @@ pub struct Streak {
 pub struct Observed {
     /// Which report it was.
     pub id: ObservationId,
-    /// The time it carried.
+    /// The heartbeat it carried.
     pub observed_at: Option<Wall>,
-    /// When it reached us first.
+    /// When it reached us first; of what was seen first after a start, when its reporter
+    /// says that it was observed, where that is earlier.
     pub arrived: Mono,
     /// When it was last counted, on arrival or by resampling.
     pub counted: Mono,
@@ -38,8 +42,31 @@ pub struct Observed {
     pub stale_at: Option<Mono>,
     /// How what stands is classed, by the rule's limit alone.
     pub class: Class,
-    /// Whether it was observed since the last trip, and so may count in `HalfOpen`.
-    pub since_trip: bool,
+    /// Whether this process has seen it, rather than read of it in what was persisted.
+    pub live: bool,
+    /// When the moment was that an Age counts from; the monotonic clock may not reach so far back.
+    pub born: i64,
+}
+
+impl Observed {
+    /// The value that stands, as a rule compares it at `now`.
+    #[must_use]
+    pub fn current(&self, now: Mono) -> Option<Value> {
+        match self.value.as_ref()? {
+            Value::Since(_) => Some(Value::Number(self.age(now))),
+            value => Some(value.clone()),
+        }
+    }
+
+    /// How long ago the moment of an Age is, in milliseconds, and at least how long ago it arrived.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact up to 285,000 years of milliseconds"
+    )]
+    pub(super) fn age(&self, now: Mono) -> f64 {
+        let now = i64::try_from(now.0).unwrap_or(i64::MAX);
+        now.saturating_sub(self.born) as f64
+    }
 }
 
 impl Streak {
@@ -61,6 +88,16 @@ impl Streak {
         self.bad_at.push_back(now);
         while self.count() > needed {
             self.bad_at.pop_front();
+        }
+    }
+
+    /// Notes what a value says, whether or not it counts at this moment.
+    pub(super) fn note(&mut self, verdict: Verdict, closed: bool) {
+        match verdict {
+            Verdict::Bad => self.sick = true,
+            Verdict::Good => self.sick = false,
+            Verdict::Between => self.sick &= !closed,
+            Verdict::Unknown(_) => {}
         }
     }
 
@@ -106,19 +143,11 @@ impl Streak {
         last.value.as_ref().and(last.stale_at)
     }
 
-    /// Starts anew at a trip: nothing observed until now may close the circuit.
-    pub(super) fn end_at_trip(&mut self) {
-        self.reset();
-        if let Some(last) = &mut self.last {
-            last.since_trip = false;
-        }
-    }
-
     /// Forgets all but which observation was the newest, so that it isn't taken for news.
     pub(super) fn restart(&mut self, now: Mono) {
         self.reset();
+        self.sick = false;
         if let Some(last) = &mut self.last {
-            last.observed_at = None;
             last.stale_at = None;
             last.value = None;
             last.counted = now;

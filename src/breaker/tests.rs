@@ -6,6 +6,8 @@ mod judge;
 mod samples;
 mod trip;
 
+mod absence;
+mod age;
 mod half_open;
 mod open;
 
@@ -14,4 +16,5 @@ mod replicas;
 mod restart;
 
 mod properties;
+mod recovery;
 mod story;

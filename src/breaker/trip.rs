@@ -33,7 +33,7 @@ pub(super) fn open(
         _ => {
             let streak = fault.rule.and_then(|rule| circuit.rules.get(rule));
             let last = streak.and_then(|streak| streak.last.as_ref());
-            let value = last.and_then(|last| last.value.clone());
+            let value = last.and_then(|last| last.current(now.mono));
             (fault.rule, value, fault.cause)
         }
     };
@@ -46,7 +46,7 @@ pub(super) fn open(
         mono: now.mono,
     };
     for streak in circuit.streaks_mut() {
-        streak.end_at_trip();
+        streak.reset();
     }
     circuit.suppressed = false;
     circuit.armed = false;

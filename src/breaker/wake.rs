@@ -5,6 +5,7 @@ use crate::breaker::circuit::{Circuit, State};
 use crate::breaker::config::Config;
 use crate::breaker::half_open;
 use crate::breaker::judge::Subject;
+use crate::breaker::open;
 use crate::breaker::standing::Phase;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
@@ -25,7 +26,8 @@ pub fn next_wake(
     let own = match &circuit.state {
         State::Open { until, .. } => {
             let moves = confirmed_since.is_some() && !circuit.latched;
-            moves.then(|| circuit.retry_at.unwrap_or(*until))
+            let clear = open::clear_from(circuit, config, *until).filter(|_| moves);
+            clear.map(|clear| circuit.retry_at.map_or(clear, |at| at.max(clear)))
         }
         State::HalfOpen { .. } => {
             let deadline = half_open::deadline(circuit, config, confirmed_since)

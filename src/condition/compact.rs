@@ -47,8 +47,14 @@ pub enum CompactValue {
     Number(f64),
     /// True or false.
     Boolean(bool),
+    /// The expression that computes it failed.
+    Failed,
+    /// A moment that an Age counts from, in milliseconds since the Unix epoch.
+    Time(i64),
     /// Text, behind one more pointer because it is rare: it would make all others half as large again.
     Text(Box<Box<str>>),
+    /// What each entry says that the key stands for, by its name.
+    Several(Box<Box<[(Box<str>, CompactValue)]>>),
 }
 
 /// A moment that no entry can carry, since RFC 3339 ends with the year 9999.
@@ -57,7 +63,7 @@ const NO_TIME: i64 = i64::MIN;
 impl CompactReport {
     /// What to keep of a report.
     pub fn of(report: &Report) -> Self {
-        let is_empty = report.entries.iter().all(|entry| entry.content == 0);
+        let is_empty = report.entries.iter().all(|entry| entry.id == 0);
         Self {
             content: report.content,
             undeclared_content: report.undeclared_content,
@@ -88,7 +94,7 @@ impl CompactReport {
 }
 
 impl CompactEntry {
-    /// The time that the entry carried, in milliseconds since the Unix epoch.
+    /// The heartbeat that the entry carried, in milliseconds since the Unix epoch.
     pub fn observed_at(&self) -> Option<i64> {
         Some(self.observed_at).filter(|at| *at != NO_TIME)
     }
@@ -109,7 +115,14 @@ impl CompactValue {
             Reading::Missing => Self::Missing,
             Reading::NotANumber => Self::NotANumber,
             Reading::Unjudgeable => Self::Unjudgeable,
+            Reading::Failed => Self::Failed,
+            Reading::Several(each) => {
+                let compact =
+                    |(name, reading): &(Box<str>, Reading)| (name.clone(), Self::of(reading));
+                Self::Several(Box::new(each.iter().map(compact).collect()))
+            }
             Reading::Value(Value::Boolean(flag)) => Self::Boolean(*flag),
+            Reading::Value(Value::Time(millis)) => Self::Time(*millis),
             Reading::Value(Value::Text(text)) => Self::Text(Box::new(text.clone())),
             Reading::Value(number) => Self::Number(number.number().unwrap_or(f64::NAN)),
         }

@@ -2,88 +2,75 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::{ConditionContractSpec, ConditionRule, Limits, UnknownKeys};
+use fusegate_crds::{Limits, UnknownKeys};
 
 use crate::condition::{
+    expression::{Expression, Inputs},
     json,
     kind::Kind,
     name,
-    problem::{Code, Problem, Quoted},
+    place::Place,
+    problem::{Code, Problem},
 };
 
 /// What the conditions of one kind may contain, compiled once.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    name: Box<str>,
-    path: Box<str>,
-    /// The path behind `.status`.
-    segments: Box<[Box<str>]>,
-    limits: Limits,
-    unknown_keys: Option<UnknownKeys>,
-    conditions: Box<[Condition]>,
+    pub(super) name: Box<str>,
+    pub(super) path: Box<str>,
+    pub(super) limits: Limits,
+    pub(super) unknown_keys: Option<UnknownKeys>,
+    pub(super) conditions: Box<[Condition]>,
     /// The keys' hashes, in the order of the conditions.
-    hashes: Box<[u64]>,
-    shape: u64,
+    pub(super) hashes: Box<[u64]>,
+    pub(super) shape: u64,
+    /// The tree of what is read, from the object's root.
+    pub(super) root: Place,
+    /// What computes values, each with the index of its condition.
+    pub(super) expressions: Box<[(usize, Expression)]>,
+    pub(super) inputs: Inputs,
 }
 
 /// One declared condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// The key, a qualified name.
+    /// The key, a qualified name, or one that ends in `.*`.
     pub key: Arc<str>,
     /// The type, with its bounds.
     pub kind: Kind,
-    /// How old, in milliseconds, a value with a time of its own may be before it counts as Unknown.
+    /// How long, in milliseconds, the heartbeat may stand still before the value counts as Unknown.
     pub stale_after: Option<u64>,
+    /// What moves with each report.
+    pub(super) heartbeat: Heartbeat,
+    /// Where the value comes from.
+    pub(super) source: Source,
+}
+
+/// Which field of an entry moves with each report.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Heartbeat {
+    /// One of those that are usual.
+    Usual,
+    /// This one.
+    Field(Box<str>),
+    /// None.
+    None,
+}
+
+/// Where a condition's value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Source {
+    /// The entry of its key, at the contract's path.
+    Entry,
+    /// A place of its own, or several.
+    Path(Box<str>),
+    /// An expression.
+    Computed,
 }
 
 impl Contract {
     /// The most conditions that a contract may declare.
     pub const MAX_CONDITIONS: usize = 64;
-
-    /// Compiles the contract of this name.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it, by field; a contract with any of it can't be used.
-    pub fn try_new(name: &str, spec: &ConditionContractSpec) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let segments = segments(&spec.path).unwrap_or_else(|problem| {
-            problems.push(problem);
-            Box::default()
-        });
-        check_limits(&spec.limits, &mut problems);
-        check_keys(spec, &mut problems);
-        let conditions: Box<[Condition]> = spec
-            .conditions
-            .iter()
-            .take(Self::MAX_CONDITIONS)
-            .filter_map(|rule| {
-                Condition::try_new(rule)
-                    .map_err(|problem| problems.push(problem))
-                    .ok()
-            })
-            .collect();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let hashes: Box<[u64]> = conditions
-            .iter()
-            .map(|condition| json::hash_text(&condition.key))
-            .collect();
-        Ok(Self {
-            name: name.into(),
-            path: spec.path.as_str().into(),
-            segments,
-            limits: spec.limits.clone(),
-            unknown_keys: spec.unknown_keys,
-            conditions,
-            shape: hashes
-                .iter()
-                .fold(0, |shape, hash| json::pair(shape, *hash)),
-            hashes,
-        })
-    }
 
     /// The name of the `ConditionContract`.
     pub fn name(&self) -> &str {
@@ -118,13 +105,37 @@ impl Contract {
             .position(|(known, condition)| *known == hash && *condition.key == *key)
     }
 
-    /// The path behind `.status`, field by field.
-    pub(super) fn segments(&self) -> &[Box<str>] {
-        &self.segments
+    /// [`Contract::index_of`] of the entry of a key at the contract's path.
+    pub(super) fn entry_of(&self, key: &str, hash: u64) -> Option<usize> {
+        self.index_of_hashed(key, hash).filter(|index| {
+            let condition = self.conditions.get(*index);
+            condition.is_some_and(|condition| condition.source == Source::Entry)
+        })
+    }
+
+    /// The tree of what is read, from the object's root.
+    pub(super) fn root(&self) -> &Place {
+        &self.root
+    }
+
+    /// What computes values, each with the index of its condition.
+    pub(super) fn expressions(&self) -> &[(usize, Expression)] {
+        &self.expressions
+    }
+
+    /// What the expressions read.
+    pub(super) fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 
     /// Whether undeclared keys make an update illegal, given what does so when the contract doesn't say.
+    ///
+    /// The fields of `.status` itself are no map of conditions: there it takes the contract to say so.
     pub(super) fn rejects_unknown_keys(&self, default: UnknownKeys) -> bool {
+        let default = match &*self.path {
+            STATUS => UnknownKeys::Ignore,
+            _ => default,
+        };
         self.unknown_keys.unwrap_or(default) == UnknownKeys::Reject
     }
 
@@ -132,130 +143,36 @@ impl Contract {
     pub(super) fn shape(&self) -> u64 {
         self.shape
     }
+
+    /// A problem of a condition: the field behind its place, and words whose subject is the key.
+    pub(super) fn problem(
+        &self,
+        condition: &Condition,
+        field: &str,
+        code: Code,
+        words: &str,
+    ) -> Problem {
+        let key = &condition.key;
+        match &condition.source {
+            Source::Entry => Problem::of_entry(&self.path, key, field, code, words),
+            Source::Path(path) => Problem::of_place(path, key, field, code, words),
+            Source::Computed => Problem::of_place("object", key, "", code, words),
+        }
+    }
 }
 
 impl Condition {
-    fn try_new(rule: &ConditionRule) -> Result<Self, Problem> {
-        let refuse = |(field, words): (&str, String)| {
-            let key = Quoted(&rule.key);
-            bad(
-                format!(".spec.conditions[{key}].{field}"),
-                format!("{field} of condition {key} {words}"),
-            )
-        };
-        Ok(Self {
-            key: rule.key.as_str().into(),
-            kind: Kind::try_new(rule).map_err(refuse)?,
-            stale_after: stale_after(rule).map_err(refuse)?,
-        })
+    /// Whether the key stands for several values.
+    pub fn is_several(&self) -> bool {
+        self.key.ends_with(".*")
+    }
+
+    /// The key of one of the entries that the key stands for, where that is a qualified name.
+    pub fn key_of(&self, entry: &str) -> Option<String> {
+        let key = format!("{}{entry}", self.key.trim_end_matches('*'));
+        name::is_qualified(&key).then_some(key)
     }
 }
 
-fn stale_after(rule: &ConditionRule) -> Result<Option<u64>, (&'static str, String)> {
-    let Some(duration) = &rule.stale_after else {
-        return Ok(None);
-    };
-    match duration.millis() {
-        Ok(0) => Err((
-            "staleAfter",
-            "is zero, so every value would be stale; leave it out or write a longer one".to_owned(),
-        )),
-        Ok(millis) => Ok(Some(millis)),
-        Err(invalid) => Err(("staleAfter", format!("is no duration: {invalid}"))),
-    }
-}
-
-/// The fields behind `.status` that lead to the conditions.
-fn segments(path: &str) -> Result<Box<[Box<str>]>, Problem> {
-    let is_field = |field: &str| {
-        !field.is_empty()
-            && field
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-    };
-    let fields: Option<Box<[Box<str>]>> = path
-        .strip_prefix(".status.")
-        .filter(|rest| path.len() <= 256 && rest.split('.').all(is_field))
-        .map(|rest| rest.split('.').map(Into::into).collect());
-    fields.filter(|fields| fields.len() <= 7).ok_or_else(|| {
-        bad(
-            ".spec.path".to_owned(),
-            format!(
-                "path is {}; write .status and one to seven names of fields, such as .status.conditions",
-                Quoted(path)
-            ),
-        )
-    })
-}
-
-/// The ranges are those of the schema; a directory enforces no schema.
-fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
-    let ranges = [
-        ("maxEntries", limits.max_entries, 64),
-        ("maxDepth", limits.max_depth, 8),
-        ("maxKeyLength", limits.max_key_length, 253),
-        ("maxValueBytes", limits.max_value_bytes, 32_768),
-    ];
-    for (field, value, most) in ranges {
-        if !(1..=most).contains(&value) {
-            problems.push(bad(
-                format!(".spec.limits.{field}"),
-                format!("{field} is {value}; write a number from 1 to {most}"),
-            ));
-        }
-    }
-}
-
-fn check_keys(spec: &ConditionContractSpec, problems: &mut Vec<Problem>) {
-    let declared = spec.conditions.len();
-    if !(1..=Contract::MAX_CONDITIONS).contains(&declared) {
-        problems.push(bad(
-            ".spec.conditions".to_owned(),
-            format!(
-                "conditions declares {declared} keys; declare from 1 to {}",
-                Contract::MAX_CONDITIONS
-            ),
-        ));
-    }
-    let rules = spec.conditions.iter().take(Contract::MAX_CONDITIONS);
-    for (index, rule) in rules.enumerate() {
-        let earlier = spec.conditions.iter().take(index);
-        if let Some(words) = key_fault(rule, earlier, &spec.limits) {
-            problems.push(bad(
-                format!(".spec.conditions[{index}].key"),
-                format!("key {} {words}", Quoted(&rule.key)),
-            ));
-        }
-    }
-}
-
-fn key_fault<'a>(
-    rule: &ConditionRule,
-    mut earlier: impl Iterator<Item = &'a ConditionRule>,
-    limits: &Limits,
-) -> Option<String> {
-    let length = rule.key.chars().count();
-    if !name::is_qualified(&rule.key) {
-        Some(name::ADVICE.to_owned())
-    } else if earlier.any(|other| other.key == rule.key) {
-        Some("is declared more than once; declare it once".to_owned())
-    } else if length > usize::try_from(limits.max_key_length).unwrap_or(usize::MAX) {
-        Some(format!(
-            "has {length} characters, and limits.maxKeyLength allows {}; shorten it or raise the limit",
-            limits.max_key_length
-        ))
-    } else {
-        None
-    }
-}
-
-fn bad(field: String, message: String) -> Problem {
-    Problem {
-        code: Code::BadContract,
-        field: field.into(),
-        message: message.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests;
+/// The field of an object that holds what its controller reports.
+const STATUS: &str = ".status";

@@ -215,6 +215,24 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The member of an object by its key; the last one where there are several.
+pub(super) fn member<'a>(object: Json<'a>, wanted: &str) -> Option<Json<'a>> {
+    let Json::Object(raw) = object else {
+        return None;
+    };
+    let mut found = None;
+    Cursor::new(raw)
+        .members(|key, cursor| {
+            let value = cursor.value()?;
+            if key.is(wanted) {
+                found = Some(value);
+            }
+            Ok(())
+        })
+        .ok()?;
+    found
+}
+
 /// How many bytes at the beginning are inside of a string: before the first quote, backslash or control character.
 ///
 /// Eight at a time, by the borrow that a subtraction leaves in the high bit of a byte; the lowest bit found is exact.

@@ -45,6 +45,8 @@ impl Kind {
                     .map(|value| value.as_str().into())
                     .collect(),
             ),
+            ConditionType::Presence => Self::Presence,
+            ConditionType::Age => Self::Age,
         }
     }
 
@@ -89,7 +91,7 @@ impl Kind {
             | Self::Duration(bounds)
             | Self::Quantity(bounds)
             | Self::Percent(bounds) => Some(bounds),
-            Self::Boolean | Self::String | Self::Enum(_) => None,
+            Self::Boolean | Self::String | Self::Enum(_) | Self::Presence | Self::Age => None,
         }
     }
 }

@@ -1,29 +1,27 @@
-//! One declared entry of the map or list: its limits, its own time, and the judgment of its value.
+//! One declared entry: its limits, its heartbeat, and the judgment of its value.
+//!
+//! Only what is judged can be wrong: a reason, a message, a generation or a field that no one declared may be there in any form.
 
 use jiff::Timestamp;
 use twox_hash::XxHash3_64;
 
 use crate::condition::{
-    contract::{Condition, Contract},
-    fields::{Fields, TIMES},
-    json::Json,
+    contract::{Condition, Contract, Heartbeat},
+    fields::{Fields, present},
+    json::{self, Json},
     judgment::Judgment,
-    problem::{Code, Problem, Problems},
+    kind::Kind,
+    problem::{Code, Problems},
     report::Entry,
-    value::Reading,
+    time::{self, Time},
+    value::{Reading, Value},
 };
-
-/// The most characters of a standard condition's reason (Kubernetes API, `metav1.Condition`).
-const MAX_REASON: usize = 1024;
-
-/// The most bytes of a standard condition's message (Kubernetes API, `metav1.Condition`).
-const MAX_MESSAGE: usize = 32_768;
 
 /// Reads one declared entry, and hands on every problem that it has.
 pub(super) struct Reader<'a> {
-    pub(super) contract: &'a Contract,
-    pub(super) condition: &'a Condition,
-    pub(super) problems: &'a mut Problems,
+    contract: &'a Contract,
+    condition: &'a Condition,
+    problems: &'a mut Problems,
     legal: bool,
 }
 
@@ -41,48 +39,39 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads an entry of a map that is no object: the value itself.
-    pub(super) fn bare(mut self, value: Json<'_>, bytes: usize) -> Entry {
+    /// Reads an entry that is no object: the value itself.
+    pub(super) fn bare(self, value: Json<'_>) -> Entry {
         let content = value.hash();
-        if self.is_too_large(bytes) || self.is_too_deep(1 + value.depth()) {
-            return Entry::unjudgeable(content);
+        match (&self.condition.kind, value) {
+            (Kind::Presence, Json::Null) => Entry {
+                content,
+                ..Entry::not_present()
+            },
+            (Kind::Presence, _) => self.judge(Json::Bool(true), content, None, ""),
+            _ => self.judge(value, content, None, ""),
         }
-        self.judge(value, content, None, "")
     }
 
-    /// Reads an entry of a map that is an object with a `value`.
+    /// Reads an entry that is an object with a `value`, or else a `status`.
     pub(super) fn object(mut self, fields: &Fields<'_>) -> Entry {
-        if self.is_too_large(fields.bytes) || self.is_too_deep(2 + fields.depth) {
-            return Entry::unjudgeable(fields.content);
+        let heartbeat = self.heartbeat(fields);
+        let content = fields.content;
+        if self.condition.kind == Kind::Presence {
+            return self.judge(Json::Bool(true), content, heartbeat, "");
         }
-        self.check_duplicates(fields);
-        let time = self.time(fields);
-        if let Some(value) = fields.value {
-            return self.judge(value, fields.content, time, ".value");
+        let values = [(fields.value, ".value"), (fields.status, ".status")];
+        let found = values
+            .into_iter()
+            .find_map(|(value, field)| Some((present(value)?, field)));
+        if let Some((value, field)) = found {
+            return self.judge(value, content, heartbeat, field);
         }
         self.fault(
             Code::MissingValue,
             "",
-            "is an object without a value; write {\"value\": …}, or the value itself",
+            "has neither value nor status; write one of them, or, where its being there says enough, declare it with type Presence",
         );
-        self.entry(Reading::Missing, fields.content, fields.content, time)
-    }
-
-    /// Reads an entry of the standard list.
-    pub(super) fn standard(mut self, fields: &Fields<'_>) -> Entry {
-        let texts = [fields.reason, fields.message];
-        let texts: usize = texts.into_iter().flatten().map(Json::text_bytes).sum();
-        if self.is_too_large(fields.bytes - texts) || self.is_too_deep(2 + fields.depth) {
-            return Entry::unjudgeable(fields.content);
-        }
-        self.check_duplicates(fields);
-        self.check_texts(fields);
-        let status = self.status(fields.status);
-        let time = self.time(fields);
-        let Some(value) = fields.value else {
-            return self.judge_status(status, fields.content, time);
-        };
-        self.judge(value, fields.content, time, ".value")
+        self.entry(Reading::Unjudgeable, content, content, heartbeat)
     }
 
     /// Judges a value which stands in the entry's field.
@@ -90,160 +79,70 @@ impl<'a> Reader<'a> {
         mut self,
         value: Json<'_>,
         content: u64,
-        time: Option<Timestamp>,
+        heartbeat: Option<Timestamp>,
         field: &str,
     ) -> Entry {
+        let levels = if field.is_empty() { 1 } else { 2 };
+        if self.is_too_large(value) || self.is_too_deep(levels + value.depth()) {
+            return self.entry(Reading::Unjudgeable, content, content, heartbeat);
+        }
         let Judgment { reading, fault } = self.condition.kind.judge(value, self.contract.name());
         if let Some((code, words)) = fault {
             self.fault(code, field, &words);
         }
-        let judged = if field.is_empty() {
-            content
-        } else {
-            value.hash()
-        };
-        self.entry(reading, content, judged, time)
+        self.entry(reading, content, value.hash(), heartbeat)
     }
 
-    /// Reads a standard condition that has a status where the contract expects a number.
-    fn no_value(mut self, status: &str, content: u64, time: Option<Timestamp>) -> Entry {
-        let words = format!(
-            "has status \"{status}\" and no value, and contract {} declares type {}; add a value, or declare it a Boolean there",
-            self.contract.name(),
-            self.condition.kind.as_str()
-        );
-        self.fault(Code::MissingValue, "", &words);
-        self.entry(Reading::Missing, content, content, time)
-    }
-
-    /// Judges a standard condition by its status, where it has no value.
-    fn judge_status(
+    fn entry(
         self,
-        status: Option<&'static str>,
+        reading: Reading,
         content: u64,
-        time: Option<Timestamp>,
+        judged: u64,
+        heartbeat: Option<Timestamp>,
     ) -> Entry {
-        let Some(status) = status else {
-            return self.entry(Reading::Unjudgeable, content, content, time);
-        };
-        let json = Json::Plain(status);
-        let means_unknown = status == UNKNOWN && !self.condition.kind.names(status);
-        if means_unknown {
-            return self.entry(Reading::NotANumber, content, json.hash(), time);
-        }
-        if self.condition.kind.bounds().is_some() {
-            return self.no_value(status, content, time);
-        }
-        self.judge(json, content, time, ".status")
-    }
-
-    fn entry(self, reading: Reading, content: u64, judged: u64, time: Option<Timestamp>) -> Entry {
         Entry {
             reading,
             legal: self.legal,
-            observed_at: time.map(Timestamp::as_millisecond),
+            observed_at: heartbeat.map(Timestamp::as_millisecond),
             content,
-            id: time.map_or(judged, |time| {
-                XxHash3_64::oneshot(&time.as_nanosecond().to_le_bytes())
+            id: heartbeat.map_or(judged, |time| {
+                let time = XxHash3_64::oneshot(&time.as_nanosecond().to_le_bytes());
+                json::pair(time, judged)
             }),
         }
     }
 
-    /// The first time that the entry carries.
-    fn time(&mut self, fields: &Fields<'_>) -> Option<Timestamp> {
-        let (name, value) = TIMES
-            .into_iter()
-            .zip(fields.times)
-            .find_map(|(name, value)| Some((name, present(value)?)))?;
-        let time = timestamp(value);
-        if time.is_none() {
-            self.bad_time(name, value);
+    /// The time that moves with each report. One that can't be read is none, and is told.
+    fn heartbeat(&mut self, fields: &Fields<'_>) -> Option<Timestamp> {
+        let (name, value) = match &self.condition.heartbeat {
+            Heartbeat::Usual => fields.heartbeat()?,
+            Heartbeat::Field(name) => (&**name, fields.named(name)?),
+            Heartbeat::None => return None,
+        };
+        match value.text().as_deref().map(time::read) {
+            Some(Time::Moment(moment)) => Some(moment),
+            Some(Time::Absent) => None,
+            Some(Time::Unreadable) | None => {
+                self.note_time(name, value);
+                None
+            }
         }
-        time
     }
 
-    fn bad_time(&mut self, name: &str, value: Json<'_>) {
+    fn note_time(&mut self, name: &str, value: Json<'_>) {
         let words = format!(
-            "has {value} in {name}, which is no time; write it as RFC 3339 with an offset, such as \"2026-11-22T14:05:28.123Z\""
+            "has {value} in {name}, which is no time, so it has no heartbeat; write it as RFC 3339 with an offset, such as \"2026-11-22T14:05:28.123Z\""
         );
-        self.fault(Code::BadTime, &format!(".{name}"), &words);
+        let field = format!(".{name}");
+        let problem = self
+            .contract
+            .problem(self.condition, &field, Code::BadTime, &words);
+        self.problems.note(problem);
     }
 
-    /// A standard condition's status, if it is one of the three.
-    fn status(&mut self, value: Option<Json<'_>>) -> Option<&'static str> {
-        let known = STATUSES
-            .into_iter()
-            .find(|status| value.is_some_and(|value| value.is(status)));
-        if known.is_none() {
-            let found =
-                value.map_or_else(|| "no status".to_owned(), |value| format!("status {value}"));
-            let words = format!("has {found}; write \"True\", \"False\" or \"Unknown\"");
-            self.fault(Code::BadStatus, ".status", &words);
-        }
-        known
-    }
-
-    /// The reason, message, transition time and generation of a standard condition.
-    fn check_texts(&mut self, fields: &Fields<'_>) {
-        let characters = |text: &str| text.chars().count();
-        self.check_text(
-            "reason",
-            fields.reason,
-            MAX_REASON,
-            "characters",
-            characters,
-        );
-        self.check_text("message", fields.message, MAX_MESSAGE, "bytes", str::len);
-        if let Some(value) = present(fields.transition)
-            && timestamp(value).is_none()
-        {
-            self.bad_time("lastTransitionTime", value);
-        }
-        if let Some(value) = present(fields.generation)
-            && !matches!(value, Json::Number(raw) if raw.parse::<u64>().is_ok())
-        {
-            let words = format!("has {value} as observedGeneration; write a whole number from 0");
-            self.fault(Code::WrongType, ".observedGeneration", &words);
-        }
-    }
-
-    fn check_text(
-        &mut self,
-        name: &str,
-        value: Option<Json<'_>>,
-        limit: usize,
-        unit: &str,
-        measure: impl Fn(&str) -> usize,
-    ) {
-        let Some(value) = present(value) else {
-            return;
-        };
-        let (code, words) = match value.text() {
-            Some(text) if measure(&text) <= limit => return,
-            Some(text) => (
-                Code::TextTooLong,
-                format!(
-                    "has a {name} of {} {unit}, and Kubernetes allows {limit}; shorten it",
-                    measure(&text)
-                ),
-            ),
-            None => (
-                Code::WrongType,
-                format!("has {} as {name}; write text", value.noun()),
-            ),
-        };
-        self.fault(code, &format!(".{name}"), &words);
-    }
-
-    fn check_duplicates(&mut self, fields: &Fields<'_>) {
-        if let Some(name) = fields.duplicate {
-            let words = format!("has {name} more than once; write it once");
-            self.fault(Code::DuplicateKey, &format!(".{name}"), &words);
-        }
-    }
-
-    fn is_too_large(&mut self, bytes: usize) -> bool {
+    fn is_too_large(&mut self, value: Json<'_>) -> bool {
         let limit = self.contract.limits().max_value_bytes;
+        let bytes = value.bytes();
         let broken = exceeds(bytes, limit);
         if broken {
             let words = format!(
@@ -271,26 +170,21 @@ impl<'a> Reader<'a> {
     /// Notes what is wrong: the field behind the entry's path, and words whose subject is the key.
     fn fault(&mut self, code: Code, field: &str, words: &str) {
         self.legal = false;
-        let (path, key) = (self.contract.path(), &self.condition.key);
-        self.problems
-            .add(Problem::of_entry(path, key, field, code, words));
+        let problem = self.contract.problem(self.condition, field, code, words);
+        self.problems.add(problem);
     }
 }
 
-/// The status of a standard condition that nobody knows.
-const UNKNOWN: &str = "Unknown";
-
-/// What a standard condition's status may be.
-const STATUSES: [&str; 3] = ["True", "False", UNKNOWN];
-
-/// A field's value, where it isn't null, which the API server's types write for an absent one.
-fn present(value: Option<Json<'_>>) -> Option<Json<'_>> {
-    value.filter(|value| *value != Json::Null)
-}
-
-/// The moment that a value names.
-fn timestamp(value: Json<'_>) -> Option<Timestamp> {
-    value.text()?.parse().ok()
+impl Entry {
+    /// The entry of a key of type Presence that isn't there.
+    pub(super) fn not_present() -> Self {
+        let present = Json::Bool(false);
+        Self {
+            reading: Reading::Value(Value::Boolean(false)),
+            id: present.hash(),
+            ..Self::MISSING
+        }
+    }
 }
 
 /// Whether a count is past a limit of the contract.

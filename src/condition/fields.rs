@@ -1,35 +1,25 @@
 //! The fields of an entry which is an object, taken apart in one pass.
 
 use crate::condition::{
-    cursor::{Broken, Cursor},
+    cursor::{Broken, Cursor, member},
     json::{self, Json},
 };
 
-/// The fields that carry an entry's own time, in the order of preference; `lastTransitionTime` is no heartbeat.
-pub(super) const TIMES: [&str; 4] = [
-    "observedAt",
-    "lastHeartbeatTime",
-    "lastProbeTime",
-    "lastUpdateTime",
-];
+/// The fields that carry an entry's heartbeat unless the contract says otherwise, in the order of preference.
+///
+/// Neither `lastTransitionTime` nor `lastUpdateTime` is one: the kinds that have them write them with changes only.
+const HEARTBEATS: [&str; 3] = ["observedAt", "lastHeartbeatTime", "lastProbeTime"];
 
-/// The fields of an entry which is an object.
+/// The fields of an entry which is an object; of a field that is there twice the last one, as in the API server.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
     pub(super) type_: Option<Json<'a>>,
     pub(super) value: Option<Json<'a>>,
     pub(super) status: Option<Json<'a>>,
-    pub(super) reason: Option<Json<'a>>,
-    pub(super) message: Option<Json<'a>>,
     pub(super) transition: Option<Json<'a>>,
-    pub(super) generation: Option<Json<'a>>,
-    pub(super) times: [Option<Json<'a>>; 4],
-    /// A field that is there twice; the last one counts, as in the API server.
-    pub(super) duplicate: Option<&'static str>,
-    /// The levels of the deepest field.
-    pub(super) depth: usize,
-    /// The bytes of the whole object.
-    pub(super) bytes: usize,
+    heartbeats: [Option<Json<'a>>; 3],
+    /// The whole object, as written.
+    raw: &'a str,
     /// The hash of the whole object.
     pub(super) content: u64,
 }
@@ -42,38 +32,50 @@ impl<'a> Fields<'a> {
         let (start, _) = cursor.next_byte();
         cursor.members(|key, cursor| {
             let value = cursor.value()?;
-            fields.depth = fields.depth.max(value.depth());
             sum = sum.wrapping_add(json::pair(key.hash(), value.hash()));
             if let Some(key) = key.text() {
                 fields.put(&key, value);
             }
             Ok(())
         })?;
-        fields.bytes = cursor.since(start).len();
+        fields.raw = cursor.since(start);
         fields.content = json::hash_members(sum);
         Ok(fields)
     }
 
+    /// The usual heartbeat: the first that is there.
+    pub(super) fn heartbeat(&self) -> Option<(&'static str, Json<'a>)> {
+        HEARTBEATS
+            .into_iter()
+            .zip(self.heartbeats)
+            .find_map(|(name, value)| Some((name, present(value)?)))
+    }
+
+    /// Any field, by its name.
+    pub(super) fn named(&self, name: &str) -> Option<Json<'a>> {
+        present(member(Json::Object(self.raw), name))
+    }
+
     fn put(&mut self, key: &str, value: Json<'a>) {
-        let (name, field) = match key {
-            "value" => ("value", &mut self.value),
-            "type" => ("type", &mut self.type_),
-            "status" => ("status", &mut self.status),
-            "reason" => ("reason", &mut self.reason),
-            "message" => ("message", &mut self.message),
-            "lastTransitionTime" => ("lastTransitionTime", &mut self.transition),
-            "observedGeneration" => ("observedGeneration", &mut self.generation),
-            _ => match TIMES
+        let field = match key {
+            "value" => &mut self.value,
+            "type" => &mut self.type_,
+            "status" => &mut self.status,
+            "lastTransitionTime" => &mut self.transition,
+            _ => match HEARTBEATS
                 .into_iter()
-                .zip(&mut self.times)
+                .zip(&mut self.heartbeats)
                 .find(|(name, _)| *name == key)
             {
-                Some(found) => found,
+                Some((_, field)) => field,
                 None => return,
             },
         };
-        if field.replace(value).is_some() {
-            self.duplicate = Some(name);
-        }
+        *field = Some(value);
     }
+}
+
+/// A field's value, where it isn't null, which the API server's types write for an absent one.
+pub(super) fn present(value: Option<Json<'_>>) -> Option<Json<'_>> {
+    value.filter(|value| *value != Json::Null)
 }

@@ -49,12 +49,15 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The bytes of a string as written, 0 for anything else.
-    pub(super) fn text_bytes(self) -> usize {
+    /// How many bytes it has as written.
+    pub(super) fn bytes(self) -> usize {
         match self {
+            Self::Null | Self::Bool(true) => 4,
+            Self::Bool(false) => 5,
             Self::Plain(text) => text.len() + 2,
-            Self::Escaped(raw) => raw.len(),
-            _ => 0,
+            Self::Number(raw) | Self::Escaped(raw) | Self::List(raw) | Self::Object(raw) => {
+                raw.len()
+            }
         }
     }
 

@@ -4,11 +4,15 @@ use fusegate_crds::Scalar;
 
 use crate::condition::{
     json::Json,
-    kind::Kind,
+    kind::{Bounds, Kind},
     number,
     problem::{Code, Excerpt, Quoted},
+    time::{self, Time},
     value::{Reading, Value},
 };
+
+/// The text of a standard condition's status that nobody knows.
+const UNKNOWN: &str = "Unknown";
 
 /// What a value came to.
 #[derive(Debug, PartialEq)]
@@ -40,9 +44,22 @@ impl Kind {
         let text = json.text();
         let value = match (self, json, text.as_deref()) {
             (_, Json::Null, _) => return self.no_number(json, contract),
+            (_, _, Some(UNKNOWN)) if !self.takes(UNKNOWN) => {
+                return Judgment::legal(Reading::NotANumber);
+            }
+            (Self::Presence, ..) => Value::Boolean(true),
             (Self::Boolean, Json::Bool(flag), _) => Value::Boolean(flag),
-            (Self::Boolean, _, Some("True")) => Value::Boolean(true),
-            (Self::Boolean, _, Some("False")) => Value::Boolean(false),
+            (Self::Boolean, _, Some(text)) if text.eq_ignore_ascii_case("true") => {
+                Value::Boolean(true)
+            }
+            (Self::Boolean, _, Some(text)) if text.eq_ignore_ascii_case("false") => {
+                Value::Boolean(false)
+            }
+            (Self::Age, _, Some(text)) => match time::read(text) {
+                Time::Moment(moment) => Value::Time(moment.as_millisecond()),
+                Time::Absent => return Judgment::legal(Reading::Missing),
+                Time::Unreadable => return self.no_number(json, contract),
+            },
             (Self::String, _, Some(text)) => Value::Text(text.into()),
             (Self::Enum(values), _, Some(text)) => {
                 match values.iter().find(|value| value.as_ref() == text) {
@@ -65,15 +82,16 @@ impl Kind {
     /// Why the operand is none, as the second half of a sentence whose subject is the field.
     pub fn operand(&self, scalar: &Scalar) -> Result<Value, String> {
         let text = scalar.text();
-        let json = match scalar {
-            Scalar::Integer(_) if self.bounds().is_some() => Json::Number(&text),
-            Scalar::Integer(_) | Scalar::Text(_) => match &*text {
-                "true" | "True" if *self == Self::Boolean => Json::Bool(true),
-                "false" | "False" if *self == Self::Boolean => Json::Bool(false),
-                _ => Json::Plain(&text),
-            },
+        let compared = match self {
+            Self::Age => &Self::Duration(Bounds::default()),
+            Self::Presence => &Self::Boolean,
+            kind => kind,
         };
-        match self.judge(json, "") {
+        let json = match scalar {
+            Scalar::Integer(_) if compared.bounds().is_some() => Json::Number(&text),
+            Scalar::Integer(_) | Scalar::Text(_) => Json::Plain(&text),
+        };
+        match compared.judge(json, "") {
             Judgment {
                 reading: Reading::Value(value),
                 fault: None | Some((Code::OutOfRange, _)),
@@ -81,8 +99,8 @@ impl Kind {
             _ => Err(format!(
                 "is {}, which is no {}; write {}",
                 Quoted(&text),
-                self.as_str(),
-                self.example()
+                compared.as_str(),
+                compared.example()
             )),
         }
     }
@@ -99,7 +117,7 @@ impl Kind {
             Self::Duration(_) => number::duration(text),
             Self::Quantity(_) => number::quantity(text),
             Self::Percent(_) => number::percent(text),
-            Self::Boolean | Self::String | Self::Enum(_) => None,
+            Self::Boolean | Self::String | Self::Enum(_) | Self::Presence | Self::Age => None,
         };
         let Some(number) = number.filter(|number| !number.is_nan()) else {
             return self.no_number(json, contract);

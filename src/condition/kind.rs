@@ -21,6 +21,10 @@ pub enum Kind {
     String,
     /// One of these texts.
     Enum(Box<[Box<str>]>),
+    /// Whether the entry is there.
+    Presence,
+    /// How long ago a time was.
+    Age,
 }
 
 /// The least and the greatest legal number.
@@ -53,6 +57,8 @@ impl Kind {
             Self::Boolean => "Boolean",
             Self::String => "String",
             Self::Enum(_) => "Enum",
+            Self::Presence => "Presence",
+            Self::Age => "Age",
         }
     }
 
@@ -64,13 +70,17 @@ impl Kind {
             | Self::Duration(bounds)
             | Self::Quantity(bounds)
             | Self::Percent(bounds) => Some(bounds),
-            Self::Boolean | Self::String | Self::Enum(_) => None,
+            Self::Boolean | Self::String | Self::Enum(_) | Self::Presence | Self::Age => None,
         }
     }
 
-    /// Whether the contract lists this very text as a value.
-    pub(super) fn names(&self, text: &str) -> bool {
-        matches!(self, Self::Enum(values) if values.iter().any(|value| **value == *text))
+    /// Whether this very text is a value, rather than a word for there being none.
+    pub(super) fn takes(&self, text: &str) -> bool {
+        match self {
+            Self::String => true,
+            Self::Enum(values) => values.iter().any(|value| **value == *text),
+            _ => false,
+        }
     }
 
     /// How a legal value looks.
@@ -81,9 +91,10 @@ impl Kind {
             Self::Duration(_) => "a number with a unit, such as \"250ms\"".to_owned(),
             Self::Quantity(_) => "a quantity, such as \"500Mi\"".to_owned(),
             Self::Percent(_) => "a percentage, such as \"12.5%\"".to_owned(),
-            Self::Boolean => "true or false".to_owned(),
+            Self::Boolean | Self::Presence => "true or false".to_owned(),
             Self::String => "text".to_owned(),
             Self::Enum(values) => format!("one of {}", values.join(", ")),
+            Self::Age => "a time, such as \"2026-11-22T14:05:28Z\"".to_owned(),
         }
     }
 }

@@ -16,19 +16,21 @@ pub(super) fn percent(text: &str) -> Option<f64> {
     number(text.strip_suffix('%').unwrap_or(text))
 }
 
-/// A duration in milliseconds, in the syntax of Go's `time.ParseDuration`.
+/// A duration in milliseconds, in Go's syntax with days and weeks, or in that of ISO 8601.
 ///
-/// A sign, then numbers with optional fractions, each with a unit of `h`, `m`, `s`, `ms`, `us`, `µs` or `ns`; or `0`.
+/// A sign, then numbers with optional fractions, each with a unit of `w`, `d`, `h`, `m`, `s`, `ms`, `us`, `µs` or `ns`; or `0`; or `P1W`, `P1DT1H30M0.5S`.
+/// A day is 24 hours. Years and months, whose length varies, are not read.
 /// As in Go, fractions of a nanosecond are cut off; unlike Go's, a duration may be longer than 292 years.
 pub(super) fn duration(text: &str) -> Option<f64> {
     if let Some(word) = word(text) {
         return Some(word);
     }
     let (negative, unsigned) = sign(text);
-    let nanoseconds = match unsigned {
-        "" => return None,
-        "0" => 0,
-        _ => nanoseconds(unsigned)?,
+    let nanoseconds = match (unsigned, unsigned.strip_prefix('P')) {
+        ("", _) => return None,
+        ("0", _) => 0,
+        (_, Some(iso)) => iso_nanoseconds(iso)?,
+        (_, None) => nanoseconds(unsigned, unit)?,
     };
     #[expect(
         clippy::cast_precision_loss,
@@ -38,13 +40,26 @@ pub(super) fn duration(text: &str) -> Option<f64> {
     Some(if negative { -millis } else { millis })
 }
 
+/// Dates before a `T`, times behind it; at least one of them.
+fn iso_nanoseconds(text: &str) -> Option<u128> {
+    let (dates, times) = match text.split_once('T') {
+        Some((dates, times)) => (dates, Some(times)),
+        None => (text, None),
+    };
+    if dates.is_empty() && times.is_none() || times == Some("") {
+        return None;
+    }
+    let dates = nanoseconds(dates, iso_date)?;
+    Some(dates.saturating_add(nanoseconds(times.unwrap_or_default(), iso_time)?))
+}
+
 /// The sum of all numbers with their units; saturating, so that it can't wrap.
-fn nanoseconds(text: &str) -> Option<u128> {
+fn nanoseconds(text: &str, unit: impl Fn(&str) -> Option<(u128, &str)>) -> Option<u128> {
     let mut total = 0_u128;
     let mut rest = text;
     while !rest.is_empty() {
         let (whole, after) = digits(rest);
-        let (fraction, after) = match after.strip_prefix('.') {
+        let (fraction, after) = match after.strip_prefix(['.', ',']) {
             Some(after) => digits(after),
             None => ("", after),
         };
@@ -88,21 +103,41 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
+const SECOND: u128 = 1_000_000_000;
+const MINUTE: u128 = 60 * SECOND;
+const HOUR: u128 = 60 * MINUTE;
+const DAY: u128 = 24 * HOUR;
+const WEEK: u128 = 7 * DAY;
+
 /// A leading unit in nanoseconds, and what follows it; both signs for micro are read (U+00B5 and U+03BC).
 fn unit(text: &str) -> Option<(u128, &str)> {
-    const UNITS: [(&str, u128); 8] = [
+    const UNITS: [(&str, u128); 10] = [
         ("ms", 1_000_000),
-        ("s", 1_000_000_000),
-        ("m", 60_000_000_000),
-        ("h", 3_600_000_000_000),
+        ("s", SECOND),
+        ("m", MINUTE),
+        ("h", HOUR),
+        ("d", DAY),
+        ("w", WEEK),
         ("us", 1_000),
         ("\u{b5}s", 1_000),
         ("\u{3bc}s", 1_000),
         ("ns", 1),
     ];
-    UNITS
-        .into_iter()
-        .find_map(|(unit, nanoseconds)| Some((nanoseconds, text.strip_prefix(unit)?)))
+    among(&UNITS, text)
+}
+
+fn iso_date(text: &str) -> Option<(u128, &str)> {
+    among(&[("W", WEEK), ("D", DAY)], text)
+}
+
+fn iso_time(text: &str) -> Option<(u128, &str)> {
+    among(&[("H", HOUR), ("M", MINUTE), ("S", SECOND)], text)
+}
+
+fn among<'a>(units: &[(&str, u128)], text: &'a str) -> Option<(u128, &'a str)> {
+    units
+        .iter()
+        .find_map(|(unit, nanoseconds)| Some((*nanoseconds, text.strip_prefix(unit)?)))
 }
 
 /// A Kubernetes quantity in base units: a number with a decimal suffix, a binary suffix or an exponent.

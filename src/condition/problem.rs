@@ -24,6 +24,15 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem of a contract.
+    pub(super) fn of_contract(field: String, message: String) -> Self {
+        Self {
+            code: Code::BadContract,
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
     /// A problem of the entry `key` of what stands at `path`: `field` is the rest of the way to it, and the key is the subject of `words`.
     pub(super) fn of_entry(path: &str, key: &str, field: &str, code: Code, words: &str) -> Self {
         let length = path.len() + key.len() + field.len();
@@ -34,12 +43,25 @@ impl Problem {
                 length + r#"[""]"#.len(),
                 format_args!("{path}[{shown}]{field}"),
             ),
-            message: boxed(
-                key.len() + words.len() + r#"key "" "#.len(),
-                format_args!("key {shown} {words}"),
-            ),
+            message: message(key, words),
         }
     }
+
+    /// A problem of the condition `key` whose value comes from `place`.
+    pub(super) fn of_place(place: &str, key: &str, field: &str, code: Code, words: &str) -> Self {
+        Self {
+            code,
+            field: format!("{place}{field}").into(),
+            message: message(key, words),
+        }
+    }
+}
+
+fn message(key: &str, words: &str) -> Box<str> {
+    boxed(
+        key.len() + words.len() + r#"key "" "#.len(),
+        format_args!("key {} {words}", Quoted(key)),
+    )
 }
 
 /// Text that nearly always has so many bytes: a flood of problems is mostly made of asking for memory.
@@ -68,7 +90,7 @@ pub enum Code {
     KeyTooLong,
     /// The key is no qualified name.
     KeyMalformed,
-    /// The key is there more than once.
+    /// The key is there more than once; told, and legal.
     DuplicateKey,
     /// There are more entries than `limits.maxEntries`.
     TooManyEntries,
@@ -76,8 +98,6 @@ pub enum Code {
     TooDeep,
     /// The value has more bytes than `limits.maxValueBytes`.
     ValueTooLarge,
-    /// The reason or message of a standard condition is too long.
-    TextTooLong,
     /// The entry has no value.
     MissingValue,
     /// The value is of another type than declared.
@@ -88,11 +108,11 @@ pub enum Code {
     OutOfRange,
     /// The value is none of the declared ones.
     NotInEnum,
-    /// A standard condition's status is none of True, False and Unknown.
-    BadStatus,
-    /// A time is no RFC 3339 text.
+    /// A heartbeat can't be read; told, and legal.
     BadTime,
-    /// The whole isn't JSON, or is of none of the three shapes.
+    /// The expression that computes the value failed; told, and legal.
+    ExpressionFailed,
+    /// The whole isn't JSON, or is of none of the three shapes; or an item of a list is no condition, which is told, and legal.
     Malformed,
     /// The contract contradicts itself or asks for the impossible.
     BadContract,
@@ -109,13 +129,12 @@ impl Code {
             Self::TooManyEntries => "TooManyEntries",
             Self::TooDeep => "TooDeep",
             Self::ValueTooLarge => "ValueTooLarge",
-            Self::TextTooLong => "TextTooLong",
             Self::MissingValue => "MissingValue",
             Self::WrongType => "WrongType",
             Self::NotANumber => "NotANumber",
             Self::OutOfRange => "OutOfRange",
             Self::NotInEnum => "NotInEnum",
-            Self::BadStatus => "BadStatus",
+            Self::ExpressionFailed => "ExpressionFailed",
             Self::BadTime => "BadTime",
             Self::Malformed => "Malformed",
             Self::BadContract => "BadContract",
@@ -123,7 +142,7 @@ impl Code {
     }
 }
 
-/// The problems of one report, kept up to the bound.
+/// The problems of one report, kept up to the bound; beside them what is told and makes nothing illegal.
 ///
 /// What concerns the whole or a declared key is kept before what concerns undeclared keys, so a flood of junk can't push out the one line that matters.
 #[derive(Debug, Default)]
@@ -131,6 +150,7 @@ pub(super) struct Problems {
     kept: Vec<Problem>,
     undeclared: Vec<Problem>,
     omitted: usize,
+    notes: Vec<Problem>,
 }
 
 impl Problems {
@@ -159,6 +179,25 @@ impl Problems {
         } else {
             self.omitted += 1;
         }
+    }
+
+    /// Notes what makes nothing illegal.
+    pub(super) fn note(&mut self, problem: Problem) {
+        if self.notes.len() < MAX_PROBLEMS {
+            self.notes.push(problem);
+        }
+    }
+
+    /// Takes back the problems of an entry that another one supersedes.
+    pub(super) fn withdraw(&mut self, field: &str) {
+        self.kept
+            .retain(|problem| !problem.field.starts_with(field));
+        self.notes.retain(|note| !note.field.starts_with(field));
+    }
+
+    /// Takes what was noted.
+    pub(super) fn take_notes(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.notes)
     }
 
     /// The kept problems and the number of the others.

@@ -1,6 +1,6 @@
 //! A report: what one object's status says, entry by entry, and everything that is wrong with it.
 
-use crate::condition::{contract::Contract, problem::Problem, value::Reading};
+use crate::condition::{contract::Contract, json, problem::Problem, value::Reading};
 
 /// The most names of undeclared keys that a report samples.
 ///
@@ -16,6 +16,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many more problems there are.
     pub problems_omitted: usize,
+    /// What is told and makes nothing illegal, at most [`crate::condition::problem::MAX_PROBLEMS`].
+    pub notes: Vec<Problem>,
     /// The entries in the map or list, whether declared or not, legal or not.
     pub keys: usize,
     /// How many of them are undeclared.
@@ -35,13 +37,13 @@ pub struct Entry {
     pub reading: Reading,
     /// Whether the entry breaks no rule; a missing one breaks none. A value may be illegal and still be judged.
     pub legal: bool,
-    /// The time that the entry itself carries, in milliseconds since the Unix epoch.
+    /// The heartbeat: the time that the entry itself carries, in milliseconds since the Unix epoch.
     pub observed_at: Option<i64>,
     /// A hash of the whole entry; 0 when it is missing.
     pub content: u64,
-    /// Which observation this is: a hash of the entry's own time, to the nanosecond, where it carries one, else of the judged value alone; 0 when it is missing.
+    /// Which observation this is: a hash of the judged value, and of the heartbeat, to the nanosecond, where the entry carries one; 0 when it is missing.
     ///
-    /// Without a time, an equal value written again later has the same id; only the resource version tells the two apart.
+    /// Without a heartbeat, an equal value written again later is the same observation.
     pub id: u64,
 }
 
@@ -51,12 +53,20 @@ impl Report {
         self.problems.is_empty() && self.problems_omitted == 0
     }
 
+    /// What tells the notes from those of another report, to say them once; 0 where there are none.
+    pub fn notes_hash(&self) -> u16 {
+        let hashes = self.notes.iter().map(|note| json::hash_text(&note.message));
+        let [low, high, ..] = hashes.fold(0, json::pair).to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
     /// The report of an object which reports nothing at all, legal as it is.
     pub fn absent(contract: &Contract) -> Self {
         Self {
             entries: vec![Entry::MISSING; contract.conditions().len()],
             problems: Vec::new(),
             problems_omitted: 0,
+            notes: Vec::new(),
             keys: 0,
             undeclared_keys: 0,
             undeclared: Vec::new(),

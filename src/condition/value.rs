@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 /// What a condition says, read by its declared type.
 ///
 /// Numbers of every kind compare as `f64`: see [`Value::number`].
@@ -21,10 +23,12 @@ pub enum Value {
     Boolean(bool),
     /// A String or an Enum.
     Text(Box<str>),
+    /// The moment that an Age counts from, in milliseconds since the Unix epoch.
+    Time(i64),
 }
 
 impl Value {
-    /// The value as rules compare it; `None` for booleans and text.
+    /// The value as rules compare it; `None` for booleans, text and times.
     ///
     /// Integers past 2^53 lose their last digits, as they do in Envoy's runtime and in every threshold.
     #[expect(
@@ -38,7 +42,7 @@ impl Value {
             | Self::Quantity(number)
             | Self::Percent(number) => Some(*number),
             Self::Integer(number) => Some(*number as f64),
-            Self::Boolean(_) | Self::Text(_) => None,
+            Self::Boolean(_) | Self::Text(_) | Self::Time(_) => None,
         }
     }
 }
@@ -52,6 +56,10 @@ impl fmt::Display for Value {
             Self::Percent(percent) => write!(f, "{percent}%"),
             Self::Boolean(flag) => write!(f, "{flag}"),
             Self::Text(text) => f.write_str(text),
+            Self::Time(millis) => match Timestamp::from_millisecond(*millis) {
+                Ok(time) => write!(f, "{time}"),
+                Err(_) => write!(f, "{millis}ms"),
+            },
         }
     }
 }
@@ -63,8 +71,12 @@ pub enum Reading {
     Missing,
     /// A value; it may still break a bound, see [`crate::condition::report::Entry::legal`].
     Value(Value),
-    /// `NaN`, null, text that doesn't parse, or a standard condition whose status is `Unknown`.
+    /// `NaN`, null, text that doesn't parse, or `Unknown`.
     NotANumber,
     /// Illegal in a way that leaves nothing to judge: the wrong type, too large, too deep, no member of the Enum.
     Unjudgeable,
+    /// The expression that computes it failed.
+    Failed,
+    /// What each entry says that the key stands for, by its name, where there is one at all.
+    Several(Box<[(Box<str>, Reading)]>),
 }

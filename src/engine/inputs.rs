@@ -9,3 +9,4 @@ mod object;
 mod outcome;
 mod overrides;
 mod policy;
+mod skew;

@@ -3,6 +3,7 @@
 use fusegate_xds::resource::Resource;
 
 use crate::breaker::circuit::StateName;
+use crate::condition::problem::Problem;
 use crate::condition::report::Report;
 use crate::engine::state::settings::{Full, Refused};
 use crate::policy::layer::LayerName;
@@ -66,7 +67,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn count_map(&mut self, verdict: &str, report: &Report) {
+    pub(crate) fn count_map(&mut self, verdict: &str, report: &Report, notes: &[Problem]) {
         let counter = match verdict {
             "Published" => &mut self.published,
             "Rejected" => &mut self.rejected,
@@ -74,7 +75,8 @@ impl Counts {
             _ => &mut self.unpublished,
         };
         *counter += 1;
+        let problems = report.problems.iter().chain(notes);
         self.problems
-            .extend(report.problems.iter().map(|problem| problem.code.as_str()));
+            .extend(problems.map(|problem| problem.code.as_str()));
     }
 }

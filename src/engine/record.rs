@@ -19,16 +19,18 @@ use crate::policy::layer::RuntimeValue;
 /// The index under which the streak of illegal updates is recorded, past the last possible rule.
 const ILLEGAL: i64 = 16;
 
-const CLASSES: [(Class, &str); 8] = [
+const CLASSES: [(Class, &str); 7] = [
     (Class::Good, "Good"),
     (Class::Bad, "Bad"),
     (Class::Unknown(Unknown::Missing), "Missing"),
     (Class::Unknown(Unknown::Stale), "Stale"),
     (Class::Unknown(Unknown::NotANumber), "NotANumber"),
     (Class::Unknown(Unknown::Illegal), "Illegal"),
-    (Class::Unknown(Unknown::Future), "Future"),
-    (Class::Unknown(Unknown::OutOfOrder), "OutOfOrder"),
+    (Class::Unknown(Unknown::Error), "Error"),
 ];
+
+/// How the value of a condition that is not there is written down; text is in quotes.
+const ABSENT: &str = "absent";
 
 impl CircuitEntry {
     /// Takes up what was written down beside the breaker's own.
@@ -271,7 +273,7 @@ fn write_streak(index: i64, streak: &PersistedStreak) -> Option<RuleRecord> {
         arrived_at: last.and_then(|last| time(last.arrived)),
         counted_at: last.and_then(|last| time(last.counted)),
         class: last.map(|last| class_name(last.class).to_owned()),
-        since_trip: last.is_some_and(|last| last.since_trip),
+        sick: streak.sick,
     })
 }
 
@@ -289,7 +291,6 @@ fn read_streak(record: &RuleRecord) -> PersistedStreak {
                 .class
                 .as_deref()
                 .map_or(Class::Unknown(Unknown::Missing), class),
-            since_trip: record.since_trip,
         })
     };
     PersistedStreak {
@@ -300,6 +301,7 @@ fn read_streak(record: &RuleRecord) -> PersistedStreak {
             .collect(),
         since: wall(record.since),
         last: last(),
+        sick: record.sick,
     }
 }
 
@@ -321,12 +323,15 @@ fn text(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
         Value::Text(text) => format!("\"{text}\""),
+        // A trip is by the number that an age had come to.
+        Value::Since(_) | Value::Absent => ABSENT.to_owned(),
     };
     text.chars().take(256).collect()
 }
 
 pub(crate) fn value(text: &str) -> Value {
     match runtime_value(text) {
+        RuntimeValue::Text(_) if text == ABSENT => Value::Absent,
         RuntimeValue::Number(number) => Value::Number(number),
         RuntimeValue::Bool(flag) => Value::Bool(flag),
         RuntimeValue::Text(text) => text

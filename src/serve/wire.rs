@@ -58,10 +58,11 @@ impl TrippedDocument {
 /// A value as JSON: durations are milliseconds, quantities base units, and what is no finite number is null.
 pub(crate) fn value(value: Option<&Value>) -> Json {
     match value {
-        None => Json::Null,
+        None | Some(Value::Absent) => Json::Null,
         Some(Value::Number(number)) => Json::from(*number),
         Some(Value::Bool(truth)) => Json::from(*truth),
         Some(Value::Text(text)) => Json::from(text.as_ref()),
+        Some(Value::Since(since)) => time(*since).map_or(Json::Null, Json::from),
     }
 }
 
@@ -71,6 +72,8 @@ pub(crate) fn value_text(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
         Value::Text(text) => quoted(text),
+        Value::Since(since) => format!("since {}", time(*since).unwrap_or_default()),
+        Value::Absent => "absent".to_owned(),
     }
 }
 
@@ -144,8 +147,7 @@ pub(crate) const fn unknown_reason(class: Class) -> Option<&'static str> {
         Unknown::Stale => "Stale",
         Unknown::NotANumber => "NotANumber",
         Unknown::Illegal => "Illegal",
-        Unknown::Future => "Future",
-        Unknown::OutOfOrder => "OutOfOrder",
+        Unknown::Error => "Error",
     })
 }
 

@@ -177,6 +177,7 @@ mod tests {
         let object = Object {
             meta: Meta::default(),
             status: Some(RawValue::from_string(text).unwrap()),
+            rest: None,
             seen_by: SeenBy::Watch,
         };
         let kind = GroupKind::new("shop.example.com", "Storefront");

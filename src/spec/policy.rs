@@ -7,7 +7,7 @@ use fusegate_crds::{
     Selector, Severity, UnknownEvidence,
 };
 
-use crate::breaker::config::{Config, Flap, Probe, Wait};
+use crate::breaker::config::{Begin, Config, Flap, Probe, Wait};
 use crate::breaker::time::Span;
 use crate::condition::contract::Contract;
 use crate::condition::kind::Kind;
@@ -100,7 +100,7 @@ pub fn lower(
 /// The core compares bare numbers; people want to know of what.
 fn unit(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Duration(_) => " ms",
+        Kind::Duration(_) | Kind::Age => " ms",
         Kind::Percent(_) => " %",
         _ => "",
     }
@@ -146,6 +146,10 @@ fn config(
         open: Wait { minimum, maximum },
         half_open: Probe {
             admit_percent: spec.half_open.admit_percent.clone(),
+            begin: match spec.half_open.begin {
+                fusegate_crds::Begin::Timer => Begin::Timer,
+                fusegate_crds::Begin::Evidence => Begin::Evidence,
+            },
             settle,
             successes: spec.half_open.successes,
             timeout,

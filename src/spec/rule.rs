@@ -2,7 +2,7 @@
 
 use fusegate_crds::{Scalar, TripRule};
 
-use crate::breaker::config::{Rule, Test};
+use crate::breaker::config::{Missing, Rule, Test};
 use crate::breaker::sample::Value;
 use crate::breaker::time::Span;
 use crate::condition::contract::{Condition, Contract};
@@ -19,6 +19,11 @@ pub fn lower(index: usize, rule: &TripRule, contract: &Contract) -> Result<Rule,
     Ok(Rule {
         condition: rule.condition.as_str().into(),
         test: test(&field, rule, condition)?,
+        missing: match rule.missing {
+            fusegate_crds::Missing::Unknown => Missing::Unknown,
+            fusegate_crds::Missing::Good => Missing::Good,
+            fusegate_crds::Missing::Bad => Missing::Bad,
+        },
         stale_after: condition.stale_after.map(Span),
     })
 }

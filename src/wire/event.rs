@@ -154,6 +154,13 @@ pub struct Object {
         skip_serializing_if = "Option::is_none"
     )]
     pub status: Option<Box<RawValue>>,
+    /// What else of it its contract reads, as an object of those fields.
+    #[serde(
+        with = "verbatim::text",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rest: Option<Box<RawValue>>,
     /// What saw it, for the audit.
     pub seen_by: SeenBy,
 }

@@ -43,7 +43,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/condition",
         inside: Some("crate::condition"),
-        outside: Some("std fusegate_crds jiff serde serde_json thiserror twox_hash"),
+        outside: Some("std fusegate_crds jiff kube_cel serde serde_json thiserror twox_hash"),
         never: &[IO],
     },
     Wall {

@@ -211,7 +211,7 @@ pub struct RuleRecord {
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
     pub bad_at: Vec<Time>,
 
-    /// The time that the last observation carried.
+    /// The heartbeat that the last observation carried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Time>,
 
@@ -228,9 +228,9 @@ pub struct RuleRecord {
     #[schemars(length(max = 32))]
     pub class: Option<String>,
 
-    /// Whether it was observed since the last trip.
+    /// Whether the last value that said anything was Bad, and none has been clear since.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub since_trip: bool,
+    pub sick: bool,
 }
 
 /// A newer version's override must not make the whole status unreadable.

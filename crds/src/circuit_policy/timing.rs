@@ -46,6 +46,9 @@ pub struct HalfOpen {
     )]
     pub admit_percent: Vec<u8>,
 
+    /// When the first step begins, once Open's wait has passed.
+    pub begin: Begin,
+
     /// How long a step waits before samples count.
     pub settle: DurationText,
 
@@ -57,10 +60,21 @@ pub struct HalfOpen {
     pub timeout: DurationText,
 }
 
+/// When an open circuit is tried again, once its wait has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Begin {
+    /// At once: some traffic must pass for the reporter to see health.
+    #[default]
+    Timer,
+    /// Once no rule stands Bad: the reporter sees health without traffic.
+    Evidence,
+}
+
 impl Default for HalfOpen {
     fn default() -> Self {
         Self {
             admit_percent: vec![10, 50],
+            begin: Begin::Timer,
             settle: "15s".into(),
             successes: 3,
             timeout: "5m".into(),

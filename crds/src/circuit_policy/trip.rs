@@ -53,10 +53,15 @@ pub struct Trip {
 pub struct TripRule {
     /// The condition's key, which the contract declares.
     #[schemars(
-        length(min = 1, max = bounds::QUALIFIED_LENGTH),
-        regex(pattern = bounds::QUALIFIED)
+        length(min = 1, max = bounds::CONDITION_KEY_LENGTH),
+        regex(pattern = bounds::CONDITION_KEY)
     )]
     pub condition: String,
+
+    /// What it means when the condition is not there: nothing, unless set.
+    /// Good suits kinds that take a condition away when all is well.
+    #[serde(default)]
+    pub missing: Missing,
 
     /// A greater value is Bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +91,18 @@ pub struct TripRule {
     /// With `below`: while `HalfOpen`, only a value over this counts towards closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_above: Option<Scalar>,
+}
+
+/// What it means to a rule when its condition is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Missing {
+    /// No evidence.
+    #[default]
+    Unknown,
+    /// A Good sample.
+    Good,
+    /// A Bad sample.
+    Bad,
 }
 
 /// What an update that breaks the contract counts as.

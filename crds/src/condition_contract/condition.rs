@@ -17,11 +17,16 @@ use crate::{
 #[schemars(extend("x-kubernetes-validations" = rule::schema(RULES)))]
 pub struct ConditionRule {
     /// The entry's key: a qualified name, such as `network-latency` or `shop.example.com/error-rate`.
+    /// `health.*` stands for every entry of the map `health`, at most `limits.maxEntries` of them; a rule judges them by the worst.
     #[schemars(
-        length(min = 1, max = bounds::QUALIFIED_LENGTH),
-        regex(pattern = bounds::QUALIFIED)
+        length(min = 1, max = bounds::CONDITION_KEY_LENGTH),
+        regex(pattern = bounds::CONDITION_KEY)
     )]
     pub key: String,
+
+    /// Where the value comes from, when it is no entry of `path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ValueSource>,
 
     /// What the value is read as.
     #[serde(rename = "type")]
@@ -44,9 +49,34 @@ pub struct ConditionRule {
     )]
     pub values: Vec<String>,
 
-    /// How old a value with a time of its own may be before it counts as Unknown; never, when absent.
+    /// The field of the entry that moves with each report, a time; `None` says that there is none.
+    /// When absent, `observedAt`, `lastHeartbeatTime` and `lastProbeTime` are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub heartbeat: Option<String>,
+
+    /// How long the heartbeat may stand still before the value counts as Unknown; for ever, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_after: Option<DurationText>,
+}
+
+/// Where a value comes from, when it is no entry of the contract's `path`: one of `path` and `cel`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = rule::schema(SOURCE_RULES)))]
+pub struct ValueSource {
+    /// The way to the value, such as `.status.health.status`. A `*` in place of a name stands for every entry of a map or list, and the key then ends in `.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^\.status(\.([A-Za-z_][A-Za-z0-9_-]*|\*))+$")
+    )]
+    pub path: Option<String>,
+
+    /// An expression over the fields of `object.status`, in the Common Expression Language with Kubernetes' functions, such as `object.status.parents.all(p, p.conditions.exists(c, c.type == 'Accepted' && c.status == 'True'))`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub cel: Option<String>,
 }
 
 /// What a condition's value is read as.
@@ -68,14 +98,18 @@ pub enum ConditionType {
     String,
     /// One of `values`.
     Enum,
+    /// Whether the entry is there, whatever it holds: true or false, never missing.
+    Presence,
+    /// How long ago a time was, such as `2026-11-22T14:05:28Z`; it grows by itself.
+    Age,
 }
 
 impl ConditionType {
-    /// Whether values of this type have an order, and so may have bounds and be above or below a threshold.
-    pub fn is_ordered(self) -> bool {
+    /// Whether values of this type may have bounds.
+    pub fn has_bounds(self) -> bool {
         match self {
             Self::Number | Self::Integer | Self::Duration | Self::Quantity | Self::Percent => true,
-            Self::Boolean | Self::String | Self::Enum => false,
+            Self::Boolean | Self::String | Self::Enum | Self::Presence | Self::Age => false,
         }
     }
 }
@@ -92,7 +126,33 @@ const RULES: &[Rule<ConditionRule>] = &[
             "!(has(self.minimum) || has(self.maximum)) || self.type in ['Number', 'Integer', 'Duration', 'Quantity', 'Percent']",
         ),
         message: "minimum, maximum: only Number, Integer, Duration, Quantity and Percent have bounds",
-        holds: |rule| (rule.minimum.is_none() && rule.maximum.is_none()) || rule.type_.is_ordered(),
+        holds: |rule| (rule.minimum.is_none() && rule.maximum.is_none()) || rule.type_.has_bounds(),
+    },
+    Rule {
+        cel: Some(
+            "!has(self.from) || !has(self.from.cel) || !(has(self.heartbeat) || has(self.staleAfter))",
+        ),
+        message: "heartbeat, staleAfter: a value from cel has no heartbeat; remove them",
+        holds: |rule| {
+            !rule.is_computed() || (rule.heartbeat.is_none() && rule.stale_after.is_none())
+        },
+    },
+    Rule {
+        cel: Some("!has(self.from) || !has(self.from.cel) || self.type != 'Presence'"),
+        message: "type: a value from cel is always computed; write an expression that is true or false, and declare it Boolean",
+        holds: |rule| !rule.is_computed() || rule.type_ != ConditionType::Presence,
+    },
+    Rule {
+        cel: Some(
+            "!has(self.from) || self.key.endsWith('.*') == (has(self.from.path) && self.from.path.contains('*'))",
+        ),
+        message: "key: ends in .* where from.path has a *, and only there",
+        holds: |rule| {
+            let path = rule.from.as_ref().map(|from| from.path.as_deref());
+            path.is_none_or(|path| {
+                rule.key.ends_with(".*") == path.is_some_and(|path| path.contains('*'))
+            })
+        },
     },
     Rule {
         cel: None,
@@ -101,9 +161,25 @@ const RULES: &[Rule<ConditionRule>] = &[
     },
 ];
 
+const SOURCE_RULES: &[Rule<ValueSource>] = &[Rule {
+    cel: Some("has(self.path) != has(self.cel)"),
+    message: "exactly one of path and cel must be set",
+    holds: |source| source.path.is_some() != source.cel.is_some(),
+}];
+
+impl ConditionRule {
+    /// Whether the value is computed by an expression.
+    fn is_computed(&self) -> bool {
+        self.from.as_ref().is_some_and(|from| from.cel.is_some())
+    }
+}
+
 impl Check for ConditionRule {
     fn check(&self, problems: &mut Problems) {
         rule::check(RULES, self, problems);
+        if let Some(from) = &self.from {
+            problems.field("from", |problems| rule::check(SOURCE_RULES, from, problems));
+        }
         if let Some(stale_after) = &self.stale_after {
             problems.field("staleAfter", |problems| stale_after.check(problems));
         }

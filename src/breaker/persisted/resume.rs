@@ -107,8 +107,10 @@ fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Stre
             value: None,
             stale_at: None,
             class: last.class,
-            since_trip: last.since_trip,
+            live: false,
+            born: 0,
         }),
+        sick: persisted.sick,
     }
 }
 

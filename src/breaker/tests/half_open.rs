@@ -3,12 +3,12 @@
 use crate::breaker::circuit::{Cause, StateName};
 use crate::breaker::config::Config;
 use crate::breaker::fingerprint::trip_id;
-use crate::breaker::sample::Value;
+use crate::breaker::sample::{Unknown, Value};
 use crate::breaker::tests::world::{
     BAD, BETWEEN, GOOD, World, changes, defaults, identity, latency, world,
     world_without_resampling,
 };
-use crate::breaker::time::Wall;
+use crate::breaker::time::Span;
 use crate::breaker::types::{Effect, Reason};
 
 const STEPPED: (StateName, StateName, Reason) =
@@ -101,45 +101,63 @@ fn a_value_observed_since_the_trip_is_resampled_as_soon_as_settle_ends() {
 }
 
 #[test]
-fn a_value_from_before_the_trip_closes_nothing_and_reopens_nothing() {
-    let mut world = world().half_open();
-    world.resync();
-    let effects = world.run_secs(299);
-    assert_eq!(changes(&effects), []);
-    assert_eq!(world.successes(), 0);
+fn a_value_that_stands_bad_since_before_the_trip_reopens_at_the_next_level_once_settled() {
+    for resample in [None, Some(Span::from_secs(30))] {
+        let mut world = World::of(Config {
+            resample,
+            ..defaults()
+        });
+        world.trip_by_breach();
+        world.run_until(StateName::HalfOpen);
+        assert_eq!(changes(&world.run_secs(14)), []);
+        assert_eq!(changes(&world.run_secs(1)), [FAILED]);
+        assert_eq!(world.circuit.level, 2);
+    }
 }
 
 #[test]
-fn the_good_value_of_another_rule_from_before_the_trip_closes_nothing() {
+fn a_second_rule_that_stands_good_all_along_keeps_no_circuit_from_closing() {
     let mut world = World::of(Config {
         rules: vec![latency(), latency()],
         ..defaults()
     });
     world.observe_rule(1, Ok(Value::Number(GOOD)), None);
     let mut world = world.half_open();
+    world.observe(GOOD);
+    world.run_until(StateName::Closed);
+    assert_eq!(world.circuit.incident, 1);
+}
+
+#[test]
+fn the_good_value_of_another_rule_closes_nothing_while_the_one_that_tripped_is_silent() {
+    let mut world = World::of(Config {
+        rules: vec![latency(), latency()],
+        ..defaults()
+    });
+    world.observe_rule(1, Ok(Value::Number(GOOD)), None);
+    let mut world = world.half_open();
+    world.observe_rule(0, Err(Unknown::Missing), None);
     world.run_secs(280);
     assert_eq!(world.successes(), 0);
 }
 
 #[test]
-fn a_value_that_says_itself_that_it_is_from_before_the_trip_counts_for_nothing() {
+fn a_rule_that_was_never_bad_in_the_trip_may_be_silent() {
+    let mut world = two_rules();
+    world.observe(GOOD);
+    world.run_until(StateName::Closed);
+}
+
+#[test]
+fn a_rule_whose_usual_value_lies_between_clear_and_limit_keeps_no_circuit_from_closing() {
     let mut world = World::of(Config {
-        resample: None,
-        rules: vec![crate::breaker::config::Rule {
-            stale_after: None,
-            ..latency()
-        }],
+        rules: vec![latency(), latency()],
         ..defaults()
-    })
-    .half_open();
-    let tripped_at = world.trip().at;
-    world.run_secs(15);
-    assert_eq!(world.observe_at(GOOD, Wall(tripped_at.0 - 1)), []);
-    assert_eq!(world.observe_at(GOOD, tripped_at), []);
-    assert_eq!(
-        world.observe_at(GOOD, Wall(tripped_at.0 + 1)),
-        [Effect::Persist]
-    );
+    });
+    world.observe_rule(1, Ok(Value::Number(BETWEEN)), None);
+    let mut world = world.half_open();
+    world.observe(GOOD);
+    world.run_until(StateName::Closed);
 }
 
 #[test]
@@ -249,33 +267,18 @@ fn successes_of_different_rules_add_up() {
 }
 
 #[test]
-fn a_rule_whose_standing_value_is_not_clear_holds_the_step() {
+fn nothing_counts_towards_closing_until_what_was_bad_is_clear() {
     let mut world = two_rules();
+    world.observe(BETWEEN);
     world.run_secs(15);
     for _ in 0..5 {
         world.observe_rule(1, Ok(Value::Number(GOOD)), None);
     }
-    assert_eq!(
-        world.successes(),
-        3,
-        "the first is Bad since before the trip"
-    );
-    assert_eq!(world.step_index(), 0);
-    assert_eq!(
-        changes(&world.observe_rule(0, Ok(Value::Number(GOOD)), None)),
-        [STEPPED]
-    );
-}
-
-#[test]
-fn a_rule_that_stands_between_clear_and_limit_holds_the_step_too() {
-    let mut world = two_rules();
-    world.run_secs(15);
-    world.observe_rule(0, Ok(Value::Number(BETWEEN)), None);
-    for _ in 0..5 {
-        world.observe_rule(1, Ok(Value::Number(GOOD)), None);
+    assert_eq!(world.successes(), 0, "the first is not clear yet");
+    for _ in 0..2 {
+        world.observe(GOOD);
     }
-    assert_eq!(world.step_index(), 0);
+    assert_eq!(changes(&world.observe(GOOD)), [STEPPED]);
 }
 
 #[test]
@@ -304,9 +307,10 @@ fn an_illegal_update_is_no_evidence_where_it_counts_as_unknown() {
 fn a_trip_by_illegal_updates_recovers_by_legal_ones() {
     let mut world = world();
     world.trip_by_illegal();
+    world.update(true);
     world.run_until(StateName::HalfOpen);
     world.run_secs(15);
-    world.update(true);
+    assert_eq!(world.successes(), 1, "what stands is legal");
     world.update(true);
     assert_eq!(changes(&world.update(true)), [STEPPED]);
     world.run_until(StateName::Closed);
@@ -326,6 +330,7 @@ fn legal_updates_say_nothing_about_a_breach() {
 fn a_breach_while_recovering_from_illegal_updates_is_a_breach() {
     let mut world = world();
     world.trip_by_illegal();
+    world.update(true);
     world.run_until(StateName::HalfOpen);
     world.run_secs(15);
     world.observe(BAD);

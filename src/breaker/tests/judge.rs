@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use crate::breaker::config::{Rule, Test};
+use crate::breaker::config::{Missing, Rule, Test};
 use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::sample::{Unknown, Value};
 
@@ -59,6 +59,7 @@ fn a_value_is_judged_by_limit_and_clear(
     let rule = Rule {
         condition: "some-condition".into(),
         test,
+        missing: Missing::Unknown,
         stale_after: None,
     };
     let judged = Subject::Rule(&rule).judge(Ok(&value));

@@ -230,8 +230,8 @@ fn past_so_many_trips_in_the_window_the_circuit_latches_until_a_person_acts() {
     world.trip_by_breach();
     for latches in [false, true] {
         world.run_until(StateName::HalfOpen);
-        world.run_secs(15);
-        let effects = world.observe(BAD);
+        world.run_secs(14);
+        let effects = world.run_secs(1);
         assert_eq!(effects.contains(&Effect::Latched), latches);
         assert_eq!(world.circuit.latched, latches);
     }

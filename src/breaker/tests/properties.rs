@@ -18,7 +18,7 @@ use crate::breaker::tests::world::{defaults, identity, latency};
 use crate::breaker::time::{Mono, Now, Span, Wall};
 use crate::breaker::types::{Change, Effect, Input, Reason};
 
-fn changes(effects: &[Effect]) -> impl Iterator<Item = &Change> {
+pub(super) fn changes(effects: &[Effect]) -> impl Iterator<Item = &Change> {
     effects.iter().filter_map(|effect| match effect {
         Effect::Changed(change) => Some(change),
         _ => None,
@@ -60,7 +60,7 @@ fn timeless_effects(mut effects: Vec<Effect>) -> Vec<Effect> {
 }
 
 /// Cases that once failed stay beside the tests, and run first.
-fn config_with_regressions() -> ProptestConfig {
+pub(super) fn config_with_regressions() -> ProptestConfig {
     let file = FileFailurePersistence::Direct("src/breaker/tests/properties.regressions");
     ProptestConfig {
         failure_persistence: Some(Box::new(file)),

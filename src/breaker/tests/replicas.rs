@@ -3,6 +3,7 @@
 use crate::breaker::adopt::{LEADER_LAG, adopt};
 use crate::breaker::circuit::{State, StateName};
 use crate::breaker::persisted::{Persisted, persist};
+use crate::breaker::sample::Unknown;
 use crate::breaker::tests::world::{BAD, GOOD, World, changes, world};
 use crate::breaker::time::Span;
 use crate::breaker::types::{Effect, Reason};
@@ -109,15 +110,14 @@ fn a_follower_opens_on_the_leaders_word() {
 }
 
 #[test]
-fn what_a_follower_saw_before_the_leaders_trip_recovers_nothing() {
+fn a_follower_that_sees_nothing_of_what_tripped_recovers_nothing_by_it() {
     let mut leader = world();
     leader.trip_by_breach();
     let mut follower = follower();
-    follower.observe(GOOD);
     follower.context.now = leader.context.now;
+    follower.observe_rule(0, Err(Unknown::Missing), None);
     hear(&mut follower, &word(&leader));
-    let last = follower.circuit.rules[0].last.as_ref();
-    assert!(last.is_some_and(|last| !last.since_trip));
+    assert!(follower.circuit.rules[0].sick);
 }
 
 #[test]

@@ -135,6 +135,7 @@ fn what_contradicts_itself_is_brought_in_line() {
         bad_at: vec![Wall(i64::MAX), Wall(i64::MIN), Wall(0), START.wall, Wall(9)],
         since: Some(Wall(i64::MAX)),
         last: None,
+        sick: false,
     };
     let written = Persisted {
         level: u32::MAX,

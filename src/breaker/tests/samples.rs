@@ -1,10 +1,13 @@
 //! What counts as a sample, and what does not.
 
+use rstest::rstest;
+
 use crate::breaker::circuit::StateName;
 use crate::breaker::config::Config;
+use crate::breaker::persisted::{persist, resume};
 use crate::breaker::sample::{Class, Unknown, Value};
 use crate::breaker::tests::world::{
-    BAD, BETWEEN, GOOD, START, World, changes, defaults, world, world_without_resampling,
+    BAD, BETWEEN, GOOD, START, World, changes, defaults, identity, world, world_without_resampling,
 };
 use crate::breaker::time::{Span, Wall};
 use crate::breaker::types::Effect;
@@ -100,32 +103,6 @@ fn a_standing_good_value_costs_no_wakes() {
 }
 
 #[test]
-fn a_resample_judges_the_value_that_stands_now() {
-    let mut world = world();
-    world.observe(BAD);
-    world.report.readings[0].value = Ok(Value::Number(GOOD));
-    world.pass_secs(10);
-    assert_eq!(world.resync(), [], "the same observation is no news");
-    assert_eq!(count(&world), 1);
-    world.run_secs(20);
-    assert_eq!(count(&world), 0);
-}
-
-#[test]
-fn a_value_that_turns_bad_under_the_same_observation_waits_for_its_tick() {
-    let mut world = world();
-    world.observe(GOOD);
-    world.pass_secs(40);
-    world.report.readings[0].value = Ok(Value::Number(BAD));
-    world.resync();
-    assert_eq!(count(&world), 0);
-    world.run_secs(19);
-    assert_eq!(count(&world), 0);
-    world.run_secs(1);
-    assert_eq!(count(&world), 1);
-}
-
-#[test]
 fn while_the_watch_is_not_confirmed_nothing_is_resampled() {
     let mut world = world();
     world.observe(BAD);
@@ -164,49 +141,31 @@ fn in_closed_the_limit_alone_decides() {
     assert_eq!(class(&world), Class::Good);
 }
 
-#[test]
-fn an_observation_from_the_future_is_unknown_and_silences_nothing_after_it() {
-    let mut world = world();
-    world.observe_at(BAD, START.wall);
-    world.pass_secs(1);
-    let ahead = world.context.now.wall + Span(30_001);
-    world.observe_at(BAD, ahead);
-    assert_eq!(class(&world), Class::Unknown(Unknown::Future));
-    assert_eq!(count(&world), 1);
-    world.pass_secs(1);
-    world.observe_at(BAD, world.context.now.wall);
+#[rstest]
+#[case::ahead_by_an_hour(3_600_000)]
+#[case::back_by_a_second(-1_000)]
+#[case::back_by_a_minute(-60_000)]
+#[case::the_same(0)]
+#[case::absurd(i64::MAX)]
+fn whatever_time_an_observation_carries_it_is_the_newest(#[case] offset: i64) {
+    let mut world = world_without_resampling();
+    world.observe_at(GOOD, START.wall);
+    for _ in 0..2 {
+        world.pass_secs(1);
+        world.observe_at(BAD, Wall(START.wall.0.saturating_add(offset)));
+    }
     assert_eq!(count(&world), 2);
+    assert_eq!(changes(&world.observe_at(BAD, START.wall)).len(), 1);
 }
 
 #[test]
-fn a_clock_half_a_minute_ahead_is_forgiven() {
+fn a_breach_that_its_reporters_clock_puts_in_the_past_trips() {
+    // A clock steps back an hour between a Good value and the Bad ones that follow.
     let mut world = world();
-    world.observe_at(BAD, START.wall + Span(30_000));
-    assert_eq!(count(&world), 1);
-}
-
-#[test]
-fn an_observation_older_than_one_seen_is_unknown_and_the_newest_stays() {
-    let mut world = world();
+    world.observe_at(GOOD, START.wall + Span(3_600_000));
+    world.pass_secs(1);
     world.observe_at(BAD, START.wall);
-    world.observe_at(GOOD, Wall(START.wall.0 - 1));
-    assert_eq!(class(&world), Class::Unknown(Unknown::OutOfOrder));
-    assert_eq!(count(&world), 1);
-    let last = world.circuit.rules[0].last.clone().expect("observed");
-    assert_eq!(last.observed_at, Some(START.wall));
-}
-
-#[test]
-fn a_value_that_was_displaced_stands_no_more_until_it_is_back() {
-    let mut world = world();
-    world.observe_at(BAD, START.wall);
-    let newest = world.report.clone();
-    world.observe_at(BAD, Wall(START.wall.0 - 1));
-    world.run_secs(40);
-    assert_eq!(count(&world), 1, "the object says something else");
-    world.report = newest;
-    world.resync();
-    assert_eq!(count(&world), 2, "it stands again, and was due");
+    assert_eq!(changes(&world.run_secs(60)).len(), 1);
 }
 
 #[test]
@@ -258,11 +217,48 @@ fn what_has_been_taken_in_ages_by_the_clock_that_does_not_jump() {
 }
 
 #[test]
-fn another_observation_of_the_same_time_is_not_out_of_order() {
+fn a_heartbeat_that_moves_keeps_a_value_fresh_whatever_clock_it_keeps() {
+    let mut world = world_without_resampling();
+    world.observe_at(GOOD, START.wall);
+    for minute in 1..10 {
+        world.run_secs(60);
+        // A reporter whose clock stands an hour back, then jumps about.
+        world.observe_at(GOOD, Wall(START.wall.0 - 3_600_000 + minute % 3));
+        assert_eq!(class(&world), Class::Good);
+    }
+    world.run(Span(90_001));
+    assert_eq!(class(&world), Class::Unknown(Unknown::Stale));
+}
+
+#[test]
+fn a_clock_ahead_of_ours_makes_nothing_younger_than_its_arrival() {
     let mut world = world();
-    world.observe_at(BAD, START.wall);
-    world.observe_at(BAD, START.wall);
-    assert_eq!(count(&world), 2);
+    world.observe_at(GOOD, START.wall + Span(3_600_000));
+    world.run(Span(90_000));
+    assert_eq!(class(&world), Class::Good);
+    world.run(Span(1));
+    assert_eq!(class(&world), Class::Unknown(Unknown::Stale));
+}
+
+#[test]
+fn after_a_restart_what_is_seen_first_is_as_old_as_its_reporter_says() {
+    let mut world = world();
+    world.observe_at(GOOD, START.wall);
+    let written = persist(&world.circuit, &world.config, world.context.now);
+    world.pass_secs(7_200);
+    world.circuit = resume(identity(), &world.config, &written, world.context.now);
+    world.observe_at(GOOD, START.wall + Span(300_000));
+    assert_eq!(
+        class(&world),
+        Class::Unknown(Unknown::Stale),
+        "it died while we were away"
+    );
+    world.observe_at(GOOD, START.wall + Span(300_001));
+    assert_eq!(
+        class(&world),
+        Class::Good,
+        "its heart beats, whatever its clock says"
+    );
 }
 
 #[test]

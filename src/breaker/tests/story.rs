@@ -3,7 +3,7 @@
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use crate::breaker::circuit::{Circuit, Forced};
-use crate::breaker::config::{Config, Flap, Probe, Rule, Test, Wait};
+use crate::breaker::config::{Begin, Config, Flap, Missing, Probe, Rule, Test, Wait};
 use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
 use crate::breaker::step::step;
 use crate::breaker::tests::world::{BAD, BETWEEN, GOOD, START, identity};
@@ -189,9 +189,19 @@ pub(super) fn timeless_act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// A moment for an Age, near the beginning or absurd.
+pub(super) fn since() -> impl Strategy<Value = Option<Value>> {
+    let moment = prop_oneof![
+        4 => (-600_000_i64..60_000).prop_map(|offset| START.wall.0 + offset),
+        1 => any::<i64>(),
+    ];
+    moment.prop_map(|moment| Some(Value::Since(Wall(moment))))
+}
+
 pub(super) fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         12 => timeless_act(),
+        2 => (0_usize..3, since()).prop_map(|(rule, value)| Act::Observe(rule, value, None)),
         4 => (0_usize..3, value(), offset())
             .prop_map(|(rule, value, offset)| Act::Observe(rule, value, offset)),
         1 => any::<i64>().prop_map(Act::WallJumps),
@@ -200,10 +210,10 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Without jumps of any clock, and with nothing that takes the watch or the lead away.
+/// Without jumps of any clock, with reporters whose clocks aren't behind, and with nothing that takes the watch or the lead away.
 pub(super) fn steady_act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        8 => (0_usize..3, value(), prop_oneof![Just(None), (-100_000_i64..40_000).prop_map(Some)])
+        8 => (0_usize..3, value(), prop_oneof![Just(None), (0_i64..40_000).prop_map(Some)])
             .prop_map(|(rule, value, offset)| Act::Observe(rule, value, offset)),
         4 => (0_u64..90_000).prop_map(Act::Pass),
         8 => Just(Act::Wake),
@@ -216,6 +226,7 @@ pub(super) fn test() -> impl Strategy<Value = Test> {
     prop_oneof![
         6 => Just(Test::Above { limit: 250.0, clear: Some(200.0) }),
         1 => Just(Test::Above { limit: 250.0, clear: None }),
+        1 => Just(Test::Above { limit: 60_000.0, clear: Some(30_000.0) }),
         1 => (any::<f64>(), any::<f64>())
             .prop_map(|(limit, clear)| Test::Below { limit, clear: Some(clear) }),
         1 => Just(Test::Equals(Value::Number(BAD))),
@@ -230,9 +241,15 @@ pub(super) fn rule() -> impl Strategy<Value = Rule> {
         Just(None),
         (0_u64..120_000).prop_map(|span| Some(Span(span))),
     ];
-    (test(), stale_after).prop_map(|(test, stale_after)| Rule {
+    let missing = prop_oneof![
+        3 => Just(Missing::Unknown),
+        1 => Just(Missing::Good),
+        1 => Just(Missing::Bad),
+    ];
+    (test(), missing, stale_after).prop_map(|(test, missing, stale_after)| Rule {
         condition: "condition".into(),
         test,
+        missing,
         stale_after,
     })
 }
@@ -264,10 +281,12 @@ pub(super) fn config() -> impl Strategy<Value = Config> {
         span(0..400_000),
         prop_oneof![9 => 0_u32..10, 1 => any::<u32>()],
         span(0..3_600_000),
+        prop_oneof![3 => Just(Begin::Timer), 1 => Just(Begin::Evidence)],
     );
     (streak, recovery).prop_map(|(streak, recovery)| {
         let (rules, consecutive, within, at_least, resample, illegal_is_bad) = streak;
-        let (minimum, maximum, admit_percent, settle, successes, timeout, trips, flap) = recovery;
+        let (minimum, maximum, admit_percent, settle, successes, timeout, trips, flap, begin) =
+            recovery;
         Config {
             rules,
             consecutive,
@@ -278,6 +297,7 @@ pub(super) fn config() -> impl Strategy<Value = Config> {
             open: Wait { minimum, maximum },
             half_open: Probe {
                 admit_percent,
+                begin,
                 settle,
                 successes,
                 timeout,

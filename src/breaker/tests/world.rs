@@ -1,7 +1,7 @@
 //! A world: one circuit, its policy, and the two clocks, to be told stories in.
 
 use crate::breaker::circuit::{Circuit, Identity, State, StateName, Trip};
-use crate::breaker::config::{Config, Flap, Probe, Rule, Test, Wait};
+use crate::breaker::config::{Begin, Config, Flap, Missing, Probe, Rule, Test, Wait};
 use crate::breaker::enforced::{Enforced, enforced};
 use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
 use crate::breaker::step::step;
@@ -43,6 +43,7 @@ pub(super) fn latency() -> Rule {
             limit: 250.0,
             clear: Some(200.0),
         },
+        missing: Missing::Unknown,
         stale_after: Some(Span::from_secs(90)),
     }
 }
@@ -62,6 +63,7 @@ pub(super) fn defaults() -> Config {
         },
         half_open: Probe {
             admit_percent: vec![10, 50],
+            begin: Begin::Timer,
             settle: Span::from_secs(15),
             successes: 3,
             timeout: Span::from_secs(300),
@@ -269,9 +271,10 @@ impl World {
         self.update(false)
     }
 
-    /// Tripped by a breach, and waited until `HalfOpen`.
+    /// Tripped by a breach, gone silent, and waited until `HalfOpen`.
     pub(super) fn half_open(mut self) -> Self {
         self.trip_by_breach();
+        self.observe_rule(0, Err(Unknown::Missing), None);
         self.run_until(StateName::HalfOpen);
         self
     }

@@ -31,6 +31,29 @@ fn a_duration_is_read_as_go_reads_it(#[case] text: &str, #[case] millis: f64) {
 }
 
 #[rstest]
+#[case("1d", 86_400_000.0)]
+#[case("2w", 1_209_600_000.0)]
+#[case("1w2d3h4m5s6ms", 788_645_006.0)]
+#[case("1.5d", 129_600_000.0)]
+#[case("-1d", -86_400_000.0)]
+fn days_and_weeks_are_read_too(#[case] text: &str, #[case] millis: f64) {
+    assert_eq!(duration(text), Some(millis));
+}
+
+#[rstest]
+#[case("PT1H30M", 5_400_000.0)]
+#[case("P1D", 86_400_000.0)]
+#[case("P2W", 1_209_600_000.0)]
+#[case("P1DT2H3M4.5S", 93_784_500.0)]
+#[case("PT0.25S", 250.0)]
+#[case("PT0,25S", 250.0)]
+#[case("-PT1M", -60_000.0)]
+#[case("PT0S", 0.0)]
+fn iso_8601_is_read_too(#[case] text: &str, #[case] millis: f64) {
+    assert_eq!(duration(text), Some(millis));
+}
+
+#[rstest]
 #[case("")]
 #[case("-")]
 #[case("250")]
@@ -38,7 +61,17 @@ fn a_duration_is_read_as_go_reads_it(#[case] text: &str, #[case] millis: f64) {
 #[case("ms")]
 #[case(".s")]
 #[case("1 s")]
-#[case("1d")]
+#[case("1y")]
+#[case("P")]
+#[case("PT")]
+#[case("P1")]
+#[case("P1H")]
+#[case("PT1D")]
+#[case("P1M")]
+#[case("P1Y")]
+#[case("P1DT")]
+#[case("p1d")]
+#[case("1D")]
 #[case("1S")]
 #[case("1s ")]
 #[case("1s-1s")]

@@ -31,7 +31,7 @@ impl Engine {
         if object.outdated {
             return self.contribute(key, uid);
         }
-        let report = object.report(&lowered.conditions);
+        let report = object.report(&lowered.conditions, &lowered.config.rules);
         self.step_circuit(
             now,
             key,

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use crate::breaker::time::Now;
 use crate::condition::compact::CompactReport;
 use crate::condition::{diff, extract, report};
 use crate::engine::Engine;
+use crate::engine::inputs::skew::Heartbeat;
 use crate::engine::outputs::audit::MapOperation;
 use crate::engine::outputs::text;
 use crate::engine::state::circuit::Cue;
@@ -33,12 +36,18 @@ impl Engine {
         if !self.has_room(now, kind, &identity, &object.meta.resource_version) {
             return;
         }
-        let status = object.status.as_deref();
-        let status = status.map(serde_json::value::RawValue::get);
-        let report = extract::extract(&compiled.contract, status);
+        let [status, rest] =
+            [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
+        let report = extract::extract_object(&compiled.contract, status, rest);
         let keys = self.judges(kind, &identity.namespace);
         let uid = identity.uid.clone();
         let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);
+        let heartbeat = before
+            .as_ref()
+            .and_then(|before| Heartbeat::furthest(now.wall, &before.kept, &report));
+        if let Some(heartbeat) = heartbeat {
+            self.note_heartbeat(now, kind, &uid, heartbeat);
+        }
         let cause = self.effects.len();
         for key in &keys {
             self.match_object(now, key, kind, &uid);
@@ -69,6 +78,7 @@ impl Engine {
         let diff = diff::diff(&compiled.contract, known, report);
         let operation = diff.map(|diff| MapOperation {
             first: before.is_none(),
+            noted: report.notes_hash() != before.map_or(0, |before| before.notes),
             diff,
             seen_by: object.seen_by,
         });
@@ -82,6 +92,7 @@ impl Engine {
             outdated: false,
             labels,
             legal: report.is_legal(),
+            notes: report.notes_hash(),
             kept: CompactReport::of(report),
             compiled,
             held: Held::new(

@@ -8,6 +8,7 @@ use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Now, Wall};
 use crate::condition::diff::Diff;
+use crate::condition::problem::Problem;
 use crate::condition::report;
 use crate::engine::Engine;
 use crate::engine::outputs::text::{self, cause_name, resource, state};
@@ -21,6 +22,8 @@ use crate::wire::labels::{MAX_LABEL_BYTES, Omitted};
 
 pub(crate) struct MapOperation {
     pub(crate) first: bool,
+    /// Whether its notes are other ones than before.
+    pub(crate) noted: bool,
     pub(crate) diff: Diff,
     pub(crate) seen_by: SeenBy,
 }
@@ -54,7 +57,8 @@ impl Engine {
             .iter()
             .find_map(|key| self.trip_of(key, uid))
             .map(|id| id.to_string().into());
-        self.counts.count_map(verdict, report);
+        let notes: &[Problem] = if operation.noted { &report.notes } else { &[] };
+        self.counts.count_map(verdict, report, notes);
         let line = Line {
             at: now.wall.0,
             action: Action::Map,
@@ -72,7 +76,7 @@ impl Engine {
             diff_keys: text::diff_keys(operation.diff.diff_keys),
             diff_keys_omitted: operation.diff.omitted,
             verdict,
-            reason: text::problems(report).into(),
+            reason: text::problems(report, notes).into(),
             policy: None,
             trip_id,
         };

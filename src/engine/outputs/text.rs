@@ -8,6 +8,7 @@ use crate::breaker::sample::Value;
 use crate::condition::diff::{self, KeyChange};
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
+use crate::engine::record;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::policy::PolicyEntry;
 use crate::spec::policy::Policy;
@@ -42,6 +43,10 @@ pub(crate) fn value(value: &Value, unit: &str) -> String {
         Value::Number(number) => format!("{number}{unit}"),
         Value::Bool(flag) => flag.to_string(),
         Value::Text(text) => text.chars().take(128).collect(),
+        Value::Since(since) => {
+            record::time(*since).map_or_else(String::new, |time| time.to_string())
+        }
+        Value::Absent => "absent".to_owned(),
     }
 }
 
@@ -137,10 +142,10 @@ pub(crate) fn diff_keys(changes: Vec<KeyChange>) -> Vec<KeyDiff> {
     .collect()
 }
 
-/// The problems of a report in one line; empty for a legal one.
-pub(crate) fn problems(report: &Report) -> String {
+/// The problems of a report in one line, and what is to be told beside them; empty where all is well.
+pub(crate) fn problems(report: &Report, notes: &[Problem]) -> String {
     let length = |problem: &Problem| problem.field.len() + problem.message.len() + "; : ".len();
-    let lengths = report.problems.iter().map(length);
+    let lengths = report.problems.iter().chain(notes).map(length);
     let mut text = String::with_capacity(lengths.sum());
     for problem in &report.problems {
         let separator = if text.is_empty() { "" } else { "; " };
@@ -149,6 +154,10 @@ pub(crate) fn problems(report: &Report) -> String {
     }
     if report.problems_omitted > 0 {
         let _ = write!(text, "; and {} more", report.problems_omitted);
+    }
+    for note in notes {
+        let separator = if text.is_empty() { "" } else { "; " };
+        let _ = write!(text, "{separator}noted: {note}");
     }
     text
 }

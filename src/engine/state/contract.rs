@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fusegate_crds::{ConditionContractSpec, ConditionContractStatus, IncidentRecord};
 
 use crate::condition::contract::Contract;
+use crate::condition::outside::Outside;
 use crate::policy::allowance::Allowance;
 use crate::wire::event::{GroupKind, Meta};
 
@@ -20,8 +21,21 @@ pub(crate) struct ContractEntry {
     pub(crate) incidents: Vec<IncidentRecord>,
     pub(crate) conditions: Vec<fusegate_crds::Condition>,
     pub(crate) written: Option<Arc<ConditionContractStatus>>,
+    /// The reporter whose clock was last seen to differ from ours, until it agrees.
+    pub(crate) skew: Option<Skew>,
     pub(crate) seen: bool,
     pub(crate) dirty: bool,
+}
+
+/// A reporter's clock that differs from ours.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Skew {
+    pub(crate) object: Arc<str>,
+    pub(crate) uid: Arc<str>,
+    /// The index of the condition whose heartbeat says so.
+    pub(crate) condition: usize,
+    /// How far ahead it is, in milliseconds; negative where it is behind.
+    pub(crate) millis: i64,
 }
 
 /// A contract that can be judged by.
@@ -45,6 +59,7 @@ impl ContractEntry {
             incidents: Vec::new(),
             conditions: Vec::new(),
             written: None,
+            skew: None,
             seen: true,
             dirty: true,
         });
@@ -89,6 +104,12 @@ impl Compiled {
             parts.join("; ")
         };
         let contract = Contract::try_new(name, spec).map_err(join)?;
+        if Outside::of(&contract).is_some() {
+            return Err(
+                "spec.conditions: a condition is read from outside of .status, of which sources keep nothing yet; name fields of .status"
+                    .to_owned(),
+            );
+        }
         let allowance = Allowance::try_new(&spec.mesh.clusters, &spec.mesh.runtime)
             .map_err(|(pattern, invalid)| format!("spec.mesh: pattern \"{pattern}\": {invalid}"))?;
         let changed_within = spec.rollback.changed_within.millis();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use fusegate_crds::Selector;
 
+use crate::breaker::config::Rule;
+use crate::breaker::judge::worst;
 use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
 use crate::breaker::step::{Legality, Report};
 use crate::breaker::time::Wall;
@@ -25,6 +27,8 @@ pub(crate) struct ObjectEntry {
     pub(crate) outdated: bool,
     /// Whether the last report is.
     pub(crate) legal: bool,
+    /// See [`crate::condition::report::Report::notes_hash`].
+    pub(crate) notes: u16,
     pub(crate) labels: Labels,
     /// What the last report is read by.
     pub(crate) compiled: Arc<Compiled>,
@@ -82,11 +86,12 @@ impl ObjectEntry {
     }
 
     /// The last report, as the rules over `conditions` (indices into the contract) see it.
-    pub(crate) fn report(&self, conditions: &[usize]) -> Report {
+    pub(crate) fn report(&self, conditions: &[usize], rules: &[Rule]) -> Report {
         let entries = self.kept.entries();
-        let readings = conditions
-            .iter()
-            .map(|at| entries.get(*at).map_or_else(missing, reading));
+        let readings = conditions.iter().zip(rules).map(|(at, rule)| {
+            let entry = entries.get(*at);
+            entry.map_or_else(missing, |entry| reading(entry, rule))
+        });
         Report {
             readings: readings.collect(),
             legality: Legality {
@@ -97,18 +102,28 @@ impl ObjectEntry {
     }
 }
 
-fn reading(entry: &CompactEntry) -> Reading {
+fn reading(entry: &CompactEntry, rule: &Rule) -> Reading {
     Reading {
         id: ObservationId(entry.id),
         observed_at: entry.observed_at().map(Wall),
-        value: match &entry.value {
-            CompactValue::Number(number) => Ok(Value::Number(*number)),
-            CompactValue::Boolean(flag) => Ok(Value::Bool(*flag)),
-            CompactValue::Text(text) => Ok(Value::Text((**text).clone())),
-            CompactValue::Missing => Err(Unknown::Missing),
-            CompactValue::NotANumber => Err(Unknown::NotANumber),
-            CompactValue::Unjudgeable => Err(Unknown::Illegal),
-        },
+        value: comparable(&entry.value, rule),
+    }
+}
+
+/// A value as rules compare it; of several the worst.
+fn comparable(value: &CompactValue, rule: &Rule) -> Result<Value, Unknown> {
+    match value {
+        CompactValue::Number(number) => Ok(Value::Number(*number)),
+        CompactValue::Boolean(flag) => Ok(Value::Bool(*flag)),
+        CompactValue::Text(text) => Ok(Value::Text((**text).clone())),
+        CompactValue::Time(millis) => Ok(Value::Since(Wall(*millis))),
+        CompactValue::Several(each) => {
+            worst(rule, each.iter().map(|(_, value)| comparable(value, rule)))
+        }
+        CompactValue::Missing => Err(Unknown::Missing),
+        CompactValue::NotANumber => Err(Unknown::NotANumber),
+        CompactValue::Unjudgeable => Err(Unknown::Illegal),
+        CompactValue::Failed => Err(Unknown::Error),
     }
 }
 
@@ -122,10 +137,21 @@ fn missing() -> Reading {
 
 /// The declared conditions that have a value Envoy can hold.
 fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
-    let pairs = compiled.contract.conditions().iter().zip(kept.entries());
-    pairs
-        .filter_map(|(condition, entry)| Some((condition.key.clone(), published(&entry.value)?)))
-        .collect()
+    let mut values = Vec::new();
+    for (condition, entry) in compiled.contract.conditions().iter().zip(kept.entries()) {
+        match &entry.value {
+            CompactValue::Several(each) => {
+                values.extend(each.iter().filter_map(|(name, value)| {
+                    Some((condition.key_of(name)?.into(), published(value)?))
+                }))
+            }
+            value => {
+                let value = published(value);
+                values.extend(value.map(|value| (condition.key.clone(), value)));
+            }
+        }
+    }
+    values.into()
 }
 
 fn published(value: &CompactValue) -> Option<RuntimeValue> {
@@ -135,7 +161,13 @@ fn published(value: &CompactValue) -> Option<RuntimeValue> {
         CompactValue::Number(number) => Some(*number)
             .filter(|number| number.is_finite())
             .map(RuntimeValue::Number),
-        CompactValue::Missing | CompactValue::NotANumber | CompactValue::Unjudgeable => None,
+        // An age is another one at every moment.
+        CompactValue::Time(_)
+        | CompactValue::Several(_)
+        | CompactValue::Missing
+        | CompactValue::NotANumber
+        | CompactValue::Unjudgeable
+        | CompactValue::Failed => None,
     }
 }
 

@@ -20,6 +20,7 @@ fn delete_object(world: &mut World, uid: &str) {
     let object = Object {
         meta: meta("shop", "checkout", uid, 1),
         status: None,
+        rest: None,
         seen_by: SeenBy::Watch,
     };
     world.send(Event::Object(kind(), Change::Deleted(object)));

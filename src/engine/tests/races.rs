@@ -27,6 +27,7 @@ fn delete(world: &mut World, name: &str) {
     let object = Object {
         meta: meta("shop", name, &format!("{name}-1"), 1),
         status: None,
+        rest: None,
         seen_by: SeenBy::Watch,
     };
     world.send(Event::Object(kind(), Change::Deleted(object)));

@@ -275,6 +275,7 @@ impl World {
         let object = Object {
             meta,
             status,
+            rest: None,
             seen_by: SeenBy::Watch,
         };
         self.send(Event::Object(kind(), Change::Applied(object)));
@@ -285,6 +286,7 @@ impl World {
         let object = Object {
             meta: meta("shop", name, &format!("{name}-1"), 1),
             status: None,
+            rest: None,
             seen_by: SeenBy::Watch,
         };
         self.send(Event::Object(kind(), Change::Deleted(object)));

@@ -271,6 +271,7 @@ impl EventEmitter {
                 let object = Object {
                     meta: (**meta).clone(),
                     status: None,
+                    rest: None,
                     seen_by: SeenBy::Directory,
                 };
                 Event::Object(entry.key.kind.clone(), Change::Deleted(object))

@@ -170,6 +170,7 @@ pub(crate) fn object(mut document: Value, entry: &Entry) -> Result<Object, serde
             .filter(|status| !status.is_null())
             .map(raw)
             .transpose()?,
+        rest: None,
         seen_by: SeenBy::Directory,
     })
 }

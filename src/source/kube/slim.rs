@@ -108,6 +108,7 @@ impl From<SlimObject> for Object {
         Self {
             meta: slim.metadata.into(),
             status: slim.status,
+            rest: None,
             seen_by: SeenBy::Watch,
         }
     }

@@ -83,9 +83,10 @@ fn status() -> impl Strategy<Value = Option<Box<RawValue>>> {
 
 fn object() -> impl Strategy<Value = Object> {
     let seen = prop::sample::select(vec![SeenBy::Watch, SeenBy::Directory]);
-    (meta(), status(), seen).prop_map(|(meta, status, seen_by)| Object {
+    (meta(), status(), status(), seen).prop_map(|(meta, status, rest, seen_by)| Object {
         meta,
         status,
+        rest,
         seen_by,
     })
 }
@@ -274,6 +275,7 @@ fn an_event_is_written_by_the_names_of_its_parts() {
                 ..Meta::default()
             },
             status: Some(status),
+            rest: None,
             seen_by: SeenBy::Watch,
         }),
     );

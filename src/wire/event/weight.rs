@@ -26,8 +26,8 @@ impl Event {
     pub fn weight(&self) -> usize {
         let more = match self {
             Self::Object(_, Change::Applied(object) | Change::Deleted(object)) => {
-                let status = object.status.as_deref();
-                texts(&object.meta) + status.map_or(0, |status| status.get().len())
+                let raw = [&object.status, &object.rest].into_iter().flatten();
+                texts(&object.meta) + raw.map(|raw| raw.get().len()).sum::<usize>()
             }
             Self::Contract(_)
             | Self::Policy(_)

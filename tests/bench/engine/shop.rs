@@ -87,6 +87,7 @@ pub(crate) fn object(index: usize, namespaces: usize, version: usize, status: St
     let object = Object {
         meta,
         status: Some(RawValue::from_string(status).expect("valid JSON")),
+        rest: None,
         seen_by: SeenBy::Watch,
     };
     Event::Object(kind(), Change::Applied(object))

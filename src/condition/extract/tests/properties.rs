@@ -98,7 +98,8 @@ fn check_bounds(contract: &Contract, report: &Report) -> Result<(), TestCaseErro
     prop_assert!(report.undeclared.len() <= MAX_UNDECLARED);
     prop_assert!(report.undeclared.len() <= report.undeclared_keys);
     prop_assert!(report.problems_omitted == 0 || report.problems.len() == MAX_PROBLEMS);
-    for problem in &report.problems {
+    prop_assert!(report.notes.len() <= MAX_PROBLEMS);
+    for problem in report.problems.iter().chain(&report.notes) {
         prop_assert!(problem.message.len() + problem.field.len() < 2_000);
         prop_assert!(!problem.to_string().contains(char::is_control), "{problem}");
     }

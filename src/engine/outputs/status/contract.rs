@@ -4,7 +4,7 @@ use fusegate_crds::{AdmissionMode, ConditionContractStatus, RevisionRecord, Roll
 
 use crate::breaker::time::{Now, Wall};
 use crate::engine::outputs::status::conditions::{Say, say, settle};
-use crate::engine::state::contract::ContractEntry;
+use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::engine::state::kind::KindEntry;
 use crate::engine::state::policy::Rejection;
 use crate::engine::{Engine, record};
@@ -45,7 +45,8 @@ impl Engine {
             .spec
             .as_ref()
             .and_then(|spec| reserved(spec.admission.mode));
-        let said = [Some(accepted), blocked.filter(|_| !off), reserved]
+        let skew = contract.skew.as_ref().and_then(|seen| skew(contract, seen));
+        let said = [Some(accepted), blocked.filter(|_| !off), reserved, skew]
             .into_iter()
             .flatten()
             .collect();
@@ -70,6 +71,25 @@ fn reserved(mode: AdmissionMode) -> Option<Say> {
          write \"Off\" until admission is there"
     );
     (mode != AdmissionMode::Off).then(|| say("AdmissionReady", false, "NotImplemented", message))
+}
+
+/// What is said of a reporter's clock that differs from ours.
+fn skew(contract: &ContractEntry, seen: &Skew) -> Option<Say> {
+    let compiled = contract.compiled.as_ref()?;
+    let condition = compiled.contract.conditions().get(seen.condition)?;
+    let (reason, side) = if seen.millis > 0 {
+        ("ReporterAhead", "ahead of")
+    } else {
+        ("ReporterBehind", "behind")
+    };
+    let message = format!(
+        "object {}: the times of key \"{}\" are {} s {side} fusegate's clock; values are judged in the order of \
+         their arrival, so that nothing is lost by it: check both clocks, or name another heartbeat in the contract",
+        seen.object,
+        condition.key,
+        seen.millis.unsigned_abs() / 1_000,
+    );
+    Some(say("ClockSkew", true, reason, message))
 }
 
 fn revisions(entry: &KindEntry, live: Option<i64>) -> Vec<RevisionRecord> {
