@@ -145,12 +145,13 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     let spec = serde_json::to_value(&strictly.spec).unwrap();
     let expected = json!({
         "contract": "c", "selector": {}, "mode": "Observe",
-        "trip": {"when": [{"condition": "k", "above": 1}], "consecutive": 3, "within": "10m",
+        "trip": {"when": [{"condition": "k", "above": 1, "missing": "Unknown"}], "consecutive": 3, "within": "10m",
             "atLeast": "0s", "resample": "30s", "illegal": "Bad"},
         "open": {"minimum": "60s", "maximum": "30m"},
-        "halfOpen": {"admitPercent": [10, 50], "settle": "15s", "successes": 3, "timeout": "5m"},
+        "halfOpen": {"admitPercent": [10, 50], "begin": "Timer", "settle": "15s", "successes": 3, "timeout": "5m"},
         "flap": {"trips": 5, "within": "1h"},
         "maxOpenPercent": 50,
+        "gate": {"unknown": "Hold"},
         "onTrip": ["RejectUpdates", "RollbackSchema", "Alert"],
         "mesh": {"publishConditions": false},
         "alert": {"severity": "critical"},
@@ -294,9 +295,9 @@ fn a_strict_reading_names_field_limit_and_remedy(
 }
 
 #[rstest]
-#[case("/spec/path", json!(".status"), "spec.path: is \".status\", must match the pattern")]
+#[case("/spec/path", json!(".statuses"), "spec.path: is \".statuses\", must match the pattern")]
 #[case("/spec/path", json!(".spec.conditions"), "spec.path: is \".spec.conditions\", must match the pattern")]
-#[case("/spec/path", json!(".status.a.b.c.d.e.f.g.h"), "spec.path: is \".status.a.b.c.d.e.f.g.h\", must match the pattern")]
+#[case("/spec/conditions/0/from", json!({"path": ".spec.replicas"}), "spec.conditions[0].from.path: is \".spec.replicas\", must match the pattern")]
 #[case("/spec/admission/mode", json!(false), "spec.admission.mode: must be of type string, is the boolean false; write it in quotes, since YAML reads On, Off")]
 #[case("/spec/limits/maxEntries", json!(65), "spec.limits.maxEntries: is 65, must be at most 64")]
 #[case("/spec/conditions/1", json!({"key": "network-latency", "type": "Number"}), "spec.conditions[1]: repeats item [0], key \"network-latency\"; remove one")]
