@@ -286,7 +286,7 @@ fn start(program: &Program, recordings: Option<&mut Recordings>) -> Result<Proce
     Process::start(&program)
 }
 
-/// The program that Cargo built for this test, or the one beside the running example.
+/// The program that Cargo built for this test, or the one beside the running program, which is the demo or a benchmark.
 pub(crate) fn program() -> Result<PathBuf> {
     if let Some(path) = option_env!("CARGO_BIN_EXE_fusegate") {
         return Ok(path.into());
