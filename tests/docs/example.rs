@@ -181,7 +181,13 @@ impl Exchange {
             let given: Json = serde_json::from_str(&answer.body).expect(&self.place);
             assert_eq!(given, shown, "{}", self.place);
         } else {
-            assert_eq!(answer.body, self.body, "{}", self.place);
+            // Hooks of other tools get their reason without the line break that ends a block.
+            assert_eq!(
+                answer.body.trim_end(),
+                self.body.trim_end(),
+                "{}",
+                self.place
+            );
         }
     }
 }
