@@ -121,6 +121,7 @@ fn object(name: &str, version: usize, latency: Option<&str>) -> Object {
             ..meta("shop", name, name)
         },
         status: status.map(|status| RawValue::from_string(status.to_string()).unwrap()),
+        rest: None,
         seen_by: SeenBy::Watch,
     }
 }
