@@ -173,12 +173,11 @@ fn price<'a>(expression: &IdedExpr, scope: &mut Scope<'a>, depth: usize) -> Pric
         }
         Expr::Select(select) => {
             let (cost, operand) = price(&select.operand, scope, deeper);
-            let shape = if select.test {
-                Shape::scalar()
-            } else {
-                operand.field(&select.field)
-            };
-            (cost.saturating_add(SELECT), shape)
+            // The API server asks nothing for `has` beyond what it is asked of.
+            if select.test {
+                return (cost, Shape::scalar());
+            }
+            (cost.saturating_add(SELECT), operand.field(&select.field))
         }
         Expr::List(list) => elements(&list.elements, scope, deeper),
         Expr::Map(map) => entries(
