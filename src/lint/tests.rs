@@ -176,7 +176,8 @@ fn a_schema_of_any_shape_is_no_trouble() {
         deep = json!({"type": "array", "items": deep, "maxItems": "many"});
     }
     for schema in [json!(null), json!([]), json!({"properties": []}), deep] {
-        let _report = lint(&json!({"versions": [{"name": 1, "schema": {"openAPIV3Schema": schema}}, null]}));
+        let _report =
+            lint(&json!({"versions": [{"name": 1, "schema": {"openAPIV3Schema": schema}}, null]}));
     }
     assert_eq!(lint(&json!(null)), Report::default());
 }
