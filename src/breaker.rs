@@ -5,6 +5,7 @@
 
 pub mod circuit;
 pub mod config;
+mod names;
 pub mod sample;
 pub mod streak;
 pub mod time;

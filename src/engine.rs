@@ -9,79 +9,40 @@ pub mod output;
 
 mod circuits;
 mod inputs;
-pub(crate) mod outputs;
+mod outputs;
 mod record;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use crate::breaker::time::{Mono, Now};
-use crate::engine::output::{Counts, Output};
-use crate::engine::state::contract::ContractEntry;
-use crate::engine::state::key::{Key, key};
-use crate::engine::state::kind::KindEntry;
-use crate::engine::state::override_entry::OverrideEntry;
-use crate::engine::state::policy::PolicyEntry;
-use crate::engine::state::publisher::Publisher;
-use crate::engine::state::schedule::Schedule;
-use crate::engine::state::settings::Crowd;
-use crate::engine::state::{ORDERS_WITHIN, Orders};
-use crate::wire::effect::Effect;
-use crate::wire::event::{Change, Event, Feed, GroupKind};
-use crate::wire::view::View;
+use crate::engine::output::Output;
+use crate::engine::outputs::outbox::Outbox;
+use crate::engine::outputs::{layers, status, view};
+use crate::engine::state::key::key;
+use crate::engine::state::{ORDERS_WITHIN, Orders, State};
+use crate::wire::event::{Change, Event};
 
 pub use crate::wire::labels::MAX_LABEL_BYTES;
 pub use state::settings::{self, Settings};
 
-/// The whole state.
+/// The state, and what is on its way out.
 #[derive(Debug)]
 pub struct Engine {
-    settings: Settings,
-    leads: bool,
-    listed: BTreeSet<Feed>,
-    contracts: BTreeMap<Box<str>, ContractEntry>,
-    kinds: BTreeMap<GroupKind, KindEntry>,
-    policies: BTreeMap<Key, PolicyEntry>,
-    overrides: BTreeMap<Key, OverrideEntry>,
-    publisher: Publisher,
-    schedule: Schedule,
-    view: View,
-    stale_views: BTreeMap<Key, BTreeSet<Arc<str>>>,
-    crowd: Crowd,
-    effects: Vec<Effect>,
-    counts: Counts,
-    /// When the next status may be written that waits for its pace.
-    next_status: Option<Mono>,
-    orders: Orders,
+    state: State,
+    out: Outbox,
 }
 
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(settings: Settings) -> Self {
         Self {
-            settings,
-            leads: false,
-            listed: BTreeSet::new(),
-            contracts: BTreeMap::new(),
-            kinds: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            overrides: BTreeMap::new(),
-            publisher: Publisher::default(),
-            schedule: Schedule::default(),
-            view: View::default(),
-            stale_views: BTreeMap::new(),
-            crowd: Crowd::default(),
-            effects: Vec::new(),
-            counts: Counts::default(),
-            next_status: None,
-            orders: Orders::Unheard,
+            state: State::new(settings),
+            out: Outbox::default(),
         }
     }
 
     /// Takes one event. Nothing leaves before [`Engine::flush`], so a burst of events publishes once.
     pub fn handle(&mut self, now: Now, event: Event) {
-        self.counts.events += 1;
+        self.out.counts.events += 1;
         match event {
             Event::Contract(Change::Applied(document)) => self.apply_contract(now, document),
             Event::Contract(Change::Deleted(document)) => {
@@ -120,34 +81,34 @@ impl Engine {
         self.await_orders(now);
         self.expire_overrides(now);
         self.expire_confirmations(now);
-        for (key, uid) in self.schedule.take_due(now.mono) {
+        for (key, uid) in self.state.schedule.take_due(now.mono) {
             self.tick_circuit(now, &key, &uid);
         }
     }
 
     /// Everything decided since the last flush.
     pub fn flush(&mut self, now: Now) -> Output {
-        let publication = self.publish();
-        self.write_statuses(now);
-        let view = self.refresh_view();
+        let publication = layers::publish(&self.state, &mut self.out);
+        status::write(&self.state, &mut self.out, now);
+        let view = view::refresh(&self.state, &mut self.out);
         self.find_room();
         Output {
-            effects: std::mem::take(&mut self.effects),
+            effects: std::mem::take(&mut self.out.effects),
             publication,
             view,
-            counts: std::mem::take(&mut self.counts),
+            counts: std::mem::take(&mut self.out.counts),
         }
     }
 
     /// The next moment at which [`Engine::tick`] or [`Engine::flush`] could do something, if any.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
-        let orders = match self.orders {
+        let orders = match self.state.orders {
             Orders::Heard(since) => Some(since + ORDERS_WITHIN),
             Orders::Unheard | Orders::Known => None,
         };
-        let next = self.schedule.next();
-        [next, self.next_expiry(), self.next_status, orders]
+        let next = self.state.schedule.next();
+        [next, self.state.next_expiry(), self.out.next_status, orders]
             .into_iter()
             .flatten()
             .min()

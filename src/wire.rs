@@ -4,6 +4,7 @@
 
 pub mod event;
 
+pub mod audit;
 pub mod effect;
 pub mod labels;
 pub mod view;

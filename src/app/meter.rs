@@ -6,7 +6,6 @@ use fusegate_xds::{Store, TypeUrl};
 
 use crate::app::notices::MOST_POLICIES;
 use crate::engine::output::Counts as Flushed;
-use crate::engine::outputs::text::state;
 use crate::engine::settings::{Full, Refused};
 use crate::runtime::metrics::{
     Bound, CodeLabel, FeedKind, FeedLabel, Metrics, Row, StateLabel, VerdictLabel,
@@ -74,7 +73,7 @@ pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
         metrics
             .transitions
             .get_or_create(&StateLabel {
-                state: state(*moved),
+                state: moved.name(),
             })
             .inc();
     }

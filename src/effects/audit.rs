@@ -23,7 +23,7 @@ use crate::effects::audit::sink::Sink;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::runtime::write_all_retrying::write_all_retrying;
-use crate::wire::effect::{KeyDiff, Line};
+use crate::wire::audit::{KeyDiff, Line};
 
 /// The most lines that wait.
 pub const MOST_LINES: usize = 65_536;
@@ -254,7 +254,6 @@ fn size(line: &Line) -> usize {
         &*line.resource,
         &line.uid,
         &line.resource_version,
-        &line.operation,
         &line.reason,
     ];
     let texts: usize = texts.iter().map(|text| text.len()).sum();

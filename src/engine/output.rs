@@ -7,6 +7,7 @@ use crate::condition::problem::Problem;
 use crate::condition::report::Report;
 use crate::engine::state::settings::{Full, Refused};
 use crate::policy::layer::LayerName;
+use crate::wire::audit::Verdict;
 use crate::wire::effect::Effect;
 use crate::wire::view::View;
 
@@ -67,11 +68,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn count_map(&mut self, verdict: &str, report: &Report, notes: &[Problem]) {
+    pub(crate) fn count_map(&mut self, verdict: Verdict, report: &Report, notes: &[Problem]) {
         let counter = match verdict {
-            "Published" => &mut self.published,
-            "Rejected" => &mut self.rejected,
-            "Frozen" => &mut self.frozen,
+            Verdict::Published => &mut self.published,
+            Verdict::Rejected => &mut self.rejected,
+            Verdict::Frozen => &mut self.frozen,
             _ => &mut self.unpublished,
         };
         *counter += 1;

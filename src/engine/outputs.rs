@@ -1,11 +1,19 @@
-//! Outputs: everything that leaves the engine, as a function of its state.
+//! Outputs: everything that leaves the engine, as functions of the state.
+//!
+//! **Invariant**: an output reads the state and changes nothing but the outbox.
 
-mod alert;
+pub(crate) mod outbox;
+pub(crate) mod sent;
+
+pub(crate) mod alert;
 pub(crate) mod audit;
-mod layers;
-mod retell;
-mod revision;
-pub(crate) mod rollback;
-mod status;
+pub(crate) mod catch_up;
+pub(crate) mod event;
+pub(crate) mod layers;
+pub(crate) mod map;
+pub(crate) mod revision;
+pub(crate) mod status;
+pub(crate) mod view;
+
+pub(crate) mod publisher;
 pub(crate) mod text;
-mod view;

@@ -1,4 +1,4 @@
-//! The state: the look-ups that inputs, circuits and outputs share.
+//! The state: everything that is decided, and the look-ups that inputs, circuits and outputs share.
 
 pub(crate) mod circuit;
 pub(crate) mod contract;
@@ -8,20 +8,43 @@ pub(crate) mod object;
 pub(crate) mod objects;
 pub(crate) mod override_entry;
 pub(crate) mod policy;
-pub(crate) mod publisher;
+pub(crate) mod rollback;
 pub(crate) mod schedule;
 pub mod settings;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::{Mono, Span};
-use crate::engine::Engine;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
+use crate::engine::state::kind::KindEntry;
 use crate::engine::state::object::ObjectEntry;
+use crate::engine::state::override_entry::OverrideEntry;
+use crate::engine::state::policy::PolicyEntry;
+use crate::engine::state::schedule::Schedule;
+use crate::engine::state::settings::{Crowd, Settings};
+use crate::spec::policy::Policy;
 use crate::wire::event::{Feed, GroupKind};
+
+/// Everything that is decided. Inputs and circuits change it; outputs read it.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) leads: bool,
+    pub(crate) listed: BTreeSet<Feed>,
+    /// Every feed but the objects' has been listed once, and what follows from that is done.
+    pub(crate) synced: bool,
+    pub(crate) orders: Orders,
+    pub(crate) contracts: BTreeMap<Box<str>, ContractEntry>,
+    pub(crate) kinds: BTreeMap<GroupKind, KindEntry>,
+    pub(crate) policies: BTreeMap<Key, PolicyEntry>,
+    pub(crate) overrides: BTreeMap<Key, OverrideEntry>,
+    pub(crate) schedule: Schedule,
+    pub(crate) crowd: Crowd,
+}
 
 /// Whether everything that people order is known.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +64,29 @@ pub(crate) enum Orders {
 /// are obeyed all the same.
 pub(crate) const ORDERS_WITHIN: Span = Span::from_secs(10);
 
-impl Engine {
+impl State {
+    /// The state of an engine that has seen nothing.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            leads: false,
+            listed: BTreeSet::new(),
+            synced: false,
+            orders: Orders::Unheard,
+            contracts: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+            schedule: Schedule::default(),
+            crowd: Crowd::default(),
+        }
+    }
+
     pub(crate) fn knows_orders(&self) -> bool {
         matches!(self.orders, Orders::Known)
     }
 
+    /// Whether everything but the objects has been listed once.
     pub(crate) fn is_listed(&self) -> bool {
         let needed = [
             Feed::Contracts,
@@ -55,10 +96,6 @@ impl Engine {
             Feed::Revisions,
         ];
         needed.iter().all(|feed| self.listed.contains(feed))
-    }
-
-    pub(crate) fn trip_of(&self, key: &Key, uid: &Arc<str>) -> Option<TripId> {
-        self.circuit(key, uid)?.trip()
     }
 
     pub(crate) fn circuit(&self, key: &Key, uid: &Arc<str>) -> Option<&CircuitEntry> {
@@ -71,6 +108,26 @@ impl Engine {
         circuits.get_mut(uid).map(|entry| &mut **entry)
     }
 
+    /// A circuit with its policy, and that policy as it was last lowered.
+    pub(crate) fn judged(
+        &self,
+        key: &Key,
+        uid: &Arc<str>,
+    ) -> Option<(&PolicyEntry, &Arc<Policy>, &CircuitEntry)> {
+        let policy = self.policies.get(key)?;
+        Some((policy, policy.lowered.as_ref()?, policy.circuits.get(uid)?))
+    }
+
+    /// Every circuit of a policy, as it stands now: an act on one may end it.
+    pub(crate) fn circuits_of(&self, key: &Key) -> Vec<Arc<str>> {
+        let policy = self.policies.get(key);
+        policy.map_or_else(Vec::new, |policy| policy.circuits.keys().cloned().collect())
+    }
+
+    pub(crate) fn trip_of(&self, key: &Key, uid: &Arc<str>) -> Option<TripId> {
+        self.circuit(key, uid)?.trip()
+    }
+
     pub(crate) fn contract_of(&self, kind: &GroupKind) -> Option<&ContractEntry> {
         let mut contracts = self.contracts.values();
         contracts.find(|entry| entry.kind.as_ref() == Some(kind) && entry.compiled.is_some())
@@ -80,34 +137,10 @@ impl Engine {
         self.kinds.get(kind)?.objects.get(uid)
     }
 
-    /// Statuses and layers of this kind's policies are to be looked at again.
-    pub(crate) fn touch_kind(&mut self, kind: &GroupKind) {
-        self.publisher.recheck();
-        for policy in self.policies.values_mut() {
-            policy.dirty |= policy.kind.as_ref() == Some(kind);
-        }
-        for contract in self.contracts.values_mut() {
-            contract.dirty |= contract.kind.as_ref() == Some(kind);
-        }
-    }
-
     /// When the next override expires.
     pub(crate) fn next_expiry(&self) -> Option<Mono> {
         let standing = self.overrides.values().filter(|entry| !entry.expired);
         standing.filter_map(|entry| entry.expires).min()
-    }
-
-    pub(crate) fn for_each_circuit(
-        &mut self,
-        key: &Key,
-        mut act: impl FnMut(&mut Self, &Arc<str>),
-    ) {
-        let Some(entry) = self.policies.get(key) else {
-            return;
-        };
-        for uid in entry.circuits.keys().cloned().collect::<Vec<_>>() {
-            act(self, &uid);
-        }
     }
 
     /// Policies of a namespace that judge a kind.
@@ -119,5 +152,12 @@ impl Engine {
             .filter(|(_, entry)| entry.kind.as_ref() == Some(kind))
             .map(|(key, _)| key.clone())
             .collect()
+    }
+
+    /// All policies that judge a kind.
+    pub(crate) fn policies_of(&self, kind: &GroupKind) -> Vec<Key> {
+        let concerned = self.policies.iter();
+        let concerned = concerned.filter(|(_, policy)| policy.kind.as_ref() == Some(kind));
+        concerned.map(|(key, _)| key.clone()).collect()
     }
 }

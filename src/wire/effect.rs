@@ -3,12 +3,12 @@
 //! Effects are at least once. Each is idempotent at its receiver: by trip id, by
 //! incident id, by identity labels, or because the newest simply wins.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
 
+use crate::wire::audit::Line;
 use crate::wire::event::Revision;
 
 /// One decided act.
@@ -143,61 +143,4 @@ pub struct Rollback {
     pub target: Revision,
     /// Unix milliseconds of the decision.
     pub at: i64,
-}
-
-/// One audit line. Fields that don't apply are left out of the JSON.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Line {
-    /// Unix milliseconds.
-    pub at: i64,
-    /// What kind of line this is.
-    pub action: Action,
-    /// `watch` or `directory` for maps; `report`, `timer`, `override`, `policy` or `leader` for states; `effect`.
-    pub source: &'static str,
-    /// The object, as `Kind.group/namespace/name`.
-    pub resource: Box<str>,
-    /// Its uid.
-    pub uid: Arc<str>,
-    /// Its resource version.
-    pub resource_version: Box<str>,
-    /// `Create`, `Update` or `Delete` for maps; the state moved to, or the effect's name, for others.
-    pub operation: Cow<'static, str>,
-    /// Keys in the map before; map operations only.
-    pub keys_before: Option<usize>,
-    /// Keys in the map after; map operations only.
-    pub keys_after: Option<usize>,
-    /// Keys that differ, bounded.
-    pub diff_keys: Vec<KeyDiff>,
-    /// How many more keys differ than `diff_keys` holds.
-    pub diff_keys_omitted: usize,
-    /// `Published`, `Rejected`, `Frozen`, `Unpublished` for maps; `Enforced`, `Observed`
-    /// for states; `Ordered`, `Done`, `Failed` for effects.
-    pub verdict: &'static str,
-    /// Why, in one sentence; the problems of a rejected map, bounded.
-    pub reason: Box<str>,
-    /// The policy, as `namespace/name`.
-    pub policy: Option<Arc<str>>,
-    /// The trip this belongs to.
-    pub trip_id: Option<Box<str>>,
-}
-
-/// A key that differs, written as `+key`, `-key` or `~key`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyDiff {
-    /// Added, removed or changed.
-    pub sign: char,
-    /// The key; an undeclared one is cut and escaped.
-    pub key: Arc<str>,
-}
-
-/// What an audit line records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// A map operation.
-    #[default]
-    Map,
-    /// A change of state.
-    State,
-    /// An effect.
-    Effect,
 }

@@ -10,7 +10,8 @@ use crate::app::replay::moment;
 use crate::app::replay::player::Player;
 use crate::effects::audit::json::Writer;
 use crate::recording::line::Turn;
-use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::audit::{Action, Line};
+use crate::wire::effect::Effect;
 use crate::wire::event::{Event, Feed, GroupKind};
 
 /// The subject of a trip.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use fusegate_crds::Time;
 
-use crate::wire::effect::{Action, Line};
+use crate::wire::audit::{Action, Line};
 
 /// Writes lines. It caches the text of the last second.
 #[derive(Debug, Default)]
@@ -21,20 +21,20 @@ pub struct Writer {
 impl Writer {
     /// Appends a line and its line break.
     pub fn line(&mut self, line: &Line, out: &mut Vec<u8>) {
-        self.start(line.at, name(line.action), out);
+        self.start(line.at, line.action.name(), out);
         for (name, value) in [
-            ("source", line.source),
+            ("source", line.source.name()),
             ("resource", &line.resource),
             ("uid", &line.uid),
             ("resource_version", &line.resource_version),
-            ("operation", &line.operation),
+            ("operation", line.operation.name()),
         ] {
             field(name, value, out);
         }
         count("keys_before", line.keys_before, out);
         count("keys_after", line.keys_after, out);
         keys(line, out);
-        field("verdict", line.verdict, out);
+        field("verdict", line.verdict.name(), out);
         field("reason", &line.reason, out);
         field("policy", line.policy.as_deref().unwrap_or_default(), out);
         field("trip_id", line.trip_id.as_deref().unwrap_or_default(), out);
@@ -78,14 +78,6 @@ impl Writer {
         }
         out.extend_from_slice(self.text.as_bytes());
         print(out, format_args!(".{:03}Z", at.rem_euclid(1_000)));
-    }
-}
-
-fn name(action: Action) -> &'static str {
-    match action {
-        Action::Map => "Map",
-        Action::State => "State",
-        Action::Effect => "Effect",
     }
 }
 

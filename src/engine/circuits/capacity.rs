@@ -12,7 +12,7 @@ use crate::engine::outputs::text;
 use crate::engine::state::key::Key;
 use crate::engine::state::objects::Identity;
 use crate::engine::state::settings::{Full, Refused};
-use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::GroupKind;
 
 impl Engine {
@@ -37,18 +37,18 @@ impl Engine {
         let reason = format!(
             "there are {limit} {full}, which is the limit; this one is not watched and has no circuit; delete what is not needed, and it is taken with its next report"
         );
-        self.effects.push(Effect::Audit(Box::new(Line {
+        self.out.audit(Line {
             at: now.wall.0,
             action: Action::Map,
-            source: "watch",
+            source: Source::Watch,
             resource: resource.as_str().into(),
             uid: (&**uid).into(),
             resource_version: resource_version.into(),
-            operation: "Create".into(),
-            verdict: "Rejected",
+            operation: Operation::Create,
+            verdict: Verdict::Rejected,
             reason: reason.into(),
             ..Line::default()
-        })));
+        });
         self.refuse(full, resource);
         false
     }
@@ -59,30 +59,32 @@ impl Engine {
     /// restart objects come in another order than that in which they found room.
     fn full_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Full> {
         let full = self.taken_for(kind, identity)?;
-        let policies = self.judges(kind, &identity.namespace);
-        let mut policies = policies.iter().filter_map(|key| self.policies.get(key));
-        let leads = self.leads;
+        let policies = self.state.judges(kind, &identity.namespace);
+        let mut policies = policies
+            .iter()
+            .filter_map(|key| self.state.policies.get(key));
+        let leads = self.state.leads;
         let has_past = policies.any(|policy| policy.has_past(&identity.uid, leads));
         (!has_past).then_some(full)
     }
 
     /// What of which all is taken a new object would need.
     fn taken_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Full> {
-        let objects = self.kinds.get(kind).map(|entry| &entry.objects);
+        let objects = self.state.kinds.get(kind).map(|entry| &entry.objects);
         if objects.is_some_and(|objects| objects.contains(&identity.uid)) {
             return None;
         }
         let of_namespace = objects.map_or(0, |objects| objects.count_in(&identity.namespace));
-        if of_namespace >= self.settings.room.objects_of_namespace {
+        if of_namespace >= self.state.settings.room.objects_of_namespace {
             let namespace = identity.namespace.clone();
             return Some(Full::Namespace(kind.clone(), namespace));
         }
-        (self.count_objects() >= self.settings.room.objects).then_some(Full::Objects)
+        (self.count_objects() >= self.state.settings.room.objects).then_some(Full::Objects)
     }
 
     /// Whether there is room for one more circuit; says so if not.
     pub(crate) fn has_room_for_circuit(&mut self, key: &Key, object: &str) -> bool {
-        if self.crowd.circuits < self.settings.room.circuits {
+        if self.state.crowd.circuits < self.state.settings.room.circuits {
             return true;
         }
         let (namespace, policy) = key;
@@ -91,48 +93,38 @@ impl Engine {
         false
     }
 
-    /// A circuit has come.
-    pub(crate) fn count_circuit(&mut self) {
-        self.crowd.circuits += 1;
-    }
-
-    /// A circuit has gone.
-    pub(crate) fn discount_circuit(&mut self) {
-        self.crowd.circuits -= 1;
-    }
-
     /// Says which of those that were full have room again; called once per flush.
     pub(crate) fn find_room(&mut self) {
-        if self.crowd.full.is_empty() {
+        if self.state.crowd.full.is_empty() {
             return;
         }
-        let (roomy, full) = std::mem::take(&mut self.crowd.full)
+        let (roomy, full) = std::mem::take(&mut self.state.crowd.full)
             .into_iter()
             .partition(|full| self.taken(full) < self.limit(full));
-        self.crowd.full = full;
-        self.counts.roomy.extend::<BTreeSet<Full>>(roomy);
+        self.state.crowd.full = full;
+        self.out.counts.roomy.extend::<BTreeSet<Full>>(roomy);
     }
 
     fn refuse(&mut self, full: Full, what: String) {
-        let mut refused = self.counts.refused.iter_mut();
+        let mut refused = self.out.counts.refused.iter_mut();
         if let Some(refused) = refused.find(|refused| refused.full == full) {
             refused.count += 1;
             return;
         }
-        self.counts.refused.push(Refused {
+        self.out.counts.refused.push(Refused {
             limit: self.limit(&full),
             first: what.into(),
             count: 1,
             full: full.clone(),
         });
-        self.crowd.full.insert(full);
+        self.state.crowd.full.insert(full);
     }
 
-    pub(crate) fn limit(&self, full: &Full) -> usize {
+    fn limit(&self, full: &Full) -> usize {
         match full {
-            Full::Objects => self.settings.room.objects,
-            Full::Namespace(..) => self.settings.room.objects_of_namespace,
-            Full::Circuits => self.settings.room.circuits,
+            Full::Objects => self.state.settings.room.objects,
+            Full::Namespace(..) => self.state.settings.room.objects_of_namespace,
+            Full::Circuits => self.state.settings.room.circuits,
         }
     }
 
@@ -140,14 +132,18 @@ impl Engine {
         match full {
             Full::Objects => self.count_objects(),
             Full::Namespace(kind, namespace) => {
-                let entry = self.kinds.get(kind);
+                let entry = self.state.kinds.get(kind);
                 entry.map_or(0, |entry| entry.objects.count_in(namespace))
             }
-            Full::Circuits => self.crowd.circuits,
+            Full::Circuits => self.state.crowd.circuits,
         }
     }
 
     fn count_objects(&self) -> usize {
-        self.kinds.values().map(|entry| entry.objects.len()).sum()
+        self.state
+            .kinds
+            .values()
+            .map(|entry| entry.objects.len())
+            .sum()
     }
 }

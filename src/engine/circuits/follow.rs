@@ -8,6 +8,7 @@ use fusegate_crds::CircuitRecord;
 use crate::breaker::adopt;
 use crate::breaker::persisted::Persisted;
 use crate::breaker::time::Now;
+use crate::engine::outputs::outbox::Dirty;
 use crate::engine::state::circuit::Cue;
 use crate::engine::state::key::Key;
 use crate::engine::{Engine, record};
@@ -15,7 +16,7 @@ use crate::engine::{Engine, record};
 impl Engine {
     /// Takes the leader's persisted word for every circuit of a policy.
     pub(crate) fn follow(&mut self, now: Now, key: &Key) {
-        let Some(policy) = self.policies.get(key) else {
+        let Some(policy) = self.state.policies.get(key) else {
             return;
         };
         let Some(status) = policy.heard.clone() else {
@@ -38,6 +39,7 @@ impl Engine {
         self.for_each_circuit(key, |engine, uid| {
             let record = records.get(&**uid).copied();
             let blank = engine
+                .state
                 .circuit(key, uid)
                 .is_some_and(|entry| entry.breaker.is_blank());
             if blank && record.is_none() {
@@ -49,7 +51,7 @@ impl Engine {
                 at: now.wall,
                 ..word
             };
-            let Some(policy) = engine.policies.get_mut(key) else {
+            let Some(policy) = engine.state.policies.get_mut(key) else {
                 return;
             };
             let Some(entry) = policy.circuits.get_mut(uid) else {
@@ -59,10 +61,10 @@ impl Engine {
             let breaker = std::mem::take(&mut entry.breaker);
             let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
             entry.breaker = breaker;
-            entry.noted = None;
             let after = entry.standing();
             policy.recount(uid, before, after);
-            engine.outdate_view(key, uid);
+            engine.out.mark(Dirty::Record(key, uid));
+            engine.out.mark(Dirty::Circuit(key, uid));
             engine.hear(now, key, uid, said, Cue::Leader);
             engine.reschedule(now, key, uid);
             engine.contribute(key, uid);
@@ -74,10 +76,11 @@ impl Engine {
     /// Whether an object is there, as far as is known: the leader's word may be older than its deletion.
     fn may_exist(&self, key: &Key, uid: &Arc<str>) -> bool {
         let kind = self
+            .state
             .policies
             .get(key)
             .and_then(|policy| policy.kind.as_ref());
-        let kind = kind.and_then(|kind| self.kinds.get(kind));
+        let kind = kind.and_then(|kind| self.state.kinds.get(kind));
         kind.is_none_or(|kind| !kind.listed || kind.objects.contains(uid))
     }
 }

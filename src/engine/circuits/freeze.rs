@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::breaker::enforced::enforced;
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
 use crate::engine::state::key::Key;
 use crate::engine::state::object::{ObjectEntry, Values};
 use crate::wire::event::GroupKind;
@@ -11,10 +12,7 @@ use crate::wire::event::GroupKind;
 impl Engine {
     /// Whether a circuit keeps its object's published values as they were.
     pub(crate) fn rejects_updates(&self, key: &Key, uid: &Arc<str>) -> bool {
-        let Some(policy) = self.policies.get(key) else {
-            return false;
-        };
-        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
+        let Some((_, lowered, entry)) = self.state.judged(key, uid) else {
             return false;
         };
         lowered.reject_updates
@@ -33,7 +31,7 @@ impl Engine {
         keys: &[Key],
     ) {
         // What was restored waits for its object, which may not have been seen yet.
-        if self.object(kind, uid).is_none() {
+        if self.state.object(kind, uid).is_none() {
             return;
         }
         let rejecting = keys.iter().any(|key| self.rejects_updates(key, uid));
@@ -44,6 +42,7 @@ impl Engine {
             .count()
             > 0;
         let Some(object) = self
+            .state
             .kinds
             .get_mut(kind)
             .and_then(|entry| entry.objects.get_mut(uid))
@@ -65,45 +64,45 @@ impl Engine {
         };
         if changed {
             for key in keys {
-                if let Some(entry) = self.circuit_mut(key, uid) {
-                    entry.noted = None;
-                }
+                self.out.mark(Dirty::Record(key, uid));
                 self.contribute(key, uid);
             }
         }
     }
 
     fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
-        let entry = self.circuit_mut(key, uid)?;
-        let restored = entry.restored.take()?;
-        entry.noted = None;
+        let restored = self.state.circuit_mut(key, uid)?.restored.take()?;
+        self.out.mark(Dirty::Record(key, uid));
         Some(restored)
     }
 
     /// Whether what was kept published of an object was not written down; asked once.
     fn take_unfrozen(&mut self, key: &Key, uid: &Arc<str>) -> bool {
-        let entry = self.circuit_mut(key, uid).filter(|entry| entry.unfrozen);
+        let entry = self
+            .state
+            .circuit_mut(key, uid)
+            .filter(|entry| entry.unfrozen);
         let Some(entry) = entry else {
             return false;
         };
         entry.unfrozen = false;
-        entry.noted = None;
+        self.out.mark(Dirty::Record(key, uid));
         true
     }
 
     /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
     pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &Arc<str>, uid: &Arc<str>) {
-        let before = self.object(kind, uid).map(ObjectEntry::shown);
-        let keys = self.judges(kind, namespace);
+        let before = self.state.object(kind, uid).map(ObjectEntry::shown);
+        let keys = self.state.judges(kind, namespace);
         self.freeze(kind, uid, || before, &keys);
     }
 
     /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
     /// what was published before the event at hand is known elsewhere.
     pub(crate) fn thaw(&mut self, kind: &GroupKind, namespace: &Arc<str>, uid: &Arc<str>) {
-        let object = self.object(kind, uid);
+        let object = self.state.object(kind, uid);
         if object.is_some_and(|object| object.frozen().is_some()) {
-            let keys = self.judges(kind, namespace);
+            let keys = self.state.judges(kind, namespace);
             self.freeze(kind, uid, || None, &keys);
         }
     }

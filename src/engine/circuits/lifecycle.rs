@@ -6,8 +6,10 @@ use crate::breaker::circuit::{Circuit, Identity};
 use crate::breaker::persisted;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::{alert, catch_up, layers, view};
 use crate::engine::state::circuit::{CircuitEntry, Cue, Standing};
-use crate::engine::state::key::{Key, contributor};
+use crate::engine::state::key::Key;
 use crate::engine::state::override_entry::Word;
 use crate::engine::{Engine, record};
 use crate::wire::event::GroupKind;
@@ -21,7 +23,7 @@ impl Engine {
         uid: &Arc<str>,
         object: &Arc<str>,
     ) {
-        let Some(policy) = self.policies.get_mut(key) else {
+        let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
         let (Some(lowered), Some(kind)) = (policy.lowered.clone(), policy.kind.clone()) else {
@@ -34,14 +36,14 @@ impl Engine {
             policy_uid: policy.uid.clone(),
             object_uid: uid.clone(),
         };
-        let told = policy.heard.as_ref().filter(|_| !self.leads);
+        let told = policy.heard.as_ref().filter(|_| !self.state.leads);
         let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
         let record = policy.resume.remove(uid).or_else(|| told.cloned());
         // What was written down of a circuit is never lost for want of room, and is bounded by itself.
         if record.is_none() && !self.has_room_for_circuit(key, object) {
             return;
         }
-        let Some(policy) = self.policies.get_mut(key) else {
+        let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
         let mut entry =
@@ -54,38 +56,32 @@ impl Engine {
         let resumed = entry.resumed;
         policy.recount(uid, Standing::NONE, entry.standing());
         policy.circuits.insert(uid.clone(), Box::new(entry));
-        self.count_circuit();
+        self.state.crowd.circuits += 1;
         self.apply_overrides_to(now, key, uid, &Word::new());
         self.reschedule(now, key, uid);
         if resumed {
             self.contribute(key, uid);
-            self.sync_alerts(now, key, uid);
+            alert::sync(&self.state, &mut self.out, now, key, uid);
         }
-        if record.is_some() && self.leads && self.view.synced {
-            self.retell(now, key, uid);
+        if record.is_some() && self.state.leads && self.state.synced {
+            catch_up::circuit(&self.state, &mut self.out, now, key, uid);
         }
-        self.outdate_view(key, uid);
+        self.out.mark(Dirty::Circuit(key, uid));
     }
 
     /// Ends a circuit: it closes with a cause, its keys go, its alerts resolve.
     pub(crate) fn remove_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, cue: Cue) {
-        if !self
-            .policies
-            .get(key)
-            .is_some_and(|policy| policy.circuits.contains_key(uid))
-        {
+        if self.state.circuit(key, uid).is_none() {
             return;
         }
         self.step_circuit(now, key, uid, &Input::Removed, cue);
-        let touched = self.publisher.layers.remove(&contributor(key, uid));
-        self.publisher.touch(touched);
-        let Some(policy) = self.policies.get_mut(key) else {
+        layers::withdraw(&mut self.out, key, uid);
+        self.out.mark(Dirty::Policy(key));
+        let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
-        policy.dirty = true;
         if let Some(entry) = policy.circuits.remove(uid) {
             policy.recount(uid, entry.standing(), Standing::NONE);
-            policy.denied.remove(uid);
             if cue == Cue::Unselected && !entry.breaker.is_blank() {
                 // It may be selected again, and its trips go on being numbered where they were.
                 let lowered = policy.lowered.as_ref();
@@ -95,23 +91,22 @@ impl Engine {
                     .resume
                     .extend(record.map(|record| (uid.clone(), record)));
             }
-            self.discount_circuit();
-            self.schedule.set(entry.wake, None, key, uid);
-            if let Some(stale) = self.stale_views.get_mut(key) {
-                stale.remove(uid);
-            }
-            self.forget_circuit_view(key, uid, &entry.object);
+            self.state.crowd.circuits -= 1;
+            self.state.schedule.set(entry.wake, None, key, uid);
+            view::forget_circuit(&mut self.out, key, uid, &entry.object);
+            self.out.forget_circuit(key, uid);
             self.thaw(&entry.kind, &key.0, uid);
         }
     }
 
     /// Closes the circuits of objects that a complete list did not show.
     pub(crate) fn drop_absent_circuits(&mut self, now: Now, kind: &GroupKind) {
-        let Some(objects) = self.kinds.get(kind).map(|entry| &entry.objects) else {
+        let Some(objects) = self.state.kinds.get(kind).map(|entry| &entry.objects) else {
             return;
         };
         let mut absent = Vec::new();
         for (key, policy) in self
+            .state
             .policies
             .iter_mut()
             .filter(|(_, policy)| policy.kind.as_ref() == Some(kind))

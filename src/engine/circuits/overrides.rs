@@ -8,16 +8,11 @@ use crate::breaker::circuit::Forced;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
+use crate::engine::outputs::audit::{self, Order};
+use crate::engine::outputs::outbox::Dirty;
 use crate::engine::state::circuit::Cue;
 use crate::engine::state::key::Key;
 use crate::engine::state::override_entry::Word;
-
-/// What a person orders for a circuit, and in which words.
-struct Order {
-    forced: Forced,
-    why: String,
-    word: Word,
-}
 
 impl Engine {
     /// Applies what is ordered now, since one word of it is new, edited or over.
@@ -28,11 +23,11 @@ impl Engine {
     }
 
     pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>, word: &Word) {
-        let Some(entry) = self.circuit(key, uid) else {
+        let Some(entry) = self.state.circuit(key, uid) else {
             return;
         };
         let order = self.ordered(now, key, &entry.object);
-        let ordered = order.as_ref().map(|order| order.forced);
+        let ordered = order.as_ref().and_then(|order| order.forced);
         if entry.breaker.forced == ordered {
             return;
         }
@@ -41,17 +36,13 @@ impl Engine {
             self.step_and_freeze(now, key, uid, &Input::Reset, Cue::Override);
         }
         self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
-        let (why, word) = order.map_or_else(
-            || {
-                let why = "no CircuitOverride is in force any more".to_owned();
-                (why, word.clone())
-            },
-            |order| (order.why, order.word),
-        );
-        self.tell_override(now, key, uid, ordered, &why, &word);
-        if let Some(policy) = self.policies.get_mut(key) {
-            policy.dirty = true;
-        }
+        let order = order.unwrap_or_else(|| Order {
+            forced: None,
+            why: "no CircuitOverride is in force any more".to_owned(),
+            word: word.clone(),
+        });
+        audit::overridden(&self.state, &mut self.out, now, key, uid, &order);
+        self.out.mark(Dirty::Policy(key));
     }
 
     /// What people order for one circuit: an override of this object before one of the whole
@@ -59,6 +50,7 @@ impl Engine {
     fn ordered(&self, now: Now, policy: &Key, object: &str) -> Option<Order> {
         let from: Key = (policy.0.clone(), Arc::from(""));
         let standing = self
+            .state
             .overrides
             .range(from..)
             .take_while(|(key, _)| key.0 == policy.0);
@@ -70,7 +62,7 @@ impl Engine {
             .filter(|(_, _, spec)| spec.object.as_deref().is_none_or(|named| named == object))
             .max_by_key(|(_, _, spec)| (spec.object.is_some(), care(spec.state)))
             .map(|(key, entry, spec)| Order {
-                forced: forced(spec.state),
+                forced: Some(forced(spec.state)),
                 why: format!("by CircuitOverride {}: {}", key.1, spec.reason),
                 word: entry.word(),
             })
@@ -78,11 +70,11 @@ impl Engine {
 }
 
 /// What a person ordered, in the breaker's words.
-pub(crate) fn forced(state: fusegate_crds::OverrideState) -> Forced {
+fn forced(state: OverrideState) -> Forced {
     match state {
-        fusegate_crds::OverrideState::ForcedOpen => Forced::Open,
-        fusegate_crds::OverrideState::ForcedClosed => Forced::Closed,
-        fusegate_crds::OverrideState::Observe => Forced::Observe,
+        OverrideState::ForcedOpen => Forced::Open,
+        OverrideState::ForcedClosed => Forced::Closed,
+        OverrideState::Observe => Forced::Observe,
     }
 }
 

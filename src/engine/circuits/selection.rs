@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fusegate_crds::CircuitState;
 
 use crate::breaker::circuit::StateName;
+use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::state::circuit::Cue;
@@ -14,37 +15,24 @@ use crate::wire::event::GroupKind;
 impl Engine {
     /// Hands the object's last report to one circuit.
     pub(crate) fn report_to(&mut self, now: Now, key: &Key, kind: &GroupKind, uid: &Arc<str>) {
-        let Some(lowered) = self
-            .policies
-            .get(key)
-            .and_then(|policy| policy.lowered.clone())
-        else {
+        let policy = self.state.policies.get(key);
+        let Some(lowered) = policy.and_then(|policy| policy.lowered.as_ref()) else {
             return;
         };
-        let Some(object) = self
-            .kinds
-            .get(kind)
-            .and_then(|entry| entry.objects.get(uid))
-        else {
+        let Some(object) = self.state.object(kind, uid) else {
             return;
         };
         if object.outdated {
             return self.contribute(key, uid);
         }
         let report = object.report(&lowered.conditions, &lowered.config.rules);
-        self.step_circuit(
-            now,
-            key,
-            uid,
-            &crate::breaker::step::Input::Report(&report),
-            Cue::Report,
-        );
+        self.step_circuit(now, key, uid, &Input::Report(&report), Cue::Report);
         self.contribute_report(key, uid);
     }
 
     /// Brings back the circuits that were not Closed when the last leader wrote them down.
     pub(crate) fn resume_circuits(&mut self, now: Now, key: &Key) {
-        let Some(entry) = self.policies.get(key) else {
+        let Some(entry) = self.state.policies.get(key) else {
             return;
         };
         let open = entry.resume.iter().filter(|(_, record)| {
@@ -60,10 +48,15 @@ impl Engine {
 
     /// Gives every object that the selector matches a circuit, and takes it from those it no longer matches.
     pub(crate) fn select(&mut self, now: Now, key: &Key) {
-        let Some(kind) = self.policies.get(key).and_then(|entry| entry.kind.clone()) else {
+        let Some(kind) = self
+            .state
+            .policies
+            .get(key)
+            .and_then(|entry| entry.kind.clone())
+        else {
             return;
         };
-        let Some(objects) = self.kinds.get(&kind).map(|entry| &entry.objects) else {
+        let Some(objects) = self.state.kinds.get(&kind).map(|entry| &entry.objects) else {
             return;
         };
         let uids = objects.of_namespace(&key.0);
@@ -74,14 +67,10 @@ impl Engine {
 
     /// Gives an object a circuit, or takes it, as the policy's selector says now.
     pub(crate) fn match_object(&mut self, now: Now, key: &Key, kind: &GroupKind, uid: &Arc<str>) {
-        let Some(policy) = self.policies.get(key) else {
+        let Some(policy) = self.state.policies.get(key) else {
             return;
         };
-        let Some(object) = self
-            .kinds
-            .get(kind)
-            .and_then(|entry| entry.objects.get(uid))
-        else {
+        let Some(object) = self.state.object(kind, uid) else {
             return;
         };
         let matches = policy
@@ -100,16 +89,10 @@ impl Engine {
     /// Takes a Closed circuit from an object that the selector no longer matches. One that
     /// is not Closed lives on, and goes when it closes.
     pub(crate) fn drop_unselected(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
-        let Some(policy) = self.policies.get(key) else {
+        let Some((_, lowered, circuit)) = self.state.judged(key, uid) else {
             return;
         };
-        let (Some(lowered), Some(circuit)) = (&policy.lowered, policy.circuits.get(uid)) else {
-            return;
-        };
-        let object = self
-            .kinds
-            .get(&circuit.kind)
-            .and_then(|entry| entry.objects.get(uid));
+        let object = self.state.object(&circuit.kind, uid);
         let left = object.is_some_and(|object| !object.is_selected(&lowered.selector));
         if left && circuit.state() == StateName::Closed {
             self.remove_circuit(now, key, uid, Cue::Unselected);

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::breaker::circuit::State as BreakerState;
 use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
 use crate::breaker::time::{Mono, Now};
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::{alert, audit};
 use crate::engine::state::circuit::Cue;
 use crate::engine::state::key::Key;
 use crate::wire::event::GroupKind;
@@ -19,7 +22,7 @@ impl Engine {
         input: &Input<'_>,
         cue: Cue,
     ) {
-        let Some(kind) = self.circuit(key, uid).map(|entry| entry.kind.clone()) else {
+        let Some(kind) = self.state.circuit(key, uid).map(|entry| entry.kind.clone()) else {
             return;
         };
         self.step_circuit(now, key, uid, input, cue);
@@ -39,7 +42,7 @@ impl Engine {
         let Some(context) = self.context(now, key, uid) else {
             return;
         };
-        let Some(policy) = self.policies.get_mut(key) else {
+        let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
         let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid))
@@ -53,13 +56,13 @@ impl Engine {
         entry.cause = cue;
         // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
         let quiet = said.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
-        if !quiet {
-            entry.noted = None;
-        }
         let after = entry.standing();
         policy.recount(uid, before, after);
-        self.counts.steps += 1;
-        self.outdate_view(key, uid);
+        if !quiet {
+            self.out.mark(Dirty::Record(key, uid));
+        }
+        self.out.mark(Dirty::Circuit(key, uid));
+        self.out.counts.steps += 1;
         self.hear(now, key, uid, said, cue);
         self.reschedule(now, key, uid);
     }
@@ -74,67 +77,68 @@ impl Engine {
             );
             match effect {
                 Said::Changed(change) => {
-                    if let Some(entry) = self.circuit_mut(key, uid) {
+                    if let Some(entry) = self.state.circuit_mut(key, uid) {
                         entry.follow(&change, last_step, now);
                     }
-                    self.counts.moves.push(change.to);
-                    self.tell_change(now, key, uid, &change, cue);
+                    self.out.counts.moves.push(change.to);
+                    audit::change(&self.state, &mut self.out, now, key, uid, &change, cue);
                     let trips = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);
                     if trips && let Some(trip) = &change.trip {
                         self.order_rollback(now, key, uid, trip.id);
                     }
                 }
                 Said::Suppressed(cause) => {
-                    if let Some(entry) = self.circuit_mut(key, uid) {
+                    if let Some(entry) = self.state.circuit_mut(key, uid) {
                         entry.suppressed_since = Some(now.wall);
                     }
-                    self.tell_suppressed(now, key, uid, cause);
+                    audit::suppressed(&self.state, &mut self.out, now, key, uid, cause);
                 }
-                Said::Latched => self.tell_latched(now, key, uid),
+                Said::Latched => audit::latched(&self.state, &mut self.out, now, key, uid),
                 Said::Armed | Said::Disarmed | Said::ProbeTimedOut | Said::Persist => {}
             }
-            if let Some(policy) = self.policies.get_mut(key) {
-                policy.dirty |= moves;
-                policy.drifted = true;
-            }
+            self.out.mark(if moves {
+                Dirty::Policy(key)
+            } else {
+                Dirty::Drift(key)
+            });
         }
-        self.follow_alerts(now, key, uid);
+        alert::follow(&self.state, &mut self.out, now, key, uid);
     }
 
     fn last_step(&self, key: &Key) -> u8 {
-        let lowered = self
-            .policies
-            .get(key)
-            .and_then(|policy| policy.lowered.as_ref());
+        let policy = self.state.policies.get(key);
+        let lowered = policy.and_then(|policy| policy.lowered.as_ref());
         let steps = lowered.map_or(0, |lowered| lowered.config.half_open.admit_percent.len());
         u8::try_from(steps.saturating_sub(1)).unwrap_or(u8::MAX)
     }
 
     fn context(&self, now: Now, key: &Key, uid: &Arc<str>) -> Option<Context> {
-        let policy = self.policies.get(key)?;
+        let policy = self.state.policies.get(key)?;
         let entry = policy.circuits.get(uid)?;
         Some(Context {
             now,
             confirmed_since: self
+                .state
                 .kinds
                 .get(&entry.kind)
                 .and_then(|kind| kind.confirmed_since),
             may_open: policy.may_open(),
             siblings_ready: self.siblings_ready(now.mono, key, uid, &entry.kind),
-            leads: self.leads,
+            leads: self.state.leads,
         })
     }
 
     /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling.
     fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>, kind: &GroupKind) -> bool {
         let from: Key = (key.0.clone(), Arc::default());
-        self.policies
+        self.state
+            .policies
             .range(from..)
             .take_while(|(other, _)| other.0 == key.0)
             .filter(|(other, policy)| *other != key && policy.kind.as_ref() == Some(kind))
             .filter_map(|(_, policy)| policy.circuits.get(uid))
             .all(|sibling| match &sibling.breaker.state {
-                crate::breaker::circuit::State::Open { until, .. } => *until <= now,
+                BreakerState::Open { until, .. } => *until <= now,
                 _ => true,
             })
     }

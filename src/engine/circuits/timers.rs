@@ -11,14 +11,14 @@ use crate::engine::state::key::Key;
 impl Engine {
     /// A circuit's place in the schedule has come: its timer is due, or has moved back meanwhile.
     pub(crate) fn tick_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>) {
-        let Some(entry) = self.circuit_mut(key, uid) else {
+        let Some(entry) = self.state.circuit_mut(key, uid) else {
             return;
         };
         entry.wake = None;
         if entry.due.is_none_or(|due| due > now.mono) {
             let due = entry.due;
             entry.wake = due;
-            self.schedule.set(None, due, key, uid);
+            self.state.schedule.set(None, due, key, uid);
             return;
         }
         self.step_and_freeze(now, key, uid, &Input::Tick, Cue::Timer);

@@ -6,6 +6,8 @@ use fusegate_crds::{ConditionContractSpec, ConditionContractStatus};
 
 use crate::breaker::time::Now;
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::revision;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
 use crate::engine::state::objects::Objects;
@@ -18,23 +20,29 @@ impl Engine {
         document: Document<ConditionContractSpec, ConditionContractStatus>,
     ) {
         let name = document.meta.name.clone();
-        let before = self.contracts.remove(&name);
+        let before = self.state.contracts.remove(&name);
+        if before
+            .as_ref()
+            .is_some_and(|before| before.meta.uid != document.meta.uid)
+        {
+            self.out.contracts.remove(&name);
+        }
         let mut entry = ContractEntry::new(document.meta, before);
         if let Some(status) = document.status {
-            entry.incidents.clone_from(&status.incidents);
-            if entry.conditions.is_empty() {
-                entry.conditions.clone_from(&status.conditions);
+            entry.hear(&status);
+            let sent = self.out.contract(&name);
+            if sent.conditions.is_empty() {
+                sent.conditions.clone_from(&status.conditions);
             }
         }
         let changed = match document.spec {
             Ok(spec) if entry.spec.as_ref() == Some(&spec) => {
-                entry.dirty |= entry.rejected.take().is_some();
+                entry.rejected = None;
                 entry.waiting = None;
                 false
             }
             Ok(spec) => self.compile_contract(&mut entry, spec),
             Err(reasons) => {
-                entry.dirty = true;
                 entry.rejected = Some(reasons.join("; ").into());
                 entry.waiting = None;
                 false
@@ -44,18 +52,19 @@ impl Engine {
         if changed {
             self.retry_contracts(now);
         }
-        self.publisher.recheck();
+        self.out.mark(Dirty::Readiness);
     }
 
     /// What is published stays, until the policies that asked for it go.
     pub(crate) fn delete_contract(&mut self, now: Now, name: &str) {
-        if let Some(entry) = self.contracts.remove(name) {
+        if let Some(entry) = self.state.contracts.remove(name) {
+            self.out.contracts.remove(name);
             if let Some(kind) = &entry.kind {
                 self.outdate_objects(kind);
             }
             self.relower_contracted(now, name);
             if let Some(kind) = &entry.kind {
-                self.touch_kind(kind);
+                self.out.mark(Dirty::Kind(kind));
             }
             self.retry_contracts(now);
         }
@@ -69,19 +78,19 @@ impl Engine {
         spec: Arc<ConditionContractSpec>,
     ) -> bool {
         entry.waiting = None;
-        if !self.listed.contains(&Feed::Contracts) && !entry.had_its_kind() {
+        if !self.state.listed.contains(&Feed::Contracts) && entry.had_its_kind != Some(true) {
             // Another one that is not listed yet may have the kind, and the order of a list must not decide.
             entry.waiting = Some(spec);
             return false;
         }
         let kind = GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str());
         let owner = self
+            .state
             .contract_of(&kind)
             .filter(|owner| owner.meta.name != entry.meta.name);
         let Some(owner) = owner else {
             return entry.compile(spec);
         };
-        entry.dirty = true;
         entry.rejected = Some(
             format!(
                 "spec.target: {}.{} is contracted by ConditionContract \"{}\" already; \
@@ -97,13 +106,14 @@ impl Engine {
     fn keep_contract(&mut self, now: Now, entry: ContractEntry, changed: bool) {
         let (name, kind) = (entry.meta.name.clone(), entry.kind.clone());
         let judges = entry.compiled.is_some();
-        self.contracts.insert(name.clone(), entry);
+        self.state.contracts.insert(name.clone(), entry);
+        self.out.mark(Dirty::Contract(&name));
         if !judges {
             // Its policies say why they are not in force, and that is news to them.
             self.relower_contracted(now, &name);
         }
         if let Some(kind) = &kind {
-            self.kinds.entry(kind.clone()).or_default();
+            self.state.kinds.entry(kind.clone()).or_default();
         }
         if changed {
             if let Some(kind) = &kind {
@@ -111,19 +121,17 @@ impl Engine {
             }
             self.relower_contracted(now, &name);
             if let Some(kind) = &kind {
-                self.record_revision(now, kind);
+                revision::record(&self.state, &mut self.out, now, kind);
             }
         }
     }
 
     /// Gives contracts that waited for their kind another chance, now that one has let go of it.
     pub(crate) fn retry_contracts(&mut self, now: Now) {
-        let waiting = self
-            .contracts
-            .iter()
-            .filter(|(_, entry)| entry.waiting.is_some());
+        let waiting = self.state.contracts.iter();
+        let waiting = waiting.filter(|(_, entry)| entry.waiting.is_some());
         for name in waiting.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            let Some(mut entry) = self.contracts.remove(&name) else {
+            let Some(mut entry) = self.state.contracts.remove(&name) else {
                 continue;
             };
             let spec = entry.waiting.take();
@@ -134,17 +142,19 @@ impl Engine {
 
     /// What was read by other words is no evidence any more. The source tells every object again.
     fn outdate_objects(&mut self, kind: &GroupKind) {
-        let objects = self.kinds.get_mut(kind).map(|entry| &mut entry.objects);
+        let objects = self
+            .state
+            .kinds
+            .get_mut(kind)
+            .map(|entry| &mut entry.objects);
         for object in objects.into_iter().flat_map(Objects::values_mut) {
             object.outdated = true;
         }
     }
 
     fn relower_contracted(&mut self, now: Now, name: &str) {
-        let concerned = self
-            .policies
-            .iter()
-            .filter(|(_, policy)| policy.contract() == Some(name));
+        let concerned = self.state.policies.iter();
+        let concerned = concerned.filter(|(_, policy)| policy.contract() == Some(name));
         for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<Key>>() {
             self.relower(now, &key);
         }

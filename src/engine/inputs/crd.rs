@@ -2,12 +2,14 @@
 
 use crate::breaker::time::Now;
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::revision;
 use crate::wire::event::{Crd, GroupKind, Revision};
 
 impl Engine {
     pub(crate) fn apply_crd(&mut self, now: Now, crd: Crd) {
         let target = crd.target.clone();
-        let entry = self.kinds.entry(target.clone()).or_default();
+        let entry = self.state.kinds.entry(target.clone()).or_default();
         let hash: Box<str> = crate::revision::hash(&crd.spec).into();
         let moved = entry
             .live_hash
@@ -18,27 +20,27 @@ impl Engine {
         if moved {
             entry.forget_rollback();
         }
-        self.record_revision(now, &target);
+        revision::record(&self.state, &mut self.out, now, &target);
         if moved {
-            self.refresh_revision(now, &target);
+            revision::refresh(&self.state, &mut self.out, now, &target);
         }
-        self.touch_kind(&target);
+        self.out.mark(Dirty::Kind(&target));
     }
 
     /// The kind is not served any more. What is published stays: objects that were
     /// deleted with their CRD were seen going, and the rest is not known to be gone.
     pub(crate) fn delete_crd(&mut self, now: Now, target: &GroupKind) {
-        let Some(entry) = self.kinds.get_mut(target) else {
+        let Some(entry) = self.state.kinds.get_mut(target) else {
             return;
         };
         entry.crd = None;
         entry.live_hash = None;
         self.lose_confirmation(now, target);
-        self.touch_kind(target);
+        self.out.mark(Dirty::Kind(target));
     }
 
     pub(crate) fn apply_revision(&mut self, revision: Revision) {
-        let kinds = self.kinds.iter();
+        let kinds = self.state.kinds.iter();
         let mut owners = kinds.filter(|(_, entry)| {
             entry
                 .crd
@@ -49,13 +51,13 @@ impl Engine {
         let Some(kind) = found.or_else(|| kind_of(&revision)) else {
             return;
         };
-        let entry = self.kinds.entry(kind.clone()).or_default();
+        let entry = self.state.kinds.entry(kind.clone()).or_default();
         entry.revisions.insert(revision.number, revision);
-        self.touch_kind(&kind);
+        self.out.mark(Dirty::Kind(&kind));
     }
 
     pub(crate) fn delete_revision(&mut self, revision: &Revision) {
-        for entry in self.kinds.values_mut() {
+        for entry in self.state.kinds.values_mut() {
             if entry
                 .revisions
                 .get(&revision.number)

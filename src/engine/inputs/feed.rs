@@ -2,8 +2,10 @@
 
 use crate::breaker::time::{Now, Span};
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::{alert, catch_up, revision};
 use crate::engine::state::{ORDERS_WITHIN, Orders};
-use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::{CONFIRM_EVERY_MS, Feed, GroupKind, Unreadable};
 
 /// A watch that has not confirmed itself for this long is not confirmed any more:
@@ -14,38 +16,41 @@ impl Engine {
     /// Looks whether everything that people order is known by now.
     pub(crate) fn await_orders(&mut self, now: Now) {
         let needed = [Feed::Contracts, Feed::Policies, Feed::Overrides];
-        let is_listed = |feed: &Feed| self.listed.contains(feed);
-        if self.knows_orders() || !needed.iter().any(is_listed) {
+        let is_listed = |feed: &Feed| self.state.listed.contains(feed);
+        if self.state.knows_orders() || !needed.iter().any(is_listed) {
             return;
         }
-        let since = match self.orders {
+        let since = match self.state.orders {
             Orders::Heard(since) => since,
             _ => now.mono,
         };
         if needed.iter().all(is_listed) || now.mono.since(since) >= ORDERS_WITHIN {
-            self.orders = Orders::Known;
-            self.sync_all_alerts(now);
+            self.state.orders = Orders::Known;
+            alert::sync_all(&self.state, &mut self.out, now);
         } else {
-            self.orders = Orders::Heard(since);
+            self.state.orders = Orders::Heard(since);
         }
     }
 
     pub(crate) fn begin_list(&mut self, feed: &Feed) {
         match feed {
             Feed::Objects(kind) => {
-                let entry = self.kinds.entry(kind.clone()).or_default();
+                let entry = self.state.kinds.entry(kind.clone()).or_default();
                 entry.epoch = entry.epoch.wrapping_add(1);
                 entry.listing = Some(entry.epoch);
             }
             Feed::Contracts => self
+                .state
                 .contracts
                 .values_mut()
                 .for_each(|entry| entry.seen = false),
             Feed::Policies => self
+                .state
                 .policies
                 .values_mut()
                 .for_each(|entry| entry.seen = false),
             Feed::Overrides => self
+                .state
                 .overrides
                 .values_mut()
                 .for_each(|entry| entry.seen = false),
@@ -57,19 +62,19 @@ impl Engine {
         match &feed {
             Feed::Objects(kind) => self.end_object_list(now, kind),
             Feed::Contracts => {
-                let gone = self.contracts.iter().filter(|(_, entry)| !entry.seen);
+                let gone = self.state.contracts.iter().filter(|(_, entry)| !entry.seen);
                 for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
                     self.delete_contract(now, &name);
                 }
             }
             Feed::Policies => {
-                let gone = self.policies.iter().filter(|(_, entry)| !entry.seen);
+                let gone = self.state.policies.iter().filter(|(_, entry)| !entry.seen);
                 for key in gone.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
                     self.delete_policy(now, &key);
                 }
             }
             Feed::Overrides => {
-                let gone = self.overrides.iter().filter(|(_, entry)| !entry.seen);
+                let gone = self.state.overrides.iter().filter(|(_, entry)| !entry.seen);
                 for key in gone.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
                     self.delete_override(now, &key);
                 }
@@ -77,37 +82,32 @@ impl Engine {
             Feed::Crds | Feed::Revisions => {}
         }
         let contracts = feed == Feed::Contracts;
-        if self.listed.insert(feed) && contracts {
+        if self.state.listed.insert(feed) && contracts {
             self.retry_contracts(now);
         }
         self.await_orders(now);
-        self.publisher.recheck();
-        if self.is_listed() && !self.view.synced {
+        self.out.mark(Dirty::Readiness);
+        if self.state.is_listed() && !self.state.synced {
             self.finish_listing(now);
         }
     }
 
     fn finish_listing(&mut self, now: Now) {
-        self.view.synced = true;
-        self.publisher.view_changed = true;
-        let kinds: Vec<GroupKind> = self.kinds.keys().cloned().collect();
+        self.state.synced = true;
+        self.out.mark(Dirty::View);
+        let kinds: Vec<GroupKind> = self.state.kinds.keys().cloned().collect();
         for kind in kinds {
-            self.record_revision(now, &kind);
+            revision::record(&self.state, &mut self.out, now, &kind);
         }
-        if self.leads {
+        if self.state.leads {
             self.repeat_rollbacks(now);
-            self.retell_all(now);
+            catch_up::all(&self.state, &mut self.out, now);
         }
-        self.policies
-            .values_mut()
-            .for_each(|entry| entry.dirty = true);
-        self.contracts
-            .values_mut()
-            .for_each(|entry| entry.dirty = true);
+        self.mark_statuses();
     }
 
     fn end_object_list(&mut self, now: Now, kind: &GroupKind) {
-        let entry = self.kinds.entry(kind.clone()).or_default();
+        let entry = self.state.kinds.entry(kind.clone()).or_default();
         if let Some(epoch) = entry.listing.take() {
             let gone = entry
                 .objects
@@ -117,37 +117,37 @@ impl Engine {
                 self.delete_object(now, kind, &uid);
             }
         }
-        self.kinds.entry(kind.clone()).or_default().listed = true;
-        self.view.listed.insert(kind.clone());
-        self.publisher.view_changed = true;
+        self.state.kinds.entry(kind.clone()).or_default().listed = true;
+        self.out.view.listed.insert(kind.clone());
+        self.out.mark(Dirty::View);
         self.drop_absent_circuits(now, kind);
-        self.touch_kind(kind);
+        self.out.mark(Dirty::Kind(kind));
     }
 
     pub(crate) fn confirm(&mut self, now: Now, feed: &Feed) {
         let Feed::Objects(kind) = feed else { return };
-        let Some(entry) = self.kinds.get_mut(kind).filter(|entry| entry.listed) else {
+        let Some(entry) = self.state.kinds.get_mut(kind).filter(|entry| entry.listed) else {
             return;
         };
         entry.last_confirmed = Some(now.mono);
         entry.interrupted = None;
         if entry.confirmed_since.is_none() {
             entry.confirmed_since = Some(now.mono);
-            self.view.unconfirmed.remove(kind);
-            self.publisher.view_changed = true;
+            entry.unconfirmed_since = None;
+            self.out.mark(Dirty::View);
             self.reschedule_kind(now, kind);
         }
     }
 
     pub(crate) fn interrupt(&mut self, now: Now, feed: &Feed, why: &str) {
         let Feed::Objects(kind) = feed else { return };
-        let entry = self.kinds.entry(kind.clone()).or_default();
+        let entry = self.state.kinds.entry(kind.clone()).or_default();
         entry.interrupted = Some(why.into());
         self.lose_confirmation(now, kind);
     }
 
     pub(crate) fn expire_confirmations(&mut self, now: Now) {
-        let stale = self.kinds.iter().filter(|(_, entry)| {
+        let stale = self.state.kinds.iter().filter(|(_, entry)| {
             let confirmed = entry.confirmed_since.and(entry.last_confirmed);
             confirmed.is_some_and(|at| now.mono.since(at) > CONFIRMATION_LASTS)
         });
@@ -157,28 +157,27 @@ impl Engine {
     }
 
     pub(crate) fn lose_confirmation(&mut self, now: Now, kind: &GroupKind) {
-        let Some(entry) = self.kinds.get_mut(kind) else {
+        let Some(entry) = self.state.kinds.get_mut(kind) else {
             return;
         };
-        if entry.confirmed_since.take().is_some() || !self.view.unconfirmed.contains_key(kind) {
-            let since = entry.last_confirmed.unwrap_or(now.mono);
-            self.view.unconfirmed.insert(kind.clone(), since);
-            self.publisher.view_changed = true;
+        if entry.confirmed_since.take().is_some() || entry.unconfirmed_since.is_none() {
+            entry.unconfirmed_since = Some(entry.last_confirmed.unwrap_or(now.mono));
+            self.out.mark(Dirty::View);
             self.reschedule_kind(now, kind);
         }
     }
 
     pub(crate) fn note_unreadable(&mut self, now: Now, unreadable: &Unreadable) {
-        self.counts.problems.push("Unreadable");
-        self.effects.push(Effect::Audit(Box::new(Line {
+        self.out.counts.problems.push("Unreadable");
+        self.out.audit(Line {
             at: now.wall.0,
             action: Action::Map,
-            source: "directory",
+            source: Source::Directory,
             resource: unreadable.place.clone(),
-            operation: "Read".into(),
-            verdict: "Rejected",
+            operation: Operation::Read,
+            verdict: Verdict::Rejected,
             reason: unreadable.message.clone(),
             ..Line::default()
-        })));
+        });
     }
 }

@@ -2,39 +2,44 @@
 
 use crate::breaker::time::Now;
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::{alert, catch_up, revision};
 use crate::wire::event::GroupKind;
 
 impl Engine {
     /// This replica began or stopped leading. Whoever begins says everything once more:
     /// effects are at least once, and idempotent.
     pub(crate) fn lead(&mut self, now: Now, leads: bool) {
-        if self.leads == leads {
+        if self.state.leads == leads {
             return;
         }
-        self.leads = leads;
-        self.view.leads = leads;
-        self.publisher.view_changed = true;
+        self.state.leads = leads;
+        self.out.mark(Dirty::View);
         if !leads {
             return;
         }
-        for policy in self.policies.values_mut() {
-            policy.dirty = true;
-            policy.written = None;
-        }
-        for contract in self.contracts.values_mut() {
-            contract.dirty = true;
-            contract.written = None;
-        }
-        self.repeat_alerts();
-        self.repeat_records(now);
-        if self.is_listed() {
+        self.out.forget_statuses();
+        self.mark_statuses();
+        alert::repeat(&mut self.out);
+        revision::repeat(&self.state, &mut self.out, now);
+        if self.state.is_listed() {
             self.repeat_rollbacks(now);
-            self.retell_all(now);
+            catch_up::all(&self.state, &mut self.out, now);
         }
         self.remove_expired_overrides(now);
-        let kinds: Vec<GroupKind> = self.kinds.keys().cloned().collect();
+        let kinds: Vec<GroupKind> = self.state.kinds.keys().cloned().collect();
         for kind in kinds {
             self.reschedule_kind(now, &kind);
+        }
+    }
+
+    /// Has the status of every policy and contract written anew.
+    pub(crate) fn mark_statuses(&mut self) {
+        for key in self.state.policies.keys() {
+            self.out.mark(Dirty::Policy(key));
+        }
+        for name in self.state.contracts.keys() {
+            self.out.mark(Dirty::Contract(name));
         }
     }
 }

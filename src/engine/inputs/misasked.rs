@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::Engine;
+use crate::engine::outputs::outbox::Dirty;
 use crate::wire::event::Misasked;
 
 /// The most callers whose mistakes a status tells.
@@ -12,7 +13,7 @@ impl Engine {
     /// A release tool asks what the policy can't answer, or does so no more.
     pub(crate) fn note_misasked(&mut self, misasked: Misasked) {
         let key = (Arc::from(misasked.namespace), Arc::from(misasked.policy));
-        let Some(policy) = self.policies.get_mut(&key) else {
+        let Some(policy) = self.state.policies.get_mut(&key) else {
             return;
         };
         let known = policy.misasked.contains_key(&misasked.caller);
@@ -22,6 +23,6 @@ impl Engine {
             None if !known => return,
             None => drop(policy.misasked.remove(&misasked.caller)),
         }
-        policy.dirty = true;
+        self.out.mark(Dirty::Policy(&key));
     }
 }

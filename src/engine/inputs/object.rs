@@ -9,25 +9,25 @@ use crate::condition::compact::CompactReport;
 use crate::condition::{diff, extract, report};
 use crate::engine::Engine;
 use crate::engine::inputs::skew::Heartbeat;
-use crate::engine::outputs::audit::MapOperation;
+use crate::engine::outputs::map::{self, MapOperation};
+use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::text;
 use crate::engine::state::circuit::Cue;
 use crate::engine::state::contract::Compiled;
 use crate::engine::state::object::{Held, ObjectEntry};
 use crate::engine::state::objects::Identity;
-use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
+use crate::wire::effect::Effect;
 use crate::wire::event::{GroupKind, Object};
 use crate::wire::labels::Labels;
 
 impl Engine {
     pub(crate) fn apply_object(&mut self, now: Now, kind: &GroupKind, object: Object) {
-        let Some(compiled) = self
-            .contract_of(kind)
-            .and_then(|entry| entry.compiled.clone())
-        else {
+        let contract = self.state.contract_of(kind);
+        let Some(compiled) = contract.and_then(|entry| entry.compiled.clone()) else {
             return;
         };
-        let objects = &self.kinds.entry(kind.clone()).or_default().objects;
+        let objects = &self.state.kinds.entry(kind.clone()).or_default().objects;
         let identity = objects.identify(&object.meta);
         let named = objects.named(&identity.namespace, &identity.name);
         if let Some(replaced) = named.filter(|named| **named != identity.uid).cloned() {
@@ -39,7 +39,7 @@ impl Engine {
         let [status, rest] =
             [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
         let report = extract::extract_object(&compiled.contract, status, rest);
-        let keys = self.judges(kind, &identity.namespace);
+        let keys = self.state.judges(kind, &identity.namespace);
         let uid = identity.uid.clone();
         let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);
         let heartbeat = before
@@ -48,17 +48,22 @@ impl Engine {
         if let Some(heartbeat) = heartbeat {
             self.note_heartbeat(now, kind, &uid, heartbeat);
         }
-        let cause = self.effects.len();
+        let cause = self.out.effects.len();
         for key in &keys {
             self.match_object(now, key, kind, &uid);
         }
         let shown_before = || before.map(|object| object.shown());
         self.freeze(kind, &uid, shown_before, &keys);
-        let line = operation
-            .and_then(|operation| self.audit_map(now, kind, &uid, &report, operation, &keys));
+        let noted = operation.as_ref().is_some_and(|operation| operation.noted);
+        let line = operation.and_then(|operation| {
+            map::operation(&self.state, now, kind, &uid, &report, operation, &keys)
+        });
         if let Some(line) = line {
+            let notes = map::notes(&report, noted);
+            self.out.counts.count_map(line.verdict, &report, notes);
             // What was written comes before what came of it, though its verdict is known only now.
-            self.effects.insert(cause, line);
+            let line = Effect::Audit(Box::new(line));
+            self.out.effects.insert(cause, line);
         }
     }
 
@@ -72,7 +77,7 @@ impl Engine {
         report: &report::Report,
         compiled: Arc<Compiled>,
     ) -> (Option<ObjectEntry>, Option<MapOperation>) {
-        let entry = self.kinds.entry(kind.clone()).or_default();
+        let entry = self.state.kinds.entry(kind.clone()).or_default();
         let before = entry.objects.get(&identity.uid);
         let known = before.map(|before| (&before.compiled.contract, &before.kept));
         let diff = diff::diff(&compiled.contract, known, report);
@@ -104,39 +109,49 @@ impl Engine {
         };
         let before = entry.objects.put(&identity.uid, kept);
         if let Some(omitted) = omitted.filter(|_| relabeled) {
-            self.tell_labels(now, kind, &identity.uid, object.seen_by, &omitted);
+            map::labels_omitted(
+                &self.state,
+                &mut self.out,
+                now,
+                kind,
+                &identity.uid,
+                object.seen_by,
+                &omitted,
+            );
         }
         (before, operation)
     }
 
     pub(crate) fn delete_object(&mut self, now: Now, kind: &GroupKind, uid: &str) {
-        let Some(entry) = self.kinds.get_mut(kind) else {
+        let Some(entry) = self.state.kinds.get_mut(kind) else {
             return;
         };
         let Some((uid, object)) = entry.objects.remove(uid) else {
             return;
         };
-        for key in self.judges(kind, &object.namespace) {
+        for key in self.state.judges(kind, &object.namespace) {
             self.remove_circuit(now, &key, &uid, Cue::Deleted);
-            if let Some(policy) = self.policies.get_mut(&key) {
-                policy.dirty |= policy.resume.remove(&uid).is_some();
+            if let Some(policy) = self.state.policies.get_mut(&key)
+                && policy.resume.remove(&uid).is_some()
+            {
+                self.out.mark(Dirty::Policy(&key));
             }
         }
         let keys = object.kept.keys();
-        self.effects.push(Effect::Audit(Box::new(Line {
+        self.out.audit(Line {
             at: now.wall.0,
             action: Action::Map,
-            source: "watch",
+            source: Source::Watch,
             resource: text::resource(kind, &object.namespace, &object.name).into(),
             uid: (&*uid).into(),
             resource_version: object.resource_version,
-            operation: "Delete".into(),
+            operation: Operation::Delete,
             keys_before: Some(keys),
             keys_after: Some(0),
-            verdict: "Published",
+            verdict: Verdict::Published,
             reason: "the object is gone, and with it its circuits and published keys".into(),
             ..Line::default()
-        })));
-        self.publisher.view_changed = true;
+        });
+        self.out.mark(Dirty::View);
     }
 }

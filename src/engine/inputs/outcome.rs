@@ -2,13 +2,14 @@
 
 use crate::breaker::time::Now;
 use crate::engine::Engine;
-use crate::engine::outputs::rollback::blocked_before;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::{audit, text};
 use crate::engine::state::key::Key;
-use crate::engine::state::kind::RollbackState;
 use crate::engine::state::policy::{PolicyEntry, Refused};
+use crate::engine::state::rollback::{RollbackState, blocked_before};
 use crate::policy::layer::LayerName;
 use crate::policy::layers::Layers;
-use crate::wire::effect::{Action, Effect, Line};
+use crate::wire::audit::{Line, Operation, Verdict};
 use crate::wire::event::{Outcome, Programmed, RollbackEnd};
 
 impl Engine {
@@ -16,7 +17,7 @@ impl Engine {
         let Ok(layer) = LayerName::try_new(&programmed.layer) else {
             return;
         };
-        for (key, policy) in &mut self.policies {
+        for (key, policy) in &mut self.state.policies {
             let Some(lowered) = &policy.lowered else {
                 continue;
             };
@@ -24,24 +25,27 @@ impl Engine {
             if !own && lowered.plan.layer.conditions() != layer {
                 continue;
             }
-            let refused = refused(key, policy, &layer, &self.publisher.layers, programmed);
-            policy.note_refused(&layer, refused);
+            let refused = refused(key, policy, &layer, &self.out.publisher.layers, programmed);
+            let mut news = policy.note_refused(&layer, refused);
             if own && policy.programmed.as_ref() != Some(programmed) {
                 policy.programmed = Some(programmed.clone());
-                policy.dirty = true;
+                news = true;
+            }
+            if news {
+                self.out.mark(Dirty::Policy(key));
             }
         }
     }
 
     pub(crate) fn end_rollback(&mut self, now: Now, outcome: Outcome) {
-        let Some(contract) = self.contracts.get(&outcome.contract) else {
+        let Some(contract) = self.state.contracts.get(&outcome.contract) else {
             return;
         };
         let Some(kind) = contract.kind.clone() else {
             return;
         };
         let joined = blocked_before(contract, &outcome.incident);
-        let Some(entry) = self.kinds.get_mut(&kind) else {
+        let Some(entry) = self.state.kinds.get(&kind) else {
             return;
         };
         let target = match &entry.rollback {
@@ -49,9 +53,9 @@ impl Engine {
             _ => 0,
         };
         let verdict = if matches!(outcome.end, RollbackEnd::Blocked { .. }) {
-            "Failed"
+            Verdict::Failed
         } else {
-            "Done"
+            Verdict::Done
         };
         let (state, why) = match outcome.end {
             RollbackEnd::Done => (
@@ -67,24 +71,13 @@ impl Engine {
                 (RollbackState::Blocked { reason, message }, why)
             }
         };
-        entry.rollback = state;
-        let resource = entry
-            .crd
-            .as_ref()
-            .map(|crd| format!("CustomResourceDefinition/{}", crd.meta.name));
-        self.effects.push(Effect::Audit(Box::new(Line {
-            at: now.wall.0,
-            action: Action::Effect,
-            source: "effect",
-            resource: resource.unwrap_or_default().into(),
-            operation: "RollbackSchema".into(),
-            verdict,
-            reason: why.into(),
+        let resource = text::crd(&self.state, &kind);
+        let line = audit::effect(now, Operation::RollbackSchema, verdict, resource, why);
+        self.out.audit(Line {
             trip_id: Some(outcome.trip),
-            ..Line::default()
-        })));
-        self.touch_kind(&kind);
-        self.sync_kind_alerts(now, &kind);
+            ..line
+        });
+        self.set_rollback(now, &kind, state);
     }
 }
 

@@ -4,25 +4,28 @@ use fusegate_crds::CircuitOverrideSpec;
 
 use crate::breaker::time::Now;
 use crate::engine::Engine;
+use crate::engine::outputs::audit;
 use crate::engine::state::key::{Key, key};
 use crate::engine::state::override_entry::OverrideEntry;
-use crate::wire::effect::{Acceptance, Action, Effect, Line};
+use crate::wire::audit::{Line, Operation, Verdict};
+use crate::wire::effect::{Acceptance, Effect};
 use crate::wire::event::Document;
 
 impl OverrideEntry {
     /// The order to remove it, and the line that says so.
     fn removal(&self, now: Now) -> [Effect; 2] {
         let (namespace, name) = (&self.meta.namespace, &self.meta.name);
+        let resource = format!("CircuitOverride.fusegate.io/{namespace}/{name}");
+        let why = "its time is over".to_owned();
         let line = Line {
-            at: now.wall.0,
-            action: Action::Effect,
-            source: "effect",
-            resource: format!("CircuitOverride.fusegate.io/{namespace}/{name}").into(),
             uid: (&*self.meta.uid).into(),
-            operation: "RemoveOverride".into(),
-            verdict: "Ordered",
-            reason: "its time is over".into(),
-            ..Line::default()
+            ..audit::effect(
+                now,
+                Operation::RemoveOverride,
+                Verdict::Ordered,
+                resource,
+                why,
+            )
         };
         [
             Effect::Audit(Box::new(line)),
@@ -53,7 +56,7 @@ impl OverrideEntry {
 impl Engine {
     pub(crate) fn apply_override(&mut self, now: Now, document: Document<CircuitOverrideSpec, ()>) {
         let key = key(&document.meta);
-        let before = self.overrides.remove(&key);
+        let before = self.state.overrides.remove(&key);
         let known = before
             .as_ref()
             .is_some_and(|before| before.spec.as_ref() == document.spec.as_ref().ok());
@@ -62,20 +65,20 @@ impl Engine {
             .map(|spec| spec.policy.clone());
         let entry = OverrideEntry::new(now, document.meta, document.spec.as_ref().ok().cloned());
         if !known {
-            self.effects.push(Effect::OverrideAccepted(
+            self.out.effects.push(Effect::OverrideAccepted(
                 entry.acceptance(now, document.spec.as_ref().err()),
             ));
         }
         let target = entry.spec.as_ref().map(|spec| spec.policy.clone());
         let word = entry.word();
-        self.overrides.insert(key.clone(), entry);
+        self.state.overrides.insert(key.clone(), entry);
         for policy in [concerned, target].into_iter().flatten() {
             self.apply_overrides(now, &(key.0.clone(), policy.into()), &word);
         }
     }
 
     pub(crate) fn delete_override(&mut self, now: Now, key: &Key) {
-        let Some(removed) = self.overrides.remove(key) else {
+        let Some(removed) = self.state.overrides.remove(key) else {
             return;
         };
         let word = removed.word();
@@ -86,13 +89,13 @@ impl Engine {
 
     /// Makes overrides whose time is over inert, and has them removed.
     pub(crate) fn expire_overrides(&mut self, now: Now) {
-        let due = self.overrides.iter_mut().filter(|(_, entry)| {
+        let due = self.state.overrides.iter_mut().filter(|(_, entry)| {
             !entry.expired && entry.expires.is_some_and(|moment| moment <= now.mono)
         });
         let mut concerned = Vec::new();
         for (key, entry) in due {
             entry.expired = true;
-            self.effects.extend(entry.removal(now));
+            self.out.effects.extend(entry.removal(now));
             concerned.extend(entry.spec.iter().map(|spec| {
                 let policy: Key = (key.0.clone(), spec.policy.as_str().into());
                 (policy, entry.word())
@@ -105,8 +108,8 @@ impl Engine {
 
     /// Whoever leads anew removes what has expired meanwhile.
     pub(crate) fn remove_expired_overrides(&mut self, now: Now) {
-        let expired = self.overrides.values().filter(|entry| entry.expired);
+        let expired = self.state.overrides.values().filter(|entry| entry.expired);
         let removals: Vec<Effect> = expired.flat_map(|entry| entry.removal(now)).collect();
-        self.effects.extend(removals);
+        self.out.effects.extend(removals);
     }
 }

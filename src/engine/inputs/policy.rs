@@ -7,6 +7,8 @@ use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus};
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
+use crate::engine::outputs::alert;
+use crate::engine::outputs::outbox::Dirty;
 use crate::engine::state::circuit::Cue;
 use crate::engine::state::contract::Compiled;
 use crate::engine::state::key::{Key, key};
@@ -21,25 +23,29 @@ impl Engine {
         document: Document<CircuitPolicySpec, CircuitPolicyStatus>,
     ) {
         let key = key(&document.meta);
-        let replaced = self
-            .policies
-            .get(&key)
-            .is_some_and(|entry| entry.meta.uid != document.meta.uid);
-        if replaced {
+        let before = self.state.policies.get(&key);
+        if before.is_some_and(|before| before.meta.uid != document.meta.uid) {
             self.delete_policy(now, &key);
         }
-        let first = !self.policies.contains_key(&key);
-        let entry = self
-            .policies
-            .entry(key.clone())
-            .or_insert_with(PolicyEntry::new);
-        entry.dirty |= first || entry.meta.generation != document.meta.generation;
+        let before = self.state.policies.get(&key);
+        let (first, generation) = (before.is_none(), document.meta.generation);
+        if before.is_none_or(|before| before.meta.generation != generation) {
+            self.out.mark(Dirty::Policy(&key));
+        }
+        let policies = &mut self.state.policies;
+        let entry = policies.entry(key.clone()).or_insert_with(PolicyEntry::new);
         if first {
             entry.uid = Arc::from(&*document.meta.uid);
         }
         entry.meta = document.meta;
         entry.seen = true;
         if let Some(status) = document.status {
+            if first {
+                self.out
+                    .policy(&key)
+                    .conditions
+                    .clone_from(&status.conditions);
+            }
             entry.hear(status, first);
         }
         let relower = match document.spec {
@@ -50,53 +56,52 @@ impl Engine {
             }
             Err(reasons) => {
                 entry.reject("InvalidSpec", reasons.join("; "));
-                self.refresh_policy_view(&key);
+                self.out.mark(Dirty::Policy(&key));
+                self.out.mark(Dirty::PolicyView(&key));
                 false
             }
         };
         if relower {
             self.relower(now, &key);
-            self.publisher.recheck();
+            self.out.mark(Dirty::Readiness);
         }
-        if !first && !self.leads {
+        if !first && !self.state.leads {
             self.follow(now, &key);
         }
         if first {
-            self.publisher.recheck();
-            self.refresh_policy_view(&key);
+            self.out.mark(Dirty::Readiness);
+            self.out.mark(Dirty::PolicyView(&key));
         }
     }
 
     pub(crate) fn delete_policy(&mut self, now: Now, key: &Key) {
-        let Some(entry) = self.policies.get(key) else {
+        if !self.state.policies.contains_key(key) {
             return;
-        };
-        let uids: Vec<Arc<str>> = entry.circuits.keys().cloned().collect();
-        for uid in uids {
-            self.remove_circuit(now, key, &uid, Cue::PolicyDeleted);
         }
-        self.policies.remove(key);
-        self.view.policies.remove(key);
-        self.publisher.view_changed = true;
-        self.publisher.recheck();
+        self.for_each_circuit(key, |engine, uid| {
+            engine.remove_circuit(now, key, uid, Cue::PolicyDeleted);
+        });
+        self.state.policies.remove(key);
+        self.out.forget_policy(key);
     }
 
     /// Lowers a policy anew against its contract. Whatever can't be lowered leaves the
     /// last good version running.
     pub(crate) fn relower(&mut self, now: Now, key: &Key) {
-        let Some(entry) = self.policies.get_mut(key) else {
+        let Some(entry) = self.state.policies.get_mut(key) else {
             return;
         };
-        entry.dirty = true;
+        self.out.mark(Dirty::Policy(key));
+        self.out.mark(Dirty::PolicyView(key));
         let Some(spec) = entry.spec.clone() else {
             return;
         };
-        let Some(contract) = self.contracts.get(spec.contract.as_str()) else {
+        let Some(contract) = self.state.contracts.get(spec.contract.as_str()) else {
             entry.reject(
                 "ContractNotFound",
                 format!("spec.contract: there is no ConditionContract \"{}\"; create it, or name another", spec.contract),
             );
-            return self.refresh_policy_view(key);
+            return;
         };
         let (Some(compiled), Some(kind)) = (contract.compiled.clone(), contract.kind.clone())
         else {
@@ -111,13 +116,12 @@ impl Engine {
                     spec.contract
                 ),
             );
-            return self.refresh_policy_view(key);
+            return;
         };
         match spec::policy::lower(&key.0, &spec, &compiled.contract, &kind.kind) {
             Err(problems) => entry.reject("InvalidSpec", spec::problem::join(&problems)),
             Ok(lowered) => self.adopt_lowered(now, key, &Arc::new(lowered), compiled, &kind),
         }
-        self.refresh_policy_view(key);
     }
 
     fn adopt_lowered(
@@ -128,17 +132,16 @@ impl Engine {
         compiled: Arc<Compiled>,
         kind: &GroupKind,
     ) {
-        let Some(entry) = self.policies.get_mut(key) else {
+        let Some(entry) = self.state.policies.get_mut(key) else {
             return;
         };
         entry.rejected = None;
         if entry.kind.as_ref().is_some_and(|before| before != kind) {
-            let uids: Vec<Arc<str>> = entry.circuits.keys().cloned().collect();
-            for uid in uids {
-                self.remove_circuit(now, key, &uid, Cue::PolicyDeleted);
-            }
+            self.for_each_circuit(key, |engine, uid| {
+                engine.remove_circuit(now, key, uid, Cue::PolicyDeleted);
+            });
         }
-        let Some(entry) = self.policies.get_mut(key) else {
+        let Some(entry) = self.state.policies.get_mut(key) else {
             return;
         };
         let before = entry.lowered.replace(Arc::clone(lowered));
@@ -156,9 +159,9 @@ impl Engine {
         self.select(now, key);
         self.for_each_circuit(key, |engine, uid| {
             engine.contribute(key, uid);
-            engine.sync_alerts(now, key, uid);
+            alert::sync(&engine.state, &mut engine.out, now, key, uid);
             engine.refreeze(kind, &key.0, uid);
         });
-        self.publisher.recheck();
+        self.out.mark(Dirty::Readiness);
     }
 }

@@ -8,7 +8,8 @@ use crate::breaker::time::{Now, Wall};
 use crate::condition::compact::CompactReport;
 use crate::condition::report::Report;
 use crate::engine::Engine;
-use crate::engine::state::contract::Skew;
+use crate::engine::outputs::outbox::Dirty;
+use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::wire::event::GroupKind;
 
 /// From how far apart two clocks are said to differ: machines that keep time agree within a
@@ -53,7 +54,7 @@ impl Engine {
         uid: &Arc<str>,
         heartbeat: Heartbeat,
     ) {
-        let Some(entry) = self.kinds.get(kind) else {
+        let Some(entry) = self.state.kinds.get(kind) else {
             return;
         };
         // What comes late because the watch was interrupted says nothing about a clock.
@@ -66,17 +67,18 @@ impl Engine {
             return;
         };
         let object = Arc::clone(&object.name);
-        let mut contracts = self.contracts.values_mut();
-        let judges = |entry: &&mut crate::engine::state::contract::ContractEntry| {
-            entry.kind.as_ref() == Some(kind) && entry.compiled.is_some()
-        };
-        let Some(contract) = contracts.find(judges) else {
+        let mut contracts = self.state.contracts.iter_mut();
+        let judges =
+            |entry: &ContractEntry| entry.kind.as_ref() == Some(kind) && entry.compiled.is_some();
+        let Some((name, contract)) = contracts.find(|(_, entry)| judges(entry)) else {
             return;
         };
         let known = contract.skew.as_ref();
         if heartbeat.is_skewed() {
-            self.counts.problems.push("ClockSkew");
-            contract.dirty |= known.is_none();
+            self.out.counts.problems.push("ClockSkew");
+            if known.is_none() {
+                self.out.mark(Dirty::Contract(name));
+            }
             contract.skew = Some(Skew {
                 object,
                 uid: Arc::clone(uid),
@@ -85,7 +87,7 @@ impl Engine {
             });
         } else if known.is_some_and(|skew| *skew.uid == **uid) {
             contract.skew = None;
-            contract.dirty = true;
+            self.out.mark(Dirty::Contract(name));
         }
     }
 }

@@ -8,242 +8,209 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::breaker::circuit::StateName;
-use crate::breaker::enforced::{Enforced, enforced};
 use crate::engine::output::Publication;
+use crate::engine::outputs::outbox::{Dirty, Outbox};
+use crate::engine::outputs::publisher::Publisher;
+use crate::engine::record;
+use crate::engine::state::State;
 use crate::engine::state::key::{Key, contributor};
 use crate::engine::state::object::ObjectEntry;
-use crate::engine::{Engine, record};
-use crate::policy::contribution::{self, Enforcement, Named, Rank};
+use crate::engine::state::policy::PolicyEntry;
+use crate::policy::contribution::{self, Named, Rank};
 use crate::policy::layer::LayerName;
 use crate::policy::layers::{Contributor, Warning};
+use crate::spec::policy::Policy;
 use crate::translate::{self, Unsaid};
 
-impl Engine {
-    /// Puts what a circuit wants published among the layers' wishes.
-    pub(crate) fn contribute(&mut self, key: &Key, uid: &Arc<str>) {
-        let Some(policy) = self.policies.get_mut(key) else {
-            return;
-        };
-        let (Some(lowered), Some(compiled)) = (policy.lowered.clone(), policy.compiled.clone())
-        else {
-            return;
-        };
-        let Some(entry) = policy.circuits.get_mut(uid) else {
-            return;
-        };
-        let ready = self.publisher.is_ready(&lowered.plan.layer);
-        if !ready && !entry.resumed {
-            return;
-        }
-        let enforcement = enforcement(enforced(&entry.breaker, &lowered.config), lowered.observe);
-        entry.contributed = Some(enforcement);
-        entry.noted = None;
-        let object = self
-            .kinds
-            .get(&entry.kind)
-            .and_then(|kind| kind.objects.get(uid));
-        let shown = object
-            .filter(|_| ready && lowered.plan.publish_conditions.is_some())
-            .map(ObjectEntry::shown);
-        let (mut contribution, refusals) = contribution::contribution(
-            &lowered.plan,
-            &compiled.allowance,
-            Named {
-                namespace: &key.0,
-                name: &entry.object,
-            },
-            enforcement,
-            shown.as_deref().unwrap_or_default(),
-        );
-        if lowered.observe {
-            // Observing publishes what is, and touches no traffic, not even with values of rest.
-            contribution
-                .wishes
-                .retain(|wish| wish.rank == Rank::Condition);
-        }
-        if entry.refusals != refusals {
-            if refusals.is_empty() {
-                policy.denied.remove(uid);
-            } else {
-                policy.denied.insert(uid.clone());
-            }
-            entry.refusals = refusals;
-            policy.dirty = true;
-        }
-        let touched = self
-            .publisher
-            .layers
-            .set(&contributor(key, uid), contribution);
-        self.publisher.touch(touched);
+/// Puts what a circuit wants published among the layers' wishes.
+pub(crate) fn contribute(state: &State, out: &mut Outbox, key: &Key, uid: &Arc<str>) {
+    let Some((policy, lowered, entry)) = state.judged(key, uid) else {
+        return;
+    };
+    let Some(compiled) = &policy.compiled else {
+        return;
+    };
+    let ready = out.publisher.ready.contains(&lowered.plan.layer);
+    if !ready && !entry.resumed {
+        return;
     }
+    out.mark(Dirty::Record(key, uid));
+    let shown = state
+        .object(&entry.kind, uid)
+        .filter(|_| ready && lowered.plan.publish_conditions.is_some())
+        .map(ObjectEntry::shown);
+    let (mut contribution, refusals) = contribution::contribution(
+        &lowered.plan,
+        &compiled.allowance,
+        Named {
+            namespace: &key.0,
+            name: &entry.object,
+        },
+        entry.enforcement(lowered),
+        shown.as_deref().unwrap_or_default(),
+    );
+    if lowered.observe {
+        // Observing publishes what is, and touches no traffic, not even with values of rest.
+        contribution
+            .wishes
+            .retain(|wish| wish.rank == Rank::Condition);
+    }
+    let before = out.sent(key, uid).map(|sent| &sent.refusals);
+    if *before.unwrap_or(&Vec::new()) != refusals {
+        out.say(key, uid, |sent| sent.refusals = refusals);
+        out.mark(Dirty::Policy(key));
+    }
+    let layers = &mut out.publisher.layers;
+    for layer in layers.set(&contributor(key, uid), contribution) {
+        out.mark(Dirty::Layer(&layer));
+    }
+}
 
-    /// [`Self::contribute`] after a report, which changes nothing of it where conditions are not
-    /// published and the same is enforced as before. Whatever else a contribution is made of
-    /// has it made anew when it changes.
-    pub(crate) fn contribute_report(&mut self, key: &Key, uid: &Arc<str>) {
-        let Some(policy) = self.policies.get(key) else {
-            return;
-        };
-        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get(uid)) else {
-            return;
-        };
-        let enforcement = enforcement(enforced(&entry.breaker, &lowered.config), lowered.observe);
-        let same = entry.contributed == Some(enforcement);
-        if !same || lowered.plan.publish_conditions.is_some() {
-            self.contribute(key, uid);
+/// Takes back what a circuit wants published.
+pub(crate) fn withdraw(out: &mut Outbox, key: &Key, uid: &Arc<str>) {
+    for layer in out.publisher.layers.remove(&contributor(key, uid)) {
+        out.mark(Dirty::Layer(&layer));
+    }
+}
+
+pub(crate) fn publishes_conditions(state: &State, key: &Key, uid: &Arc<str>) -> bool {
+    let judged = state.judged(key, uid);
+    judged.is_some_and(|(_, lowered, _)| lowered.plan.publish_conditions.is_some())
+}
+
+/// What changes in the snapshot.
+pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
+    let mut publication = Publication::default();
+    if state.is_listed() && std::mem::take(&mut out.stale.readiness) {
+        settle_layers(state, out, &mut publication);
+    }
+    if state.knows_orders() {
+        for name in std::mem::take(&mut out.stale.layers) {
+            publish_layer(state, out, name, &mut publication);
         }
     }
+    publication
+}
 
-    pub(crate) fn publishes_conditions(&self, key: &Key, uid: &Arc<str>) -> bool {
-        let policy = self.policies.get(key);
-        let publishes = policy
-            .and_then(|policy| policy.lowered.as_ref())
-            .is_some_and(|lowered| lowered.plan.publish_conditions.is_some());
-        publishes && self.circuit(key, uid).is_some()
-    }
-
-    pub(crate) fn publish(&mut self) -> Publication {
-        let mut publication = Publication::default();
-        if self.is_listed() && std::mem::take(&mut self.publisher.unsettled) {
-            self.settle_layers(&mut publication);
-        }
-        if self.knows_orders() {
-            for name in std::mem::take(&mut self.publisher.touched) {
-                self.publish_layer(name, &mut publication);
-            }
-        }
-        publication
-    }
-
-    fn publish_layer(&mut self, name: LayerName, publication: &mut Publication) {
-        let mut layer = self.publisher.layers.render(&name);
-        let (resource, unsaid) = translate::layer(&layer);
-        for Unsaid { key, message } in unsaid {
-            for contributor in self.publisher.layers.contributors(&name, &key) {
-                let (key, message) = (key.clone(), message.clone());
-                let warning = Warning::Unsaid { key, message };
-                layer.warnings.push((contributor.clone(), warning));
-            }
-        }
-        self.note_warnings(&name, &layer.warnings);
-        if layer.keys.is_empty() {
-            if self.publisher.published.remove(&name) {
-                publication.remove.push(name);
-            }
-            return;
-        }
-        publication.put.push(resource);
-        if self.publisher.withheld.remove(&name) {
-            publication.release.push(name.clone());
-        }
-        self.publisher.published.insert(name);
-    }
-
-    /// Finds the layers whose every policy has seen all of its objects.
-    fn settle_layers(&mut self, publication: &mut Publication) {
-        let mut waiting: BTreeSet<LayerName> = BTreeSet::new();
-        let mut known: BTreeSet<LayerName> = BTreeSet::new();
-        for (key, policy) in &self.policies {
-            let layers = layers_of(key, policy.lowered.as_deref());
-            if !self.is_settled(key) {
-                waiting.extend(layers.iter().cloned());
-            }
-            known.extend(layers);
-        }
-        let mut fresh = BTreeSet::new();
-        for layer in known.difference(&waiting) {
-            if !self.publisher.ready.insert(layer.clone()) {
-                continue;
-            }
-            fresh.insert(layer.clone());
-            if self.publisher.withheld.remove(layer) {
-                publication.release.push(layer.clone());
-            }
-        }
-        for layer in waiting {
-            let shown =
-                self.publisher.is_ready(&layer) || self.publisher.published.contains(&layer);
-            if !shown && self.publisher.withheld.insert(layer.clone()) {
-                publication.withhold.push(layer);
-            }
-        }
-        self.forget_unused(&known, publication);
-        publication.open = !std::mem::replace(&mut self.publisher.open, true);
-        self.contribute_to(&fresh);
-    }
-
-    /// A layer that no policy names any more is neither ready nor withheld: it is empty.
-    fn forget_unused(&mut self, known: &BTreeSet<LayerName>, publication: &mut Publication) {
-        self.publisher.ready.retain(|layer| known.contains(layer));
-        let unused: Vec<LayerName> = self.publisher.withheld.difference(known).cloned().collect();
-        for layer in unused {
-            self.publisher.withheld.remove(&layer);
-            publication.release.push(layer);
+fn publish_layer(state: &State, out: &mut Outbox, name: LayerName, publication: &mut Publication) {
+    let mut layer = out.publisher.layers.render(&name);
+    let (resource, unsaid) = translate::layer(&layer);
+    for Unsaid { key, message } in unsaid {
+        for contributor in out.publisher.layers.contributors(&name, &key) {
+            let (key, message) = (key.clone(), message.clone());
+            let warning = Warning::Unsaid { key, message };
+            layer.warnings.push((contributor.clone(), warning));
         }
     }
+    let empty = layer.keys.is_empty();
+    note_warnings(state, out, &name, layer.warnings);
+    if empty {
+        if out.publisher.published.remove(&name) {
+            publication.remove.push(name);
+        }
+        return;
+    }
+    publication.put.push(resource);
+    if out.publisher.withheld.remove(&name) {
+        publication.release.push(name.clone());
+    }
+    out.publisher.published.insert(name);
+}
 
-    /// Layers that have become ready take what was held back from them.
-    fn contribute_to(&mut self, layers: &BTreeSet<LayerName>) {
-        let concerned = self.policies.iter().filter(|(_, policy)| {
-            let lowered = policy.lowered.as_ref();
-            lowered.is_some_and(|lowered| layers.contains(&lowered.plan.layer))
-        });
-        for key in concerned.map(|(key, _)| key.clone()).collect::<Vec<Key>>() {
-            self.for_each_circuit(&key, |engine, uid| engine.contribute(&key, uid));
+/// Finds the layers whose every policy has seen all of its objects.
+fn settle_layers(state: &State, out: &mut Outbox, publication: &mut Publication) {
+    let mut waiting: BTreeSet<LayerName> = BTreeSet::new();
+    let mut known: BTreeSet<LayerName> = BTreeSet::new();
+    for (key, policy) in &state.policies {
+        let layers = layers_of(key, policy.lowered.as_deref());
+        if !is_settled(state, policy) {
+            waiting.extend(layers.iter().cloned());
+        }
+        known.extend(layers);
+    }
+    let mut fresh = BTreeSet::new();
+    for layer in known.difference(&waiting) {
+        if !out.publisher.ready.insert(layer.clone()) {
+            continue;
+        }
+        fresh.insert(layer.clone());
+        if out.publisher.withheld.remove(layer) {
+            publication.release.push(layer.clone());
         }
     }
-
-    /// Whether everything a policy would publish is known: its objects have been listed, or
-    /// there is certainly nothing of it that a restart could clear.
-    fn is_settled(&self, key: &Key) -> bool {
-        let Some(policy) = self.policies.get(key) else {
-            return true;
-        };
-        let kind = policy.kind.as_ref().and_then(|kind| self.kinds.get(kind));
-        let listed = kind.is_some_and(|kind| kind.listed);
-        let absent = kind.is_none_or(|kind| !kind.is_served());
-        let tripped = policy.open_circuits() > 0 || policy.resume.values().any(record::is_tripped);
-        let unreadable = policy.lowered.is_none();
-        listed || ((absent || unreadable) && !tripped)
+    for layer in waiting {
+        let shown =
+            out.publisher.ready.contains(&layer) || out.publisher.published.contains(&layer);
+        if !shown && out.publisher.withheld.insert(layer.clone()) {
+            publication.withhold.push(layer);
+        }
     }
+    forget_unused(&mut out.publisher, &known, publication);
+    publication.open = !std::mem::replace(&mut out.publisher.open, true);
+    contribute_to(state, out, &fresh);
+}
 
-    fn note_warnings(&mut self, name: &LayerName, warnings: &[(Contributor, Warning)]) {
-        let before = self.publisher.warnings.remove(name).unwrap_or_default();
-        if before != warnings {
-            for policy in self.policies.values_mut() {
-                let concerned = policy.lowered.as_ref().is_some_and(|lowered| {
-                    lowered.plan.layer == *name || lowered.plan.layer.conditions() == *name
-                });
-                policy.dirty |= concerned;
+/// A layer that no policy names any more is neither ready nor withheld: it is empty.
+fn forget_unused(
+    publisher: &mut Publisher,
+    known: &BTreeSet<LayerName>,
+    publication: &mut Publication,
+) {
+    publisher.ready.retain(|layer| known.contains(layer));
+    let unused: Vec<LayerName> = publisher.withheld.difference(known).cloned().collect();
+    for layer in unused {
+        publisher.withheld.remove(&layer);
+        publication.release.push(layer);
+    }
+}
+
+/// Layers that have become ready take what was held back from them.
+fn contribute_to(state: &State, out: &mut Outbox, layers: &BTreeSet<LayerName>) {
+    for (key, policy) in &state.policies {
+        let lowered = policy.lowered.as_ref();
+        if lowered.is_some_and(|lowered| layers.contains(&lowered.plan.layer)) {
+            for uid in policy.circuits.keys() {
+                contribute(state, out, key, uid);
             }
-        }
-        if !warnings.is_empty() {
-            self.publisher
-                .warnings
-                .insert(name.clone(), warnings.to_vec());
         }
     }
 }
 
-/// What is enforced of a circuit as others act on it, the policy's mode applied.
-fn enforcement(enforced: Enforced, observe: bool) -> Enforcement {
-    if observe || enforced.observe {
-        return Enforcement {
-            state: StateName::Closed,
-            admit_percent: 100,
-            sheds: false,
-        };
+/// Whether everything a policy would publish is known: its objects have been listed, or
+/// there is certainly nothing of it that a restart could clear.
+fn is_settled(state: &State, policy: &PolicyEntry) -> bool {
+    let kind = policy.kind.as_ref().and_then(|kind| state.kinds.get(kind));
+    let listed = kind.is_some_and(|kind| kind.listed);
+    let absent = kind.is_none_or(|kind| !kind.is_served());
+    let tripped = policy.open_circuits() > 0 || policy.resume.values().any(record::is_tripped);
+    let unreadable = policy.lowered.is_none();
+    listed || ((absent || unreadable) && !tripped)
+}
+
+fn note_warnings(
+    state: &State,
+    out: &mut Outbox,
+    name: &LayerName,
+    warnings: Vec<(Contributor, Warning)>,
+) {
+    let before = out.publisher.warnings.remove(name).unwrap_or_default();
+    if before != warnings {
+        for (key, policy) in &state.policies {
+            let concerned = policy.lowered.as_ref().is_some_and(|lowered| {
+                lowered.plan.layer == *name || lowered.plan.layer.conditions() == *name
+            });
+            if concerned {
+                out.mark(Dirty::Policy(key));
+            }
+        }
     }
-    Enforcement {
-        state: enforced.state,
-        admit_percent: enforced.admit_percent,
-        sheds: enforced.sheds,
+    if !warnings.is_empty() {
+        out.publisher.warnings.insert(name.clone(), warnings);
     }
 }
 
 /// The layers that a policy writes; of one that can't be read, the layer that it would have by default.
-fn layers_of(key: &Key, lowered: Option<&crate::spec::policy::Policy>) -> Vec<LayerName> {
+fn layers_of(key: &Key, lowered: Option<&Policy>) -> Vec<LayerName> {
     let layer = lowered.map_or_else(
         || LayerName::try_new(&key.0).ok(),
         |lowered| Some(lowered.plan.layer.clone()),

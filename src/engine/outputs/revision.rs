@@ -1,85 +1,72 @@
 //! Revisions: orders the live schema to be stored.
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
+use crate::engine::outputs::audit;
+use crate::engine::outputs::outbox::Outbox;
+use crate::engine::state::State;
 use crate::engine::state::kind::KindEntry;
-use crate::wire::effect::{Action, Effect, Line, Record};
+use crate::wire::audit::{Line, Operation, Verdict};
+use crate::wire::effect::{Effect, Record};
 use crate::wire::event::{GroupKind, Revision};
 
-impl Engine {
-    /// A schema that somebody made live again counts as changed now; one that a rollback
-    /// brought back is as old as it was.
-    pub(crate) fn refresh_revision(&mut self, now: Now, kind: &GroupKind) {
-        let contract = self.contract_of(kind);
-        let limit = contract
-            .and_then(|contract| contract.spec.as_ref())
-            .map(|spec| spec.history.limit);
-        let live = self.kinds.get(kind).and_then(KindEntry::live);
-        let (Some(limit), Some(live), true) = (limit, live, self.is_listed()) else {
-            return;
-        };
-        if self.restored(kind) == Some(live.number) {
-            return;
-        }
-        let revision = Revision {
-            seen_at: now.wall.0,
-            ..live.clone()
-        };
-        self.order_record(now, revision, limit);
+/// Keeps the live schema as a revision, if it is a new one.
+pub(crate) fn record(state: &State, out: &mut Outbox, now: Now, kind: &GroupKind) {
+    let (Some(limit), Some(entry)) = (limit(state, kind), state.kinds.get(kind)) else {
+        return;
+    };
+    let (Some(crd), Some(hash)) = (&entry.crd, &entry.live_hash) else {
+        return;
+    };
+    if entry.live().is_some() || out.recordings.get(kind) == Some(hash) {
+        return;
     }
+    out.recordings.insert(kind.clone(), hash.clone());
+    order(out, now, entry.unrecorded(crd, hash, now), limit);
+}
 
-    fn order_record(&mut self, now: Now, revision: Revision, limit: u32) {
-        self.effects.push(Effect::Audit(Box::new(Line {
-            at: now.wall.0,
-            action: Action::Effect,
-            source: "effect",
-            resource: format!("CustomResourceDefinition/{}", revision.crd).into(),
-            uid: (&*revision.crd_uid).into(),
-            operation: "RecordRevision".into(),
-            verdict: "Ordered",
-            reason: format!("the live schema is kept as revision {}", revision.number).into(),
-            ..Line::default()
-        })));
-        self.effects.push(Effect::Record(Record {
-            revision,
-            limit: limit as usize,
-        }));
+/// A schema that somebody made live again counts as changed now; one that a rollback
+/// brought back is as old as it was.
+pub(crate) fn refresh(state: &State, out: &mut Outbox, now: Now, kind: &GroupKind) {
+    let live = state.kinds.get(kind).and_then(KindEntry::live);
+    let (Some(limit), Some(live)) = (limit(state, kind), live) else {
+        return;
+    };
+    if state.restored(kind) == Some(live.number) {
+        return;
     }
+    let revision = Revision {
+        seen_at: now.wall.0,
+        ..live.clone()
+    };
+    order(out, now, revision, limit);
+}
 
-    /// Keeps the live schema as a revision, if it is a new one.
-    pub(crate) fn record_revision(&mut self, now: Now, kind: &GroupKind) {
-        if !self.is_listed() {
-            return;
-        }
-        let limit = self
-            .contract_of(kind)
-            .and_then(|contract| contract.spec.as_ref())
-            .map(|spec| spec.history.limit);
-        let (Some(limit), Some(entry)) = (limit, self.kinds.get_mut(kind)) else {
-            return;
-        };
-        let (Some(crd), Some(hash)) = (&entry.crd, &entry.live_hash) else {
-            return;
-        };
-        let known = entry
-            .revisions
-            .values()
-            .any(|revision| revision.hash == *hash);
-        if known || entry.recording.as_ref() == Some(hash) {
-            return;
-        }
-        let revision = entry.unrecorded(crd, hash, now);
-        entry.recording = Some(hash.clone());
-        self.order_record(now, revision, limit);
+/// Says once more what has to be stored; for whoever leads anew.
+pub(crate) fn repeat(state: &State, out: &mut Outbox, now: Now) {
+    out.recordings.clear();
+    for kind in state.kinds.keys() {
+        record(state, out, now, kind);
     }
+}
 
-    /// Says once more what has to be stored; for whoever leads anew.
-    pub(crate) fn repeat_records(&mut self, now: Now) {
-        for kind in self.kinds.keys().cloned().collect::<Vec<_>>() {
-            if let Some(entry) = self.kinds.get_mut(&kind) {
-                entry.recording = None;
-            }
-            self.record_revision(now, &kind);
-        }
-    }
+/// How many revisions of a kind are kept, once it is known which there are.
+fn limit(state: &State, kind: &GroupKind) -> Option<usize> {
+    let spec = state.contract_of(kind)?.spec.as_ref()?;
+    state.is_listed().then_some(spec.history.limit as usize)
+}
+
+fn order(out: &mut Outbox, now: Now, revision: Revision, limit: usize) {
+    let resource = format!("CustomResourceDefinition/{}", revision.crd);
+    let why = format!("the live schema is kept as revision {}", revision.number);
+    out.audit(Line {
+        uid: (&*revision.crd_uid).into(),
+        ..audit::effect(
+            now,
+            Operation::RecordRevision,
+            Verdict::Ordered,
+            resource,
+            why,
+        )
+    });
+    out.effects.push(Effect::Record(Record { revision, limit }));
 }

@@ -5,17 +5,19 @@
 //! policy has been quiet, and else with all the others of its policy when its pace allows: so a flood
 //! takes a bounded share of the engine's time, however many policies it hits, and delays no quiet one.
 
-pub(crate) mod conditions;
-pub(crate) mod contract;
-pub(crate) mod policy;
-pub(crate) mod records;
+mod conditions;
+mod contract;
+mod policy;
+mod records;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fusegate_crds::CircuitPolicyStatus;
 
-use crate::breaker::time::{Now, Span};
-use crate::engine::Engine;
+use crate::breaker::time::{Mono, Now, Span};
+use crate::engine::outputs::outbox::{Dirty, Outbox, Stale};
+use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::wire::effect::{Effect, StatusWrite, Target};
 use crate::wire::event::Meta;
@@ -29,90 +31,98 @@ const RECORDS_PER_MS: usize = 2;
 /// moment may lose is that it was armed.
 const LONGEST: Span = Span::from_secs(1);
 
-impl Engine {
-    /// Writes the status of every policy and contract that has changed since it was last written.
-    pub(crate) fn write_statuses(&mut self, now: Now) {
-        if !self.is_listed() {
-            self.next_status = None;
-            return;
-        }
-        self.write_policy_statuses(now);
-        let contracts = self.contracts.iter().filter(|(_, contract)| contract.dirty);
-        for name in contracts.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            self.write_contract_status(now, &name);
-        }
+/// Writes the status of every policy and contract that has changed since it was last written.
+pub(crate) fn write(state: &State, out: &mut Outbox, now: Now) {
+    if !state.is_listed() {
+        out.next_status = None;
+        return;
     }
+    mark_kinds(state, out);
+    write_policies(state, out, now);
+    for name in std::mem::take(&mut out.stale.contracts) {
+        write_contract(state, out, now, &name);
+    }
+}
 
-    fn write_policy_status(&mut self, now: Now, key: &Key) {
-        self.note_circuits(now, key);
-        let Some(policy) = self.policies.get(key) else {
-            return;
-        };
-        let status = self.policy_status(now, key, policy);
-        let Some(policy) = self.policies.get_mut(key) else {
-            return;
-        };
-        policy.conditions.clone_from(&status.conditions);
-        if policy.written.as_deref() == Some(&status) {
-            return;
+/// Marks the policies and contracts of kinds that changed.
+fn mark_kinds(state: &State, out: &mut Outbox) {
+    for kind in std::mem::take(&mut out.stale.kinds) {
+        for key in state.policies_of(&kind) {
+            out.mark(Dirty::Policy(&key));
         }
-        let status = Arc::new(status);
-        policy.written = Some(Arc::clone(&status));
-        self.effects.push(Effect::PolicyStatus(StatusWrite {
-            target: target(&policy.meta),
-            status,
-        }));
-    }
-
-    fn write_contract_status(&mut self, now: Now, name: &str) {
-        let Some(contract) = self.contracts.get(name) else {
-            return;
-        };
-        let status = self.contract_status(now, contract);
-        let Some(contract) = self.contracts.get_mut(name) else {
-            return;
-        };
-        contract.dirty = false;
-        contract.conditions.clone_from(&status.conditions);
-        if contract.written.as_deref() == Some(&status) {
-            return;
+        let contracts = state.contracts.iter();
+        for (name, _) in contracts.filter(|(_, entry)| entry.kind.as_ref() == Some(&kind)) {
+            out.mark(Dirty::Contract(name));
         }
-        let status = Arc::new(status);
-        contract.written = Some(Arc::clone(&status));
-        self.effects.push(Effect::ContractStatus(StatusWrite {
-            target: target(&contract.meta),
-            status,
-        }));
     }
+}
 
-    /// Writes the statuses of policies that are due.
-    fn write_policy_statuses(&mut self, now: Now) {
-        let due = self.policies.iter();
-        let due = due.filter(|(_, policy)| policy.is_due(now.mono));
-        let due: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
-        if !due.is_empty() {
-            let pace = self.pace();
-            for key in due {
-                if let Some(policy) = self.policies.get_mut(&key) {
-                    policy.dirty = false;
-                    policy.drifted = false;
-                    policy.paced_until = now.mono + pace;
-                }
-                self.write_policy_status(now, &key);
-            }
+/// Writes the statuses of policies that are due.
+fn write_policies(state: &State, out: &mut Outbox, now: Now) {
+    let drifted = out.stale.drifted.iter();
+    let paced = drifted.filter(|key| now.mono >= paced_until(out, key));
+    let due: BTreeSet<Key> = out.stale.policies.iter().chain(paced).cloned().collect();
+    if !due.is_empty() {
+        let pace = pace(state, &out.stale);
+        out.stale.policies.clear();
+        for key in &due {
+            out.stale.drifted.remove(key);
+            out.policy(key).paced_until = now.mono + pace;
+            write_policy(state, out, now, key);
         }
-        let drifted = self.policies.values().filter(|policy| policy.drifted);
-        self.next_status = drifted.map(|policy| policy.paced_until).min();
     }
+    let drifted = out.stale.drifted.iter();
+    out.next_status = drifted.map(|key| paced_until(out, key)).min();
+}
 
-    /// How long a policy's drift waits after its last status: as long as the records of all that drift would take.
-    fn pace(&self) -> Span {
-        let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
-        let drifting = self.policies.values();
-        let drifting = drifting.filter(|policy| policy.dirty || policy.drifted);
-        let records: usize = drifting.map(|policy| policy.recorded().min(most)).sum();
-        wait(records)
+fn paced_until(out: &Outbox, key: &Key) -> Mono {
+    let sent = out.policies.get(key);
+    sent.map_or(Mono(0), |sent| sent.paced_until)
+}
+
+fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
+    let Some(policy) = state.policies.get(key) else {
+        return;
+    };
+    records::refresh(state, out, now, key);
+    let status = policy::status(state, out, now, key, policy);
+    let sent = out.policy(key);
+    sent.conditions.clone_from(&status.conditions);
+    if sent.status.as_deref() == Some(&status) {
+        return;
     }
+    let status = Arc::new(status);
+    sent.status = Some(Arc::clone(&status));
+    out.effects.push(Effect::PolicyStatus(StatusWrite {
+        target: target(&policy.meta),
+        status,
+    }));
+}
+
+fn write_contract(state: &State, out: &mut Outbox, now: Now, name: &str) {
+    let Some(contract) = state.contracts.get(name) else {
+        return;
+    };
+    let sent = out.contract(name);
+    let status = contract::status(state, &sent.conditions, now, contract);
+    sent.conditions.clone_from(&status.conditions);
+    if sent.status.as_deref() == Some(&status) {
+        return;
+    }
+    let status = Arc::new(status);
+    sent.status = Some(Arc::clone(&status));
+    out.effects.push(Effect::ContractStatus(StatusWrite {
+        target: target(&contract.meta),
+        status,
+    }));
+}
+
+/// How long a policy's drift waits after its last status: as long as the records of all that drift would take.
+fn pace(state: &State, stale: &Stale) -> Span {
+    let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
+    let drifting = stale.policies.union(&stale.drifted);
+    let drifting = drifting.filter_map(|key| state.policies.get(key));
+    wait(drifting.map(|policy| policy.recorded().min(most)).sum())
 }
 
 fn target(meta: &Meta) -> Target {

@@ -2,26 +2,24 @@
 
 use std::fmt::Write as _;
 
-use crate::breaker::circuit::{Cause, StateName, Trip};
+use fusegate_crds::RollbackMode;
+
+use crate::breaker::circuit::{Cause, Trip};
 use crate::breaker::config::Test;
 use crate::breaker::sample::Value;
+use crate::breaker::step::{Change, Reason};
 use crate::condition::diff::{self, KeyChange};
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
 use crate::engine::record;
+use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
+use crate::engine::state::key::Key;
 use crate::engine::state::policy::PolicyEntry;
+use crate::engine::state::rollback::RollbackState;
 use crate::spec::policy::Policy;
-use crate::wire::effect::KeyDiff;
+use crate::wire::audit::KeyDiff;
 use crate::wire::event::GroupKind;
-
-/// Whether a cause is worth naming in a label.
-pub(crate) fn cause_name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Breach => "Breach",
-        Cause::Illegal => "Illegal",
-    }
-}
 
 /// `Kind.group/namespace/name`.
 pub(crate) fn resource(kind: &GroupKind, namespace: &str, name: &str) -> String {
@@ -29,12 +27,17 @@ pub(crate) fn resource(kind: &GroupKind, namespace: &str, name: &str) -> String 
     parts.concat()
 }
 
-pub(crate) fn state(state: StateName) -> &'static str {
-    match state {
-        StateName::Closed => "Closed",
-        StateName::Open => "Open",
-        StateName::HalfOpen => "HalfOpen",
-    }
+/// `namespace/name` of a policy.
+pub(crate) fn policy(key: &Key) -> String {
+    format!("{}/{}", key.0, key.1)
+}
+
+/// The CRD of a kind, as audit lines name it; empty where it is not known.
+pub(crate) fn crd(state: &State, kind: &GroupKind) -> String {
+    let crd = state.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
+    crd.map_or_else(String::new, |crd| {
+        format!("CustomResourceDefinition/{}", crd.meta.name)
+    })
 }
 
 /// A value and its unit.
@@ -122,7 +125,7 @@ pub(crate) fn description(
         "Trip {} by policy {namespace}/{name}, cause {}: {}. {shed}{latched} \
          To override, create a CircuitOverride in namespace {namespace} that names policy {name}.",
         trip.id,
-        cause_name(trip.cause),
+        trip.cause.name(),
         self::trip(lowered, trip),
     )
 }
@@ -160,4 +163,55 @@ pub(crate) fn problems(report: &Report, notes: &[Problem]) -> String {
         let _ = write!(text, "{separator}noted: {note}");
     }
     text
+}
+
+/// Why a circuit moved, in a clause.
+pub(crate) fn reason(change: &Change, lowered: &Policy) -> String {
+    let of_trip = change.trip.as_ref();
+    match change.reason {
+        Reason::Tripped(_) => of_trip.map_or_else(String::new, |of| trip(lowered, of)),
+        Reason::WaitPassed => {
+            "the wait has passed; letting a part of the traffic through".to_owned()
+        }
+        Reason::StepPassed => "enough good samples at this step".to_owned(),
+        Reason::Recovered => "enough good samples after the last step".to_owned(),
+        Reason::ProbeFailed => of_trip.map_or_else(String::new, |of| {
+            format!("a bad sample while probing: {}", condition(lowered, of))
+        }),
+        Reason::ProbeTimedOut => "no evidence came before halfOpen.timeout".to_owned(),
+        Reason::Reset => "a person reset it".to_owned(),
+        Reason::Removed => "Removed".to_owned(),
+        Reason::Leader => "the leader's word".to_owned(),
+    }
+}
+
+/// How a kind's rollback stands.
+pub(crate) fn rollback(state: &State, kind: &GroupKind) -> String {
+    match state.kinds.get(kind).map(|entry| &entry.rollback) {
+        None | Some(RollbackState::None) => rollback_unknown(state, kind).to_owned(),
+        Some(RollbackState::Ordered { target, .. }) => {
+            format!("under way to revision {target}")
+        }
+        Some(RollbackState::Done { target: 0 }) => "done".to_owned(),
+        Some(RollbackState::Done { target }) => {
+            format!("done: the CRD is at revision {target}")
+        }
+        Some(RollbackState::Proposed { target }) => {
+            format!("proposed: apply revision {target}")
+        }
+        Some(RollbackState::Blocked { reason, message }) => {
+            format!("RollbackBlocked {reason}: {message}")
+        }
+    }
+}
+
+/// What is said of a rollback that was neither ordered nor blocked.
+fn rollback_unknown(state: &State, kind: &GroupKind) -> &'static str {
+    let contract = state.contract_of(kind);
+    let spec = contract.and_then(|contract| contract.spec.as_ref());
+    if spec.is_some_and(|spec| spec.rollback.mode != RollbackMode::Off) {
+        "none so far: it is decided once the CRD and its revisions are known, and a schema that came after the trip stays"
+    } else {
+        "not asked for by the contract"
+    }
 }

@@ -4,138 +4,130 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 use std::sync::Arc;
 
-use crate::breaker::circuit::{Circuit, State, StateName, Trip};
+use imbl::OrdMap;
+
+use crate::breaker::circuit::{Circuit, State as BreakerState, StateName, Trip};
 use crate::breaker::config::Config;
 use crate::breaker::enforced::enforced;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Wall};
 use crate::breaker::wake::waits_until;
-use crate::engine::Engine;
+use crate::engine::outputs::outbox::{Dirty, Outbox};
+use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::wire::labels::Labels;
 use crate::wire::view::{CircuitView, PolicyView, Probe, RuleView, Tripped, View};
 
-impl Engine {
-    /// The view, brought up to date, if anything in it has changed.
-    pub(crate) fn refresh_view(&mut self) -> Option<View> {
-        for (key, uids) in std::mem::take(&mut self.stale_views) {
-            self.publisher.view_changed = true;
-            for uid in uids {
-                self.refresh_circuit_view(&key, &uid);
-            }
-        }
-        let objects = self.kinds.values().map(|entry| entry.objects.len()).sum();
-        self.publisher.view_changed |= self.view.objects != objects;
-        self.view.objects = objects;
-        let changed = std::mem::take(&mut self.publisher.view_changed);
-        changed.then(|| self.view.clone())
+/// The view, brought up to date, if anything in it has changed.
+pub(crate) fn refresh(state: &State, out: &mut Outbox) -> Option<View> {
+    let view = &mut out.view;
+    let stale = &mut out.stale;
+    let policies = std::mem::take(&mut stale.policy_views);
+    let circuits = std::mem::take(&mut stale.circuit_views);
+    let objects = state.kinds.values().map(|entry| entry.objects.len()).sum();
+    let changed = std::mem::take(&mut stale.view)
+        || !policies.is_empty()
+        || !circuits.is_empty()
+        || view.objects != objects;
+    if !changed {
+        return None;
     }
-
-    /// Brings what the view says of a policy up to date, its circuits apart.
-    pub(crate) fn refresh_policy_view(&mut self, key: &Key) {
-        let Some(entry) = self.policies.get(key) else {
-            return;
-        };
-        let circuits = self
-            .view
-            .policies
-            .get(key)
-            .map(|view| view.circuits.clone());
-        let view = PolicyView {
-            uid: entry.uid.clone(),
-            kind: entry.kind.clone(),
-            observe: entry
-                .lowered
-                .as_ref()
-                .is_some_and(|lowered| lowered.observe),
-            passes_unknown: entry
-                .lowered
-                .as_ref()
-                .is_some_and(|lowered| lowered.passes_unknown),
-            rejected: entry
-                .rejected
-                .as_ref()
-                .map(|rejection| rejection.message.as_str().into()),
-            circuits: circuits.unwrap_or_default(),
-        };
-        self.view.policies.insert(key.clone(), Arc::new(view));
-        self.publisher.view_changed = true;
+    for key in policies {
+        refresh_policy(state, view, key);
     }
-
-    /// A circuit is to be looked at again.
-    pub(crate) fn outdate_view(&mut self, key: &Key, uid: &Arc<str>) {
-        if let Some(stale) = self.stale_views.get_mut(key) {
-            stale.insert(uid.clone());
-        } else {
-            let stale = BTreeSet::from([uid.clone()]);
-            self.stale_views.insert(key.clone(), stale);
-        }
+    for (key, uids) in circuits {
+        refresh_circuits(state, view, &key, uids);
     }
-
-    fn refresh_circuit_view(&mut self, key: &Key, uid: &Arc<str>) {
-        let circuit = self.circuit_view(key, uid);
-        let Some(policy) = self.view.policies.get_mut(key) else {
-            return;
+    for (kind, entry) in &state.kinds {
+        match entry.unconfirmed_since {
+            Some(since) => view.unconfirmed.insert(kind.clone(), since),
+            None => view.unconfirmed.remove(kind),
         };
-        let policy: &mut PolicyView = Arc::make_mut(policy);
-        if let Some((object, circuit)) = circuit {
+    }
+    view.synced = state.synced;
+    view.leads = state.leads;
+    view.objects = objects;
+    Some(view.clone())
+}
+
+/// Brings what the view says of a policy up to date, its circuits apart.
+fn refresh_policy(state: &State, view: &mut View, key: Key) {
+    let before = view.policies.remove(&key);
+    let Some(entry) = state.policies.get(&key) else {
+        return;
+    };
+    let lowered = entry.lowered.as_ref();
+    let rejected = entry.rejected.as_ref();
+    let policy = PolicyView {
+        uid: entry.uid.clone(),
+        kind: entry.kind.clone(),
+        observe: lowered.is_some_and(|lowered| lowered.observe),
+        passes_unknown: lowered.is_some_and(|lowered| lowered.passes_unknown),
+        rejected: rejected.map(|rejection| rejection.message.as_str().into()),
+        circuits: before.map_or_else(OrdMap::new, |before| before.circuits.clone()),
+    };
+    view.policies.insert(key, Arc::new(policy));
+}
+
+fn refresh_circuits(state: &State, view: &mut View, key: &Key, uids: BTreeSet<Arc<str>>) {
+    let Some(policy) = view.policies.get_mut(key) else {
+        return;
+    };
+    let policy: &mut PolicyView = Arc::make_mut(policy);
+    for uid in uids {
+        if let Some((object, circuit)) = circuit_view(state, key, &uid) {
             policy.circuits.insert(object, Arc::new(circuit));
         }
     }
+}
 
-    /// Takes a removed circuit out of the view, unless its name already belongs to another.
-    pub(crate) fn forget_circuit_view(&mut self, key: &Key, uid: &Arc<str>, object: &Arc<str>) {
-        self.publisher.view_changed = true;
-        let Some(policy) = self.view.policies.get_mut(key) else {
-            return;
-        };
-        let policy: &mut PolicyView = Arc::make_mut(policy);
-        if policy
-            .circuits
-            .get(object)
-            .is_some_and(|circuit| *circuit.uid == **uid)
-        {
-            policy.circuits.remove(object);
-        }
+/// Takes a removed circuit out of the view, unless its name already belongs to another.
+pub(crate) fn forget_circuit(out: &mut Outbox, key: &Key, uid: &Arc<str>, object: &Arc<str>) {
+    out.mark(Dirty::View);
+    let Some(policy) = out.view.policies.get_mut(key) else {
+        return;
+    };
+    let policy: &mut PolicyView = Arc::make_mut(policy);
+    let circuit = policy.circuits.get(object);
+    if circuit.is_some_and(|circuit| *circuit.uid == **uid) {
+        policy.circuits.remove(object);
     }
+}
 
-    fn circuit_view(&self, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, CircuitView)> {
-        let policy = self.policies.get(key)?;
-        let lowered = policy.lowered.as_ref()?;
-        let entry = policy.circuits.get(uid)?;
-        let kind = self.kinds.get(&entry.kind);
-        let object = kind.and_then(|kind| kind.objects.get(uid));
-        let confirmed = kind.and_then(|kind| kind.confirmed_since);
-        let acting = enforced(&entry.breaker, &lowered.config);
-        let trip = entry.breaker.state.trip();
-        let last = trip.or(entry.ended.as_ref().map(|ended| &ended.trip));
-        let streaks = entry.breaker.rules.iter().map(Some).chain(repeat(None));
-        let rules = lowered.config.rules.iter().zip(streaks);
-        let view = CircuitView {
-            uid: uid.clone(),
-            state: if acting.observe {
-                StateName::Closed
-            } else {
-                acting.state
-            },
-            shadow: entry.breaker.state.name(),
-            forced: entry.breaker.forced,
-            labels: object.map_or_else(Labels::default, |object| object.labels.clone()),
-            trip: trip.map(|trip| trip.id),
-            cause: trip.map(|trip| trip.cause),
-            tripped: last.map(|trip| tripped(trip, &lowered.config)),
-            since: Some(entry.since),
-            until: until(&entry.breaker, &lowered.config, confirmed),
-            probe: probe(&entry.breaker, &lowered.config),
-            admit_percent: acting.admit_percent,
-            latched: entry.breaker.latched,
-            suppressed: entry.breaker.suppressed,
-            rules: rules
-                .map(|(rule, streak)| rule_view(&rule.condition, streak))
-                .collect(),
-        };
-        Some((entry.object.clone(), view))
-    }
+fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, CircuitView)> {
+    let (_, lowered, entry) = state.judged(key, uid)?;
+    let kind = state.kinds.get(&entry.kind);
+    let object = kind.and_then(|kind| kind.objects.get(uid));
+    let confirmed = kind.and_then(|kind| kind.confirmed_since);
+    let acting = enforced(&entry.breaker, &lowered.config);
+    let trip = entry.breaker.state.trip();
+    let last = trip.or(entry.ended.as_ref().map(|ended| &ended.trip));
+    let streaks = entry.breaker.rules.iter().map(Some).chain(repeat(None));
+    let rules = lowered.config.rules.iter().zip(streaks);
+    let view = CircuitView {
+        uid: uid.clone(),
+        state: if acting.observe {
+            StateName::Closed
+        } else {
+            acting.state
+        },
+        shadow: entry.breaker.state.name(),
+        forced: entry.breaker.forced,
+        labels: object.map_or_else(Labels::default, |object| object.labels.clone()),
+        trip: trip.map(|trip| trip.id),
+        cause: trip.map(|trip| trip.cause),
+        tripped: last.map(|trip| tripped(trip, &lowered.config)),
+        since: Some(entry.since),
+        until: until(&entry.breaker, &lowered.config, confirmed),
+        probe: probe(&entry.breaker, &lowered.config),
+        admit_percent: acting.admit_percent,
+        latched: entry.breaker.latched,
+        suppressed: entry.breaker.suppressed,
+        rules: rules
+            .map(|(rule, streak)| rule_view(&rule.condition, streak))
+            .collect(),
+    };
+    Some((entry.object.clone(), view))
 }
 
 fn tripped(trip: &Trip, config: &Config) -> Tripped {
@@ -167,7 +159,7 @@ fn until(breaker: &Circuit, config: &Config, confirmed: Option<Mono>) -> Option<
 }
 
 fn probe(breaker: &Circuit, config: &Config) -> Option<Probe> {
-    let State::HalfOpen { successes, .. } = breaker.state else {
+    let BreakerState::HalfOpen { successes, .. } = breaker.state else {
         return None;
     };
     Some(Probe {

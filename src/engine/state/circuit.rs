@@ -1,30 +1,15 @@
-//! A circuit: its breaker, and what the world was last told of it.
+//! A circuit: its breaker, and what is decided beside it.
 
-use std::mem::Discriminant;
 use std::sync::Arc;
 
-use fusegate_crds::CircuitRecord;
-
-use crate::breaker::circuit::{Circuit, Forced, StateName, Trip, TripId};
+use crate::breaker::circuit::{Circuit, StateName, Trip, TripId};
+use crate::breaker::enforced::enforced;
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
-use crate::engine::state::kind::RollbackState;
 use crate::engine::state::object::Values;
-use crate::policy::contribution::{Enforcement, Refusal};
-use crate::wire::effect::Alert;
+use crate::policy::contribution::Enforcement;
+use crate::spec::policy::Policy;
 use crate::wire::event::GroupKind;
-
-/// What a circuit's alerts are made of, its policy apart: where it is the same, so are they.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Mark {
-    pub(crate) state: StateName,
-    pub(crate) trip: Option<TripId>,
-    pub(crate) forced: Option<Forced>,
-    pub(crate) latched: bool,
-    /// How many circuits of the policy are open, and how many there are, where the cap holds this one back.
-    pub(crate) suppressed: Option<(usize, usize)>,
-    pub(crate) rollback: Option<Discriminant<RollbackState>>,
-}
 
 #[derive(Debug)]
 pub(crate) struct CircuitEntry {
@@ -37,12 +22,8 @@ pub(crate) struct CircuitEntry {
     /// When time could next change it.
     pub(crate) due: Option<Mono>,
     pub(crate) since: Wall,
-    pub(crate) alerts: Vec<Alert>,
-    /// What its alerts were last made of.
-    pub(crate) alerted: Option<Mark>,
-    pub(crate) refusals: Vec<Refusal>,
-    /// What was enforced when it last contributed to the layers.
-    pub(crate) contributed: Option<Enforcement>,
+    /// What was enforced of it when it last contributed to its layers.
+    pub(crate) enforced: Option<Enforcement>,
     pub(crate) restored: Option<Values>,
     /// What was kept published found no room in what was written down.
     pub(crate) unfrozen: bool,
@@ -53,8 +34,6 @@ pub(crate) struct CircuitEntry {
     /// The trip that it recovered from last.
     pub(crate) ended: Option<Ended>,
     pub(crate) cause: Cue,
-    /// What the policy's status says of it, as long as that is true.
-    pub(crate) noted: Option<Arc<Noted>>,
 }
 
 /// How a circuit counts among those of its policy.
@@ -89,16 +68,6 @@ pub(crate) struct Ended {
 /// has forgotten one after its hour must not be given it anew at each restart.
 const NEWS_MS: i64 = 15 * 60 * 1_000;
 
-/// A record, and the bytes of its JSON.
-#[derive(Debug)]
-pub(crate) struct Noted {
-    pub(crate) at: Mono,
-    pub(crate) record: CircuitRecord,
-    pub(crate) bytes: usize,
-    /// Of these, the bytes of the values that it kept published.
-    pub(crate) frozen: usize,
-}
-
 impl Standing {
     /// Of a circuit that isn't there.
     pub(crate) const NONE: Self = Self {
@@ -116,10 +85,7 @@ impl CircuitEntry {
             wake: None,
             due: None,
             since: now.wall,
-            alerts: Vec::new(),
-            alerted: None,
-            refusals: Vec::new(),
-            contributed: None,
+            enforced: None,
             restored: None,
             unfrozen: false,
             resumed: false,
@@ -127,7 +93,6 @@ impl CircuitEntry {
             suppressed_since: None,
             ended: None,
             cause: Cue::Report,
-            noted: None,
         }
     }
 
@@ -156,6 +121,23 @@ impl CircuitEntry {
         }
     }
 
+    /// What is enforced of it as others act on it, the policy's mode applied.
+    pub(crate) fn enforcement(&self, lowered: &Policy) -> Enforcement {
+        let enforced = enforced(&self.breaker, &lowered.config);
+        if lowered.observe || enforced.observe {
+            return Enforcement {
+                state: StateName::Closed,
+                admit_percent: 100,
+                sheds: false,
+            };
+        }
+        Enforcement {
+            state: enforced.state,
+            admit_percent: enforced.admit_percent,
+            sheds: enforced.sheds,
+        }
+    }
+
     pub(crate) fn trip(&self) -> Option<TripId> {
         self.breaker.state.trip().map(|trip| trip.id)
     }
@@ -167,34 +149,6 @@ impl CircuitEntry {
     }
 }
 
-impl Noted {
-    pub(crate) fn new(record: CircuitRecord, now: Mono) -> Self {
-        let frozen = if record.frozen.is_empty() {
-            0
-        } else {
-            json_bytes(&record.frozen)
-        };
-        Self {
-            at: now,
-            bytes: json_bytes(&record),
-            frozen,
-            record,
-        }
-    }
-
-    /// The record without the values that it kept published.
-    pub(crate) fn without_frozen(&self) -> CircuitRecord {
-        let mut record = self.record.clone();
-        record.frozen.clear();
-        record.frozen_omitted = true;
-        record
-    }
-}
-
 pub(crate) fn is_news(at: Wall, now: Now) -> bool {
     now.wall.0.saturating_sub(at.0) < NEWS_MS
-}
-
-fn json_bytes(value: &impl serde::Serialize) -> usize {
-    serde_json::to_vec(value).map_or(0, |json| json.len())
 }

@@ -1,8 +1,8 @@
-//! A contract: its last good version, compiled, and what its status says.
+//! A contract: its last good version, compiled, and the incidents of its kind.
 
 use std::sync::Arc;
 
-use fusegate_crds::{ConditionContractSpec, ConditionContractStatus, IncidentRecord};
+use fusegate_crds::{Condition, ConditionContractSpec, ConditionContractStatus, IncidentRecord};
 
 use crate::condition::contract::Contract;
 use crate::condition::outside::Outside;
@@ -19,12 +19,11 @@ pub(crate) struct ContractEntry {
     /// A spec whose kind another contract has.
     pub(crate) waiting: Option<Arc<ConditionContractSpec>>,
     pub(crate) incidents: Vec<IncidentRecord>,
-    pub(crate) conditions: Vec<fusegate_crds::Condition>,
-    pub(crate) written: Option<Arc<ConditionContractStatus>>,
+    /// Its status said, when it was first seen, that the kind is this contract's.
+    pub(crate) had_its_kind: Option<bool>,
     /// The reporter whose clock was last seen to differ from ours, until it agrees.
     pub(crate) skew: Option<Skew>,
     pub(crate) seen: bool,
-    pub(crate) dirty: bool,
 }
 
 /// A reporter's clock that differs from ours.
@@ -57,27 +56,28 @@ impl ContractEntry {
             rejected: None,
             waiting: None,
             incidents: Vec::new(),
-            conditions: Vec::new(),
-            written: None,
+            had_its_kind: None,
             skew: None,
             seen: true,
-            dirty: true,
         });
-        entry.dirty |= entry.meta.generation != meta.generation;
         entry.meta = meta;
         entry.seen = true;
         entry
     }
 
-    /// Whether the status says that the kind is this contract's.
-    pub(crate) fn had_its_kind(&self) -> bool {
-        let mut conditions = self.conditions.iter();
-        conditions.any(|each| each.type_ == "Accepted" && each.reason != "InvalidSpec")
+    /// Takes the status as a leader wrote it.
+    pub(crate) fn hear(&mut self, status: &ConditionContractStatus) {
+        self.incidents.clone_from(&status.incidents);
+        if self.had_its_kind.is_none() && !status.conditions.is_empty() {
+            let mut conditions = status.conditions.iter();
+            let accepted =
+                |each: &Condition| each.type_ == "Accepted" && each.reason != "InvalidSpec";
+            self.had_its_kind = Some(conditions.any(accepted));
+        }
     }
 
     /// Replaces what is judged by, if the new spec can be judged by at all.
     pub(crate) fn compile(&mut self, spec: Arc<ConditionContractSpec>) -> bool {
-        self.dirty = true;
         match Compiled::try_new(&self.meta.name, &spec) {
             Ok(compiled) => {
                 self.kind = Some(GroupKind::new(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::breaker::time::{Mono, Now};
 use crate::engine::state::objects::Objects;
+use crate::engine::state::rollback::RollbackState;
 use crate::wire::event::{Crd, GroupKind, Revision};
 
 #[derive(Debug, Default)]
@@ -11,31 +12,16 @@ pub(crate) struct KindEntry {
     pub(crate) crd: Option<Crd>,
     pub(crate) live_hash: Option<Box<str>>,
     pub(crate) revisions: BTreeMap<u64, Revision>,
-    pub(crate) recording: Option<Box<str>>,
     pub(crate) objects: Objects,
     pub(crate) rollback: RollbackState,
     pub(crate) confirmed_since: Option<Mono>,
     pub(crate) last_confirmed: Option<Mono>,
+    /// Since when its watch has not been confirmed, once it has been or was interrupted.
+    pub(crate) unconfirmed_since: Option<Mono>,
     pub(crate) listed: bool,
     pub(crate) interrupted: Option<Box<str>>,
     pub(crate) listing: Option<u32>,
     pub(crate) epoch: u32,
-}
-
-/// What is known of a kind's latest incident.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RollbackState {
-    /// Nothing has been asked.
-    #[default]
-    None,
-    /// A rollback is under way.
-    Ordered { incident: Box<str>, target: u64 },
-    /// The CRD was rolled back.
-    Done { target: u64 },
-    /// A person is to do it.
-    Proposed { target: u64 },
-    /// It may not be done.
-    Blocked { reason: Box<str>, message: Box<str> },
 }
 
 impl KindEntry {

@@ -1,11 +1,10 @@
-//! A policy: its last good version, its circuits, and what its status says.
+//! A policy: its last good version, and its circuits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord, Condition};
+use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord};
 
-use crate::breaker::time::Mono;
 use crate::engine::state::circuit::{CircuitEntry, Standing};
 use crate::engine::state::contract::Compiled;
 use crate::policy::layer::LayerName;
@@ -28,23 +27,13 @@ pub(crate) struct PolicyEntry {
     pub(crate) not_closed: usize,
     /// Circuits of which a status has something to say: those that are not blank.
     pub(crate) notable: BTreeSet<Arc<str>>,
-    /// Circuits that want something which the contract does not allow.
-    pub(crate) denied: BTreeSet<Arc<str>>,
-    pub(crate) conditions: Vec<Condition>,
     /// What release tools ask of it in vain, by who asks.
     pub(crate) misasked: BTreeMap<Box<str>, Box<str>>,
     pub(crate) programmed: Option<Programmed>,
     /// What proxies refuse of what its circuits publish, by layer.
     pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
-    pub(crate) written: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) seen: bool,
-    /// Its status is to be written at once.
-    pub(crate) dirty: bool,
-    /// Its circuits stand otherwise than was written, and its status is to be written when its pace allows.
-    pub(crate) drifted: bool,
-    /// Until then a drift waits.
-    pub(crate) paced_until: Mono,
 }
 
 /// Why a policy is not accepted.
@@ -88,24 +77,17 @@ impl PolicyEntry {
             resume: BTreeMap::new(),
             not_closed: 0,
             notable: BTreeSet::new(),
-            denied: BTreeSet::new(),
-            conditions: Vec::new(),
             misasked: BTreeMap::new(),
             programmed: None,
             refused: BTreeMap::new(),
-            written: None,
             heard: None,
             seen: true,
-            dirty: true,
-            drifted: false,
-            paced_until: Mono(0),
         }
     }
 
     /// Takes the status as a leader wrote it. The first one is what there is to resume.
     pub(crate) fn hear(&mut self, status: Arc<CircuitPolicyStatus>, first: bool) {
         if first {
-            self.conditions.clone_from(&status.conditions);
             let records = status.circuits.iter();
             self.resume = records
                 .map(|record| (Arc::from(record.uid.as_str()), record.clone()))
@@ -115,7 +97,6 @@ impl PolicyEntry {
     }
 
     pub(crate) fn reject(&mut self, reason: &'static str, message: String) {
-        self.dirty = true;
         self.rejected = Some(Rejection { reason, message });
     }
 
@@ -155,12 +136,14 @@ impl PolicyEntry {
         }
     }
 
-    pub(crate) fn note_refused(&mut self, layer: &LayerName, refused: Vec<Refused>) {
+    /// Takes what proxies refuse of a layer now; answers whether that is news.
+    pub(crate) fn note_refused(&mut self, layer: &LayerName, refused: Vec<Refused>) -> bool {
         let before = self.refused.remove(layer).unwrap_or_default();
-        self.dirty |= before != refused;
+        let news = before != refused;
         if !refused.is_empty() {
             self.refused.insert(layer.clone(), refused);
         }
+        news
     }
 
     /// Whether the object has a circuit, or had one by what is written down; a replica that does not lead goes by
@@ -170,9 +153,5 @@ impl PolicyEntry {
         self.circuits.contains_key(uid)
             || self.resume.contains_key(uid)
             || heard.is_some_and(|status| status.circuits.iter().any(|told| told.uid == **uid))
-    }
-
-    pub(crate) fn is_due(&self, now: Mono) -> bool {
-        self.dirty || (self.drifted && now >= self.paced_until)
     }
 }

@@ -39,9 +39,9 @@ fn a_kind_is_listed_once_its_objects_were() {
     world.crd(50);
     world.policy("checkout", POLICY, None);
     world.list();
-    assert!(!world.engine.view.listed.contains(&kind()));
+    assert!(!world.engine.out.view.listed.contains(&kind()));
     world.list_objects();
-    assert!(world.engine.view.listed.contains(&kind()));
+    assert!(world.engine.out.view.listed.contains(&kind()));
 }
 
 #[test]

@@ -4,88 +4,87 @@ use fusegate_crds::Condition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 
 use crate::breaker::time::{Now, Wall};
-use crate::engine::Engine;
-use crate::engine::state::kind::{RollbackState, serves};
+use crate::engine::state::State;
+use crate::engine::state::kind::serves;
 use crate::engine::state::policy::Rejection;
+use crate::engine::state::rollback::RollbackState;
 use crate::wire::event::GroupKind;
 
 /// The longest message of a condition that we write; Kubernetes allows 32,768 bytes.
 const MAX_MESSAGE: usize = 4_096;
 
 /// One condition, before it has a time.
-pub(crate) struct Say {
+pub(super) struct Say {
     type_: &'static str,
     holds: bool,
     reason: String,
     message: String,
 }
 
-impl Engine {
-    /// Why objects of a kind can't be judged, if they can't.
-    pub(crate) fn unserved(&self, kind: &GroupKind) -> Option<Rejection> {
-        let crd = self.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
-        let name = format!("{}.{}", kind.kind, kind.group);
-        let Some(crd) = crd else {
-            return Some(Rejection {
-                reason: "KindNotServed",
-                message: format!("{name} is not served; install its CRD, and this heals by itself"),
-            });
-        };
-        if !crd.namespaced {
-            return Some(Rejection {
-                reason: "ClusterScoped",
-                message: format!("{name} is cluster-scoped; v1alpha1 judges namespaced kinds only"),
-            });
-        }
-        if !serves(crd) {
-            return Some(Rejection {
-                reason: "KindNotServed",
-                message: format!(
-                    "{name} is not served; set `served: true` on a version of its CRD, and this heals by itself"
-                ),
-            });
-        }
-        let interrupted = self
-            .kinds
-            .get(kind)
-            .filter(|entry| !entry.listed)
-            .and_then(|entry| entry.interrupted.as_deref());
-        interrupted.map(|why| Rejection {
-            reason: "KindNotWatched",
-            message: format!("{name} can't be watched: {why}"),
-        })
+/// Why objects of a kind can't be judged, if they can't.
+pub(super) fn unserved(state: &State, kind: &GroupKind) -> Option<Rejection> {
+    let crd = state.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
+    let name = format!("{}.{}", kind.kind, kind.group);
+    let Some(crd) = crd else {
+        return Some(Rejection {
+            reason: "KindNotServed",
+            message: format!("{name} is not served; install its CRD, and this heals by itself"),
+        });
+    };
+    if !crd.namespaced {
+        return Some(Rejection {
+            reason: "ClusterScoped",
+            message: format!("{name} is cluster-scoped; v1alpha1 judges namespaced kinds only"),
+        });
     }
-
-    pub(crate) fn rollback_blocked(&self, kind: &GroupKind) -> Option<Say> {
-        let said = match &self.kinds.get(kind)?.rollback {
-            RollbackState::None => return None,
-            RollbackState::Blocked { reason, message } => {
-                say("RollbackBlocked", true, reason, message.to_string())
-            }
-            RollbackState::Proposed { target } => say(
-                "RollbackBlocked",
-                true,
-                "Proposed",
-                format!("the contract says Propose: apply revision {target} yourself"),
+    if !serves(crd) {
+        return Some(Rejection {
+            reason: "KindNotServed",
+            message: format!(
+                "{name} is not served; set `served: true` on a version of its CRD, and this heals by itself"
             ),
-            RollbackState::Ordered { target, .. } => say(
-                "RollbackBlocked",
-                false,
-                "UnderWay",
-                format!("rolling back to revision {target}"),
-            ),
-            RollbackState::Done { target } => say(
-                "RollbackBlocked",
-                false,
-                "RolledBack",
-                format!("the CRD was rolled back to revision {target}"),
-            ),
-        };
-        Some(said)
+        });
     }
+    let interrupted = state
+        .kinds
+        .get(kind)
+        .filter(|entry| !entry.listed)
+        .and_then(|entry| entry.interrupted.as_deref());
+    interrupted.map(|why| Rejection {
+        reason: "KindNotWatched",
+        message: format!("{name} can't be watched: {why}"),
+    })
 }
 
-pub(crate) fn say(type_: &'static str, holds: bool, reason: &str, message: String) -> Say {
+pub(super) fn rollback_blocked(state: &State, kind: &GroupKind) -> Option<Say> {
+    let said = match &state.kinds.get(kind)?.rollback {
+        RollbackState::None => return None,
+        RollbackState::Blocked { reason, message } => {
+            say("RollbackBlocked", true, reason, message.to_string())
+        }
+        RollbackState::Proposed { target } => say(
+            "RollbackBlocked",
+            true,
+            "Proposed",
+            format!("the contract says Propose: apply revision {target} yourself"),
+        ),
+        RollbackState::Ordered { target, .. } => say(
+            "RollbackBlocked",
+            false,
+            "UnderWay",
+            format!("rolling back to revision {target}"),
+        ),
+        RollbackState::Done { target } => say(
+            "RollbackBlocked",
+            false,
+            "RolledBack",
+            format!("the CRD was rolled back to revision {target}"),
+        ),
+    };
+    Some(said)
+}
+
+pub(super) fn say(type_: &'static str, holds: bool, reason: &str, message: String) -> Say {
     Say {
         type_,
         holds,
@@ -95,7 +94,7 @@ pub(crate) fn say(type_: &'static str, holds: bool, reason: &str, message: Strin
 }
 
 /// Gives conditions their time: that of the last change of their status.
-pub(crate) fn settle(
+pub(super) fn settle(
     before: &[Condition],
     said: Vec<Say>,
     generation: i64,
@@ -127,6 +126,6 @@ fn kube_time(at: Wall) -> KubeTime {
     KubeTime(second.unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH))
 }
 
-pub(crate) fn as_i64(count: usize) -> i64 {
+pub(super) fn as_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

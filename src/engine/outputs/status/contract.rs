@@ -1,66 +1,71 @@
 //! A contract's status: its conditions, and the revisions of its CRD.
 
-use fusegate_crds::{AdmissionMode, ConditionContractStatus, RevisionRecord, RollbackMode};
+use fusegate_crds::{
+    AdmissionMode, Condition, ConditionContractStatus, RevisionRecord, RollbackMode,
+};
 
 use crate::breaker::time::{Now, Wall};
-use crate::engine::outputs::status::conditions::{Say, say, settle};
+use crate::engine::outputs::status::conditions::{self, Say, say, settle};
+use crate::engine::record;
+use crate::engine::state::State;
 use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::engine::state::kind::KindEntry;
 use crate::engine::state::policy::Rejection;
-use crate::engine::{Engine, record};
 
-impl Engine {
-    pub(crate) fn contract_status(
-        &self,
-        now: Now,
-        contract: &ContractEntry,
-    ) -> ConditionContractStatus {
-        let entry = contract.kind.as_ref().and_then(|kind| self.kinds.get(kind));
-        let rejection = match (&contract.rejected, &contract.kind) {
-            (Some(message), _) => Some(Rejection {
-                reason: "InvalidSpec",
-                message: message.to_string(),
-            }),
-            (None, Some(kind)) => self.unserved(kind),
-            (None, None) => None,
-        };
-        let accepted = match rejection {
-            Some(Rejection { reason, message }) => say("Accepted", false, reason, message),
-            None => say(
-                "Accepted",
-                true,
-                "Accepted",
-                "objects of this kind are judged by it".to_owned(),
-            ),
-        };
-        let blocked = contract
-            .kind
-            .as_ref()
-            .and_then(|kind| self.rollback_blocked(kind));
-        let off = contract
-            .spec
-            .as_ref()
-            .is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
-        let reserved = contract
-            .spec
-            .as_ref()
-            .and_then(|spec| reserved(spec.admission.mode));
-        let skew = contract.skew.as_ref().and_then(|seen| skew(contract, seen));
-        let said = [Some(accepted), blocked.filter(|_| !off), reserved, skew]
-            .into_iter()
-            .flatten()
-            .collect();
-        let live = entry.and_then(KindEntry::live_revision);
-        ConditionContractStatus {
-            observed_generation: Some(contract.meta.generation),
-            conditions: settle(&contract.conditions, said, contract.meta.generation, now),
-            crd: entry
-                .and_then(|entry| entry.crd.as_ref())
-                .map(|crd| crd.meta.name.to_string()),
-            revision: live,
-            revisions: entry.map_or_else(Vec::new, |entry| revisions(entry, live)),
-            incidents: Vec::new(),
-        }
+pub(super) fn status(
+    state: &State,
+    before: &[Condition],
+    now: Now,
+    contract: &ContractEntry,
+) -> ConditionContractStatus {
+    let entry = contract
+        .kind
+        .as_ref()
+        .and_then(|kind| state.kinds.get(kind));
+    let rejection = match (&contract.rejected, &contract.kind) {
+        (Some(message), _) => Some(Rejection {
+            reason: "InvalidSpec",
+            message: message.to_string(),
+        }),
+        (None, Some(kind)) => conditions::unserved(state, kind),
+        (None, None) => None,
+    };
+    let accepted = match rejection {
+        Some(Rejection { reason, message }) => say("Accepted", false, reason, message),
+        None => say(
+            "Accepted",
+            true,
+            "Accepted",
+            "objects of this kind are judged by it".to_owned(),
+        ),
+    };
+    let blocked = contract
+        .kind
+        .as_ref()
+        .and_then(|kind| conditions::rollback_blocked(state, kind));
+    let off = contract
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
+    let reserved = contract
+        .spec
+        .as_ref()
+        .and_then(|spec| reserved(spec.admission.mode));
+    let skew = contract.skew.as_ref().and_then(|seen| skew(contract, seen));
+    let said = [Some(accepted), blocked.filter(|_| !off), reserved, skew]
+        .into_iter()
+        .flatten()
+        .collect();
+    let live = entry.and_then(KindEntry::live_revision);
+    ConditionContractStatus {
+        observed_generation: Some(contract.meta.generation),
+        conditions: settle(before, said, contract.meta.generation, now),
+        crd: entry
+            .and_then(|entry| entry.crd.as_ref())
+            .map(|crd| crd.meta.name.to_string()),
+        revision: live,
+        revisions: entry.map_or_else(Vec::new, |entry| revisions(entry, live)),
+        incidents: Vec::new(),
     }
 }
 

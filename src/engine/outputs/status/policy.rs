@@ -6,10 +6,12 @@ use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
 
 use crate::breaker::circuit::StateName;
 use crate::breaker::time::Now;
-use crate::engine::Engine;
-use crate::engine::outputs::status::conditions::{Say, as_i64, say, settle};
+use crate::engine::outputs::outbox::Outbox;
+use crate::engine::outputs::status::conditions::{
+    Say, as_i64, rollback_blocked, say, settle, unserved,
+};
 use crate::engine::outputs::status::records::records;
-use crate::engine::outputs::text;
+use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
 use crate::engine::state::policy::{PolicyEntry, Refused, Rejection};
@@ -19,148 +21,150 @@ use crate::wire::event::{Programmed, RefusedKey};
 /// How many characters of a proxy's words are quoted.
 const MAX_QUOTE: usize = 1_024;
 
-impl Engine {
-    pub(crate) fn policy_status(
-        &self,
-        now: Now,
-        key: &Key,
-        policy: &PolicyEntry,
-    ) -> CircuitPolicyStatus {
-        let (circuits, omitted) = records(policy, now.mono);
-        let said = self.policy_conditions(key, policy, &circuits);
-        let count = |wanted: fn(&&CircuitEntry) -> bool| {
-            as_i64(
-                policy
-                    .notable()
-                    .map(|(_, entry)| entry)
-                    .filter(wanted)
-                    .count(),
-            )
-        };
-        CircuitPolicyStatus {
-            observed_generation: Some(policy.meta.generation),
-            conditions: settle(&policy.conditions, said, policy.meta.generation, now),
-            total: as_i64(policy.circuits.len()),
-            armed: count(|circuit| circuit.breaker.armed),
-            open: count(|circuit| circuit.state() == StateName::Open),
-            half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
-            omitted: as_i64(omitted),
-            proxies: policy
-                .programmed
-                .as_ref()
-                .map(|programmed| as_i64(programmed.proxies)),
-            acked: policy
-                .programmed
-                .as_ref()
-                .map(|programmed| as_i64(programmed.acked)),
-            circuits,
-        }
-    }
-
-    fn policy_conditions(
-        &self,
-        key: &Key,
-        policy: &PolicyEntry,
-        records: &[CircuitRecord],
-    ) -> Vec<Say> {
-        let mut said = vec![
-            self.accepted(policy),
-            open(policy),
-            self.degraded(key, policy, records),
-        ];
-        said.extend(
+pub(super) fn status(
+    state: &State,
+    out: &Outbox,
+    now: Now,
+    key: &Key,
+    policy: &PolicyEntry,
+) -> CircuitPolicyStatus {
+    let (circuits, omitted) = records(policy, out, key, now.mono);
+    let said = conditions(state, out, key, policy, &circuits);
+    let sent = out.policies.get(key);
+    let before = sent.map_or(&[] as &[_], |sent| &sent.conditions);
+    let count = |wanted: fn(&&CircuitEntry) -> bool| {
+        as_i64(
             policy
-                .programmed
-                .as_ref()
-                .map(|known| programmed(known, policy)),
-        );
-        said.extend(
-            policy
-                .kind
-                .as_ref()
-                .and_then(|kind| self.rollback_blocked(kind)),
-        );
-        said.extend(misasked(policy));
-        said
-    }
-
-    fn accepted(&self, policy: &PolicyEntry) -> Say {
-        let rejection = policy
-            .rejected
-            .clone()
-            .or_else(|| self.unserved(policy.kind.as_ref()?));
-        match rejection {
-            Some(Rejection { reason, message }) => {
-                let running = if policy.lowered.is_some() && !policy.circuits.is_empty() {
-                    "; what was published before stays"
-                } else {
-                    ""
-                };
-                say("Accepted", false, reason, format!("{message}{running}"))
-            }
-            None => say(
-                "Accepted",
-                true,
-                "Accepted",
-                "the policy is in force".to_owned(),
-            ),
-        }
-    }
-
-    fn degraded(&self, key: &Key, policy: &PolicyEntry, records: &[CircuitRecord]) -> Say {
-        let mut messages: BTreeSet<String> = BTreeSet::new();
-        let denied = policy.denied.iter();
-        let denied = denied.filter_map(|uid| policy.circuits.get(uid));
-        for refusal in denied.flat_map(|entry| &entry.refusals) {
-            messages.insert(format!("{}: {}", refusal.field, refusal.message));
-        }
-        let prefix = format!("{}/{}/", key.0, key.1);
-        for (layer, warnings) in &self.publisher.warnings {
-            let mine = warnings
-                .iter()
-                .filter(|(contributor, _)| contributor.0.starts_with(&prefix));
-            messages.extend(mine.map(|(_, warning)| format!("layer {layer}: {}", warned(warning))));
-        }
-        let suppressed = policy
-            .notable()
-            .filter(|(_, entry)| entry.breaker.suppressed)
-            .count();
-        if suppressed > 0 {
-            messages.insert(format!(
-                "{suppressed} trips are held back by maxOpenPercent"
-            ));
-        }
-        let unfrozen = records
-            .iter()
-            .filter(|record| record.frozen_omitted)
-            .count();
-        if unfrozen > 0 {
-            messages.insert(format!(
-                "the frozen values of {unfrozen} circuits find no room in this status; a restart freezes the values that it finds instead"
-            ));
-        }
-        if messages.is_empty() {
-            return say(
-                "Degraded",
-                false,
-                "AsAsked",
-                "everything asked for is done".to_owned(),
-            );
-        }
-        let listed: Vec<String> = messages.iter().take(8).cloned().collect();
-        let more = messages.len().saturating_sub(listed.len());
-        let more = if more > 0 {
-            format!("; and {more} more")
-        } else {
-            String::new()
-        };
-        say(
-            "Degraded",
-            true,
-            "PartlyDone",
-            format!("{}{more}", listed.join("; ")),
+                .notable()
+                .map(|(_, entry)| entry)
+                .filter(wanted)
+                .count(),
         )
+    };
+    CircuitPolicyStatus {
+        observed_generation: Some(policy.meta.generation),
+        conditions: settle(before, said, policy.meta.generation, now),
+        total: as_i64(policy.circuits.len()),
+        armed: count(|circuit| circuit.breaker.armed),
+        open: count(|circuit| circuit.state() == StateName::Open),
+        half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
+        omitted: as_i64(omitted),
+        proxies: policy
+            .programmed
+            .as_ref()
+            .map(|programmed| as_i64(programmed.proxies)),
+        acked: policy
+            .programmed
+            .as_ref()
+            .map(|programmed| as_i64(programmed.acked)),
+        circuits,
     }
+}
+
+fn conditions(
+    state: &State,
+    out: &Outbox,
+    key: &Key,
+    policy: &PolicyEntry,
+    records: &[CircuitRecord],
+) -> Vec<Say> {
+    let mut said = vec![
+        accepted(state, policy),
+        open(policy),
+        degraded(out, key, policy, records),
+    ];
+    said.extend(
+        policy
+            .programmed
+            .as_ref()
+            .map(|known| programmed(known, policy)),
+    );
+    said.extend(
+        policy
+            .kind
+            .as_ref()
+            .and_then(|kind| rollback_blocked(state, kind)),
+    );
+    said.extend(misasked(policy));
+    said
+}
+
+fn accepted(state: &State, policy: &PolicyEntry) -> Say {
+    let rejection = policy
+        .rejected
+        .clone()
+        .or_else(|| unserved(state, policy.kind.as_ref()?));
+    match rejection {
+        Some(Rejection { reason, message }) => {
+            let running = if policy.lowered.is_some() && !policy.circuits.is_empty() {
+                "; what was published before stays"
+            } else {
+                ""
+            };
+            say("Accepted", false, reason, format!("{message}{running}"))
+        }
+        None => say(
+            "Accepted",
+            true,
+            "Accepted",
+            "the policy is in force".to_owned(),
+        ),
+    }
+}
+
+fn degraded(out: &Outbox, key: &Key, policy: &PolicyEntry, records: &[CircuitRecord]) -> Say {
+    let mut messages: BTreeSet<String> = BTreeSet::new();
+    let circuits = out.policies.get(key).map(|sent| sent.circuits.values());
+    let circuits = circuits.into_iter().flatten();
+    for refusal in circuits.flat_map(|sent| &sent.refusals) {
+        messages.insert(format!("{}: {}", refusal.field, refusal.message));
+    }
+    let prefix = format!("{}/{}/", key.0, key.1);
+    for (layer, warnings) in &out.publisher.warnings {
+        let mine = warnings
+            .iter()
+            .filter(|(contributor, _)| contributor.0.starts_with(&prefix));
+        messages.extend(mine.map(|(_, warning)| format!("layer {layer}: {}", warned(warning))));
+    }
+    let suppressed = policy
+        .notable()
+        .filter(|(_, entry)| entry.breaker.suppressed)
+        .count();
+    if suppressed > 0 {
+        messages.insert(format!(
+            "{suppressed} trips are held back by maxOpenPercent"
+        ));
+    }
+    let unfrozen = records
+        .iter()
+        .filter(|record| record.frozen_omitted)
+        .count();
+    if unfrozen > 0 {
+        messages.insert(format!(
+            "the frozen values of {unfrozen} circuits find no room in this status; a restart freezes the values that it finds instead"
+        ));
+    }
+    if messages.is_empty() {
+        return say(
+            "Degraded",
+            false,
+            "AsAsked",
+            "everything asked for is done".to_owned(),
+        );
+    }
+    let listed: Vec<String> = messages.iter().take(8).cloned().collect();
+    let more = messages.len().saturating_sub(listed.len());
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    say(
+        "Degraded",
+        true,
+        "PartlyDone",
+        format!("{}{more}", listed.join("; ")),
+    )
 }
 
 fn open(policy: &PolicyEntry) -> Say {
@@ -188,7 +192,7 @@ fn open(policy: &PolicyEntry) -> Say {
             let trip = entry
                 .trip()
                 .map_or_else(String::new, |id| format!(" (trip {id})"));
-            format!("{} is {}{trip}", entry.object, text::state(entry.state()))
+            format!("{} is {}{trip}", entry.object, entry.state().name())
         })
         .collect();
     let more = open.len().saturating_sub(named.len());

@@ -8,11 +8,13 @@ use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
 
 use crate::breaker::circuit::StateName;
 use crate::breaker::time::{Mono, Now, Span};
+use crate::engine::outputs::outbox::Outbox;
+use crate::engine::outputs::sent::Noted;
 use crate::engine::outputs::text;
-use crate::engine::state::circuit::Noted;
+use crate::engine::record;
+use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::policy::PolicyEntry;
-use crate::engine::{Engine, record};
 
 /// The most bytes of JSON that all records of a status have together. etcd refuses more than
 /// 1.5 MiB in one write, and beside the records come the spec and the managed fields, which name
@@ -30,39 +32,39 @@ const OMITTED: usize = r#","frozenOmitted":true"#.len();
 /// circuit without a word (which observation was the newest, when it was) is then not far behind.
 const FRESH: Span = Span::from_secs(10);
 
-impl Engine {
-    /// Writes down the circuits that are to be written down and have moved since they were.
-    pub(crate) fn note_circuits(&mut self, now: Now, key: &Key) {
-        let Some(policy) = self.policies.get_mut(key) else {
-            return;
-        };
-        let Some(lowered) = policy.lowered.clone() else {
-            return;
-        };
-        let is_fresh = |noted: &Arc<Noted>| now.mono.since(noted.at) < FRESH;
-        let stale = policy
-            .notable()
-            .filter(|(_, entry)| !entry.noted.as_ref().is_some_and(is_fresh));
-        for uid in stale.map(|(uid, _)| uid.clone()).collect::<Vec<_>>() {
-            let Some(entry) = policy.circuits.get_mut(&uid) else {
-                continue;
-            };
-            let kind = self.kinds.get(&entry.kind);
-            let object = kind.and_then(|kind| kind.objects.get(&uid));
-            let frozen = object.and_then(|object| object.frozen());
-            let frozen = frozen.or(entry.restored.as_ref());
-            let trip = entry.breaker.state.trip();
-            let reason = trip.map(|trip| text::trip(&lowered, trip));
-            let record = record::write(&uid, entry, &lowered.config, frozen, reason, now);
-            entry.noted = Some(Arc::new(Noted::new(record, now.mono)));
+/// Writes down the circuits that are to be written down and have moved since they were.
+pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key) {
+    let Some(policy) = state.policies.get(key) else {
+        return;
+    };
+    let Some(lowered) = &policy.lowered else {
+        return;
+    };
+    for (uid, entry) in policy.notable() {
+        let record = out.sent(key, uid).and_then(|sent| sent.record.as_ref());
+        if record.is_some_and(|record| now.mono.since(record.at) < FRESH) {
+            continue;
         }
+        let object = state.object(&entry.kind, uid);
+        let frozen = object.and_then(|object| object.frozen());
+        let frozen = frozen.or(entry.restored.as_ref());
+        let trip = entry.breaker.state.trip();
+        let reason = trip.map(|trip| text::trip(lowered, trip));
+        let record = record::write(uid, entry, &lowered.config, frozen, reason, now);
+        let record = Arc::new(Noted::new(record, now.mono));
+        out.say(key, uid, |sent| sent.record = Some(record));
     }
 }
 
 /// Circuits that a restart must not forget: first those that are not Closed, then the armed
 /// ones, then those with a past, whose next trip id depends on the number of their last one.
 /// Records of objects that have no circuit now are carried on as they are.
-pub(crate) fn records(policy: &PolicyEntry, now: Mono) -> (Vec<CircuitRecord>, usize) {
+pub(super) fn records(
+    policy: &PolicyEntry,
+    out: &Outbox,
+    key: &Key,
+    now: Mono,
+) -> (Vec<CircuitRecord>, usize) {
     let resting = policy.resume.values();
     let resting = resting.map(|record| Arc::new(Noted::new(record.clone(), now)));
     let mut circuits: Vec<_> = policy.notable().collect();
@@ -75,9 +77,10 @@ pub(crate) fn records(policy: &PolicyEntry, now: Mono) -> (Vec<CircuitRecord>, u
         (closed, !entry.breaker.armed, newest_first, (*uid).clone())
     });
     let count = circuits.len() + resting.len();
+    let sent = out.policies.get(key).map(|sent| &sent.circuits);
     let written = circuits
         .into_iter()
-        .filter_map(|(_, entry)| entry.noted.clone());
+        .filter_map(|(uid, _)| sent?.get(uid)?.record.clone());
     let records = bounded(written.chain(resting));
     let omitted = count.saturating_sub(records.len());
     (records, omitted)

@@ -1,0 +1,34 @@
+//! Enforcing: has a circuit contribute to its layers what is enforced of it.
+
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::engine::outputs::layers;
+use crate::engine::state::key::Key;
+
+impl Engine {
+    /// Has a circuit contribute to its layers what is enforced of it now.
+    pub(crate) fn contribute(&mut self, key: &Key, uid: &Arc<str>) {
+        let Some((_, lowered, entry)) = self.state.judged(key, uid) else {
+            return;
+        };
+        let enforcement = entry.enforcement(lowered);
+        if let Some(entry) = self.state.circuit_mut(key, uid) {
+            entry.enforced = Some(enforcement);
+        }
+        layers::contribute(&self.state, &mut self.out, key, uid);
+    }
+
+    /// [`Self::contribute`] after a report, which changes nothing of it where conditions are not
+    /// published and the same is enforced as before. Whatever else a contribution is made of
+    /// has it made anew when it changes.
+    pub(crate) fn contribute_report(&mut self, key: &Key, uid: &Arc<str>) {
+        let Some((_, lowered, entry)) = self.state.judged(key, uid) else {
+            return;
+        };
+        let same = entry.enforced == Some(entry.enforcement(lowered));
+        if !same || lowered.plan.publish_conditions.is_some() {
+            self.contribute(key, uid);
+        }
+    }
+}

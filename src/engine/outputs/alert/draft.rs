@@ -1,0 +1,173 @@
+//! A draft: an alert as it should fire now, whatever is firing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::breaker::circuit::{Forced, Trip};
+use crate::breaker::time::Now;
+use crate::engine::outputs::text;
+use crate::engine::state::State;
+use crate::engine::state::circuit::CircuitEntry;
+use crate::engine::state::key::Key;
+use crate::engine::state::policy::PolicyEntry;
+use crate::spec::policy::Policy;
+use crate::wire::effect::Alert;
+
+/// A circuit is not Closed.
+const OPEN: &str = "CircuitBreakerOpen";
+
+/// A trip was due, and the open cap held it back.
+const SUPPRESSED: &str = "CircuitBreakerSuppressed";
+
+type Text = BTreeMap<Box<str>, Box<str>>;
+
+/// The circuit that an alert is about.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    state: &'a State,
+    key: &'a Key,
+    policy: &'a PolicyEntry,
+    lowered: &'a Policy,
+    entry: &'a CircuitEntry,
+}
+
+/// The alerts that should be firing of a circuit.
+pub(super) fn wanted(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Vec<Alert> {
+    let Some(subject) = Subject::of(state, key, uid) else {
+        return Vec::new();
+    };
+    let breaker = &subject.entry.breaker;
+    if !subject.lowered.alert || breaker.forced == Some(Forced::Closed) {
+        return Vec::new();
+    }
+    let open = breaker.state.trip().map(|trip| subject.open(trip));
+    let suppressed = breaker.suppressed.then(|| subject.suppressed(now));
+    open.into_iter().chain(suppressed).collect()
+}
+
+/// The alert of a trip that was recovered from lately, as it ended.
+pub(super) fn ended(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Option<Alert> {
+    let subject = Subject::of(state, key, uid)?;
+    let entry = subject.entry;
+    let ended = entry.lately_ended(now).filter(|_| subject.lowered.alert)?;
+    let mut alert = subject.open(&ended.trip);
+    alert.ends_at = Some(entry.since.0.max(alert.starts_at));
+    Some(alert)
+}
+
+impl<'a> Subject<'a> {
+    fn of(state: &'a State, key: &'a Key, uid: &Arc<str>) -> Option<Self> {
+        let (policy, lowered, entry) = state.judged(key, uid)?;
+        Some(Self {
+            state,
+            key,
+            policy,
+            lowered,
+            entry,
+        })
+    }
+
+    fn open(self, trip: &Trip) -> Alert {
+        let Self { lowered, entry, .. } = self;
+        let mode = if lowered.observe {
+            "observe only, nothing is enforced: "
+        } else {
+            ""
+        };
+        let value = text::tripping_value(lowered, trip);
+        let mut annotations = self.annotations([
+            (
+                "summary",
+                format!(
+                    "{mode}circuit of {} is {}: {}",
+                    self.object(),
+                    entry.state().name(),
+                    text::trip(lowered, trip)
+                ),
+            ),
+            (
+                "description",
+                text::description(lowered, self.policy, entry, trip),
+            ),
+        ]);
+        annotations.insert("trip_id".into(), trip.id.to_string().into());
+        let value = value.unwrap_or_else(|| "none".to_owned());
+        annotations.insert("value".into(), value.into());
+        if lowered.rollback_schema && !lowered.observe {
+            let rollback = text::rollback(self.state, &entry.kind);
+            annotations.insert("rollback".into(), rollback.into());
+        }
+        Alert {
+            labels: self.labels(OPEN, text::condition(lowered, trip)),
+            annotations,
+            starts_at: trip.at.0,
+            ends_at: None,
+        }
+    }
+
+    fn suppressed(self, now: Now) -> Alert {
+        let policy = self.policy;
+        let object = self.object();
+        let annotations = self.annotations([
+            (
+                "summary",
+                format!("the circuit of {object} should be open, and the open cap holds it back"),
+            ),
+            (
+                "description",
+                format!(
+                    "{} of {} circuits of policy {} are not Closed, and maxOpenPercent is {}. \
+                     So many at once suggests that the source of the conditions broke, and not the services. \
+                     Check the operator that writes them; if the services really are sick, raise maxOpenPercent or force this circuit Open.",
+                    policy.open_circuits(),
+                    policy.circuits.len(),
+                    text::policy(self.key),
+                    self.lowered.max_open_percent
+                ),
+            ),
+        ]);
+        Alert {
+            labels: self.labels(SUPPRESSED, "any"),
+            annotations,
+            starts_at: self.entry.suppressed_since.unwrap_or(now.wall).0,
+            ends_at: None,
+        }
+    }
+
+    fn object(self) -> String {
+        text::resource(&self.entry.kind, &self.key.0, &self.entry.object)
+    }
+
+    /// The identity. No value, streak or attempt may stand here.
+    fn labels(self, name: &str, condition: &str) -> Text {
+        let severity = if self.lowered.observe {
+            "info"
+        } else {
+            self.lowered.severity
+        };
+        let labels = [
+            ("alertname", name),
+            ("severity", severity),
+            ("cluster", &self.state.settings.cluster),
+            ("namespace", &self.key.0),
+            ("kind", &self.entry.kind.kind),
+            ("name", &self.entry.object),
+            ("condition", condition),
+            ("breaker", &self.key.1),
+        ];
+        let labels = labels.into_iter();
+        labels
+            .map(|(name, text)| (name.into(), text.into()))
+            .collect()
+    }
+
+    /// The policy's own annotations, and after them ours.
+    fn annotations(self, texts: [(&str, String); 2]) -> Text {
+        let mut annotations: Text = self.lowered.annotations.iter().cloned().collect();
+        let link = format!("{}/v1/circuits", self.state.settings.link);
+        let state = self.entry.state().name().to_owned();
+        let ours = [("state", state), ("link", link)].into_iter().chain(texts);
+        annotations.extend(ours.map(|(name, text)| (name.into(), text.into())));
+        annotations
+    }
+}

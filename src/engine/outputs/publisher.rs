@@ -1,0 +1,18 @@
+//! The publisher: every layer's contributions, and which layers are ready, published or withheld.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::policy::layer::LayerName;
+use crate::policy::layers::{Contributor, Layers, Warning};
+
+#[derive(Debug, Default)]
+pub(crate) struct Publisher {
+    pub(crate) layers: Layers,
+    pub(crate) warnings: BTreeMap<LayerName, Vec<(Contributor, Warning)>>,
+    /// Layers that have had their first full sync. Once ready they stay so: what is
+    /// published must not be taken back because something else went missing.
+    pub(crate) ready: BTreeSet<LayerName>,
+    pub(crate) published: BTreeSet<LayerName>,
+    pub(crate) withheld: BTreeSet<LayerName>,
+    pub(crate) open: bool,
+}

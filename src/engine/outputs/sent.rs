@@ -1,0 +1,111 @@
+//! Sent: what the world was last told of a policy, its circuits and a contract.
+//!
+//! Outputs compare with it, so that only news leaves. Circuits at rest have no entry: nothing is said of them
+//! but by the view.
+
+use std::collections::BTreeMap;
+use std::mem::Discriminant;
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractStatus};
+
+use crate::breaker::circuit::{Forced, StateName, TripId};
+use crate::breaker::time::Mono;
+use crate::engine::state::rollback::RollbackState;
+use crate::policy::contribution::Refusal;
+use crate::wire::effect::Alert;
+
+/// What was last said of a policy.
+#[derive(Debug, Default)]
+pub(crate) struct PolicySent {
+    /// The conditions of its status, by this process or, at first, by the one before.
+    pub(crate) conditions: Vec<Condition>,
+    /// The status, by this process and as the leader.
+    pub(crate) status: Option<Arc<CircuitPolicyStatus>>,
+    /// Until then a drift waits.
+    pub(crate) paced_until: Mono,
+    /// Of its circuits, those of which something was said.
+    pub(crate) circuits: BTreeMap<Arc<str>, CircuitSent>,
+}
+
+/// What was last said of a circuit.
+#[derive(Debug, Default)]
+pub(crate) struct CircuitSent {
+    /// Alerts that fire.
+    pub(crate) alerts: Vec<Alert>,
+    /// What these were made of.
+    pub(crate) alerted: Option<Mark>,
+    /// What it wants of the layers and the contract does not allow.
+    pub(crate) refusals: Vec<Refusal>,
+    /// What the policy's status says of it, as long as that is true.
+    pub(crate) record: Option<Arc<Noted>>,
+}
+
+/// What was last said of a contract.
+#[derive(Debug, Default)]
+pub(crate) struct ContractSent {
+    /// The conditions of its status, by this process or, at first, by the one before.
+    pub(crate) conditions: Vec<Condition>,
+    /// The status, by this process and as the leader.
+    pub(crate) status: Option<Arc<ConditionContractStatus>>,
+}
+
+/// What a circuit's alerts are made of, its policy apart: where it is the same, so are they.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mark {
+    pub(crate) state: StateName,
+    pub(crate) trip: Option<TripId>,
+    pub(crate) forced: Option<Forced>,
+    pub(crate) latched: bool,
+    /// How many circuits of the policy are open, and how many there are, where the cap holds this one back.
+    pub(crate) suppressed: Option<(usize, usize)>,
+    pub(crate) rollback: Option<Discriminant<RollbackState>>,
+}
+
+/// A record, and the bytes of its JSON.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    pub(crate) at: Mono,
+    pub(crate) record: CircuitRecord,
+    pub(crate) bytes: usize,
+    /// Of these, the bytes of the values that it kept published.
+    pub(crate) frozen: usize,
+}
+
+impl CircuitSent {
+    /// Whether nothing was said of it that still stands.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+            && self.alerted.is_none()
+            && self.refusals.is_empty()
+            && self.record.is_none()
+    }
+}
+
+impl Noted {
+    pub(crate) fn new(record: CircuitRecord, now: Mono) -> Self {
+        let frozen = if record.frozen.is_empty() {
+            0
+        } else {
+            json_bytes(&record.frozen)
+        };
+        Self {
+            at: now,
+            bytes: json_bytes(&record),
+            frozen,
+            record,
+        }
+    }
+
+    /// The record without the values that it kept published.
+    pub(crate) fn without_frozen(&self) -> CircuitRecord {
+        let mut record = self.record.clone();
+        record.frozen.clear();
+        record.frozen_omitted = true;
+        record
+    }
+}
+
+fn json_bytes(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |json| json.len())
+}
