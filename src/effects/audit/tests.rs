@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wire::effect::Action;
+use crate::breaker::circuit::StateName;
+use crate::wire::audit::{Action, Operation, Source, Verdict};
 
 fn differs(sign: char, key: &str) -> KeyDiff {
     let key = key.into();
@@ -19,16 +20,16 @@ fn a_line_has_every_field_under_its_name() {
     let line = Line {
         at: 1_700_000_000_007,
         action: Action::Map,
-        source: "watch",
+        source: Source::Watch,
         resource: "Storefront.shop.example.com/shop/web".into(),
         uid: "u1".into(),
         resource_version: "42".into(),
-        operation: "Update".into(),
+        operation: Operation::Update,
         keys_before: Some(3),
         keys_after: Some(4),
         diff_keys: vec![differs('+', "a"), differs('~', "b")],
         diff_keys_omitted: 2,
-        verdict: "Rejected",
+        verdict: Verdict::Rejected,
         reason: "too many".into(),
         policy: Some("shop/checkout".into()),
         trip_id: Some("t1".into()),
@@ -47,11 +48,14 @@ fn a_line_has_every_field_under_its_name() {
 fn what_does_not_apply_is_left_out() {
     let line = Line {
         action: Action::State,
-        operation: "Open".into(),
+        source: Source::Timer,
+        operation: Operation::Move(StateName::Open),
+        verdict: Verdict::Enforced,
         ..Line::default()
     };
-    let expected =
-        json!({"time": "1970-01-01T00:00:00.000Z", "action": "State", "operation": "Open"});
+    let expected = json!({
+        "time": "1970-01-01T00:00:00.000Z", "action": "State", "source": "timer", "operation": "Open", "verdict": "Enforced",
+    });
     assert_eq!(parsed(&line), expected);
 }
 

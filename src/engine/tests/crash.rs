@@ -33,10 +33,10 @@ fn restart(world: &World, policy: &str, incidents: Vec<IncidentRecord>) -> World
         ..accepted()
     };
     contract(&mut after, "storefronts.shop.example.com", status);
-    let crd = world.engine.kinds[&kind()].crd.clone().unwrap();
+    let crd = world.engine.state.kinds[&kind()].crd.clone().unwrap();
     after.send(Event::Crd(Change::Applied(crd)));
     after.policy("checkout", policy, Some(world.status()));
-    let stored = world.engine.kinds[&kind()].revisions.values();
+    let stored = world.engine.state.kinds[&kind()].revisions.values();
     for revision in stored.cloned().collect::<Vec<Revision>>() {
         after.send(Event::Revision(Change::Applied(revision)));
     }
@@ -187,7 +187,7 @@ fn of_two_contracts_on_a_kind_the_one_that_had_it_keeps_it_whatever_the_order() 
         contract(&mut world, "storefronts.shop.example.com", accepted());
         world.crd(50);
         world.list();
-        let owner = world.engine.contract_of(&kind()).unwrap();
+        let owner = world.engine.state.contract_of(&kind()).unwrap();
         assert_eq!(&*owner.meta.name, "storefronts.shop.example.com");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::world::{CONTRACT, POLICY, World, kind, meta, yaml};
 use crate::policy::layer::RuntimeValue;
-use crate::wire::effect::Action;
+use crate::wire::audit::Action;
 use crate::wire::event::{Change, Document, Event, Object, SeenBy};
 
 fn tripped() -> World {
@@ -247,7 +247,7 @@ fn an_override_forces_and_expires() {
     let mut world = World::with(POLICY);
     order(&mut world, "ForcedOpen", 30);
     assert_eq!(world.state("checkout"), "Open");
-    let told = world.lines(crate::wire::effect::Action::State);
+    let told = world.lines(crate::wire::audit::Action::State);
     assert_eq!(
         &*told.last().unwrap().reason,
         "by CircuitOverride by-hand: test"
@@ -343,7 +343,7 @@ fn more_labels_than_are_kept_are_told_once_and_selected_by_as_far_as_they_are_ke
     let told = world.lines(Action::Map);
     let told: Vec<_> = told
         .iter()
-        .filter(|line| &*line.operation == "Labels")
+        .filter(|line| line.operation.name() == "Labels")
         .collect();
     assert_eq!(told.len(), 1);
     assert!(

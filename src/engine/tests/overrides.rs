@@ -7,7 +7,8 @@ use rstest::rstest;
 
 use super::world::{CONTRACT, POLICY, World, meta, yaml};
 use crate::breaker::time::Span;
-use crate::wire::effect::{Action, Effect};
+use crate::wire::audit::Action;
+use crate::wire::effect::Effect;
 use crate::wire::event::{Change, Document, Event, Feed};
 
 /// `POLICY`, of which the first wait is over soon.

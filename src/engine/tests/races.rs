@@ -62,7 +62,7 @@ fn revisions(world: &World) -> Vec<Revision> {
 }
 
 fn live(world: &World) -> Crd {
-    world.engine.kinds[&kind()].crd.clone().unwrap()
+    world.engine.state.kinds[&kind()].crd.clone().unwrap()
 }
 
 /// A new process; what it is told before the complete lists is the caller's.
@@ -112,7 +112,7 @@ fn a_trip_before_the_revisions_are_listed_waits_for_them_with_its_rollback() {
     assert_eq!(after.rollbacks().len(), 1);
     assert!(
         after
-            .lines(crate::wire::effect::Action::Effect)
+            .lines(crate::wire::audit::Action::Effect)
             .iter()
             .all(|line| !line.reason.contains("NoPreviousRevision"))
     );
@@ -268,7 +268,7 @@ fn a_second_contract_on_a_kind_takes_over_when_the_first_goes() {
         status: None,
     })));
     let later = (Arc::from("shop"), Arc::from("later"));
-    assert!(world.engine.policies[&later].rejected.is_none());
+    assert!(world.engine.state.policies[&later].rejected.is_none());
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn what_is_remembered_of_an_unselected_object_goes_with_it() {
 fn the_view_counts_the_objects_that_are_left() {
     let mut world = World::with(POLICY);
     world.latency("cart", "100ms");
-    assert_eq!(world.engine.view.objects, 2);
+    assert_eq!(world.engine.out.view.objects, 2);
     delete(&mut world, "cart");
-    assert_eq!(world.engine.view.objects, 1);
+    assert_eq!(world.engine.out.view.objects, 1);
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn the_count_of_open_circuits_follows_every_move() {
     let mut world = World::with(&short());
     let open = |world: &World| {
         let key = (Arc::from("shop"), Arc::from("checkout"));
-        let policy = &world.engine.policies[&key];
+        let policy = &world.engine.state.policies[&key];
         let closed = crate::breaker::circuit::StateName::Closed;
         let scanned = policy.circuits.values();
         let scanned = scanned.filter(|entry| entry.state() != closed).count();

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::engine::output::Counts;
 use crate::engine::settings::{Full, Room};
-use crate::wire::effect::Action;
+use crate::wire::audit::Action;
 
 const POLICY: &str = "
 contract: storefronts.shop.example.com
@@ -46,9 +46,9 @@ fn an_object_too_many_is_refused_by_name_and_those_that_are_there_stay() {
     let lines = world.lines(Action::Map);
     let line = lines.last().unwrap();
     assert_eq!(&*line.resource, "Storefront.shop.example.com/shop/search");
-    assert_eq!(line.verdict, "Rejected");
+    assert_eq!(line.verdict.name(), "Rejected");
     assert!(line.reason.contains("2 objects of all contracted kinds"));
-    assert_eq!(world.engine.view.objects, 2);
+    assert_eq!(world.engine.out.view.objects, 2);
     assert!(world.circuit("search").is_none());
     world.break_latency("cart");
     assert_eq!(world.state("cart"), "Open");
@@ -103,7 +103,7 @@ fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
         refused(&world),
         [(1, "policy shop/checkout, object cart", 1)]
     );
-    assert_eq!(world.engine.view.objects, 2);
+    assert_eq!(world.engine.out.view.objects, 2);
     assert!(world.circuit("cart").is_none());
     world.delete("checkout");
     assert_eq!(roomy(&world), [Full::Circuits]);

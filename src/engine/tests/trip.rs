@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::world::{POLICY, World, kind};
 use crate::policy::layer::RuntimeValue;
-use crate::wire::effect::{Action, Effect};
+use crate::wire::audit::Action;
+use crate::wire::effect::Effect;
 use crate::wire::event::{Event, Feed, Outcome, RollbackEnd};
 
 #[test]
@@ -46,7 +47,7 @@ fn three_bad_reports_in_a_row_trip_shed_freeze_page_and_roll_back() {
     );
     let moved = world.lines(Action::State);
     assert_eq!(
-        (&*moved[0].operation, moved[0].trip_id.as_deref()),
+        (moved[0].operation.name(), moved[0].trip_id.as_deref()),
         ("Open", Some(&*trip))
     );
 }
@@ -188,7 +189,7 @@ fn the_audit_log_tells_a_trip_from_its_cause_to_its_effects() {
         Effect::Audit(line) => Some(line),
         _ => None,
     });
-    let told = lines.map(|line| (line.action, &*line.operation, line.trip_id.as_deref()));
+    let told = lines.map(|line| (line.action, line.operation.name(), line.trip_id.as_deref()));
     let trip = Some(&*trip);
     let expect = [
         (Action::Map, "Update", None),
@@ -217,7 +218,7 @@ fn illegal_updates_are_not_published_trip_with_cause_illegal_and_never_shed() {
     assert_eq!(world.keys("shop.conditions"), before);
     let rejected = world.lines(Action::Map);
     let last = rejected.last().unwrap();
-    assert_eq!(last.verdict, "Rejected");
+    assert_eq!(last.verdict.name(), "Rejected");
     assert!(last.reason.contains("uid-2"), "{}", last.reason);
 }
 

@@ -12,7 +12,8 @@ use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::output::{Counts, Publication};
 use crate::engine::settings::Room;
 use crate::engine::{Engine, Settings};
-use crate::wire::effect::{Action, Alert, Effect, Line, Rollback};
+use crate::wire::audit::{Action, Line};
+use crate::wire::effect::{Alert, Effect, Rollback};
 use crate::wire::event::{
     Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, Revision, SeenBy,
 };
@@ -303,6 +304,7 @@ impl World {
     pub(super) fn circuit(&self, name: &str) -> Option<Arc<crate::wire::view::CircuitView>> {
         let policy = self
             .engine
+            .out
             .view
             .policies
             .get(&("shop".into(), "checkout".into()))?;
@@ -310,15 +312,14 @@ impl World {
     }
 
     pub(super) fn state(&self, name: &str) -> &'static str {
-        self.circuit(name).map_or("none", |circuit| {
-            crate::engine::outputs::text::state(circuit.state)
-        })
+        self.circuit(name)
+            .map_or("none", |circuit| circuit.state.name())
     }
 
     /// The keys of a layer as they would be rendered now.
     pub(super) fn keys(&self, layer: &str) -> BTreeMap<String, crate::policy::layer::RuntimeValue> {
         let name = crate::policy::layer::LayerName::try_new(layer).unwrap();
-        let layer = self.engine.publisher.layers.render(&name);
+        let layer = self.engine.out.publisher.layers.render(&name);
         layer
             .keys
             .into_iter()
