@@ -7,12 +7,19 @@ mod subscription;
 
 pub use request::Request;
 
-use crate::protocol::StreamCore;
+use crate::protocol::{Event, Refusal, StreamCore};
 
 pub(crate) use subscription::Subscription;
 
 /// The state of one delta stream.
 pub type Delta = StreamCore<Subscription>;
+
+impl Delta {
+    /// Takes a request: an answer to a response, a change of what is subscribed to, or both (rule 12).
+    pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
+        self.accept(request)
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -80,7 +80,7 @@ impl<V: Variant> StreamCore<V> {
     }
 
     /// Takes a request: an answer to a response, a change of what is subscribed to, or both (rule 12).
-    pub fn request(&mut self, request: &V::Request) -> Result<Vec<Event>, Refusal> {
+    pub(crate) fn accept(&mut self, request: &V::Request) -> Result<Vec<Event>, Refusal> {
         let Head {
             type_url,
             names,

@@ -114,7 +114,7 @@ impl<V: Messages> Conversation<V> {
         let held = (!held.is_empty()).then(|| (TypeUrl::new(V::type_url(&mut message)), held));
         self.rest = None;
         self.link.before_request(&mut self.core);
-        let mut events = self.core.request(&message.into())?;
+        let mut events = self.core.accept(&message.into())?;
         events.extend(self.core.take_news());
         let interest = self.core.take_interest();
         proxy.fall_behind(&events);
