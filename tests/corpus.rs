@@ -15,7 +15,8 @@ use fusegate::condition::outside::Outside;
 use fusegate::engine::output::Output;
 use fusegate::engine::settings::Room;
 use fusegate::engine::{Engine, Settings};
-use fusegate::wire::effect::{Action, Effect};
+use fusegate::wire::audit::{Action, Verdict};
+use fusegate::wire::effect::Effect;
 use fusegate::wire::event::{Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy};
 use fusegate::wire::view::View;
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
@@ -191,7 +192,7 @@ impl Bench {
         for effect in effects {
             if let Effect::Audit(line) = effect
                 && line.action == Action::Map
-                && line.verdict == "Rejected"
+                && line.verdict == Verdict::Rejected
             {
                 self.illegal.push(line.reason.to_string());
             }

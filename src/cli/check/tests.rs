@@ -69,7 +69,7 @@ fn a_contract_is_judged_by_its_schema_and_by_what_it_says() {
     ]), @r#"
     <stdin>:1 ConditionContract storefronts.shop.example.com: spec.conditions[1]: minimum: must not be more than maximum
     <stdin>:2 ConditionContract carts.shop.example.com: spec: the required field `rollback` is missing; set it
-    <stdin>:2 ConditionContract carts.shop.example.com: spec.conditions[1].type: is "Numeric", must be one of "Number", "Integer", "Duration", "Quantity", "Percent", "Boolean", "String", "Enum"
+    <stdin>:2 ConditionContract carts.shop.example.com: spec.conditions[1].type: is "Numeric", must be one of "Number", "Integer", "Duration", "Quantity", "Percent", "Boolean", "String", "Enum", "Presence", "Age"
     <stdin>:2 ConditionContract carts.shop.example.com: spec.rolback: unknown field; did you mean `rollback`?
     2 documents, 4 problems
     "#);
@@ -95,7 +95,7 @@ fn a_policy_is_held_to_its_contract() {
 #[test]
 fn a_policy_of_a_broken_contract_is_told_which() {
     insta::assert_snapshot!(problems(&[&CONTRACT.replace("Duration", "Time"), POLICY]), @r#"
-    <stdin>:1 ConditionContract storefronts.shop.example.com: spec.conditions[0].type: is "Time", must be one of "Number", "Integer", "Duration", "Quantity", "Percent", "Boolean", "String", "Enum"
+    <stdin>:1 ConditionContract storefronts.shop.example.com: spec.conditions[0].type: is "Time", must be one of "Number", "Integer", "Duration", "Quantity", "Percent", "Boolean", "String", "Enum", "Presence", "Age"
     <stdin>:2 CircuitPolicy shop/checkout: spec.contract: ConditionContract "storefronts.shop.example.com" has problems itself; correct them first
     2 documents, 2 problems
     "#);

@@ -1,12 +1,11 @@
 //! The assets: where the servers' programs are, by the same rules as `tests/servers/install.sh`.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use anyhow::{Result, bail};
 
 /// The path of a server's program.
 ///
@@ -23,21 +22,6 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
         }
     }
     bail!("{name} is not installed: run `make servers` (looked in {folders:?})")
-}
-
-/// The CRDs that a controller comes with.
-pub(crate) fn crds(name: &str) -> Result<Vec<CustomResourceDefinition>> {
-    let program = program(name)?.canonicalize()?;
-    let folder = program.with_file_name("crds");
-    let files = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
-    let mut crds = Vec::new();
-    for file in files {
-        let documents = fs::read_to_string(file?.path())?;
-        crds.extend(serde_saphyr::from_multiple::<CustomResourceDefinition>(
-            &documents,
-        )?);
-    }
-    Ok(crds)
 }
 
 fn cache() -> Option<PathBuf> {

@@ -3,10 +3,13 @@
 //! So a Deployment gets its pods, and they get Ready, but nothing runs in them; garbage is collected.
 //! There is no service network and no DNS: what a pod would do is done by a process on the loopback address.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Node};
+use k8s_openapi::{
+    api::{coordination::v1::Lease, core::v1::Node},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 
@@ -59,7 +62,7 @@ impl Cluster {
 
     /// Installs the CRDs that somebody else's controller comes with, and starts it with these flags and `--kubeconfig`.
     pub(crate) async fn run(&self, name: &'static str, flags: &[(&str, &str)]) -> Result<Process> {
-        for crd in assets::crds(name)? {
+        for crd in crds(name)? {
             self.api.establish(&crd).await?;
         }
         let flags = flags.iter();
@@ -141,4 +144,19 @@ async fn wait_leading(process: &mut Process, client: &Client) -> Result<()> {
         })
         .await?;
     Ok(())
+}
+
+/// The CRDs that a controller comes with.
+fn crds(name: &str) -> Result<Vec<CustomResourceDefinition>> {
+    let program = assets::program(name)?.canonicalize()?;
+    let folder = program.with_file_name("crds");
+    let files = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let mut crds = Vec::new();
+    for file in files {
+        let documents = fs::read_to_string(file?.path())?;
+        crds.extend(serde_saphyr::from_multiple::<CustomResourceDefinition>(
+            &documents,
+        )?);
+    }
+    Ok(crds)
 }

@@ -271,7 +271,7 @@ impl<C: Speaks> Client<C> {
             return false;
         };
         line.link.before_request(&mut line.core);
-        let mut events = line.core.request(&message.into()).unwrap();
+        let mut events = line.core.accept(&message.into()).unwrap();
         events.extend(line.core.take_news());
         let patience = Bisect::default().time;
         line.link
