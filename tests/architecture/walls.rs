@@ -100,7 +100,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/effects",
         inside: Some(
-            "crate::effects crate::wire::effect crate::wire::event crate::source crate::revision crate::breaker crate::runtime",
+            "crate::effects crate::wire::audit crate::wire::effect crate::wire::event crate::source crate::revision crate::breaker crate::runtime",
         ),
         outside: None,
         never: &["fusegate_xds envoy_types tonic axum"],

@@ -17,7 +17,7 @@ use crate::support::servers::envoy::{Envoy, EnvoyConfig};
 pub(super) fn short_recovery() -> Value {
     json!({
         "open": {"minimum": "5s", "maximum": "1m"},
-        "halfOpen": {"admitPercent": [10, 50], "settle": "0s", "successes": 2, "timeout": "5m"},
+        "halfOpen": {"admitPercent": [10, 50], "settle": "0s", "successes": 2, "timeout": "5m", "begin": "Evidence"},
     })
 }
 
@@ -110,6 +110,12 @@ impl Shop {
     }
 
     /// Waits until a circuit is `HalfOpen` and admits so much.
+    /// Reports a value that is Good again, the first of two that a step needs, and waits until it is tried at 10 %.
+    pub(super) async fn mend(&self, policy: &str, object: &str) -> Result<Value> {
+        self.report_latencies(object, &["149ms"]).await?;
+        self.wait_half_open(policy, object, 10).await
+    }
+
     pub(super) async fn wait_half_open(
         &self,
         policy: &str,

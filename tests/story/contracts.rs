@@ -64,7 +64,7 @@ async fn a_contract_that_comes_back_finds_its_policies_as_they_were(
     let accepted = ("Accepted", "True", "Accepted");
     shop.wait_condition("CircuitPolicy", POLICY, accepted)
         .await?;
-    let circuit = shop.wait_half_open(POLICY, "front", 10).await?;
+    let circuit = shop.mend(POLICY, "front").await?;
     assert_eq!(circuit["tripId"], trip);
     shop.report_latencies("front", &["150ms", "151ms", "152ms", "153ms"])
         .await?;

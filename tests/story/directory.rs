@@ -150,7 +150,7 @@ async fn a_missing_empty_or_replaced_directory_changes_nothing() -> Result<()> {
     shop.assert_sheds("front", &trip).await?;
     // Something is there again, but empty, as a mount point that nothing is mounted at.
     fs::create_dir(&watched)?;
-    shop.wait_logged("it is another directory than before, and an empty one")
+    shop.wait_logged("the directory was replaced by an empty one")
         .await?;
     shop.assert_sheds("front", &trip).await?;
     ensure!(!watched.join(".fusegate").exists(), "state was begun anew");

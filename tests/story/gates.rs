@@ -122,7 +122,7 @@ async fn every_form_of_the_gate_follows_the_circuit_through_its_story(
     all_say(&shop, POLICY, "Open").await?;
     every_form_names_the_trip(&shop, &trip).await?;
 
-    shop.wait_half_open(POLICY, "front", 10).await?;
+    shop.mend(POLICY, "front").await?;
     all_say(&shop, POLICY, "HalfOpen").await?;
     shop.report_latencies("front", &["150ms", "151ms"]).await?;
     shop.wait_half_open(POLICY, "front", 50).await?;

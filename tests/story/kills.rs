@@ -101,7 +101,7 @@ async fn run(place: Place, dice: &mut Dice, most: usize, count: &mut Count) -> R
     let policy = |wait: &str| {
         json!({
             "open": {"minimum": wait, "maximum": wait},
-            "halfOpen": {"admitPercent": [10, 50], "settle": "0s", "successes": 2, "timeout": "10m"},
+            "halfOpen": {"admitPercent": [10, 50], "settle": "0s", "successes": 2, "timeout": "10m", "begin": "Evidence"},
             "flap": {"trips": 31, "within": "1s"},
         })
     };

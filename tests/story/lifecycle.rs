@@ -91,7 +91,7 @@ async fn a_circuit_whose_object_leaves_the_selector_lives_on_until_it_closes(
 
     label("silver").await?;
     // Judged by the circuit that its labels no longer give it: the last of these reports closes it.
-    shop.wait_half_open(POLICY, "front", 10).await?;
+    shop.mend(POLICY, "front").await?;
     shop.report_latencies("front", &["150ms", "151ms"]).await?;
     let circuit = shop.wait_half_open(POLICY, "front", 50).await?;
     assert_eq!(circuit["tripId"], trip);

@@ -95,7 +95,7 @@ async fn wait_refused(shop: &Shop) -> Result<()> {
 }
 
 async fn recover(shop: &Shop) -> Result<()> {
-    shop.wait_half_open(POLICY, "front", 10).await?;
+    shop.mend(POLICY, "front").await?;
     shop.report_latencies("front", &["150ms", "151ms", "152ms", "153ms"])
         .await?;
     shop.wait_closed(POLICY, "front").await?;

@@ -129,7 +129,7 @@ async fn a_streak_of_two_and_a_step_of_half_open_outlive_the_process(
         .await?;
     shop.report_latencies("front", &["320ms"]).await?;
     let trip = shop.wait_tripped(POLICY, "front").await?;
-    shop.wait_half_open(POLICY, "front", 10).await?;
+    shop.mend(POLICY, "front").await?;
     shop.report_latencies("front", &["150ms", "151ms"]).await?;
     shop.wait_half_open(POLICY, "front", 50).await?;
     shop.wait("the step to be recorded", async || {

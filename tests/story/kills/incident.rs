@@ -218,6 +218,8 @@ impl Incident {
         if records.iter().all(|record| record["state"] == "Open") {
             self.opened = now()?;
             self.first_opened = self.opened;
+            // Once it is well again it may be tried.
+            self.pending = Some("149ms".to_owned());
             self.phase = Phase::Open;
             return Ok(());
         }
@@ -326,6 +328,8 @@ impl Incident {
         if circuits.all(|(circuit, before)| circuit.trips.len() > *before) {
             self.opened = now()?;
             self.good = 0;
+            // Once it is well again it may be tried.
+            self.pending = Some("149ms".to_owned());
             self.phase = Phase::Open;
             return Ok(());
         }
