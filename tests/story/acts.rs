@@ -110,7 +110,7 @@ impl Shop {
     }
 
     /// Waits until a circuit is `HalfOpen` and admits so much.
-    /// Reports a value that is Good again, the first of two that a step needs, and waits until it is tried at 10 %.
+    /// Reports a value that is Good again, and waits until the circuit is tried at 10 %.
     pub(super) async fn mend(&self, policy: &str, object: &str) -> Result<Value> {
         self.report_latencies(object, &["149ms"]).await?;
         self.wait_half_open(policy, object, 10).await

@@ -56,6 +56,7 @@ async fn half_open_admits_ten_then_fifty_percent_and_closed_admits_all(
     shop.mend(POLICY, "front").await?;
     shop.wait_shed("front", Some("90")).await?;
     lets_through(&shop, 10).await?;
+    shop.report_latencies("front", &["150ms"]).await?;
     let circuit = shop.circuit(POLICY, "front").await?;
     ensure!(circuit["admitPercent"] == 10, "one is not two: {circuit}");
     shop.report_latencies("front", &["151ms"]).await?;
@@ -222,6 +223,9 @@ async fn a_report_counts_by_its_arrival_whatever_time_it_names(
         .await?;
     shop.wait_open(POLICY, "front").await?;
     shop.report_status("front", &observed("100ms", 30_000))
+        .await?;
+    shop.wait_half_open(POLICY, "front", 10).await?;
+    shop.report_status("front", &observed("90ms", 20_000))
         .await?;
     shop.wait_closed(POLICY, "front").await?;
     Ok(())
