@@ -11,7 +11,7 @@ use super::{
     audit::{self, Line},
     store::Place,
     world::{Opening, Shop},
-    writer::{KEYS, OBJECTS, ODD, Writer, attack, odd_name},
+    writer::{KEYS, OBJECTS, Writer, attack},
 };
 use crate::support::{fusegate::Fusegate, wait::eventually};
 
@@ -81,9 +81,6 @@ async fn a_hostile_writer_moves_no_memory_forges_no_line_and_hides_no_trip(
     let writer = Writer::of(&shop.store, &shop)?;
     let create = |writer: Writer, name: String, _| async move { writer.create(&name).await };
     writer.each(OBJECTS, create).await?;
-    let create =
-        |writer: Writer, name: String, _| async move { writer.create(&odd_name(&name)).await };
-    writer.each(ODD, create).await?;
     // Once through all of it, so that what is needed once is there.
     attack(&writer, place, 0, 1).await?;
     shop.wait_quiet("131").await?;
@@ -109,9 +106,6 @@ async fn a_hostile_writer_moves_no_memory_forges_no_line_and_hides_no_trip(
     assert_audit(&shop)?;
     let remove = |writer: Writer, name: String, _| async move { writer.delete(&name).await };
     writer.each(OBJECTS, remove).await?;
-    let remove =
-        |writer: Writer, name: String, _| async move { writer.delete(&odd_name(&name)).await };
-    writer.each(ODD, remove).await?;
     eventually("the memory to come back", PATIENCE, async || {
         let now = shop.store.fusegate().resident()?;
         ensure!(

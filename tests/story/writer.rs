@@ -17,8 +17,6 @@ use super::{
 pub(super) const OBJECTS: usize = 1_000;
 /// How many new keys a write brings.
 pub(super) const KEYS: usize = 50;
-/// How many more objects it has, into which it writes what is odd rather than much.
-pub(super) const ODD: usize = 32;
 /// How many writes are under way at once.
 const AT_ONCE: usize = 16;
 
@@ -157,10 +155,6 @@ impl Writer {
     }
 }
 
-pub(super) fn odd_name(name: &str) -> String {
-    format!("odd-{name}")
-}
-
 /// An object of the writer's.
 fn marked(documents: &Documents, name: &str) -> Value {
     let mut object = documents.object(name);
@@ -209,9 +203,9 @@ pub(super) async fn attack(
                 2 => Junk::Forged,
                 _ => Junk::Text(huge + round),
             };
-            writer.write(&odd_name(&name), junk).await
+            writer.write(&name, junk).await
         };
-        writer.each(ODD, odd).await?;
+        writer.each(32, odd).await?;
         // The same names again and again: each is a new object in a cluster.
         let churn = |writer: Writer, name: String, index: usize| async move {
             let name = format!("churn-{name}");
