@@ -270,7 +270,7 @@ async fn certificates_are_replaced(
     reaches(&reloads("Failed"), 1.0).await?;
     reaches("fusegate_xds_tls_stale", 1.0).await?;
     let log = fusegate.log()?;
-    ensure!(log.contains("those read before stay in use"), "{log}");
+    ensure!(log.contains("those read earlier stay in use"), "{log}");
     let strangers = Authority::new()?;
     secret.write(&strangers.for_host(HOST)?, clients)?;
     reaches(&reloads("Loaded"), 1.0).await?;
