@@ -6,8 +6,8 @@
 pub mod allowance;
 pub mod audience;
 pub mod contribution;
+mod desired_keys;
 pub mod layer;
 pub mod layers;
 pub mod plan;
 pub mod template;
-mod wishes;

@@ -14,23 +14,23 @@ const MAINTENANCE_MODE: &str = "upstream.maintenance_mode.";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contribution {
     /// In no particular order; the same key at most once per layer.
-    pub wishes: Vec<Wish>,
+    pub keys: Vec<DesiredKey>,
 }
 
 /// One key that a circuit wants in a layer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub struct DesiredKey {
     /// Where.
     pub layer: LayerName,
     /// Which key.
     pub key: Arc<str>,
     /// What.
     pub value: RuntimeValue,
-    /// Which of several wishes for one key wins, and which keys a full layer keeps.
+    /// Which of several desired values of one key wins, and which keys a full layer keeps.
     pub rank: Rank,
 }
 
-/// How severe a wish is; the greater wins.
+/// How severe a desired key is; the greater wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
     /// A published condition.
@@ -84,7 +84,7 @@ pub fn contribution(
     let mut refusals = Vec::new();
     for (index, shed) in plan.shed.iter().enumerate() {
         match shed_wish(plan, allowance, object, enforcement, shed) {
-            Ok(wish) => contribution.wishes.extend(wish),
+            Ok(key) => contribution.keys.extend(key),
             Err(message) => refusals.push(Refusal::new(
                 format!("spec.mesh.shed[{index}].cluster"),
                 message,
@@ -93,7 +93,7 @@ pub fn contribution(
     }
     for (index, switch) in plan.runtime.iter().enumerate() {
         match switch_wish(plan, allowance, object, enforcement, switch) {
-            Ok(wish) => contribution.wishes.push(wish),
+            Ok(key) => contribution.keys.push(key),
             Err(message) => refusals.push(Refusal::new(
                 format!("spec.mesh.runtime[{index}].key"),
                 message,
@@ -101,7 +101,7 @@ pub fn contribution(
         }
     }
     contribution
-        .wishes
+        .keys
         .extend(condition_wishes(plan, object, values));
     (contribution, refusals)
 }
@@ -112,7 +112,7 @@ fn shed_wish(
     object: Named<'_>,
     enforcement: Enforcement,
     shed: &Shed,
-) -> Result<Option<Wish>, String> {
+) -> Result<Option<DesiredKey>, String> {
     let cluster = shed.cluster.render(object.namespace, object.name);
     if !allowance.allows_cluster(object.namespace, object.name, &cluster) {
         return Err(format!(
@@ -120,7 +120,7 @@ fn shed_wish(
         ));
     }
     let percent = shed_percent(shed.percent, enforcement);
-    Ok((percent > 0).then(|| Wish {
+    Ok((percent > 0).then(|| DesiredKey {
         layer: plan.layer.clone(),
         key: format!("{MAINTENANCE_MODE}{cluster}").into(),
         value: RuntimeValue::Number(f64::from(percent)),
@@ -148,7 +148,7 @@ fn switch_wish(
     object: Named<'_>,
     enforcement: Enforcement,
     switch: &RuntimeSwitch,
-) -> Result<Wish, String> {
+) -> Result<DesiredKey, String> {
     let key = switch.key.render(object.namespace, object.name);
     if !allowance.allows_runtime(object.namespace, object.name, &key) {
         return Err(format!(
@@ -161,7 +161,7 @@ fn switch_wish(
     } else {
         (&switch.closed, Rank::Closed)
     };
-    Ok(Wish {
+    Ok(DesiredKey {
         layer: plan.layer.clone(),
         key: key.into(),
         value: value.clone(),
@@ -173,9 +173,9 @@ fn condition_wishes<'a>(
     plan: &'a Plan,
     object: Named<'a>,
     values: &'a [(Arc<str>, RuntimeValue)],
-) -> impl Iterator<Item = Wish> + 'a {
+) -> impl Iterator<Item = DesiredKey> + 'a {
     plan.publish_conditions.iter().flat_map(move |target| {
-        values.iter().map(move |(key, value)| Wish {
+        values.iter().map(move |(key, value)| DesiredKey {
             layer: target.layer.clone(),
             key: format!("fusegate.{}.{}.{key}", target.kind, object.name).into(),
             value: value.clone(),

@@ -1,29 +1,29 @@
-//! Layers: the merged wishes of all circuits, kept so that a change costs what it touches.
+//! Layers: the merged desired keys of all circuits, kept so that a change costs what it touches.
 //!
-//! Merging is by severity and then by contributor, never by order of arrival, so
+//! Merging is by severity and then by owner, never by order of arrival, so
 //! every replica renders the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::policy::contribution::{Contribution, Rank, Wish};
+use crate::policy::contribution::{Contribution, DesiredKey, Rank};
+use crate::policy::desired_keys::DesiredKeys;
 use crate::policy::layer::{LayerName, RuntimeValue};
-use crate::policy::wishes::Wishes;
 
 /// The most keys in one layer. Envoy rebuilds a whole layer for each change, on every
 /// worker; at this size that is still a matter of milliseconds.
 pub const MAX_LAYER_KEYS: usize = 10_000;
 
-/// Who wishes: a number the engine gives to each circuit, the same on every replica
+/// Who desires a key: a number the engine gives to each circuit, the same on every replica
 /// or not; only its identity and order matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Contributor(pub Arc<str>);
+pub struct Owner(pub Arc<str>);
 
-/// Everything wished for.
+/// Everything that is desired.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
-    wishes: BTreeMap<LayerName, BTreeMap<Arc<str>, Wishes>>,
-    contributions: BTreeMap<Contributor, Contribution>,
+    desired: BTreeMap<LayerName, BTreeMap<Arc<str>, DesiredKeys>>,
+    contributions: BTreeMap<Owner, Contribution>,
     shedders: BTreeMap<Arc<str>, BTreeMap<LayerName, usize>>,
 }
 
@@ -34,14 +34,14 @@ pub struct Layer {
     pub name: LayerName,
     /// Its keys.
     pub keys: BTreeMap<Arc<str>, RuntimeValue>,
-    /// What had to be left out or settled, per contributor.
-    pub warnings: Vec<(Contributor, Warning)>,
+    /// What had to be left out or settled, per owner.
+    pub warnings: Vec<(Owner, Warning)>,
 }
 
-/// Something the people behind a contributor should know.
+/// Something the people behind an owner should know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
-    /// The layer is full; this many of the contributor's keys are not published.
+    /// The layer is full; this many of the owner's keys are not published.
     Full {
         /// How many.
         omitted: usize,
@@ -52,7 +52,7 @@ pub enum Warning {
         key: Arc<str>,
     },
     /// Envoy can't be told this key's value; the rest of the layer is published without it.
-    Unsaid {
+    Untranslatable {
         /// The key.
         key: Arc<str>,
         /// Why, and what to do.
@@ -68,137 +68,134 @@ pub enum Warning {
 }
 
 impl Layers {
-    /// Replaces what a contributor wishes; answers the layers that may have changed.
-    pub fn set(
-        &mut self,
-        contributor: &Contributor,
-        contribution: Contribution,
-    ) -> BTreeSet<LayerName> {
-        if self.contributions.get(contributor) == Some(&contribution) {
+    /// Replaces what an owner desires; answers the layers that may have changed.
+    pub fn set(&mut self, owner: &Owner, contribution: Contribution) -> BTreeSet<LayerName> {
+        if self.contributions.get(owner) == Some(&contribution) {
             return BTreeSet::new();
         }
-        let mut touched = self.remove(contributor);
-        for wish in &contribution.wishes {
-            touched.insert(wish.layer.clone());
-            self.add(contributor, wish);
+        let mut touched = self.remove(owner);
+        for key in &contribution.keys {
+            touched.insert(key.layer.clone());
+            self.add(owner, key);
         }
-        if !contribution.wishes.is_empty() {
-            self.contributions.insert(contributor.clone(), contribution);
+        if !contribution.keys.is_empty() {
+            self.contributions.insert(owner.clone(), contribution);
         }
         touched
     }
 
-    /// Forgets a contributor; answers the layers that may have changed.
-    pub fn remove(&mut self, contributor: &Contributor) -> BTreeSet<LayerName> {
-        let Some(contribution) = self.contributions.remove(contributor) else {
+    /// Forgets an owner; answers the layers that may have changed.
+    pub fn remove(&mut self, owner: &Owner) -> BTreeSet<LayerName> {
+        let Some(contribution) = self.contributions.remove(owner) else {
             return BTreeSet::new();
         };
         let mut touched = BTreeSet::new();
-        for wish in &contribution.wishes {
-            self.take(contributor, wish);
-            touched.insert(wish.layer.clone());
+        for key in &contribution.keys {
+            self.take(owner, key);
+            touched.insert(key.layer.clone());
         }
         touched
     }
 
-    /// The layer as it should be published now; without keys if nobody wishes any.
+    /// The layer as it should be published now; without keys if nobody desires any.
     pub fn render(&self, name: &LayerName) -> Layer {
         let mut layer = Layer {
             name: name.clone(),
             keys: BTreeMap::new(),
             warnings: Vec::new(),
         };
-        let Some(wishes) = self.wishes.get(name) else {
+        let Some(desired) = self.desired.get(name) else {
             return layer;
         };
-        let floor = floor(wishes);
-        let above = |wishes: &Wishes| wishes.winner().is_some_and(|(rank, _)| rank > floor);
-        let (first, rest): (Vec<_>, Vec<_>) = wishes.iter().partition(|(_, wishes)| above(wishes));
-        let mut omitted: BTreeMap<&Contributor, usize> = BTreeMap::new();
-        for (key, wishes) in first.into_iter().chain(rest) {
-            let Some((rank, value)) = wishes.winner() else {
+        let floor = floor(desired);
+        let above = |desired: &DesiredKeys| desired.winner().is_some_and(|(rank, _)| rank > floor);
+        let (first, rest): (Vec<_>, Vec<_>) =
+            desired.iter().partition(|(_, desired)| above(desired));
+        let mut omitted: BTreeMap<&Owner, usize> = BTreeMap::new();
+        for (key, desired) in first.into_iter().chain(rest) {
+            let Some((rank, value)) = desired.winner() else {
                 continue;
             };
             if rank < floor || layer.keys.len() == MAX_LAYER_KEYS {
-                for (contributor, _) in wishes.iter() {
-                    *omitted.entry(contributor).or_default() += 1;
+                for (owner, _) in desired.iter() {
+                    *omitted.entry(owner).or_default() += 1;
                 }
                 continue;
             }
             layer.keys.insert(key.clone(), value.clone());
-            self.warn(name, key, wishes, value, &mut layer.warnings);
+            self.warn(name, key, desired, value, &mut layer.warnings);
         }
         let full = omitted
             .into_iter()
-            .map(|(contributor, omitted)| (contributor.clone(), Warning::Full { omitted }));
+            .map(|(owner, omitted)| (owner.clone(), Warning::Full { omitted }));
         layer.warnings.extend(full);
         layer
     }
 
     /// Every layer that has a key.
     pub fn names(&self) -> impl Iterator<Item = &LayerName> {
-        self.wishes.keys()
+        self.desired.keys()
     }
 
-    /// How many keys a layer's contributors wish for.
-    pub fn wished(&self, name: &LayerName) -> usize {
-        self.wishes.get(name).map_or(0, BTreeMap::len)
+    /// How many keys a layer's owners desire.
+    pub fn desired_keys(&self, name: &LayerName) -> usize {
+        self.desired.get(name).map_or(0, BTreeMap::len)
     }
 
-    /// Who wishes a key of a layer.
-    pub fn contributors(&self, name: &LayerName, key: &str) -> impl Iterator<Item = &Contributor> {
-        self.wishes
+    /// Who desires a key of a layer.
+    pub fn owners(&self, name: &LayerName, key: &str) -> impl Iterator<Item = &Owner> {
+        self.desired
             .get(name)
-            .and_then(|wishes| wishes.get(key))
+            .and_then(|desired| desired.get(key))
             .into_iter()
-            .flat_map(Wishes::iter)
-            .map(|(contributor, _)| contributor)
+            .flat_map(DesiredKeys::iter)
+            .map(|(owner, _)| owner)
     }
 
-    fn add(&mut self, contributor: &Contributor, wish: &Wish) {
-        if let Rank::Shed(_) = wish.rank {
-            let layers = self.shedders.entry(wish.key.clone()).or_default();
-            *layers.entry(wish.layer.clone()).or_default() += 1;
+    fn add(&mut self, owner: &Owner, key: &DesiredKey) {
+        if let Rank::Shed(_) = key.rank {
+            let layers = self.shedders.entry(key.key.clone()).or_default();
+            *layers.entry(key.layer.clone()).or_default() += 1;
         }
-        let layer = self.wishes.entry(wish.layer.clone()).or_default();
-        let (contributor, wished) = (contributor.clone(), (wish.rank, wish.value.clone()));
-        match layer.get_mut(&wish.key) {
-            Some(others) => others.insert(contributor, wished),
+        let layer = self.desired.entry(key.layer.clone()).or_default();
+        let (owner, desired) = (owner.clone(), (key.rank, key.value.clone()));
+        match layer.get_mut(&key.key) {
+            Some(others) => others.insert(owner, desired),
             None => {
-                layer.insert(wish.key.clone(), Wishes::new(contributor, wished));
+                layer.insert(key.key.clone(), DesiredKeys::new(owner, desired));
             }
         }
     }
 
-    fn take(&mut self, contributor: &Contributor, wish: &Wish) {
-        if let Rank::Shed(_) = wish.rank {
-            self.take_shedder(wish);
+    fn take(&mut self, owner: &Owner, key: &DesiredKey) {
+        if let Rank::Shed(_) = key.rank {
+            self.take_shedder(key);
         }
-        let Some(wishes) = self.wishes.get_mut(&wish.layer) else {
+        let Some(desired) = self.desired.get_mut(&key.layer) else {
             return;
         };
-        if let Some(contributors) = wishes.get_mut(&wish.key)
-            && contributors.remove(contributor)
+        if let Some(owners) = desired.get_mut(&key.key)
+            && owners.remove(owner)
         {
-            wishes.remove(&wish.key);
+            desired.remove(&key.key);
         }
-        if wishes.is_empty() {
-            self.wishes.remove(&wish.layer);
+        if desired.is_empty() {
+            self.desired.remove(&key.layer);
         }
     }
 
-    fn take_shedder(&mut self, wish: &Wish) {
-        let Some(layers) = self.shedders.get_mut(&wish.key) else {
+    fn take_shedder(&mut self, key: &DesiredKey) {
+        let Some(layers) = self.shedders.get_mut(&key.key) else {
             return;
         };
-        if let Some(count) = layers.get_mut(&wish.layer) {
+        if let Some(count) = layers.get_mut(&key.layer) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                layers.remove(&wish.layer);
+                layers.remove(&key.layer);
             }
         }
         if layers.is_empty() {
-            self.shedders.remove(&wish.key);
+            self.shedders.remove(&key.key);
         }
     }
 
@@ -206,35 +203,35 @@ impl Layers {
         &self,
         name: &LayerName,
         key: &Arc<str>,
-        contributors: &Wishes,
+        owners: &DesiredKeys,
         value: &RuntimeValue,
-        warnings: &mut Vec<(Contributor, Warning)>,
+        warnings: &mut Vec<(Owner, Warning)>,
     ) {
         let other = self
             .shedders
             .get(key)
             .and_then(|layers| layers.keys().find(|layer| *layer != name));
-        for (contributor, (rank, wished)) in contributors.iter() {
-            let conflict = wished != value && !matches!(rank, Rank::Shed(_));
+        for (owner, (rank, desired)) in owners.iter() {
+            let conflict = desired != value && !matches!(rank, Rank::Shed(_));
             if conflict {
-                warnings.push((contributor.clone(), Warning::Conflict { key: key.clone() }));
+                warnings.push((owner.clone(), Warning::Conflict { key: key.clone() }));
             }
             if let Some(other) = other {
                 let (key, other) = (key.clone(), other.clone());
-                warnings.push((contributor.clone(), Warning::TwoLayers { key, other }));
+                warnings.push((owner.clone(), Warning::TwoLayers { key, other }));
             }
         }
     }
 }
 
 /// The least rank that still fits: all keys of greater rank do.
-fn floor(wishes: &BTreeMap<Arc<str>, Wishes>) -> Rank {
-    if wishes.len() <= MAX_LAYER_KEYS {
+fn floor(desired: &BTreeMap<Arc<str>, DesiredKeys>) -> Rank {
+    if desired.len() <= MAX_LAYER_KEYS {
         return Rank::Condition;
     }
     let mut counts: BTreeMap<Rank, usize> = BTreeMap::new();
-    for contributors in wishes.values() {
-        if let Some((rank, _)) = contributors.winner() {
+    for owners in desired.values() {
+        if let Some((rank, _)) = owners.winner() {
             *counts.entry(rank).or_default() += 1;
         }
     }

@@ -8,12 +8,12 @@ fn layer(name: &str) -> LayerName {
     LayerName::try_new(name).unwrap()
 }
 
-fn contributor(name: &str) -> Contributor {
-    Contributor(name.into())
+fn owner(name: &str) -> Owner {
+    Owner(name.into())
 }
 
-fn shed(layer_name: &str, cluster: &str, percent: u8) -> Wish {
-    Wish {
+fn shed(layer_name: &str, cluster: &str, percent: u8) -> DesiredKey {
+    DesiredKey {
         layer: layer(layer_name),
         key: format!("upstream.maintenance_mode.{cluster}").into(),
         value: RuntimeValue::Number(f64::from(percent)),
@@ -21,8 +21,8 @@ fn shed(layer_name: &str, cluster: &str, percent: u8) -> Wish {
     }
 }
 
-fn wishes(wishes: Vec<Wish>) -> Contribution {
-    Contribution { wishes }
+fn contribution(keys: Vec<DesiredKey>) -> Contribution {
+    Contribution { keys }
 }
 
 #[test]
@@ -32,8 +32,8 @@ fn the_most_severe_of_several_circuits_on_one_cluster_wins_in_any_order() {
         for name in order {
             let percent = if name == "a" { 40 } else { 100 };
             layers.set(
-                &contributor(name),
-                wishes(vec![shed("shop", "web", percent)]),
+                &owner(name),
+                contribution(vec![shed("shop", "web", percent)]),
             );
         }
         let rendered = layers.render(&layer("shop"));
@@ -48,9 +48,9 @@ fn the_most_severe_of_several_circuits_on_one_cluster_wins_in_any_order() {
 #[test]
 fn the_less_severe_stays_when_the_more_severe_leaves() {
     let mut layers = Layers::default();
-    layers.set(&contributor("a"), wishes(vec![shed("shop", "web", 40)]));
-    layers.set(&contributor("b"), wishes(vec![shed("shop", "web", 100)]));
-    let touched = layers.remove(&contributor("b"));
+    layers.set(&owner("a"), contribution(vec![shed("shop", "web", 40)]));
+    layers.set(&owner("b"), contribution(vec![shed("shop", "web", 100)]));
+    let touched = layers.remove(&owner("b"));
     assert_eq!(touched, BTreeSet::from([layer("shop")]));
     assert_eq!(
         layers
@@ -59,7 +59,7 @@ fn the_less_severe_stays_when_the_more_severe_leaves() {
             .get("upstream.maintenance_mode.web"),
         Some(&RuntimeValue::Number(40.0))
     );
-    layers.remove(&contributor("a"));
+    layers.remove(&owner("a"));
     assert!(layers.render(&layer("shop")).keys.is_empty());
     assert_eq!(layers.names().count(), 0);
 }
@@ -67,8 +67,8 @@ fn the_less_severe_stays_when_the_more_severe_leaves() {
 #[test]
 fn one_cluster_in_two_layers_is_a_warning_on_both() {
     let mut layers = Layers::default();
-    layers.set(&contributor("a"), wishes(vec![shed("shop", "web", 40)]));
-    layers.set(&contributor("b"), wishes(vec![shed("shop.eu", "web", 100)]));
+    layers.set(&owner("a"), contribution(vec![shed("shop", "web", 40)]));
+    layers.set(&owner("b"), contribution(vec![shed("shop.eu", "web", 100)]));
     for (name, other) in [("shop", "shop.eu"), ("shop.eu", "shop")] {
         let warnings = layers.render(&layer(name)).warnings;
         assert!(
@@ -81,33 +81,33 @@ fn one_cluster_in_two_layers_is_a_warning_on_both() {
 #[test]
 fn a_full_layer_keeps_what_sheds_and_says_what_it_left_out() {
     let mut layers = Layers::default();
-    let many = (0..MAX_LAYER_KEYS + 5).map(|index| Wish {
+    let many = (0..MAX_LAYER_KEYS + 5).map(|index| DesiredKey {
         layer: layer("shop"),
         key: format!("a.{index:06}").into(),
         value: RuntimeValue::Number(1.0),
         rank: Rank::Condition,
     });
-    layers.set(&contributor("many"), wishes(many.collect()));
+    layers.set(&owner("many"), contribution(many.collect()));
     layers.set(
-        &contributor("shedder"),
-        wishes(vec![shed("shop", "web", 100)]),
+        &owner("shedder"),
+        contribution(vec![shed("shop", "web", 100)]),
     );
     let rendered = layers.render(&layer("shop"));
     assert_eq!(rendered.keys.len(), MAX_LAYER_KEYS);
     assert!(rendered.keys.contains_key("upstream.maintenance_mode.web"));
     assert_eq!(
         rendered.warnings,
-        [(contributor("many"), Warning::Full { omitted: 6 })]
+        [(owner("many"), Warning::Full { omitted: 6 })]
     );
 }
 
 #[test]
 fn setting_the_same_again_touches_nothing() {
     let mut layers = Layers::default();
-    layers.set(&contributor("a"), wishes(vec![shed("shop", "web", 40)]));
+    layers.set(&owner("a"), contribution(vec![shed("shop", "web", 40)]));
     assert!(
         layers
-            .set(&contributor("a"), wishes(vec![shed("shop", "web", 40)]))
+            .set(&owner("a"), contribution(vec![shed("shop", "web", 40)]))
             .is_empty()
     );
 }
@@ -122,7 +122,7 @@ proptest! {
         let mut one = Layers::default();
         for (who, which, cluster, percent) in sets.drain(..) {
             let name = ["shop", "shop.eu", "bank"][usize::from(which)];
-            one.set(&contributor(&who.to_string()), wishes(vec![shed(name, &cluster.to_string(), percent)]));
+            one.set(&owner(&who.to_string()), contribution(vec![shed(name, &cluster.to_string(), percent)]));
         }
         let mut other = Layers::default();
         let mut order: Vec<_> = last.into_iter().collect();
@@ -130,7 +130,7 @@ proptest! {
         order.rotate_left(turns);
         for (who, (which, cluster, percent)) in order {
             let name = ["shop", "shop.eu", "bank"][usize::from(which)];
-            other.set(&contributor(&who.to_string()), wishes(vec![shed(name, &cluster.to_string(), percent)]));
+            other.set(&owner(&who.to_string()), contribution(vec![shed(name, &cluster.to_string(), percent)]));
         }
         for name in ["shop", "shop.eu", "bank"] {
             prop_assert_eq!(one.render(&layer(name)), other.render(&layer(name)));
