@@ -18,7 +18,7 @@ use crate::engine::output::Output;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::{layers, status, view};
 use crate::engine::state::key::key;
-use crate::engine::state::{ORDERS_WITHIN, Orders, State};
+use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync, State};
 use crate::wire::event::{Change, Event};
 
 pub use crate::wire::labels::MAX_LABEL_BYTES;
@@ -78,7 +78,7 @@ impl Engine {
 
     /// Lets time pass: every timer that is due is stepped.
     pub fn tick(&mut self, now: Now) {
-        self.await_orders(now);
+        self.await_config_sync(now);
         self.expire_overrides(now);
         self.expire_confirmations(now);
         for (key, uid) in self.state.schedule.take_due(now.mono) {
@@ -103,9 +103,9 @@ impl Engine {
     /// The next moment at which [`Engine::tick`] or [`Engine::flush`] could do something, if any.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
-        let orders = match self.state.orders {
-            Orders::Heard(since) => Some(since + ORDERS_WITHIN),
-            Orders::Unheard | Orders::Known => None,
+        let orders = match self.state.config_sync {
+            ConfigSync::Partial(since) => Some(since + CONFIG_SYNC_WITHIN),
+            ConfigSync::Pending | ConfigSync::Complete => None,
         };
         let next = self.state.schedule.next();
         [next, self.state.next_expiry(), self.out.next_status, orders]

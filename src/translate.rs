@@ -17,7 +17,7 @@ pub const MAX_TEXT: usize = 1_024;
 
 /// A key that Envoy can't be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsaid {
+pub struct Untranslatable {
     /// The key.
     pub key: Arc<str>,
     /// Why, and what to do.
@@ -25,19 +25,19 @@ pub struct Unsaid {
 }
 
 /// The RTDS resource of a layer, and the keys that had to be left out.
-pub fn layer(layer: &Layer) -> (Resource, Vec<Unsaid>) {
-    let mut unsaid = Vec::new();
+pub fn layer(layer: &Layer) -> (Resource, Vec<Untranslatable>) {
+    let mut untranslatable = Vec::new();
     let mut said = Vec::with_capacity(layer.keys.len());
     for (key, value) in &layer.keys {
         match say(value) {
             Ok(value) => said.push((&**key, value)),
-            Err(message) => unsaid.push(Unsaid {
+            Err(message) => untranslatable.push(Untranslatable {
                 key: key.clone(),
                 message: message.into(),
             }),
         }
     }
-    (runtime::layer(layer.name.as_str(), said), unsaid)
+    (runtime::layer(layer.name.as_str(), said), untranslatable)
 }
 
 /// The layer in which nothing is published. Envoy can't be cleared by leaving a layer out.
@@ -78,12 +78,15 @@ mod tests {
             ),
         ]);
         let name = LayerName::try_new("shop").unwrap();
-        let (resource, unsaid) = layer(&Layer {
+        let (resource, untranslatable) = layer(&Layer {
             name,
             keys,
             warnings: Vec::new(),
         });
-        let left_out: Vec<&str> = unsaid.iter().map(|unsaid| &*unsaid.key).collect();
+        let left_out: Vec<&str> = untranslatable
+            .iter()
+            .map(|untranslatable| &*untranslatable.key)
+            .collect();
         assert_eq!(left_out, ["bad", "long"]);
         assert_eq!(
             resource.version(),

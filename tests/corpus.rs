@@ -13,7 +13,7 @@ use fusegate::breaker::time::{Mono, Now, Wall};
 use fusegate::condition::contract::Contract;
 use fusegate::condition::outside::Outside;
 use fusegate::engine::output::Output;
-use fusegate::engine::settings::Room;
+use fusegate::engine::settings::Capacity;
 use fusegate::engine::{Engine, Settings};
 use fusegate::wire::audit::{Action, Verdict};
 use fusegate::wire::effect::Effect;
@@ -127,7 +127,7 @@ impl Bench {
         let settings = Settings {
             cluster: "corpus".into(),
             link: "http://fusegate".into(),
-            room: Room::default(),
+            capacity: Capacity::default(),
         };
         let mut bench = Self {
             engine: Engine::new(settings),

@@ -13,7 +13,7 @@ use fusegate::{
     runtime::{clock::Clock, leader, metrics::Metrics},
     source::queue,
     wire::{
-        effect::{Acceptance, Effect, Note, Record, Regarding, Rollback, StatusWrite, Target},
+        effect::{Acceptance, Effect, KubeEvent, Record, Regarding, Rollback, StatusWrite, Target},
         event::{Event, Outcome, Revision, RollbackEnd},
     },
 };
@@ -341,7 +341,7 @@ async fn an_event_that_is_told_twice_is_there_once() -> Result<()> {
     let world = World::new().await?;
     let policy = world.policy().await?;
     let contract = world.contract().await?;
-    let note = |kind: &str, target: Target| Note {
+    let note = |kind: &str, target: Target| KubeEvent {
         regarding: Regarding {
             api_version: "fusegate.io/v1alpha1".into(),
             kind: kind.into(),
@@ -356,8 +356,11 @@ async fn an_event_that_is_told_twice_is_there_once() -> Result<()> {
     };
     for _ in 0..2 {
         let (dispatcher, _ends) = dispatcher(world.client.clone(), &world.namespace)?;
-        dispatcher.dispatch(Effect::Note(note("CircuitPolicy", target(&policy))));
-        dispatcher.dispatch(Effect::Note(note("ConditionContract", target(&contract))));
+        dispatcher.dispatch(Effect::KubeEvent(note("CircuitPolicy", target(&policy))));
+        dispatcher.dispatch(Effect::KubeEvent(note(
+            "ConditionContract",
+            target(&contract),
+        )));
         dispatcher.drain(Span::from_secs(20)).await;
     }
     for name in ["checkout".to_owned(), world.crd_name()] {

@@ -12,7 +12,7 @@ use crate::app::{publish, xds};
 use crate::effects::{alert, audit, kube_event, removal, revision, rollback, status};
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
-use crate::serve::bounds::Standing;
+use crate::serve::bounds::BoundUsage;
 use crate::serve::notice::MOST_NOTICES;
 use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
@@ -52,7 +52,7 @@ enum Size {
 
 impl Gauges {
     /// All bounds as they stand. What is counted elsewhere is copied into the metrics.
-    pub(super) fn read(&self) -> Vec<Standing> {
+    pub(super) fn read(&self) -> Vec<BoundUsage> {
         xds::meter(&self.metrics, &self.server);
         let config = Config {
             max_streams: self.max_streams,
@@ -65,7 +65,7 @@ impl Gauges {
             let met_by_xds = met_by_xds.iter().find(|(of, _)| of == bound);
             let met = met.or(met_by_xds.map(|(_, met)| *met));
             self.metrics.bound_limit(*bound, limit);
-            Standing {
+            BoundUsage {
                 name: bound.name(),
                 unit: bound.unit(),
                 size: self.size(*bound, &size),
@@ -91,7 +91,7 @@ impl Gauges {
             B::DirectoryDocuments => metric(wide(dir::MOST_ENTRIES)),
             B::DirectoryFiles => metric(wide(dir::MOST_FILES)),
             B::EffectsGateNote => self.effects(EffectKind::GateNote, kube_event::GATE_LIMITS.bound),
-            B::EffectsNote => self.effects(EffectKind::Note, kube_event::LIMITS.bound),
+            B::EffectsKubeEvent => self.effects(EffectKind::KubeEvent, kube_event::LIMITS.bound),
             B::EffectsRecord => self.effects(EffectKind::Record, revision::LIMITS.bound),
             B::EffectsRemoveOverride => {
                 self.effects(EffectKind::RemoveOverride, removal::LIMITS.bound)

@@ -6,7 +6,7 @@ use fusegate_xds::{Store, TypeUrl};
 
 use crate::app::notices::MOST_POLICIES;
 use crate::engine::output::Counts as Flushed;
-use crate::engine::settings::{Full, Refused};
+use crate::engine::settings::{Exceeded, Refused};
 use crate::runtime::metrics::{
     Bound, CodeLabel, FeedKind, FeedLabel, Metrics, Row, StateLabel, VerdictLabel,
 };
@@ -51,19 +51,19 @@ pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
         metrics.problems.get_or_create(&CodeLabel { code }).inc();
     }
     for refused in &counts.refused {
-        let bound = bound_of(&refused.full);
+        let bound = bound_of(&refused.exceeded);
         metrics.bound(bound).inc_by(refused.count);
         let Refused {
-            full,
+            exceeded,
             limit,
             first,
             count,
         } = refused;
-        tracing::warn!(limit, %first, count, "the limit of {full} is reached; new ones are refused until others are removed");
+        tracing::warn!(limit, %first, count, "the limit of {exceeded} is reached; new ones are refused until others are removed");
     }
-    for full in &counts.roomy {
+    for exceeded in &counts.freed {
         tracing::info!(
-            "below the limit of {full} again; refused ones are accepted with their next report"
+            "below the limit of {exceeded} again; refused ones are accepted with their next report"
         );
     }
     metrics
@@ -127,11 +127,11 @@ fn circuits(view: &View, moment: Moment) -> Vec<Row> {
     rows
 }
 
-fn bound_of(full: &Full) -> Bound {
-    match full {
-        Full::Objects => Bound::Objects,
-        Full::Namespace(..) => Bound::ObjectsOfNamespace,
-        Full::Circuits => Bound::Circuits,
+fn bound_of(exceeded: &Exceeded) -> Bound {
+    match exceeded {
+        Exceeded::Objects => Bound::Objects,
+        Exceeded::Namespace(..) => Bound::ObjectsOfNamespace,
+        Exceeded::Circuits => Bound::Circuits,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::runtime::metrics::{Bound, GateCallLabel, Metrics};
 use crate::serve::notice::ledger::{Caller, Ledger};
 use crate::serve::notice::{Answer, Asker, Notice};
 use crate::source::queue::Sender;
-use crate::wire::effect::{Note, Regarding, Target};
+use crate::wire::effect::{KubeEvent, Regarding, Target};
 use crate::wire::event::{Event, Misasked};
 use crate::wire::view::SharedView;
 
@@ -28,8 +28,8 @@ const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// Events of one caller about one trip, or without one within this, are one.
 const ONCE_WITHIN: Span = Span::from_secs(3_600);
 
-/// Everything that a notice is told with.
-pub(super) struct Teller {
+/// Reports what gates answered: as logs, counts, and Events.
+pub(super) struct GateReporter {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) view: SharedView,
@@ -39,8 +39,8 @@ pub(super) struct Teller {
     pub(super) counted: BTreeSet<(String, String)>,
 }
 
-impl Teller {
-    /// Tells until shutdown, then lets what is under way finish.
+impl GateReporter {
+    /// Runs until shutdown, then lets what is under way finish.
     pub(super) async fn run(
         mut self,
         mut notices: mpsc::Receiver<Notice>,
@@ -175,7 +175,7 @@ fn regarding(
     }
 }
 
-fn event(now: Now, notice: &Notice, regarding: Regarding) -> Note {
+fn event(now: Now, notice: &Notice, regarding: Regarding) -> KubeEvent {
     let (warning, reason, action) = match notice.answer {
         Answer::Passes => (false, "GatePasses", "Pass"),
         Answer::Refuses => (true, "GateRefuses", "Hold"),
@@ -187,7 +187,7 @@ fn event(now: Now, notice: &Notice, regarding: Regarding) -> Note {
         || (now.wall.0 / i64::try_from(ONCE_WITHIN.0).unwrap_or(i64::MAX)).to_string(),
         |trip| trip.to_string(),
     );
-    Note {
+    KubeEvent {
         regarding,
         warning,
         reason,

@@ -19,7 +19,7 @@ use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher, GateNotes};
 use crate::engine::Settings;
-use crate::engine::settings::Room;
+use crate::engine::settings::Capacity;
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
 use crate::runtime::client;
@@ -275,7 +275,7 @@ pub(super) fn settings(options: &Run) -> Settings {
     Settings {
         cluster: options.cluster.as_str().into(),
         link: options.link.trim_end_matches('/').into(),
-        room: Room::default(),
+        capacity: Capacity::default(),
     }
 }
 

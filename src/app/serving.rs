@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::bounds::Gauges;
 use crate::app::feeds::Feeds;
-use crate::app::notices::Teller;
+use crate::app::notices::GateReporter;
 use crate::app::pump::Pump;
 use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
 use crate::app::{fleet, meter, programmed, publish, xds};
@@ -60,7 +60,7 @@ impl Parts {
             (server, store.clone()),
             (notices, Waiters::new(changes)),
         );
-        let teller = Teller {
+        let teller = GateReporter {
             clock: self.clock,
             metrics: self.metrics.clone(),
             view: view.clone(),

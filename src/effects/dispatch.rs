@@ -21,7 +21,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
-use crate::wire::effect::{Effect, Note, Record, Rollback};
+use crate::wire::effect::{Effect, KubeEvent, Record, Rollback};
 
 /// What effects need.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub struct Dispatcher {
     log: Option<Log>,
     alerts: Alerts,
     statuses: DeliveryQueue<StatusOwner, StatusUpdate>,
-    kube_events: DeliveryQueue<kube_event::Identity, Note>,
+    kube_events: DeliveryQueue<kube_event::Identity, KubeEvent>,
     records: DeliveryQueue<revision::Identity, Record>,
     rollbacks: DeliveryQueue<Incident, Rollback>,
     removals: DeliveryQueue<Expired, ()>,
@@ -156,7 +156,7 @@ impl Dispatcher {
             Effect::ContractStatus(write) => self.state(status::contract(write)),
             Effect::OverrideAccepted(acceptance) => self.state(status::acceptance(acceptance)),
             Effect::RemoveOverride(target) => self.removals.send(Expired(target), ()),
-            Effect::Note(kube_event) => self
+            Effect::KubeEvent(kube_event) => self
                 .kube_events
                 .send(kube_event::Identity::of(&kube_event), kube_event),
             Effect::Alert(alert) => self.alerts.send(alert),
@@ -196,7 +196,7 @@ impl Dispatcher {
 /// The Events about what gates answer. Every replica is asked, and tells of its own, whoever leads.
 #[derive(Debug)]
 pub struct GateNotes {
-    queue: DeliveryQueue<kube_event::Identity, Note>,
+    queue: DeliveryQueue<kube_event::Identity, KubeEvent>,
     /// Kept, or the queue would take itself for no leader's.
     _leads: watch::Sender<bool>,
 }
@@ -218,7 +218,7 @@ impl GateNotes {
     }
 
     /// Hands over an Event without waiting.
-    pub fn send(&self, note: Note) {
+    pub fn send(&self, note: KubeEvent) {
         self.queue.send(kube_event::Identity::of(&note), note);
     }
 
@@ -268,7 +268,7 @@ fn kind(effect: &Effect) -> EffectKind {
             EffectKind::Status
         }
         Effect::RemoveOverride(_) => EffectKind::RemoveOverride,
-        Effect::Note(_) => EffectKind::Note,
+        Effect::KubeEvent(_) => EffectKind::KubeEvent,
         Effect::Alert(_) => EffectKind::Alert,
         Effect::Record(_) => EffectKind::Record,
         Effect::Rollback(_) => EffectKind::Rollback,

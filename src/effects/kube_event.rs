@@ -19,12 +19,12 @@ use crate::effects::cluster::{ApiFailure, Cluster, MANAGER, cut};
 use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
-use crate::wire::effect::{Note, Regarding};
+use crate::wire::effect::{KubeEvent, Regarding};
 
 /// The limits of Events. Their content is also in the status and the log, so attempts end after about
 /// a quarter of an hour.
 pub(crate) const LIMITS: Limits = Limits {
-    kind: EffectKind::Note,
+    kind: EffectKind::KubeEvent,
     bound: 1_024,
     at_once: 2,
     within: Duration::from_secs(5),
@@ -65,7 +65,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Events about cluster-scoped objects live in `default`.
-    pub(crate) fn of(note: &Note) -> Self {
+    pub(crate) fn of(note: &KubeEvent) -> Self {
         let regarding = &note.regarding;
         let namespace = match &*regarding.target.namespace {
             "" => "default",
@@ -90,9 +90,9 @@ impl Identity {
 
 impl Deliver for KubeEvents {
     type Key = Identity;
-    type Value = Note;
+    type Value = KubeEvent;
 
-    async fn deliver(&self, identity: &Identity, note: &Note) -> Result<Delivered, Failure> {
+    async fn deliver(&self, identity: &Identity, note: &KubeEvent) -> Result<Delivered, Failure> {
         let Self::Kube { cluster, instance } = self else {
             log(note);
             return Ok(Delivered::Done);
@@ -115,13 +115,13 @@ impl Deliver for KubeEvents {
         Ok(delivered)
     }
 
-    async fn give_up(&self, _: &Identity, note: &Note, _: &str) {
+    async fn give_up(&self, _: &Identity, note: &KubeEvent, _: &str) {
         log(note);
     }
 }
 
 /// The resource of a kind that isn't ours and of which whoever told it knows no uid.
-fn plural_of_foreign(note: &Note) -> Option<&'static str> {
+fn plural_of_foreign(note: &KubeEvent) -> Option<&'static str> {
     let regarding = &note.regarding;
     let known = !regarding.target.uid.is_empty();
     match &*regarding.kind {
@@ -132,7 +132,7 @@ fn plural_of_foreign(note: &Note) -> Option<&'static str> {
 }
 
 /// Asks for an object's uid.
-async fn uid(cluster: &Cluster, plural: &str, note: &Note) -> Result<String, ApiFailure> {
+async fn uid(cluster: &Cluster, plural: &str, note: &KubeEvent) -> Result<String, ApiFailure> {
     let Regarding {
         api_version,
         target,
@@ -151,7 +151,7 @@ async fn uid(cluster: &Cluster, plural: &str, note: &Note) -> Result<String, Api
 async fn create(
     cluster: &Cluster,
     identity: &Identity,
-    note: &Note,
+    note: &KubeEvent,
     instance: &str,
 ) -> Result<(), ApiFailure> {
     let body = serde_json::to_vec(&event(identity, note, instance))
@@ -164,7 +164,7 @@ async fn create(
     cluster.send(Request::new(url).create(&params, body)).await
 }
 
-fn event(identity: &Identity, note: &Note, instance: &str) -> Event {
+fn event(identity: &Identity, note: &KubeEvent, instance: &str) -> Event {
     let target = &note.regarding.target;
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Event {
@@ -194,7 +194,7 @@ fn event(identity: &Identity, note: &Note, instance: &str) -> Event {
     }
 }
 
-fn log(note: &Note) {
+fn log(note: &KubeEvent) {
     let target = &note.regarding.target;
     let about = format!(
         "{}/{}/{}",
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn equal_events_have_the_same_name_and_others_differ() {
-        let name = |note: &Note| Identity::of(note).name;
+        let name = |note: &KubeEvent| Identity::of(note).name;
         let again = note("shop", "t1");
         assert_eq!(name(&note("shop", "t1")), name(&again));
         assert_ne!(name(&note("shop", "t1")), name(&note("shop", "t2")));
@@ -242,8 +242,8 @@ mod tests {
         assert_eq!(event.reporting_instance.unwrap().len(), 128);
     }
 
-    fn note(namespace: &str, once: &str) -> Note {
-        Note {
+    fn note(namespace: &str, once: &str) -> KubeEvent {
+        KubeEvent {
             regarding: Regarding {
                 api_version: "fusegate.io/v1alpha1".into(),
                 kind: "CircuitPolicy".into(),

@@ -5,7 +5,7 @@ use fusegate_xds::resource::Resource;
 use crate::breaker::circuit::StateName;
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
-use crate::engine::state::settings::{Full, Refused};
+use crate::engine::state::settings::{Exceeded, Refused};
 use crate::policy::layer::LayerName;
 use crate::wire::audit::Verdict;
 use crate::wire::effect::Effect;
@@ -62,7 +62,7 @@ pub struct Counts {
     /// What found no room.
     pub refused: Vec<Refused>,
     /// What was full and has room again.
-    pub roomy: Vec<Full>,
+    pub freed: Vec<Exceeded>,
     /// Objects that came with more labels than are kept.
     pub labels_omitted: u64,
 }

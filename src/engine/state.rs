@@ -25,7 +25,7 @@ use crate::engine::state::object::ObjectEntry;
 use crate::engine::state::override_entry::OverrideEntry;
 use crate::engine::state::policy::PolicyEntry;
 use crate::engine::state::schedule::Schedule;
-use crate::engine::state::settings::{Crowd, Settings};
+use crate::engine::state::settings::{Settings, Usage};
 use crate::spec::policy::Policy;
 use crate::wire::event::{Feed, GroupKind};
 
@@ -37,24 +37,24 @@ pub(crate) struct State {
     pub(crate) listed: BTreeSet<Feed>,
     /// Every feed but the objects' has been listed once, and what follows from that is done.
     pub(crate) synced: bool,
-    pub(crate) orders: Orders,
+    pub(crate) config_sync: ConfigSync,
     pub(crate) contracts: BTreeMap<Box<str>, ContractEntry>,
     pub(crate) kinds: BTreeMap<GroupKind, KindEntry>,
     pub(crate) policies: BTreeMap<Key, PolicyEntry>,
     pub(crate) overrides: BTreeMap<Key, OverrideEntry>,
     pub(crate) schedule: Schedule,
-    pub(crate) crowd: Crowd,
+    pub(crate) usage: Usage,
 }
 
 /// Whether everything that people order is known.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Orders {
+pub(crate) enum ConfigSync {
     /// Nothing is.
-    Unheard,
+    Pending,
     /// Some is, since.
-    Heard(Mono),
+    Partial(Mono),
     /// All is, or what is missing has been waited for long enough.
-    Known,
+    Complete,
 }
 
 /// How long contracts, policies and overrides are waited for once the first of these is known.
@@ -62,7 +62,7 @@ pub(crate) enum Orders {
 /// Before they are, a layer or an alert could say what an override or another circuit on the same cluster contradicts
 /// a moment later. But where one of them can't be listed, for want of a right or of a readable file, those that can be
 /// are obeyed all the same.
-pub(crate) const ORDERS_WITHIN: Span = Span::from_secs(10);
+pub(crate) const CONFIG_SYNC_WITHIN: Span = Span::from_secs(10);
 
 impl State {
     /// The state of an engine that has seen nothing.
@@ -72,18 +72,18 @@ impl State {
             leads: false,
             listed: BTreeSet::new(),
             synced: false,
-            orders: Orders::Unheard,
+            config_sync: ConfigSync::Pending,
             contracts: BTreeMap::new(),
             kinds: BTreeMap::new(),
             policies: BTreeMap::new(),
             overrides: BTreeMap::new(),
             schedule: Schedule::default(),
-            crowd: Crowd::default(),
+            usage: Usage::default(),
         }
     }
 
-    pub(crate) fn knows_orders(&self) -> bool {
-        matches!(self.orders, Orders::Known)
+    pub(crate) fn has_config(&self) -> bool {
+        matches!(self.config_sync, ConfigSync::Complete)
     }
 
     /// Whether everything but the objects has been listed once.

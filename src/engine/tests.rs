@@ -1,6 +1,7 @@
 //! Scenarios: YAML and time in, decisions out. Everything that a real cluster shows is
 //! shown here first, in microseconds.
 
+mod capacity;
 mod crash;
 mod gates;
 mod lifecycle;
@@ -10,7 +11,6 @@ mod races;
 mod recovery;
 mod replay;
 mod restart;
-mod room;
 mod tape;
 mod trip;
 mod world;

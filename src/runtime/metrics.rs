@@ -112,7 +112,7 @@ pub enum FeedKind {
 pub enum EffectKind {
     Audit,
     Status,
-    Note,
+    KubeEvent,
     GateNote,
     Alert,
     Record,

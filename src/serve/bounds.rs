@@ -9,11 +9,11 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// All bounds as they stand; called once per request.
-pub type Bounds = Arc<dyn Fn() -> Vec<Standing> + Send + Sync>;
+pub type Bounds = Arc<dyn Fn() -> Vec<BoundUsage> + Send + Sync>;
 
 /// One bound as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct BoundUsage {
     /// As in `fusegate_bounds_met_total`.
     pub name: &'static str,
     /// What is counted.
@@ -30,7 +30,7 @@ pub struct Standing {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Document {
-    items: Vec<Standing>,
+    items: Vec<BoundUsage>,
 }
 
 pub(super) async fn list(State(state): State<ServeState>) -> Json<Document> {

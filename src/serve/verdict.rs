@@ -21,7 +21,7 @@ use crate::serve::wire;
 use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped, View};
 
 pub(crate) use nearest::nearest;
-pub use state::{Counts, GateState, Word};
+pub use state::{Counts, GateState, VerdictName};
 
 /// A watch that has not been confirmed for this long is not believed (`docs/architecture.md`, Gate).
 pub const UNCONFIRMED_AFTER: Span = Span::from_secs(30);
@@ -71,7 +71,7 @@ pub struct Verdict {
     /// What the evidence alone says, were there no override and no mode Observe.
     pub shadow: GateState,
     /// The verdict in one word.
-    pub word: Word,
+    pub name: VerdictName,
     /// Whether the question names something that does not exist.
     pub mistake: bool,
     /// Whether the policy is in mode Observe; it then passes whatever its circuits say.
@@ -201,21 +201,21 @@ impl<'a> Tally<'a> {
             .blind
             .as_ref()
             .is_none_or(|blind| *blind != Blind::NotSynced);
-        let word = match (worst.state, tripped_since) {
-            (GateState::Open, _) => Word::Fail,
-            (_, Some(_)) if !policy.observe => Word::Fail,
-            (GateState::Closed, _) => Word::Pass,
-            (GateState::Unknown, _) if policy.passes_unknown && hopeful => Word::Pass,
-            (GateState::Unknown | GateState::HalfOpen, _) => Word::Unknown,
+        let name = match (worst.state, tripped_since) {
+            (GateState::Open, _) => VerdictName::Fail,
+            (_, Some(_)) if !policy.observe => VerdictName::Fail,
+            (GateState::Closed, _) => VerdictName::Pass,
+            (GateState::Unknown, _) if policy.passes_unknown && hopeful => VerdictName::Pass,
+            (GateState::Unknown | GateState::HalfOpen, _) => VerdictName::Unknown,
         };
         let tripped_since = tripped_since.map(|(_, trip)| trip);
         Verdict {
             state: worst.state,
             shadow: worst.shadow,
-            word,
+            name,
             mistake: false,
             observe: policy.observe,
-            reason: reason::of_circuit(query, policy, &worst, self.counts, word, tripped_since),
+            reason: reason::of_circuit(query, policy, &worst, self.counts, name, tripped_since),
             trips: lead_with(worst.circuit.trip, self.trips),
             tripped: self.tripped.cloned(),
             deciding: Some(worst.deciding(now)),
@@ -228,7 +228,7 @@ impl Verdict {
     /// Whether the gate lets pass.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.word == Word::Pass
+        self.name == VerdictName::Pass
     }
 }
 
@@ -295,7 +295,11 @@ fn nothing(query: &Query<'_>, policy: Option<&PolicyView>, blind: &Blind) -> Ver
         } else {
             GateState::Unknown
         },
-        word: if passes { Word::Pass } else { Word::Unknown },
+        name: if passes {
+            VerdictName::Pass
+        } else {
+            VerdictName::Unknown
+        },
         mistake: false,
         observe,
         reason: reason::of_nothing(query, policy, blind),
@@ -317,7 +321,7 @@ fn unknown() -> Verdict {
     Verdict {
         state: GateState::Unknown,
         shadow: GateState::Unknown,
-        word: Word::Unknown,
+        name: VerdictName::Unknown,
         mistake: false,
         observe: false,
         reason: String::new(),

@@ -25,7 +25,7 @@ pub enum Effect {
     /// Remove an override that has expired.
     RemoveOverride(Target),
     /// Record a Kubernetes Event.
-    Note(Note),
+    KubeEvent(KubeEvent),
     /// Fire, update or resolve an alert.
     Alert(Alert),
     /// Store a CRD schema.
@@ -74,7 +74,7 @@ pub struct Acceptance {
 /// A Kubernetes Event. Its object name is a hash of regarding, reason and `once`,
 /// so that writing it twice is writing it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct KubeEvent {
     /// What it is about.
     pub regarding: Regarding,
     /// `Warning`, else `Normal`.

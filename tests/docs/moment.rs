@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fusegate::breaker::time::{Mono, Now, Wall};
-use fusegate::engine::settings::Room;
+use fusegate::engine::settings::Capacity;
 use fusegate::engine::{Engine, Settings};
 use fusegate::wire::event::{Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy};
 use fusegate::wire::view::View;
@@ -34,7 +34,7 @@ pub(super) fn view(now: Mono) -> View {
     let mut engine = Engine::new(Settings {
         cluster: "production".into(),
         link: "http://fusegate".into(),
-        room: Room::default(),
+        capacity: Capacity::default(),
     });
     let tripped = now.0 - AGO;
     let at = |mono: u64| Now {

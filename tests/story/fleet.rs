@@ -165,7 +165,7 @@ async fn a_policy_writes_no_foreign_layer_and_only_what_its_contract_lists(
     envoy.wait_layer(FOREIGN, &[], PROMPTLY).await?;
     ensure!(envoy.get(&foreign).await?.status == 200);
     ensure!(envoy.get(&shop.documents.cluster("front")).await?.status == 503);
-    let partly = ("Degraded", "True", "PartlyDone");
+    let partly = ("Degraded", "True", "PartiallyApplied");
     let message = shop.wait_condition("CircuitPolicy", POLICY, partly).await?;
     let cluster = format!("cluster \"{foreign}\" is not in the contract's spec.mesh.clusters");
     let runtime = format!("runtime key \"routing.{FOREIGN}.canary\"");

@@ -8,7 +8,7 @@ use fusegate_xds::{Store, TypeUrl};
 use crate::app::publish;
 use crate::app::replay::moment;
 use crate::breaker::time::{Mono, Now, Wall};
-use crate::engine::settings::Room;
+use crate::engine::settings::Capacity;
 use crate::engine::{Engine, Settings};
 use crate::recording::digest::Digest;
 use crate::recording::line::{Header, Turn};
@@ -43,7 +43,7 @@ impl Player {
         let settings = Settings {
             cluster: header.cluster.as_str().into(),
             link: header.link.as_str().into(),
-            room: Room::default(),
+            capacity: Capacity::default(),
         };
         Self {
             engine: Engine::new(settings),

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::outputs::text;
 use crate::engine::state::key::Key;
 use crate::engine::state::objects::Identity;
-use crate::engine::state::settings::{Full, Refused};
+use crate::engine::state::settings::{Exceeded, Refused};
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::GroupKind;
 
@@ -24,10 +24,10 @@ impl Engine {
         identity: &Identity,
         resource_version: &str,
     ) -> bool {
-        let Some(full) = self.full_for(kind, identity) else {
+        let Some(exceeded) = self.full_for(kind, identity) else {
             return true;
         };
-        let limit = self.limit(&full);
+        let limit = self.limit(&exceeded);
         let Identity {
             uid,
             namespace,
@@ -35,7 +35,7 @@ impl Engine {
         } = identity;
         let resource = text::resource(kind, namespace, name);
         let reason = format!(
-            "there are {limit} {full}, which is the limit; this one is not watched and has no circuit; delete what is not needed, and it is taken with its next report"
+            "there are {limit} {exceeded}, which is the limit; this one is not watched and has no circuit; delete what is not needed, and it is taken with its next report"
         );
         self.out.audit(Line {
             at: now.wall.0,
@@ -49,7 +49,7 @@ impl Engine {
             reason: reason.into(),
             ..Line::default()
         });
-        self.refuse(full, resource);
+        self.refuse(exceeded, resource);
         false
     }
 
@@ -57,85 +57,85 @@ impl Engine {
     ///
     /// What was written down of its circuits is never lost for want of room: it is bounded by itself, and after a
     /// restart objects come in another order than that in which they found room.
-    fn full_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Full> {
-        let full = self.taken_for(kind, identity)?;
+    fn full_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Exceeded> {
+        let exceeded = self.taken_for(kind, identity)?;
         let policies = self.state.judges(kind, &identity.namespace);
         let mut policies = policies
             .iter()
             .filter_map(|key| self.state.policies.get(key));
         let leads = self.state.leads;
         let has_past = policies.any(|policy| policy.has_past(&identity.uid, leads));
-        (!has_past).then_some(full)
+        (!has_past).then_some(exceeded)
     }
 
     /// What of which all is taken a new object would need.
-    fn taken_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Full> {
+    fn taken_for(&self, kind: &GroupKind, identity: &Identity) -> Option<Exceeded> {
         let objects = self.state.kinds.get(kind).map(|entry| &entry.objects);
         if objects.is_some_and(|objects| objects.contains(&identity.uid)) {
             return None;
         }
         let of_namespace = objects.map_or(0, |objects| objects.count_in(&identity.namespace));
-        if of_namespace >= self.state.settings.room.objects_of_namespace {
+        if of_namespace >= self.state.settings.capacity.objects_of_namespace {
             let namespace = identity.namespace.clone();
-            return Some(Full::Namespace(kind.clone(), namespace));
+            return Some(Exceeded::Namespace(kind.clone(), namespace));
         }
-        (self.count_objects() >= self.state.settings.room.objects).then_some(Full::Objects)
+        (self.count_objects() >= self.state.settings.capacity.objects).then_some(Exceeded::Objects)
     }
 
     /// Whether there is room for one more circuit; says so if not.
     pub(crate) fn has_room_for_circuit(&mut self, key: &Key, object: &str) -> bool {
-        if self.state.crowd.circuits < self.state.settings.room.circuits {
+        if self.state.usage.circuits < self.state.settings.capacity.circuits {
             return true;
         }
         let (namespace, policy) = key;
         let circuit = format!("policy {namespace}/{policy}, object {object}");
-        self.refuse(Full::Circuits, circuit);
+        self.refuse(Exceeded::Circuits, circuit);
         false
     }
 
     /// Says which of those that were full have room again; called once per flush.
     pub(crate) fn find_room(&mut self) {
-        if self.state.crowd.full.is_empty() {
+        if self.state.usage.exceeded.is_empty() {
             return;
         }
-        let (roomy, full) = std::mem::take(&mut self.state.crowd.full)
+        let (freed, exceeded) = std::mem::take(&mut self.state.usage.exceeded)
             .into_iter()
-            .partition(|full| self.taken(full) < self.limit(full));
-        self.state.crowd.full = full;
-        self.out.counts.roomy.extend::<BTreeSet<Full>>(roomy);
+            .partition(|exceeded| self.taken(exceeded) < self.limit(exceeded));
+        self.state.usage.exceeded = exceeded;
+        self.out.counts.freed.extend::<BTreeSet<Exceeded>>(freed);
     }
 
-    fn refuse(&mut self, full: Full, what: String) {
+    fn refuse(&mut self, exceeded: Exceeded, what: String) {
         let mut refused = self.out.counts.refused.iter_mut();
-        if let Some(refused) = refused.find(|refused| refused.full == full) {
+        if let Some(refused) = refused.find(|refused| refused.exceeded == exceeded) {
             refused.count += 1;
             return;
         }
         self.out.counts.refused.push(Refused {
-            limit: self.limit(&full),
+            limit: self.limit(&exceeded),
             first: what.into(),
             count: 1,
-            full: full.clone(),
+            exceeded: exceeded.clone(),
         });
-        self.state.crowd.full.insert(full);
+        self.state.usage.exceeded.insert(exceeded);
     }
 
-    fn limit(&self, full: &Full) -> usize {
-        match full {
-            Full::Objects => self.state.settings.room.objects,
-            Full::Namespace(..) => self.state.settings.room.objects_of_namespace,
-            Full::Circuits => self.state.settings.room.circuits,
+    fn limit(&self, exceeded: &Exceeded) -> usize {
+        match exceeded {
+            Exceeded::Objects => self.state.settings.capacity.objects,
+            Exceeded::Namespace(..) => self.state.settings.capacity.objects_of_namespace,
+            Exceeded::Circuits => self.state.settings.capacity.circuits,
         }
     }
 
-    fn taken(&self, full: &Full) -> usize {
-        match full {
-            Full::Objects => self.count_objects(),
-            Full::Namespace(kind, namespace) => {
+    fn taken(&self, exceeded: &Exceeded) -> usize {
+        match exceeded {
+            Exceeded::Objects => self.count_objects(),
+            Exceeded::Namespace(kind, namespace) => {
                 let entry = self.state.kinds.get(kind);
                 entry.map_or(0, |entry| entry.objects.count_in(namespace))
             }
-            Full::Circuits => self.state.crowd.circuits,
+            Exceeded::Circuits => self.state.usage.circuits,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::breaker::adopt;
 use crate::breaker::persisted::Persisted;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 use crate::engine::{Engine, record};
 
@@ -19,7 +19,7 @@ impl Engine {
         let Some(policy) = self.state.policies.get(key) else {
             return;
         };
-        let Some(status) = policy.heard.clone() else {
+        let Some(status) = policy.observed_status.clone() else {
             return;
         };
         let (Some(lowered), Some(kind)) = (policy.lowered.clone(), policy.kind.clone()) else {
@@ -57,15 +57,15 @@ impl Engine {
             let Some(entry) = policy.circuits.get_mut(uid) else {
                 return;
             };
-            let before = entry.standing();
+            let before = entry.count_class();
             let breaker = std::mem::take(&mut entry.breaker);
             let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
             entry.breaker = breaker;
-            let after = entry.standing();
+            let after = entry.count_class();
             policy.recount(uid, before, after);
             engine.out.mark(Dirty::Record(key, uid));
             engine.out.mark(Dirty::Circuit(key, uid));
-            engine.hear(now, key, uid, said, Cue::Leader);
+            engine.apply_step_effects(now, key, uid, said, Trigger::Leader);
             engine.reschedule(now, key, uid);
             engine.contribute(key, uid);
             engine.refreeze(&kind, &key.0, uid);

@@ -8,9 +8,9 @@ use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, catch_up, layers, view};
-use crate::engine::state::circuit::{CircuitEntry, Cue, Standing};
+use crate::engine::state::circuit::{CircuitEntry, CountClass, Trigger};
 use crate::engine::state::key::Key;
-use crate::engine::state::override_entry::Word;
+use crate::engine::state::override_entry::OverrideRevision;
 use crate::engine::{Engine, record};
 use crate::wire::event::GroupKind;
 
@@ -36,7 +36,10 @@ impl Engine {
             policy_uid: policy.uid.clone(),
             object_uid: uid.clone(),
         };
-        let told = policy.heard.as_ref().filter(|_| !self.state.leads);
+        let told = policy
+            .observed_status
+            .as_ref()
+            .filter(|_| !self.state.leads);
         let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
         let record = policy.resume.remove(uid).or_else(|| told.cloned());
         // What was written down of a circuit is never lost for want of room, and is bounded by itself.
@@ -54,10 +57,10 @@ impl Engine {
             entry.take_up(record, now);
         }
         let resumed = entry.resumed;
-        policy.recount(uid, Standing::NONE, entry.standing());
+        policy.recount(uid, CountClass::NONE, entry.count_class());
         policy.circuits.insert(uid.clone(), Box::new(entry));
-        self.state.crowd.circuits += 1;
-        self.apply_overrides_to(now, key, uid, &Word::new());
+        self.state.usage.circuits += 1;
+        self.apply_overrides_to(now, key, uid, &OverrideRevision::new());
         self.reschedule(now, key, uid);
         if resumed {
             self.contribute(key, uid);
@@ -70,19 +73,19 @@ impl Engine {
     }
 
     /// Ends a circuit: it closes with a cause, its keys go, its alerts resolve.
-    pub(crate) fn remove_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, cue: Cue) {
+    pub(crate) fn remove_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, trigger: Trigger) {
         if self.state.circuit(key, uid).is_none() {
             return;
         }
-        self.step_circuit(now, key, uid, &Input::Removed, cue);
+        self.step_circuit(now, key, uid, &Input::Removed, trigger);
         layers::withdraw(&mut self.out, key, uid);
         self.out.mark(Dirty::Policy(key));
         let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
         if let Some(entry) = policy.circuits.remove(uid) {
-            policy.recount(uid, entry.standing(), Standing::NONE);
-            if cue == Cue::Unselected && !entry.breaker.is_blank() {
+            policy.recount(uid, entry.count_class(), CountClass::NONE);
+            if trigger == Trigger::Unselected && !entry.breaker.is_blank() {
                 // It may be selected again, and its trips go on being numbered where they were.
                 let lowered = policy.lowered.as_ref();
                 let record = lowered
@@ -91,7 +94,7 @@ impl Engine {
                     .resume
                     .extend(record.map(|record| (uid.clone(), record)));
             }
-            self.state.crowd.circuits -= 1;
+            self.state.usage.circuits -= 1;
             self.state.schedule.set(entry.wake, None, key, uid);
             view::forget_circuit(&mut self.out, key, uid, &entry.object);
             self.out.forget_circuit(key, uid);
@@ -116,7 +119,7 @@ impl Engine {
             absent.extend(gone.map(|uid| (key.clone(), uid.clone())));
         }
         for (key, uid) in absent {
-            self.remove_circuit(now, &key, &uid, Cue::Deleted);
+            self.remove_circuit(now, &key, &uid, Trigger::Deleted);
         }
     }
 }

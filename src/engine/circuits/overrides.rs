@@ -10,19 +10,25 @@ use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::outputs::audit::{self, Order};
 use crate::engine::outputs::outbox::Dirty;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
-use crate::engine::state::override_entry::Word;
+use crate::engine::state::override_entry::OverrideRevision;
 
 impl Engine {
-    /// Applies what is ordered now, since one word of it is new, edited or over.
-    pub(crate) fn apply_overrides(&mut self, now: Now, policy: &Key, word: &Word) {
+    /// Applies what is ordered now, since one revision of it is new, edited or over.
+    pub(crate) fn apply_overrides(&mut self, now: Now, policy: &Key, revision: &OverrideRevision) {
         self.for_each_circuit(policy, |engine, uid| {
-            engine.apply_overrides_to(now, policy, uid, word);
+            engine.apply_overrides_to(now, policy, uid, revision);
         });
     }
 
-    pub(crate) fn apply_overrides_to(&mut self, now: Now, key: &Key, uid: &Arc<str>, word: &Word) {
+    pub(crate) fn apply_overrides_to(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        revision: &OverrideRevision,
+    ) {
         let Some(entry) = self.state.circuit(key, uid) else {
             return;
         };
@@ -33,13 +39,13 @@ impl Engine {
         }
         if ordered == Some(Forced::Closed) && entry.breaker.latched {
             // The latch waits for a person, and here is one.
-            self.step_and_freeze(now, key, uid, &Input::Reset, Cue::Override);
+            self.step_and_freeze(now, key, uid, &Input::Reset, Trigger::Override);
         }
-        self.step_and_freeze(now, key, uid, &Input::Force(ordered), Cue::Override);
+        self.step_and_freeze(now, key, uid, &Input::Force(ordered), Trigger::Override);
         let order = order.unwrap_or_else(|| Order {
             forced: None,
             why: "no CircuitOverride is in force any more".to_owned(),
-            word: word.clone(),
+            revision: revision.clone(),
         });
         audit::overridden(&self.state, &mut self.out, now, key, uid, &order);
         self.out.mark(Dirty::Policy(key));
@@ -64,7 +70,7 @@ impl Engine {
             .map(|(key, entry, spec)| Order {
                 forced: Some(forced(spec.state)),
                 why: format!("by CircuitOverride {}: {}", key.1, spec.reason),
-                word: entry.word(),
+                revision: entry.revision(),
             })
     }
 }

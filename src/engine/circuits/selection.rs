@@ -8,7 +8,7 @@ use crate::breaker::circuit::StateName;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 use crate::wire::event::GroupKind;
 
@@ -26,7 +26,7 @@ impl Engine {
             return self.contribute(key, uid);
         }
         let report = object.report(&lowered.conditions, &lowered.config.rules);
-        self.step_circuit(now, key, uid, &Input::Report(&report), Cue::Report);
+        self.step_circuit(now, key, uid, &Input::Report(&report), Trigger::Report);
         self.contribute_report(key, uid);
     }
 
@@ -95,7 +95,7 @@ impl Engine {
         let object = self.state.object(&circuit.kind, uid);
         let left = object.is_some_and(|object| !object.is_selected(&lowered.selector));
         if left && circuit.state() == StateName::Closed {
-            self.remove_circuit(now, key, uid, Cue::Unselected);
+            self.remove_circuit(now, key, uid, Trigger::Unselected);
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::breaker::circuit::State as BreakerState;
-use crate::breaker::step::{self, Context, Effect as Said, Input, Reason};
+use crate::breaker::step::{self, Context, Effect as StepEffect, Input, Reason};
 use crate::breaker::time::{Mono, Now};
 use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, audit};
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 use crate::wire::event::GroupKind;
 
@@ -20,12 +20,12 @@ impl Engine {
         key: &Key,
         uid: &Arc<str>,
         input: &Input<'_>,
-        cue: Cue,
+        trigger: Trigger,
     ) {
         let Some(kind) = self.state.circuit(key, uid).map(|entry| entry.kind.clone()) else {
             return;
         };
-        self.step_circuit(now, key, uid, input, cue);
+        self.step_circuit(now, key, uid, input, trigger);
         self.contribute(key, uid);
         self.refreeze(&kind, &key.0, uid);
     }
@@ -37,7 +37,7 @@ impl Engine {
         key: &Key,
         uid: &Arc<str>,
         input: &Input<'_>,
-        cue: Cue,
+        trigger: Trigger,
     ) {
         let Some(context) = self.context(now, key, uid) else {
             return;
@@ -49,52 +49,62 @@ impl Engine {
         else {
             return;
         };
-        let before = entry.standing();
+        let before = entry.count_class();
         let breaker = std::mem::take(&mut entry.breaker);
-        let (breaker, said) = step::step(breaker, &lowered.config, context, *input);
+        let (breaker, effects) = step::step(breaker, &lowered.config, context, *input);
         entry.breaker = breaker;
-        entry.cause = cue;
+        entry.cause = trigger;
         // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
-        let quiet = said.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
-        let after = entry.standing();
+        let quiet = effects.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
+        let after = entry.count_class();
         policy.recount(uid, before, after);
         if !quiet {
             self.out.mark(Dirty::Record(key, uid));
         }
         self.out.mark(Dirty::Circuit(key, uid));
         self.out.counts.steps += 1;
-        self.hear(now, key, uid, said, cue);
+        self.apply_step_effects(now, key, uid, effects, trigger);
         self.reschedule(now, key, uid);
     }
 
-    /// Carries on what a step or the leader's word has said.
-    pub(crate) fn hear(&mut self, now: Now, key: &Key, uid: &Arc<str>, said: Vec<Said>, cue: Cue) {
+    /// Applies the effects that a step returned, or the recorded state of the leader.
+    pub(crate) fn apply_step_effects(
+        &mut self,
+        now: Now,
+        key: &Key,
+        uid: &Arc<str>,
+        effects: Vec<StepEffect>,
+        trigger: Trigger,
+    ) {
         let last_step = self.last_step(key);
-        for effect in said {
+        for effect in effects {
             let moves = matches!(
                 effect,
-                Said::Changed(_) | Said::Latched | Said::ProbeTimedOut
+                StepEffect::Changed(_) | StepEffect::Latched | StepEffect::ProbeTimedOut
             );
             match effect {
-                Said::Changed(change) => {
+                StepEffect::Changed(change) => {
                     if let Some(entry) = self.state.circuit_mut(key, uid) {
                         entry.follow(&change, last_step, now);
                     }
                     self.out.counts.moves.push(change.to);
-                    audit::change(&self.state, &mut self.out, now, key, uid, &change, cue);
+                    audit::change(&self.state, &mut self.out, now, key, uid, &change, trigger);
                     let trips = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);
                     if trips && let Some(trip) = &change.trip {
                         self.order_rollback(now, key, uid, trip.id);
                     }
                 }
-                Said::Suppressed(cause) => {
+                StepEffect::Suppressed(cause) => {
                     if let Some(entry) = self.state.circuit_mut(key, uid) {
                         entry.suppressed_since = Some(now.wall);
                     }
                     audit::suppressed(&self.state, &mut self.out, now, key, uid, cause);
                 }
-                Said::Latched => audit::latched(&self.state, &mut self.out, now, key, uid),
-                Said::Armed | Said::Disarmed | Said::ProbeTimedOut | Said::Persist => {}
+                StepEffect::Latched => audit::latched(&self.state, &mut self.out, now, key, uid),
+                StepEffect::Armed
+                | StepEffect::Disarmed
+                | StepEffect::ProbeTimedOut
+                | StepEffect::Persist => {}
             }
             self.out.mark(if moves {
                 Dirty::Policy(key)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 
 impl Engine {
@@ -21,7 +21,7 @@ impl Engine {
             self.state.schedule.set(None, due, key, uid);
             return;
         }
-        self.step_and_freeze(now, key, uid, &Input::Tick, Cue::Timer);
+        self.step_and_freeze(now, key, uid, &Input::Tick, Trigger::Timer);
         self.drop_unselected(now, key, uid);
     }
 }

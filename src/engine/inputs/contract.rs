@@ -29,7 +29,7 @@ impl Engine {
         }
         let mut entry = ContractEntry::new(document.meta, before);
         if let Some(status) = document.status {
-            entry.hear(&status);
+            entry.observe_status(&status);
             let sent = self.out.contract(&name);
             if sent.conditions.is_empty() {
                 sent.conditions.clone_from(&status.conditions);

@@ -4,7 +4,7 @@ use crate::breaker::time::{Now, Span};
 use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, catch_up, revision};
-use crate::engine::state::{ORDERS_WITHIN, Orders};
+use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync};
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::{CONFIRM_EVERY_MS, Feed, GroupKind, Unreadable};
 
@@ -14,21 +14,21 @@ const CONFIRMATION_LASTS: Span = Span(3 * CONFIRM_EVERY_MS);
 
 impl Engine {
     /// Looks whether everything that people order is known by now.
-    pub(crate) fn await_orders(&mut self, now: Now) {
+    pub(crate) fn await_config_sync(&mut self, now: Now) {
         let needed = [Feed::Contracts, Feed::Policies, Feed::Overrides];
         let is_listed = |feed: &Feed| self.state.listed.contains(feed);
-        if self.state.knows_orders() || !needed.iter().any(is_listed) {
+        if self.state.has_config() || !needed.iter().any(is_listed) {
             return;
         }
-        let since = match self.state.orders {
-            Orders::Heard(since) => since,
+        let since = match self.state.config_sync {
+            ConfigSync::Partial(since) => since,
             _ => now.mono,
         };
-        if needed.iter().all(is_listed) || now.mono.since(since) >= ORDERS_WITHIN {
-            self.state.orders = Orders::Known;
+        if needed.iter().all(is_listed) || now.mono.since(since) >= CONFIG_SYNC_WITHIN {
+            self.state.config_sync = ConfigSync::Complete;
             alert::sync_all(&self.state, &mut self.out, now);
         } else {
-            self.state.orders = Orders::Heard(since);
+            self.state.config_sync = ConfigSync::Partial(since);
         }
     }
 
@@ -85,7 +85,7 @@ impl Engine {
         if self.state.listed.insert(feed) && contracts {
             self.retry_contracts(now);
         }
-        self.await_orders(now);
+        self.await_config_sync(now);
         self.out.mark(Dirty::Readiness);
         if self.state.is_listed() && !self.state.synced {
             self.finish_listing(now);

@@ -12,9 +12,9 @@ use crate::engine::inputs::skew::Heartbeat;
 use crate::engine::outputs::map::{self, MapOperation};
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::text;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::contract::Compiled;
-use crate::engine::state::object::{Held, ObjectEntry};
+use crate::engine::state::object::{HeldValues, ObjectEntry};
 use crate::engine::state::objects::Identity;
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::effect::Effect;
@@ -100,7 +100,7 @@ impl Engine {
             notes: report.notes_hash(),
             kept: CompactReport::of(report),
             compiled,
-            held: Held::new(
+            held: HeldValues::new(
                 before
                     .filter(|_| !report.is_legal())
                     .map(ObjectEntry::legal_values),
@@ -130,7 +130,7 @@ impl Engine {
             return;
         };
         for key in self.state.judges(kind, &object.namespace) {
-            self.remove_circuit(now, &key, &uid, Cue::Deleted);
+            self.remove_circuit(now, &key, &uid, Trigger::Deleted);
             if let Some(policy) = self.state.policies.get_mut(&key)
                 && policy.resume.remove(&uid).is_some()
             {

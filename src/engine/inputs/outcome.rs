@@ -81,7 +81,7 @@ impl Engine {
     }
 }
 
-/// What of a policy's own is refused: every key of a layer knows the circuits that wish it.
+/// What of a policy's own is refused: every key of a layer knows the circuits that desire it.
 fn refused(
     key: &Key,
     policy: &PolicyEntry,
@@ -91,9 +91,9 @@ fn refused(
 ) -> Vec<Refused> {
     let prefix = format!("{}/{}/", key.0, key.1);
     let mine = programmed.refused.iter().flat_map(|refused| {
-        let contributors = layers.contributors(layer, &refused.key);
-        contributors.filter_map(|contributor| {
-            let uid = contributor.0.strip_prefix(&prefix)?;
+        let owners = layers.owners(layer, &refused.key);
+        owners.filter_map(|owner| {
+            let uid = owner.0.strip_prefix(&prefix)?;
             Some(Refused {
                 key: refused.clone(),
                 object: policy.circuits.get(uid)?.object.clone(),

@@ -70,10 +70,10 @@ impl Engine {
             ));
         }
         let target = entry.spec.as_ref().map(|spec| spec.policy.clone());
-        let word = entry.word();
+        let revision = entry.revision();
         self.state.overrides.insert(key.clone(), entry);
         for policy in [concerned, target].into_iter().flatten() {
-            self.apply_overrides(now, &(key.0.clone(), policy.into()), &word);
+            self.apply_overrides(now, &(key.0.clone(), policy.into()), &revision);
         }
     }
 
@@ -81,9 +81,13 @@ impl Engine {
         let Some(removed) = self.state.overrides.remove(key) else {
             return;
         };
-        let word = removed.word();
+        let revision = removed.revision();
         if let Some(spec) = removed.spec {
-            self.apply_overrides(now, &(key.0.clone(), spec.policy.as_str().into()), &word);
+            self.apply_overrides(
+                now,
+                &(key.0.clone(), spec.policy.as_str().into()),
+                &revision,
+            );
         }
     }
 
@@ -98,11 +102,11 @@ impl Engine {
             self.out.effects.extend(entry.removal(now));
             concerned.extend(entry.spec.iter().map(|spec| {
                 let policy: Key = (key.0.clone(), spec.policy.as_str().into());
-                (policy, entry.word())
+                (policy, entry.revision())
             }));
         }
-        for (policy, word) in concerned {
-            self.apply_overrides(now, &policy, &word);
+        for (policy, revision) in concerned {
+            self.apply_overrides(now, &policy, &revision);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::outputs::alert;
 use crate::engine::outputs::outbox::Dirty;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::contract::Compiled;
 use crate::engine::state::key::{Key, key};
 use crate::engine::state::policy::PolicyEntry;
@@ -46,7 +46,7 @@ impl Engine {
                     .conditions
                     .clone_from(&status.conditions);
             }
-            entry.hear(status, first);
+            entry.observe_status(status, first);
         }
         let relower = match document.spec {
             Ok(spec) if entry.spec.as_ref() == Some(&spec) && entry.rejected.is_none() => false,
@@ -79,7 +79,7 @@ impl Engine {
             return;
         }
         self.for_each_circuit(key, |engine, uid| {
-            engine.remove_circuit(now, key, uid, Cue::PolicyDeleted);
+            engine.remove_circuit(now, key, uid, Trigger::PolicyDeleted);
         });
         self.state.policies.remove(key);
         self.out.forget_policy(key);
@@ -138,7 +138,7 @@ impl Engine {
         entry.rejected = None;
         if entry.kind.as_ref().is_some_and(|before| before != kind) {
             self.for_each_circuit(key, |engine, uid| {
-                engine.remove_circuit(now, key, uid, Cue::PolicyDeleted);
+                engine.remove_circuit(now, key, uid, Trigger::PolicyDeleted);
             });
         }
         let Some(entry) = self.state.policies.get_mut(key) else {
@@ -152,7 +152,7 @@ impl Engine {
         });
         if rejudged {
             self.for_each_circuit(key, |engine, uid| {
-                engine.step_circuit(now, key, uid, &Input::Reconfigured, Cue::Policy);
+                engine.step_circuit(now, key, uid, &Input::Reconfigured, Trigger::Policy);
             });
         }
         self.resume_circuits(now, key);

@@ -11,7 +11,7 @@ use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::sent::Mark;
 use crate::engine::outputs::{audit, text};
 use crate::engine::state::State;
-use crate::engine::state::circuit::Cue;
+use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 use crate::wire::audit::{Line, Operation, Verdict};
 use crate::wire::effect::{Alert, Effect};
@@ -19,7 +19,7 @@ use crate::wire::event::GroupKind;
 
 /// Fires, updates and resolves, so that what is firing is what should be.
 pub(crate) fn sync(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &Arc<str>) {
-    if !state.knows_orders() {
+    if !state.has_config() {
         // An override that is not known yet may have silenced it.
         return;
     }
@@ -29,7 +29,7 @@ pub(crate) fn sync(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &A
     let mark = mark(state, key, uid);
     let mut kept = draft::wanted(state, now, key, uid);
     let mut firing = Vec::new();
-    out.say(key, uid, |sent| {
+    out.update_sent(key, uid, |sent| {
         sent.alerted = mark;
         firing = std::mem::take(&mut sent.alerts);
     });
@@ -59,7 +59,7 @@ pub(crate) fn sync(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &A
             changes.push(Effect::Alert(alert));
         }
     }
-    out.say(key, uid, |sent| sent.alerts = kept);
+    out.update_sent(key, uid, |sent| sent.alerts = kept);
     out.effects.extend(changes);
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn repeat(out: &mut Outbox) {
 /// The end of the alert of a trip that was recovered from lately.
 pub(crate) fn resolved(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Option<Alert> {
     let mut alert = draft::ended(state, now, key, uid)?;
-    let resolved_by = cause_of_end(Cue::Report).into();
+    let resolved_by = cause_of_end(Trigger::Report).into();
     alert.annotations.insert("resolved_by".into(), resolved_by);
     Some(alert)
 }
@@ -137,12 +137,12 @@ fn line(now: Now, key: &Key, uid: &Arc<str>, object: &str, alert: &Alert, why: S
     }
 }
 
-fn cause_of_end(cue: Cue) -> &'static str {
-    match cue {
-        Cue::Deleted => "Deleted",
-        Cue::PolicyDeleted => "PolicyDeleted",
-        Cue::Unselected => "Unselected",
-        Cue::Override => "Override",
-        Cue::Report | Cue::Timer | Cue::Policy | Cue::Leader => "Recovered",
+fn cause_of_end(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Deleted => "Deleted",
+        Trigger::PolicyDeleted => "PolicyDeleted",
+        Trigger::Unselected => "Unselected",
+        Trigger::Override => "Override",
+        Trigger::Report | Trigger::Timer | Trigger::Policy | Trigger::Leader => "Recovered",
     }
 }

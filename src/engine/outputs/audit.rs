@@ -11,9 +11,9 @@ use crate::engine::outputs::event::{self, Moved};
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::text;
 use crate::engine::state::State;
-use crate::engine::state::circuit::{CircuitEntry, Cue};
+use crate::engine::state::circuit::{CircuitEntry, Trigger};
 use crate::engine::state::key::Key;
-use crate::engine::state::override_entry::Word;
+use crate::engine::state::override_entry::OverrideRevision;
 use crate::revision::decide;
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::GroupKind;
@@ -22,7 +22,7 @@ use crate::wire::event::GroupKind;
 pub(crate) struct Order {
     pub(crate) forced: Option<Forced>,
     pub(crate) why: String,
-    pub(crate) word: Word,
+    pub(crate) revision: OverrideRevision,
 }
 
 /// A change of state.
@@ -33,14 +33,14 @@ pub(crate) fn change(
     key: &Key,
     uid: &Arc<str>,
     change: &Change,
-    cue: Cue,
+    trigger: Trigger,
 ) {
     let Some((_, lowered, entry)) = state.judged(key, uid) else {
         return;
     };
-    let why = match (change.reason, cue) {
-        (Reason::Removed, Cue::Deleted) => "Deleted: the object is gone".to_owned(),
-        (Reason::Removed, Cue::Unselected) => {
+    let why = match (change.reason, trigger) {
+        (Reason::Removed, Trigger::Deleted) => "Deleted: the object is gone".to_owned(),
+        (Reason::Removed, Trigger::Unselected) => {
             "Unselected: the object's labels left the selector".to_owned()
         }
         (Reason::Removed, _) => "PolicyDeleted: the policy is gone".to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn change(
         Verdict::Enforced
     };
     out.audit(Line {
-        source: source(cue),
+        source: source(trigger),
         operation: Operation::Move(change.to),
         verdict,
         reason: why.as_str().into(),
@@ -205,12 +205,12 @@ fn line(now: Now, key: &Key, uid: &Arc<str>, entry: &CircuitEntry) -> Line {
     }
 }
 
-fn source(cue: Cue) -> Source {
-    match cue {
-        Cue::Report | Cue::Deleted | Cue::Unselected => Source::Report,
-        Cue::Timer => Source::Timer,
-        Cue::Override => Source::Override,
-        Cue::Policy | Cue::PolicyDeleted => Source::Policy,
-        Cue::Leader => Source::Leader,
+fn source(trigger: Trigger) -> Source {
+    match trigger {
+        Trigger::Report | Trigger::Deleted | Trigger::Unselected => Source::Report,
+        Trigger::Timer => Source::Timer,
+        Trigger::Override => Source::Override,
+        Trigger::Policy | Trigger::PolicyDeleted => Source::Policy,
+        Trigger::Leader => Source::Leader,
     }
 }

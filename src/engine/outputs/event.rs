@@ -12,7 +12,7 @@ use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
 use crate::wire::audit::Operation;
-use crate::wire::effect::{Effect, Note, Regarding, Target};
+use crate::wire::effect::{Effect, KubeEvent, Regarding, Target};
 
 /// A change of state, why and when it came, and the half-open step that it led to.
 pub(crate) struct Moved<'a> {
@@ -107,7 +107,7 @@ pub(crate) fn overridden(
         warning: false,
         reason: "CircuitOverridden",
         note: format!("{operation} {}", order.why),
-        once: format!("override/{operation}/{}", order.word),
+        once: format!("override/{operation}/{}", order.revision),
     };
     tell(state, out, now.wall, key, uid, told);
 }
@@ -126,7 +126,7 @@ fn tell(state: &State, out: &mut Outbox, at: Wall, key: &Key, uid: &Arc<str>, to
     };
     let kind = state.kinds.get(&entry.kind);
     let api_version = kind.map(|kind| kind.api_version(&entry.kind));
-    out.effects.push(Effect::Note(Note {
+    out.effects.push(Effect::KubeEvent(KubeEvent {
         regarding: Regarding {
             api_version: api_version.unwrap_or_default().into(),
             kind: (&*entry.kind.kind).into(),

@@ -13,16 +13,16 @@ use crate::engine::outputs::outbox::{Dirty, Outbox};
 use crate::engine::outputs::publisher::Publisher;
 use crate::engine::record;
 use crate::engine::state::State;
-use crate::engine::state::key::{Key, contributor};
+use crate::engine::state::key::{Key, owner};
 use crate::engine::state::object::ObjectEntry;
 use crate::engine::state::policy::PolicyEntry;
 use crate::policy::contribution::{self, Named, Rank};
 use crate::policy::layer::LayerName;
-use crate::policy::layers::{Contributor, Warning};
+use crate::policy::layers::{Owner, Warning};
 use crate::spec::policy::Policy;
-use crate::translate::{self, Unsaid};
+use crate::translate::{self, Untranslatable};
 
-/// Puts what a circuit wants published among the layers' wishes.
+/// Puts what a circuit wants published among the desired keys of its layers.
 pub(crate) fn contribute(state: &State, out: &mut Outbox, key: &Key, uid: &Arc<str>) {
     let Some((policy, lowered, entry)) = state.judged(key, uid) else {
         return;
@@ -51,24 +51,22 @@ pub(crate) fn contribute(state: &State, out: &mut Outbox, key: &Key, uid: &Arc<s
     );
     if lowered.observe {
         // Observing publishes what is, and touches no traffic, not even with values of rest.
-        contribution
-            .wishes
-            .retain(|wish| wish.rank == Rank::Condition);
+        contribution.keys.retain(|key| key.rank == Rank::Condition);
     }
     let before = out.sent(key, uid).map(|sent| &sent.refusals);
     if *before.unwrap_or(&Vec::new()) != refusals {
-        out.say(key, uid, |sent| sent.refusals = refusals);
+        out.update_sent(key, uid, |sent| sent.refusals = refusals);
         out.mark(Dirty::Policy(key));
     }
     let layers = &mut out.publisher.layers;
-    for layer in layers.set(&contributor(key, uid), contribution) {
+    for layer in layers.set(&owner(key, uid), contribution) {
         out.mark(Dirty::Layer(&layer));
     }
 }
 
 /// Takes back what a circuit wants published.
 pub(crate) fn withdraw(out: &mut Outbox, key: &Key, uid: &Arc<str>) {
-    for layer in out.publisher.layers.remove(&contributor(key, uid)) {
+    for layer in out.publisher.layers.remove(&owner(key, uid)) {
         out.mark(Dirty::Layer(&layer));
     }
 }
@@ -84,7 +82,7 @@ pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
     if state.is_listed() && std::mem::take(&mut out.stale.readiness) {
         settle_layers(state, out, &mut publication);
     }
-    if state.knows_orders() {
+    if state.has_config() {
         for name in std::mem::take(&mut out.stale.layers) {
             publish_layer(state, out, name, &mut publication);
         }
@@ -94,12 +92,12 @@ pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
 
 fn publish_layer(state: &State, out: &mut Outbox, name: LayerName, publication: &mut Publication) {
     let mut layer = out.publisher.layers.render(&name);
-    let (resource, unsaid) = translate::layer(&layer);
-    for Unsaid { key, message } in unsaid {
-        for contributor in out.publisher.layers.contributors(&name, &key) {
+    let (resource, untranslatable) = translate::layer(&layer);
+    for Untranslatable { key, message } in untranslatable {
+        for owner in out.publisher.layers.owners(&name, &key) {
             let (key, message) = (key.clone(), message.clone());
-            let warning = Warning::Unsaid { key, message };
-            layer.warnings.push((contributor.clone(), warning));
+            let warning = Warning::Untranslatable { key, message };
+            layer.warnings.push((owner.clone(), warning));
         }
     }
     let empty = layer.keys.is_empty();
@@ -191,7 +189,7 @@ fn note_warnings(
     state: &State,
     out: &mut Outbox,
     name: &LayerName,
-    warnings: Vec<(Contributor, Warning)>,
+    warnings: Vec<(Owner, Warning)>,
 ) {
     let before = out.publisher.warnings.remove(name).unwrap_or_default();
     if before != warnings {

@@ -98,7 +98,7 @@ impl Outbox {
                     .sent(key, uid)
                     .is_some_and(|sent| sent.record.is_some())
                 {
-                    self.say(key, uid, |sent| sent.record = None);
+                    self.update_sent(key, uid, |sent| sent.record = None);
                 }
             }
             Dirty::View => stale.view = true,
@@ -115,7 +115,12 @@ impl Outbox {
     }
 
     /// Changes what was last said of a circuit.
-    pub(crate) fn say(&mut self, key: &Key, uid: &Arc<str>, change: impl FnOnce(&mut CircuitSent)) {
+    pub(crate) fn update_sent(
+        &mut self,
+        key: &Key,
+        uid: &Arc<str>,
+        change: impl FnOnce(&mut CircuitSent),
+    ) {
         let policy = match self.policies.get_mut(key) {
             Some(policy) => policy,
             None => self.policies.entry(key.clone()).or_default(),

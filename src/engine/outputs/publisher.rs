@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::layer::LayerName;
-use crate::policy::layers::{Contributor, Layers, Warning};
+use crate::policy::layers::{Layers, Owner, Warning};
 
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
     pub(crate) layers: Layers,
-    pub(crate) warnings: BTreeMap<LayerName, Vec<(Contributor, Warning)>>,
+    pub(crate) warnings: BTreeMap<LayerName, Vec<(Owner, Warning)>>,
     /// Layers that have had their first full sync. Once ready they stay so: what is
     /// published must not be taken back because something else went missing.
     pub(crate) ready: BTreeSet<LayerName>,

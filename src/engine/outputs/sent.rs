@@ -38,7 +38,7 @@ pub(crate) struct CircuitSent {
     /// What it wants of the layers and the contract does not allow.
     pub(crate) refusals: Vec<Refusal>,
     /// What the policy's status says of it, as long as that is true.
-    pub(crate) record: Option<Arc<Noted>>,
+    pub(crate) record: Option<Arc<CachedRecord>>,
 }
 
 /// What was last said of a contract.
@@ -64,7 +64,7 @@ pub(crate) struct Mark {
 
 /// A record, and the bytes of its JSON.
 #[derive(Debug)]
-pub(crate) struct Noted {
+pub(crate) struct CachedRecord {
     pub(crate) at: Mono,
     pub(crate) record: CircuitRecord,
     pub(crate) bytes: usize,
@@ -82,7 +82,7 @@ impl CircuitSent {
     }
 }
 
-impl Noted {
+impl CachedRecord {
     pub(crate) fn new(record: CircuitRecord, now: Mono) -> Self {
         let frozen = if record.frozen.is_empty() {
             0

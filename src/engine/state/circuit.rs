@@ -33,12 +33,12 @@ pub(crate) struct CircuitEntry {
     pub(crate) suppressed_since: Option<Wall>,
     /// The trip that it recovered from last.
     pub(crate) ended: Option<Ended>,
-    pub(crate) cause: Cue,
+    pub(crate) cause: Trigger,
 }
 
 /// How a circuit counts among those of its policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct CountClass {
     pub(crate) closed: bool,
     /// Closed, not armed, and without a past.
     pub(crate) blank: bool,
@@ -46,7 +46,7 @@ pub(crate) struct Standing {
 
 /// Where a step came from; the audit's `source`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cue {
+pub(crate) enum Trigger {
     Report,
     Timer,
     Override,
@@ -68,7 +68,7 @@ pub(crate) struct Ended {
 /// has forgotten one after its hour must not be given it anew at each restart.
 const NEWS_MS: i64 = 15 * 60 * 1_000;
 
-impl Standing {
+impl CountClass {
     /// Of a circuit that isn't there.
     pub(crate) const NONE: Self = Self {
         closed: true,
@@ -92,7 +92,7 @@ impl CircuitEntry {
             reopened: false,
             suppressed_since: None,
             ended: None,
-            cause: Cue::Report,
+            cause: Trigger::Report,
         }
     }
 
@@ -114,8 +114,8 @@ impl CircuitEntry {
         self.breaker.state.name()
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        Standing {
+    pub(crate) fn count_class(&self) -> CountClass {
+        CountClass {
             closed: self.state() == StateName::Closed,
             blank: self.breaker.is_blank(),
         }

@@ -66,7 +66,7 @@ impl ContractEntry {
     }
 
     /// Takes the status as a leader wrote it.
-    pub(crate) fn hear(&mut self, status: &ConditionContractStatus) {
+    pub(crate) fn observe_status(&mut self, status: &ConditionContractStatus) {
         self.incidents.clone_from(&status.incidents);
         if self.had_its_kind.is_none() && !status.conditions.is_empty() {
             let mut conditions = status.conditions.iter();

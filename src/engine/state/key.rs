@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::policy::layers::Contributor;
+use crate::policy::layers::Owner;
 use crate::wire::event::Meta;
 
 /// Namespace and name of a policy or an override.
 pub(crate) type Key = (Arc<str>, Arc<str>);
 
-pub(crate) fn contributor(key: &Key, uid: &str) -> Contributor {
-    Contributor(format!("{}/{}/{uid}", key.0, key.1).into())
+pub(crate) fn owner(key: &Key, uid: &str) -> Owner {
+    Owner(format!("{}/{}/{uid}", key.0, key.1).into())
 }
 
 /// Namespace and name of a document.

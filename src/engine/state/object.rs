@@ -34,19 +34,19 @@ pub(crate) struct ObjectEntry {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) kept: CompactReport,
     /// Few objects have any.
-    pub(crate) held: Option<Box<Held>>,
+    pub(crate) held: Option<Box<HeldValues>>,
 }
 
 /// Values that are published in place of those of the last report.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldValues {
     /// What the last legal report said, where the last one is not legal.
     legal: Option<Values>,
     /// What was published before the trip.
     frozen: Option<Values>,
 }
 
-impl Held {
+impl HeldValues {
     pub(crate) fn new(legal: Option<Values>, frozen: Option<Values>) -> Option<Box<Self>> {
         let any = legal.is_some() || frozen.is_some();
         any.then(|| Box::new(Self { legal, frozen }))
@@ -68,7 +68,7 @@ impl ObjectEntry {
     /// Keeps values published in place of newer ones, or no longer.
     pub(crate) fn hold(&mut self, frozen: Option<Values>) {
         let legal = self.held.take().and_then(|held| held.legal);
-        self.held = Held::new(legal, frozen);
+        self.held = HeldValues::new(legal, frozen);
     }
 
     pub(crate) fn is_selected(&self, selector: &Selector) -> bool {

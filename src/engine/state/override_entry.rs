@@ -18,7 +18,7 @@ pub(crate) struct OverrideEntry {
 }
 
 /// What a person wrote at one time, as Events know it: the same after a restart, another one once it is edited.
-pub(crate) type Word = String;
+pub(crate) type OverrideRevision = String;
 
 /// No override outlives a year; a longer one is looked at again by then.
 const LONGEST: Span = Span::from_secs(365 * 24 * 3_600);
@@ -52,7 +52,7 @@ impl OverrideEntry {
         !self.expired && self.expires.is_none_or(|moment| now.mono < moment)
     }
 
-    pub(crate) fn word(&self) -> Word {
+    pub(crate) fn revision(&self) -> OverrideRevision {
         format!("{}/{}", self.meta.uid, self.meta.generation)
     }
 

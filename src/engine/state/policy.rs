@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord};
 
-use crate::engine::state::circuit::{CircuitEntry, Standing};
+use crate::engine::state::circuit::{CircuitEntry, CountClass};
 use crate::engine::state::contract::Compiled;
 use crate::policy::layer::LayerName;
 use crate::spec;
@@ -32,7 +32,7 @@ pub(crate) struct PolicyEntry {
     pub(crate) programmed: Option<Programmed>,
     /// What proxies refuse of what its circuits publish, by layer.
     pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
-    pub(crate) heard: Option<Arc<CircuitPolicyStatus>>,
+    pub(crate) observed_status: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) seen: bool,
 }
 
@@ -80,20 +80,20 @@ impl PolicyEntry {
             misasked: BTreeMap::new(),
             programmed: None,
             refused: BTreeMap::new(),
-            heard: None,
+            observed_status: None,
             seen: true,
         }
     }
 
     /// Takes the status as a leader wrote it. The first one is what there is to resume.
-    pub(crate) fn hear(&mut self, status: Arc<CircuitPolicyStatus>, first: bool) {
+    pub(crate) fn observe_status(&mut self, status: Arc<CircuitPolicyStatus>, first: bool) {
         if first {
             let records = status.circuits.iter();
             self.resume = records
                 .map(|record| (Arc::from(record.uid.as_str()), record.clone()))
                 .collect();
         }
-        self.heard = Some(status);
+        self.observed_status = Some(status);
     }
 
     pub(crate) fn reject(&mut self, reason: &'static str, message: String) {
@@ -122,7 +122,7 @@ impl PolicyEntry {
     }
 
     /// Keeps count, since every step asks how many are open, and every status which are notable.
-    pub(crate) fn recount(&mut self, uid: &Arc<str>, before: Standing, after: Standing) {
+    pub(crate) fn recount(&mut self, uid: &Arc<str>, before: CountClass, after: CountClass) {
         self.not_closed -= usize::from(!before.closed && self.not_closed > 0);
         self.not_closed += usize::from(!after.closed);
         match (before.blank, after.blank) {
@@ -149,9 +149,10 @@ impl PolicyEntry {
     /// Whether the object has a circuit, or had one by what is written down; a replica that does not lead goes by
     /// what the leader last said.
     pub(crate) fn has_past(&self, uid: &Arc<str>, leads: bool) -> bool {
-        let heard = self.heard.as_ref().filter(|_| !leads);
+        let observed_status = self.observed_status.as_ref().filter(|_| !leads);
         self.circuits.contains_key(uid)
             || self.resume.contains_key(uid)
-            || heard.is_some_and(|status| status.circuits.iter().any(|told| told.uid == **uid))
+            || observed_status
+                .is_some_and(|status| status.circuits.iter().any(|told| told.uid == **uid))
     }
 }

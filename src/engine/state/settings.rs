@@ -14,7 +14,7 @@ pub struct Settings {
     /// Where this installation's admin port can be reached by people, for links in alerts.
     pub link: Box<str>,
     /// How much it keeps at most.
-    pub room: Room,
+    pub capacity: Capacity,
 }
 
 /// Most objects of all kinds: one to five gigabytes, and as far as the engine's pauses are measured (`make bench-engine`).
@@ -28,7 +28,7 @@ pub const MOST_CIRCUITS: usize = 1_000_000;
 
 /// How many there may be of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Objects of all kinds.
     pub objects: usize,
     /// Objects of one kind in one namespace.
@@ -39,7 +39,7 @@ pub struct Room {
 
 /// Something of which there are as many as there may be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Full {
+pub enum Exceeded {
     /// Objects of all kinds.
     Objects,
     /// Objects of one kind in one namespace.
@@ -52,7 +52,7 @@ pub enum Full {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// What is full.
-    pub full: Full,
+    pub exceeded: Exceeded,
     /// How many there may be.
     pub limit: usize,
     /// The first that was refused.
@@ -63,12 +63,12 @@ pub struct Refused {
 
 /// What is full, and was met.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd {
-    pub(crate) full: BTreeSet<Full>,
+pub(crate) struct Usage {
+    pub(crate) exceeded: BTreeSet<Exceeded>,
     pub(crate) circuits: usize,
 }
 
-impl Default for Room {
+impl Default for Capacity {
     fn default() -> Self {
         Self {
             objects: MOST_OBJECTS,
@@ -78,7 +78,7 @@ impl Default for Room {
     }
 }
 
-impl fmt::Display for Full {
+impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Objects => f.write_str("objects of all contracted kinds"),

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::engine::output::Counts;
-use crate::engine::settings::{Full, Room};
+use crate::engine::settings::{Capacity, Exceeded};
 use crate::wire::audit::Action;
 
 const POLICY: &str = "
@@ -12,7 +12,7 @@ mode: Enforce
 trip: {when: [{condition: network-latency, above: 250ms}]}
 ";
 
-const ALL: Room = Room {
+const ALL: Capacity = Capacity {
     objects: 2,
     objects_of_namespace: 100,
     circuits: 100,
@@ -26,16 +26,16 @@ fn refused(world: &World) -> Vec<(usize, &str, u64)> {
         .collect()
 }
 
-fn roomy(world: &World) -> Vec<Full> {
+fn freed(world: &World) -> Vec<Exceeded> {
     let counts = world.counts.iter();
     counts
-        .flat_map(|counts: &Counts| counts.roomy.clone())
+        .flat_map(|counts: &Counts| counts.freed.clone())
         .collect()
 }
 
 #[test]
 fn an_object_too_many_is_refused_by_name_and_those_that_are_there_stay() {
-    let mut world = World::with_room(POLICY, ALL);
+    let mut world = World::with_capacity(POLICY, ALL);
     for name in ["checkout", "cart", "search"] {
         world.latency(name, "100ms");
     }
@@ -56,13 +56,13 @@ fn an_object_too_many_is_refused_by_name_and_those_that_are_there_stay() {
 
 #[test]
 fn room_that_a_deletion_makes_is_told_and_taken_with_the_next_report() {
-    let mut world = World::with_room(POLICY, ALL);
+    let mut world = World::with_capacity(POLICY, ALL);
     for name in ["checkout", "cart", "search"] {
         world.latency(name, "100ms");
     }
-    assert_eq!(roomy(&world), []);
+    assert_eq!(freed(&world), []);
     world.delete("cart");
-    assert_eq!(roomy(&world), [Full::Objects]);
+    assert_eq!(freed(&world), [Exceeded::Objects]);
     world.latency("search", "110ms");
     assert!(world.circuit("search").is_some());
     assert_eq!(refused(&world).len(), 1);
@@ -70,19 +70,19 @@ fn room_that_a_deletion_makes_is_told_and_taken_with_the_next_report() {
 
 #[test]
 fn one_namespace_does_not_take_the_room_of_the_others() {
-    let room = Room {
+    let capacity = Capacity {
         objects: 100,
         objects_of_namespace: 1,
         ..ALL
     };
-    let mut world = World::with_room(POLICY, room);
+    let mut world = World::with_capacity(POLICY, capacity);
     world.latency("checkout", "100ms");
     world.latency("cart", "100ms");
-    let full = Full::Namespace(kind(), "shop".into());
+    let full = Exceeded::Namespace(kind(), "shop".into());
     let counts = world.counts.iter();
     let met: Vec<_> = counts.flat_map(|counts| &counts.refused).collect();
     assert_eq!(met.len(), 1);
-    assert_eq!(met[0].full, full);
+    assert_eq!(met[0].exceeded, full);
     assert_eq!(
         full.to_string(),
         "objects of Storefront.shop.example.com in namespace shop"
@@ -91,12 +91,12 @@ fn one_namespace_does_not_take_the_room_of_the_others() {
 
 #[test]
 fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
-    let room = Room {
+    let capacity = Capacity {
         circuits: 1,
         objects: 100,
         ..ALL
     };
-    let mut world = World::with_room(POLICY, room);
+    let mut world = World::with_capacity(POLICY, capacity);
     world.latency("checkout", "100ms");
     world.latency("cart", "100ms");
     assert_eq!(
@@ -106,14 +106,14 @@ fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
     assert_eq!(world.engine.out.view.objects, 2);
     assert!(world.circuit("cart").is_none());
     world.delete("checkout");
-    assert_eq!(roomy(&world), [Full::Circuits]);
+    assert_eq!(freed(&world), [Exceeded::Circuits]);
     world.latency("cart", "110ms");
     assert!(world.circuit("cart").is_some());
 }
 
 #[test]
 fn after_a_restart_at_the_bound_a_trip_stands_though_its_object_comes_last() {
-    let mut world = World::with_room(POLICY, ALL);
+    let mut world = World::with_capacity(POLICY, ALL);
     world.break_latency("checkout");
     world.latency("cart", "100ms");
     let status = world.status();

@@ -6,7 +6,7 @@ use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState};
 
 use super::world::{CONTRACT, POLICY, World, accepted, kind, meta, yaml};
 use crate::policy::layer::RuntimeValue;
-use crate::wire::effect::{Alert, Effect, Note, Rollback};
+use crate::wire::effect::{Alert, Effect, KubeEvent, Rollback};
 use crate::wire::event::{Change, Document, Event, Revision};
 
 fn short() -> String {
@@ -44,9 +44,9 @@ fn restart(world: &World, policy: &str, incidents: Vec<IncidentRecord>) -> World
     after
 }
 
-fn notes(world: &World) -> Vec<Note> {
+fn notes(world: &World) -> Vec<KubeEvent> {
     let notes = world.effects.iter().filter_map(|effect| match effect {
-        Effect::Note(note) => Some(note.clone()),
+        Effect::KubeEvent(note) => Some(note.clone()),
         _ => None,
     });
     notes.collect()

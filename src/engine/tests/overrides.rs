@@ -53,7 +53,7 @@ fn status(world: &World, name: &str) -> CircuitPolicyStatus {
 
 fn told_overrides(world: &World) -> Vec<Box<str>> {
     let told = world.effects.iter().filter_map(|effect| match effect {
-        Effect::Note(note) if note.reason == "CircuitOverridden" => Some(note.once.clone()),
+        Effect::KubeEvent(note) if note.reason == "CircuitOverridden" => Some(note.once.clone()),
         _ => None,
     });
     told.collect()

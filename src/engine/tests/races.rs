@@ -34,7 +34,7 @@ fn delete(world: &mut World, name: &str) {
 }
 
 /// The same policy once more, with a status that its leader has written.
-fn hear(world: &mut World, spec: &str, status: CircuitPolicyStatus) {
+fn lead_says(world: &mut World, spec: &str, status: CircuitPolicyStatus) {
     let spec: CircuitPolicySpec = yaml(spec);
     world.send(Event::Policy(Change::Applied(Document {
         meta: meta("shop", "checkout", "checkout-uid", 1),
@@ -174,14 +174,14 @@ fn a_follower_freezes_and_thaws_at_the_leaders_word() {
     follower.send(Event::Leading(false));
     let closed = leader.status();
     leader.break_latency("checkout");
-    hear(&mut follower, &short(), leader.status());
+    lead_says(&mut follower, &short(), leader.status());
     assert_eq!(follower.state("checkout"), "Open");
     follower.latency("checkout", "150ms");
     assert_eq!(shown(&follower), Some(RuntimeValue::Number(100.0)));
     let mut closed = closed;
     closed.circuits = leader.status().circuits;
     closed.circuits[0].state = fusegate_crds::CircuitState::Closed;
-    hear(&mut follower, &short(), closed);
+    lead_says(&mut follower, &short(), closed);
     assert_eq!(follower.state("checkout"), "Closed");
     assert_eq!(shown(&follower), Some(RuntimeValue::Number(150.0)));
 }
@@ -193,7 +193,7 @@ fn a_late_word_about_a_deleted_object_raises_no_ghost_on_a_follower() {
     follower.send(Event::Leading(false));
     leader.break_latency("checkout");
     delete(&mut follower, "checkout");
-    hear(&mut follower, POLICY, leader.status());
+    lead_says(&mut follower, POLICY, leader.status());
     assert_eq!(follower.state("checkout"), "none");
     assert_eq!(follower.keys("shop").len(), 0);
 }
@@ -205,7 +205,7 @@ fn a_follower_that_sees_an_object_after_the_leaders_word_takes_the_word() {
     follower.send(Event::Leading(false));
     leader.break_latency("checkout");
     delete(&mut follower, "checkout");
-    hear(&mut follower, POLICY, leader.status());
+    lead_says(&mut follower, POLICY, leader.status());
     follower.latency("checkout", "320ms");
     assert_eq!(follower.state("checkout"), "Open");
     let trip = |world: &World| world.circuit("checkout").unwrap().trip;
@@ -366,7 +366,7 @@ fn the_count_of_open_circuits_follows_every_move() {
     assert_eq!(open(&world), 1);
     let mut follower = World::with(&short());
     follower.send(Event::Leading(false));
-    hear(&mut follower, &short(), world.status());
+    lead_says(&mut follower, &short(), world.status());
     assert_eq!(open(&follower), 1);
     world.latency("checkout", "90ms");
     world.pass(120_000);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::tape::Tape;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::output::{Counts, Publication};
-use crate::engine::settings::Room;
+use crate::engine::settings::Capacity;
 use crate::engine::{Engine, Settings};
 use crate::wire::audit::{Action, Line};
 use crate::wire::effect::{Alert, Effect, Rollback};
@@ -64,15 +64,15 @@ mesh:
 impl World {
     /// Nothing seen yet.
     pub(super) fn empty() -> Self {
-        Self::empty_with(Room::default())
+        Self::empty_with(Capacity::default())
     }
 
     /// Nothing seen yet, with room for so much.
-    pub(super) fn empty_with(room: Room) -> Self {
+    pub(super) fn empty_with(capacity: Capacity) -> Self {
         let settings = Settings {
             cluster: "test".into(),
             link: "http://fusegate".into(),
-            room,
+            capacity,
         };
         let now = Now {
             mono: Mono(1_000_000_000),
@@ -105,8 +105,8 @@ impl World {
     }
 
     /// A contract, its CRD and one policy, all listed, with room for so much.
-    pub(super) fn with_room(policy: &str, room: Room) -> Self {
-        let mut world = Self::empty_with(room);
+    pub(super) fn with_capacity(policy: &str, capacity: Capacity) -> Self {
+        let mut world = Self::empty_with(capacity);
         world.contract(CONTRACT);
         world.crd(50);
         world.policy("checkout", policy, None);

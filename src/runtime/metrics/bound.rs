@@ -46,7 +46,7 @@ bounds! {
     DirectoryDocuments: "directory_documents", "documents", "a file with more is refused, and named";
     DirectoryFiles: "directory_files", "files", "new ones are passed over, and named";
     EffectsGateNote: "effects_gate_note", "objects waiting", "a new one is dropped, counted and logged";
-    EffectsNote: "effects_note", "objects waiting", "a new one is dropped, counted and logged";
+    EffectsKubeEvent: "effects_kube_event", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRecord: "effects_record", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRemoveOverride: "effects_remove_override", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRollback: "effects_rollback", "objects waiting", "a new one is dropped, counted and logged";

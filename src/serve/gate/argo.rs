@@ -15,7 +15,7 @@ use crate::serve::gate::question::{Decoded, Parameters, pairs};
 use crate::serve::notice::{Answer, Asker, Notice};
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
-use crate::serve::verdict::{Deciding, GateState, Verdict, Word};
+use crate::serve::verdict::{Deciding, GateState, Verdict, VerdictName};
 use crate::serve::wire::{self, TrippedDocument};
 
 pub(super) fn routes() -> Router<ServeState> {
@@ -108,7 +108,7 @@ impl Document {
         let circuit = deciding.map(|deciding| &deciding.circuit);
         let rule = deciding.and_then(|deciding| deciding.rule.as_ref());
         Self {
-            verdict: verdict.word.text(),
+            verdict: verdict.name.text(),
             state: verdict.state.name(),
             value: wire::value(rule.and_then(|rule| rule.value.as_ref())),
             age_seconds: deciding.and_then(Deciding::age_seconds),
@@ -127,7 +127,7 @@ impl Document {
 
     fn of_mistake(reason: String) -> Self {
         Self {
-            verdict: Word::Unknown.text(),
+            verdict: VerdictName::Unknown.text(),
             state: GateState::Unknown.name(),
             value: serde_json::Value::Null,
             age_seconds: None,

@@ -106,7 +106,7 @@ impl Asked {
             mode: wire::mode(verdict.observe),
             forced: circuit.and_then(|circuit| circuit.forced).map(wire::forced),
             passes: verdict.passes(),
-            verdict: verdict.word.text(),
+            verdict: verdict.name.text(),
             mistake: verdict.mistake,
             condition: rule.map(|rule| rule.condition.to_string()),
             value: wire::value(rule.and_then(|rule| rule.value.as_ref())),

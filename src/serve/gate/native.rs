@@ -20,7 +20,7 @@ use crate::serve::gate::question::{Decoded, Parameters, pairs};
 use crate::serve::gate::wait;
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
-use crate::serve::verdict::{GateState, Verdict, Word};
+use crate::serve::verdict::{GateState, Verdict, VerdictName};
 
 pub(super) fn routes() -> Router<ServeState> {
     routed(Router::new(), "/v1/gate/{namespace}/{policy}", get(answer))
@@ -59,10 +59,10 @@ async fn answer(
 }
 
 fn status(verdict: &Verdict) -> StatusCode {
-    match (verdict.word, verdict.state) {
-        (Word::Pass, _) => StatusCode::OK,
-        (Word::Unknown, GateState::Unknown) => StatusCode::FAILED_DEPENDENCY,
-        (Word::Fail | Word::Unknown, _) => StatusCode::FORBIDDEN,
+    match (verdict.name, verdict.state) {
+        (VerdictName::Pass, _) => StatusCode::OK,
+        (VerdictName::Unknown, GateState::Unknown) => StatusCode::FAILED_DEPENDENCY,
+        (VerdictName::Fail | VerdictName::Unknown, _) => StatusCode::FORBIDDEN,
     }
 }
 

@@ -104,7 +104,7 @@ fn differs(one: &Verdict, other: &Verdict) -> bool {
     let key = |verdict: &Verdict| {
         let object = verdict.deciding.as_ref();
         let object = object.map(|deciding| deciding.object.clone());
-        (verdict.word, verdict.state, verdict.mistake, object)
+        (verdict.name, verdict.state, verdict.mistake, object)
     };
     key(one) != key(other) || one.trips != other.trips || one.counts != other.counts
 }

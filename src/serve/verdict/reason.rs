@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::breaker::circuit::{Cause, Forced};
 use crate::serve::verdict::circuit::Judged;
-use crate::serve::verdict::{Blind, Counts, GateState, Mistake, Query, Word};
+use crate::serve::verdict::{Blind, Counts, GateState, Mistake, Query, VerdictName};
 use crate::serve::wire;
 use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped};
 
@@ -20,7 +20,7 @@ pub(super) fn of_circuit(
     policy: &PolicyView,
     judged: &Judged<'_>,
     counts: Counts,
-    word: Word,
+    name: VerdictName,
     tripped_since: Option<&Tripped>,
 ) -> String {
     let mut line = subject(query);
@@ -37,7 +37,7 @@ pub(super) fn of_circuit(
     }
     if let Some(blind) = &judged.blind {
         add(&mut line, format_args!("; {}", because(policy, blind)));
-        if judged.state == GateState::Unknown && word == Word::Pass {
+        if judged.state == GateState::Unknown && name == VerdictName::Pass {
             line += "; passes by `gate.unknown`";
         }
     }

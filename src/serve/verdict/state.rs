@@ -17,7 +17,7 @@ pub enum GateState {
 
 /// The verdict in one word, in the sense of Argo Rollouts: unknown is inconclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Word {
+pub enum VerdictName {
     /// Go on.
     Pass,
     /// Open, or tripped since the moment asked about.
@@ -55,7 +55,7 @@ impl GateState {
     }
 }
 
-impl Word {
+impl VerdictName {
     /// The word, as Argo's conditions compare it.
     #[must_use]
     pub const fn text(self) -> &'static str {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fusegate::breaker::time::{Mono, Now, Wall};
 use fusegate::effects::audit::json::Writer;
 use fusegate::engine::output::Output;
-use fusegate::engine::settings::Room;
+use fusegate::engine::settings::Capacity;
 use fusegate::engine::{Engine, Settings};
 use fusegate::wire::effect::Effect;
 use fusegate::wire::event::{Event, Feed};
@@ -44,7 +44,7 @@ impl Turns {
         let settings = Settings {
             cluster: "bench".into(),
             link: "http://fusegate".into(),
-            room: Room::default(),
+            capacity: Capacity::default(),
         };
         Self {
             engine: Engine::new(settings),

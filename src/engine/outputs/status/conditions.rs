@@ -14,7 +14,7 @@ use crate::wire::event::GroupKind;
 const MAX_MESSAGE: usize = 4_096;
 
 /// One condition, before it has a time.
-pub(super) struct Say {
+pub(super) struct ConditionDraft {
     type_: &'static str,
     holds: bool,
     reason: String,
@@ -56,25 +56,25 @@ pub(super) fn unserved(state: &State, kind: &GroupKind) -> Option<Rejection> {
     })
 }
 
-pub(super) fn rollback_blocked(state: &State, kind: &GroupKind) -> Option<Say> {
+pub(super) fn rollback_blocked(state: &State, kind: &GroupKind) -> Option<ConditionDraft> {
     let said = match &state.kinds.get(kind)?.rollback {
         RollbackState::None => return None,
         RollbackState::Blocked { reason, message } => {
-            say("RollbackBlocked", true, reason, message.to_string())
+            draft("RollbackBlocked", true, reason, message.to_string())
         }
-        RollbackState::Proposed { target } => say(
+        RollbackState::Proposed { target } => draft(
             "RollbackBlocked",
             true,
             "Proposed",
             format!("the contract says Propose: apply revision {target} yourself"),
         ),
-        RollbackState::Ordered { target, .. } => say(
+        RollbackState::Ordered { target, .. } => draft(
             "RollbackBlocked",
             false,
             "UnderWay",
             format!("rolling back to revision {target}"),
         ),
-        RollbackState::Done { target } => say(
+        RollbackState::Done { target } => draft(
             "RollbackBlocked",
             false,
             "RolledBack",
@@ -84,8 +84,13 @@ pub(super) fn rollback_blocked(state: &State, kind: &GroupKind) -> Option<Say> {
     Some(said)
 }
 
-pub(super) fn say(type_: &'static str, holds: bool, reason: &str, message: String) -> Say {
-    Say {
+pub(super) fn draft(
+    type_: &'static str,
+    holds: bool,
+    reason: &str,
+    message: String,
+) -> ConditionDraft {
+    ConditionDraft {
         type_,
         holds,
         reason: reason.to_owned(),
@@ -96,7 +101,7 @@ pub(super) fn say(type_: &'static str, holds: bool, reason: &str, message: Strin
 /// Gives conditions their time: that of the last change of their status.
 pub(super) fn settle(
     before: &[Condition],
-    said: Vec<Say>,
+    said: Vec<ConditionDraft>,
     generation: i64,
     now: Now,
 ) -> Vec<Condition> {

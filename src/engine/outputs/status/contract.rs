@@ -5,7 +5,7 @@ use fusegate_crds::{
 };
 
 use crate::breaker::time::{Now, Wall};
-use crate::engine::outputs::status::conditions::{self, Say, say, settle};
+use crate::engine::outputs::status::conditions::{self, ConditionDraft, draft, settle};
 use crate::engine::record;
 use crate::engine::state::State;
 use crate::engine::state::contract::{ContractEntry, Skew};
@@ -31,8 +31,8 @@ pub(super) fn status(
         (None, None) => None,
     };
     let accepted = match rejection {
-        Some(Rejection { reason, message }) => say("Accepted", false, reason, message),
-        None => say(
+        Some(Rejection { reason, message }) => draft("Accepted", false, reason, message),
+        None => draft(
             "Accepted",
             true,
             "Accepted",
@@ -70,16 +70,16 @@ pub(super) fn status(
 }
 
 /// What a contract asks of admission and does not get yet.
-fn reserved(mode: AdmissionMode) -> Option<Say> {
+fn reserved(mode: AdmissionMode) -> Option<ConditionDraft> {
     let message = format!(
         "spec.admission.mode {mode:?} is reserved: no write is denied yet, and an illegal one is not published; \
          write \"Off\" until admission is there"
     );
-    (mode != AdmissionMode::Off).then(|| say("AdmissionReady", false, "NotImplemented", message))
+    (mode != AdmissionMode::Off).then(|| draft("AdmissionReady", false, "NotImplemented", message))
 }
 
 /// What is said of a reporter's clock that differs from ours.
-fn skew(contract: &ContractEntry, seen: &Skew) -> Option<Say> {
+fn skew(contract: &ContractEntry, seen: &Skew) -> Option<ConditionDraft> {
     let compiled = contract.compiled.as_ref()?;
     let condition = compiled.contract.conditions().get(seen.condition)?;
     let (reason, side) = if seen.millis > 0 {
@@ -94,7 +94,7 @@ fn skew(contract: &ContractEntry, seen: &Skew) -> Option<Say> {
         condition.key,
         seen.millis.unsigned_abs() / 1_000,
     );
-    Some(say("ClockSkew", true, reason, message))
+    Some(draft("ClockSkew", true, reason, message))
 }
 
 fn revisions(entry: &KindEntry, live: Option<i64>) -> Vec<RevisionRecord> {

@@ -8,7 +8,7 @@ use crate::breaker::circuit::StateName;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::status::conditions::{
-    Say, as_i64, rollback_blocked, say, settle, unserved,
+    ConditionDraft, as_i64, draft, rollback_blocked, settle, unserved,
 };
 use crate::engine::outputs::status::records::records;
 use crate::engine::state::State;
@@ -67,7 +67,7 @@ fn conditions(
     key: &Key,
     policy: &PolicyEntry,
     records: &[CircuitRecord],
-) -> Vec<Say> {
+) -> Vec<ConditionDraft> {
     let mut said = vec![
         accepted(state, policy),
         open(policy),
@@ -89,7 +89,7 @@ fn conditions(
     said
 }
 
-fn accepted(state: &State, policy: &PolicyEntry) -> Say {
+fn accepted(state: &State, policy: &PolicyEntry) -> ConditionDraft {
     let rejection = policy
         .rejected
         .clone()
@@ -101,9 +101,9 @@ fn accepted(state: &State, policy: &PolicyEntry) -> Say {
             } else {
                 ""
             };
-            say("Accepted", false, reason, format!("{message}{running}"))
+            draft("Accepted", false, reason, format!("{message}{running}"))
         }
-        None => say(
+        None => draft(
             "Accepted",
             true,
             "Accepted",
@@ -112,7 +112,12 @@ fn accepted(state: &State, policy: &PolicyEntry) -> Say {
     }
 }
 
-fn degraded(out: &Outbox, key: &Key, policy: &PolicyEntry, records: &[CircuitRecord]) -> Say {
+fn degraded(
+    out: &Outbox,
+    key: &Key,
+    policy: &PolicyEntry,
+    records: &[CircuitRecord],
+) -> ConditionDraft {
     let mut messages: BTreeSet<String> = BTreeSet::new();
     let circuits = out.policies.get(key).map(|sent| sent.circuits.values());
     let circuits = circuits.into_iter().flatten();
@@ -123,7 +128,7 @@ fn degraded(out: &Outbox, key: &Key, policy: &PolicyEntry, records: &[CircuitRec
     for (layer, warnings) in &out.publisher.warnings {
         let mine = warnings
             .iter()
-            .filter(|(contributor, _)| contributor.0.starts_with(&prefix));
+            .filter(|(owner, _)| owner.0.starts_with(&prefix));
         messages.extend(mine.map(|(_, warning)| format!("layer {layer}: {}", warned(warning))));
     }
     let suppressed = policy
@@ -145,10 +150,10 @@ fn degraded(out: &Outbox, key: &Key, policy: &PolicyEntry, records: &[CircuitRec
         ));
     }
     if messages.is_empty() {
-        return say(
+        return draft(
             "Degraded",
             false,
-            "AsAsked",
+            "Healthy",
             "everything asked for is done".to_owned(),
         );
     }
@@ -159,15 +164,15 @@ fn degraded(out: &Outbox, key: &Key, policy: &PolicyEntry, records: &[CircuitRec
     } else {
         String::new()
     };
-    say(
+    draft(
         "Degraded",
         true,
-        "PartlyDone",
+        "PartiallyApplied",
         format!("{}{more}", listed.join("; ")),
     )
 }
 
-fn open(policy: &PolicyEntry) -> Say {
+fn open(policy: &PolicyEntry) -> ConditionDraft {
     let open: Vec<&CircuitEntry> = policy
         .notable()
         .map(|(_, entry)| entry)
@@ -175,10 +180,10 @@ fn open(policy: &PolicyEntry) -> Say {
         .collect();
     if policy.circuits.is_empty() {
         let message = "there is no circuit: no object that is known matches the selector";
-        return say("Open", false, "AllClosed", message.to_owned());
+        return draft("Open", false, "AllClosed", message.to_owned());
     }
     if open.is_empty() {
-        return say(
+        return draft(
             "Open",
             false,
             "AllClosed",
@@ -201,7 +206,7 @@ fn open(policy: &PolicyEntry) -> Say {
     } else {
         String::new()
     };
-    say(
+    draft(
         "Open",
         true,
         "Tripped",
@@ -210,16 +215,16 @@ fn open(policy: &PolicyEntry) -> Say {
 }
 
 /// What release tools ask of it in vain, if any does.
-fn misasked(policy: &PolicyEntry) -> Option<Say> {
+fn misasked(policy: &PolicyEntry) -> Option<ConditionDraft> {
     let told = policy.misasked.iter();
     let told: Vec<String> = told
         .map(|(caller, problem)| format!("{caller}: {problem}"))
         .collect();
     let any = !told.is_empty();
-    any.then(|| say("GateMisasked", true, "Mistake", told.join("; ")))
+    any.then(|| draft("GateMisasked", true, "Mistake", told.join("; ")))
 }
 
-fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> Say {
+fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> ConditionDraft {
     let proxies = programmed.proxies;
     let refused: Vec<String> = policy.refused.values().flatten().map(refusal).collect();
     // Who holds all but keys of others holds what this policy publishes.
@@ -239,18 +244,18 @@ fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> Say {
             more => format!("; and {more} more"),
         };
         let message = format!("{counted}; {first}{more}");
-        return say("Programmed", false, "Rejected", message);
+        return draft("Programmed", false, "Rejected", message);
     }
     match &programmed.rejected {
-        Some(text) => say(
+        Some(text) => draft(
             "Programmed",
             false,
             "Rejected",
             format!("{counted}; one answers: {text}"),
         ),
-        None if proxies == 0 => say("Programmed", false, "NoProxies", counted),
-        None if held < proxies => say("Programmed", false, "Pending", counted),
-        None => say("Programmed", true, "Acked", counted),
+        None if proxies == 0 => draft("Programmed", false, "NoProxies", counted),
+        None if held < proxies => draft("Programmed", false, "Pending", counted),
+        None => draft("Programmed", true, "Acked", counted),
     }
 }
 
@@ -272,7 +277,7 @@ fn warned(warning: &Warning) -> String {
         Warning::Conflict { key } => {
             format!("another circuit wants another value for {key}, and the more severe one won")
         }
-        Warning::Unsaid { key, message } => format!("{key} is not published: {message}"),
+        Warning::Untranslatable { key, message } => format!("{key} is not published: {message}"),
         Warning::TwoLayers { key, other } => {
             format!("{key} is in layer {other} too, and Envoy lets the last layer win")
         }

@@ -9,7 +9,7 @@ use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
 use crate::breaker::circuit::StateName;
 use crate::breaker::time::{Mono, Now, Span};
 use crate::engine::outputs::outbox::Outbox;
-use crate::engine::outputs::sent::Noted;
+use crate::engine::outputs::sent::CachedRecord;
 use crate::engine::outputs::text;
 use crate::engine::record;
 use crate::engine::state::State;
@@ -51,8 +51,8 @@ pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key) {
         let trip = entry.breaker.state.trip();
         let reason = trip.map(|trip| text::trip(lowered, trip));
         let record = record::write(uid, entry, &lowered.config, frozen, reason, now);
-        let record = Arc::new(Noted::new(record, now.mono));
-        out.say(key, uid, |sent| sent.record = Some(record));
+        let record = Arc::new(CachedRecord::new(record, now.mono));
+        out.update_sent(key, uid, |sent| sent.record = Some(record));
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn records(
     now: Mono,
 ) -> (Vec<CircuitRecord>, usize) {
     let resting = policy.resume.values();
-    let resting = resting.map(|record| Arc::new(Noted::new(record.clone(), now)));
+    let resting = resting.map(|record| Arc::new(CachedRecord::new(record.clone(), now)));
     let mut circuits: Vec<_> = policy.notable().collect();
     if policy.lowered.is_none() {
         circuits.clear();
@@ -87,7 +87,7 @@ pub(super) fn records(
 }
 
 /// As many records as a status may have, and as many bytes; frozen values go before circuits do.
-fn bounded(records: impl Iterator<Item = Arc<Noted>>) -> Vec<CircuitRecord> {
+fn bounded(records: impl Iterator<Item = Arc<CachedRecord>>) -> Vec<CircuitRecord> {
     let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
     let mut used = 0;
     let mut kept = Vec::new();
