@@ -37,6 +37,11 @@ test-peers: ## Run the tests against other controllers, in a whole cluster (a qu
 	@$(SERVERS) test peers
 	cargo test --workspace --test main -- peers::
 
+.PHONY: bench-gates
+bench-gates: ## Measure the hooks of fifty canaries of a real Flagger, and metrics and health meanwhile (a few minutes)
+	@$(SERVERS) test peers
+	cargo test --test main -- peers::crowd --nocapture
+
 # The tests that use an API server.
 CLUSTER_TESTS := deploy:: effects_kube:: harness::apiserver:: source_kube:: story::
 

@@ -310,7 +310,7 @@ async fn fusegate(scratch: &Scratch) -> Result<Fusegate> {
 async fn every_webhook_of_the_canaries_is_answered_by_the_gate() -> Result<()> {
     let scratch = Scratch::new("deploy")?;
     let fusegate = fusegate(&scratch).await?;
-    for file in ["canary", "blue-green"] {
+    for file in ["canary", "ab-testing", "blue-green"] {
         let canary = documents(&format!("deploy/flagger/{file}.yaml")).remove(1);
         let webhooks = canary["spec"]["analysis"]["webhooks"].as_array().unwrap();
         assert!(webhooks.len() >= 3);
@@ -360,7 +360,8 @@ async fn the_url_of_each_analysis_is_answered_with_what_its_conditions_read() ->
         let path = path
             .replace("{{args.policy}}", "checkout")
             .replace("{{args.rollout}}", "checkout")
-            .replace("{{args.object}}", "");
+            .replace("{{args.object}}", "")
+            .replace("{{args.since}}", "");
         let (status, body) = fusegate.get(&path).await?;
         let verdict: Value = serde_json::from_str(&body)?;
         ensure!(

@@ -1,6 +1,17 @@
 //! Controllers of others, and fusegate beside them, in a whole cluster: `make test-peers` runs these.
 
+mod analyses;
 mod argo;
+mod canaries;
 mod cluster;
+mod crowd;
+mod doubt;
 mod flagger;
+mod hooks;
+mod manifests;
+mod outage;
+mod prometheus;
+mod rollouts;
+mod shop;
+mod tap;
 mod world;

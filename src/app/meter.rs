@@ -173,6 +173,8 @@ fn as_i64(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::breaker::time::Mono;
+    use crate::wire::view::PolicyView;
 
     #[test]
     fn a_feed_of_our_own_kinds_is_unconfirmed_from_its_interruption_to_its_confirmation() {
@@ -183,5 +185,28 @@ mod tests {
         assert!(has(1), "{}", metrics.encode());
         event(&metrics, &Event::Confirmed(Feed::Policies));
         assert!(has(0), "{}", metrics.encode());
+    }
+
+    #[test]
+    fn circuits_of_more_policies_than_are_named_are_counted_together() {
+        let mut view = View::default();
+        for number in 0..MOST_POLICIES + 2 {
+            let policy = PolicyView {
+                uid: "p1".into(),
+                kind: None,
+                observe: false,
+                passes_unknown: false,
+                rejected: None,
+                circuits: Default::default(),
+            };
+            let key = (Arc::from("shop"), Arc::from(format!("p{number:04}")));
+            view.policies.insert(key, Arc::new(policy));
+        }
+        let now = Mono(0);
+        let rows = circuits(&view, Moment { now, beat: now });
+        let states = GateState::ALL.len();
+        assert_eq!(rows.len(), (MOST_POLICIES + 1) * states);
+        let nobodys = rows.iter().filter(|row| row.policy.is_empty());
+        assert_eq!(nobodys.count(), states);
     }
 }

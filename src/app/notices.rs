@@ -245,3 +245,6 @@ fn log(notice: &Notice) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod argo;
 mod asked;
+mod counts;
 mod flagger;
 mod native;
 mod question;

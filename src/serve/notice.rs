@@ -114,11 +114,16 @@ impl Notice {
         }
     }
 
-    /// Takes down what was asked, and what the verdict on it says.
+    /// Records which policy is asked about, also when the rest of the question can't be read.
+    pub(super) fn about(&mut self, namespace: &str, policy: &str) {
+        namespace.clone_into(&mut self.namespace);
+        self.policy = Some(policy.chars().take(MAX_NAME).collect());
+    }
+
+    /// Records what was asked, and what the verdict on it says.
     pub(super) fn judged(&mut self, query: &Query<'_>, verdict: &Verdict) {
         let deciding = verdict.deciding.as_ref();
-        query.namespace.clone_into(&mut self.namespace);
-        self.policy = Some(query.policy.chars().take(MAX_NAME).collect());
+        self.about(query.namespace, query.policy);
         self.trip = deciding.and_then(|deciding| deciding.circuit.trip);
         self.reason.clone_from(&verdict.reason);
         if verdict.mistake {
@@ -126,7 +131,7 @@ impl Notice {
         }
     }
 
-    /// Takes down that the question can't be read. All of that is 400.
+    /// Records that the question can't be read. All of that is 400.
     pub(super) fn mistaken(&mut self, mistake: &BadRequest) -> StatusCode {
         self.answer = Answer::Mistake;
         self.reason = mistake.to_string();

@@ -204,7 +204,8 @@ pub(super) fn collect_urls(document: &Json, into: &mut BTreeSet<String>) {
                 let filled = rest
                     .replace("{{args.policy}}", "checkout")
                     .replace("{{args.rollout}}", "checkout")
-                    .replace("{{args.object}}", "");
+                    .replace("{{args.object}}", "")
+                    .replace("{{args.since}}", "");
                 into.extend((!filled.is_empty()).then_some(filled));
             }
             fields.values().for_each(|field| collect_urls(field, into));

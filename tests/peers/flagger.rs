@@ -1,140 +1,190 @@
-//! Flagger: what the canaries of `deploy/flagger` do while the circuit is in each state.
+//! Flagger: what a canary of each strategy does while the circuit is in each state.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::world::Shop;
+use super::{
+    canaries::{Strategy, failed, failed_checks, goes_on, phase, succeeded},
+    doubt::Doubt,
+    shop::Shop,
+};
 
-/// A file of `deploy/flagger`, and the canary in it.
-type Strategy = (&'static str, &'static str);
-
-const WEIGHTS: Strategy = ("flagger/canary", "checkout");
-const BLUE_GREEN: Strategy = ("flagger/blue-green", "basket");
-
-/// As often as Flagger looks at all, and few steps.
-fn quick((file, _): Strategy) -> Value {
-    let steps = match file {
-        "flagger/canary" => json!({"interval": "10s", "stepWeight": 25}),
-        _ => json!({"interval": "10s", "iterations": 1}),
-    };
-    json!({"spec": {"analysis": steps}})
-}
-
-fn phase(canary: &Value) -> &str {
-    canary["status"]["phase"].as_str().unwrap_or_default()
-}
-
-/// Nothing was counted.
-fn uncounted(canary: &Value) -> bool {
-    canary["status"]["failedChecks"]
-        .as_u64()
-        .unwrap_or_default()
-        == 0
-}
-
-impl Shop {
-    /// Has Flagger take a canary over.
-    async fn begin(&self, strategy: Strategy) -> Result<()> {
-        let (file, name) = strategy;
-        self.apply(file, &quick(strategy)).await?;
-        let begun = |canary: &Value| phase(canary) == "Initialized";
-        self.wait("Canary", name, "to be initialized", begun)
-            .await?;
-        Ok(())
+#[rstest]
+#[case::by_evidence("peers-closed", false)]
+#[case::by_order("peers-forced-closed", true)]
+#[tokio::test]
+async fn a_release_of_each_strategy_is_promoted_while_the_circuit_is_closed(
+    #[case] name: &str,
+    #[case] ordered: bool,
+) -> Result<()> {
+    let shop = Shop::open(name).await?;
+    shop.begin_all(1).await?;
+    shop.close().await?;
+    if ordered {
+        shop.trip().await?;
+        shop.resolve(Doubt::Open).await?;
     }
-
-    /// Brings a new revision.
-    async fn release(&self, (_, name): Strategy) -> Result<()> {
-        let annotations = json!({"metadata": {"annotations": {"revision": "2"}}});
-        let patch = json!({"spec": {"template": annotations}});
-        self.patch("Deployment", name, &patch).await
-    }
-
-    async fn wait_phase(&self, (_, name): Strategy, wanted: &str) -> Result<()> {
-        let there = |canary: &Value| phase(canary) == wanted;
-        let canary = self.wait("Canary", name, wanted, there).await?;
-        ensure!(uncounted(&canary), "{}", canary["status"]);
-        Ok(())
-    }
-
-    /// Waits until a canary waits to start, and fails unless it goes on waiting, uncounted.
-    async fn assert_held(&self, strategy: Strategy) -> Result<()> {
-        self.wait_phase(strategy, "Waiting").await?;
-        let waits = |canary: &Value| phase(canary) == "Waiting" && uncounted(canary);
-        self.holds("Canary", strategy.1, waits).await
-    }
+    shop.release_all().await?;
+    shop.wait_all("Canary", "to succeed", succeeded).await?;
+    shop.assert_nothing_counted().await?;
+    shop.end().await
 }
 
 #[rstest]
-#[case::canary("peers-weights", WEIGHTS)]
-#[case::blue_green("peers-green", BLUE_GREEN)]
+#[case::never_reported("peers-never", Doubt::NeverReported)]
+#[case::stale("peers-stale", Doubt::Stale)]
+#[case::not_a_number("peers-nan", Doubt::NotANumber)]
+#[case::illegal("peers-illegal", Doubt::Illegal)]
+#[case::half_open("peers-half-open", Doubt::HalfOpen)]
+#[case::open("peers-open", Doubt::Open)]
 #[tokio::test]
-async fn a_release_is_promoted_while_the_circuit_is_closed_and_waits_while_it_is_open(
+async fn a_release_of_each_strategy_waits_to_start_and_goes_on_when_the_doubt_is_over(
     #[case] name: &str,
-    #[case] strategy: Strategy,
+    #[case] doubt: Doubt,
 ) -> Result<()> {
-    let shop = Shop::open(name).await?;
-    shop.begin(strategy).await?;
-    shop.close().await?;
-    shop.trip().await?;
-    shop.release(strategy).await?;
-    shop.assert_held(strategy).await?;
-    let event = shop.wait_event("Canary", strategy.1, "GateRefuses").await?;
-    ensure!(event["regarding"]["uid"].is_string(), "{event}");
+    let shop = Shop::open_for(name, doubt).await?;
+    shop.begin_all(1).await?;
+    shop.doubt(doubt).await?;
+    shop.release_all().await?;
+    shop.assert_all_wait().await?;
+    for strategy in Strategy::ALL {
+        told_once(&shop, strategy.name()).await?;
+    }
     shop.wait_event("CircuitPolicy", "checkout", "GateRefuses")
         .await?;
-    // A person knows better, and it goes on.
-    shop.order("ForcedClosed").await?;
-    shop.wait_phase(strategy, "Succeeded").await
+    shop.resolve(doubt).await?;
+    shop.wait_all("Canary", "to go on", goes_on).await?;
+    shop.assert_nothing_counted().await?;
+    shop.end().await
 }
 
-#[rstest]
-#[case::canary("peers-unknown-weights", WEIGHTS)]
-#[case::blue_green("peers-unknown-green", BLUE_GREEN)]
-#[tokio::test]
-async fn a_release_waits_without_evidence_and_an_open_in_the_middle_fails_it(
-    #[case] name: &str,
-    #[case] strategy: Strategy,
-) -> Result<()> {
-    let shop = Shop::open(name).await?;
-    shop.begin(strategy).await?;
-    shop.release(strategy).await?;
-    shop.assert_held(strategy).await?;
-    shop.close().await?;
-    let moves = |canary: &Value| phase(canary) == "Progressing";
-    shop.wait("Canary", strategy.1, "to go on", moves).await?;
-    shop.trip().await?;
-    shop.wait_phase(strategy, "Failed").await?;
-    shop.wait_event("Canary", strategy.1, "GateRollsBack")
-        .await?;
+/// Fails unless a refusal, asked for again and again, is one Event on the canary and one line of the log.
+async fn told_once(shop: &Shop, canary: &str) -> Result<()> {
+    let event = shop.wait_event("Canary", canary, "GateRefuses").await?;
+    ensure!(event["regarding"]["uid"].is_string(), "{event}");
+    let events = shop.events("Canary", canary, "GateRefuses").await?;
+    ensure!(events.len() == 1, "{events:?}");
+    let caller = format!("Canary {}/{canary} at confirm-rollout", shop.namespace);
+    let log = shop.world.fusegate.log()?;
+    let lines = log.lines().filter(|line| {
+        line.contains(&caller) && line.contains("refuses") && !line.contains("GateRefuses")
+    });
+    let lines: Vec<&str> = lines.collect();
+    ensure!(lines.len() == 1, "{lines:?}");
+    let answer = shop.gate_answer().await?;
+    let trip = answer["tripId"].as_str().unwrap_or_default();
+    let whole = [shop.namespace.as_str(), "confirm-rollout", trip];
+    ensure!(
+        whole.iter().all(|part| lines[0].contains(part)),
+        "{lines:?}"
+    );
     Ok(())
 }
 
 #[rstest]
-#[case::policy("peers-policy", json!({"policy": "chekcout"}), "did you mean \"checkout\"?")]
-#[case::key("peers-key", json!({"policy": "checkout", "objct": "checkout"}), "did you mean `object`?")]
-#[case::object("peers-object", json!({"policy": "checkout", "object": "chekcout"}), "did you mean \"checkout\"?")]
+#[case::by_evidence("peers-trip", false)]
+#[case::by_order("peers-forced-open", true)]
 #[tokio::test]
-async fn a_mistake_in_a_canary_holds_it_and_says_what_was_meant(
+async fn an_open_in_the_middle_fails_a_release_of_each_strategy_uncounted(
     #[case] name: &str,
-    #[case] metadata: Value,
-    #[case] meant: &str,
+    #[case] ordered: bool,
 ) -> Result<()> {
     let shop = Shop::open(name).await?;
+    shop.begin_all(10).await?;
     shop.close().await?;
-    shop.begin(BLUE_GREEN).await?;
-    let canary = shop.get("Canary", "basket").await?;
-    let mut webhooks = canary["spec"]["analysis"]["webhooks"].clone();
-    for webhook in webhooks.as_array_mut().into_iter().flatten() {
-        webhook["metadata"] = metadata.clone();
+    shop.release_all().await?;
+    let started = |canary: &Value| phase(canary) == "Progressing";
+    shop.wait_all("Canary", "to start", started).await?;
+    if ordered {
+        shop.order("ForcedOpen").await?;
+    } else {
+        shop.trip().await?;
     }
-    let patch = json!({"spec": {"analysis": {"webhooks": webhooks}}});
-    shop.patch("Canary", "basket", &patch).await?;
-    shop.release(BLUE_GREEN).await?;
-    shop.assert_held(BLUE_GREEN).await?;
-    let event = shop.wait_event("Canary", "basket", "GateMistake").await?;
-    let note = event["note"].as_str().unwrap_or_default();
-    ensure!(note.contains(meant), "{note}");
-    Ok(())
+    shop.wait_all("Canary", "to fail", failed).await?;
+    for strategy in Strategy::ALL {
+        shop.wait_event("Canary", strategy.name(), "GateRollsBack")
+            .await?;
+    }
+    shop.assert_nothing_counted().await?;
+    shop.end().await
+}
+
+#[rstest]
+#[case::half_open("peers-middle-half-open", Doubt::HalfOpen)]
+#[case::not_a_number("peers-middle-nan", Doubt::NotANumber)]
+#[tokio::test]
+async fn a_doubt_in_the_middle_holds_each_strategy_where_it_can_and_fails_none(
+    #[case] name: &str,
+    #[case] doubt: Doubt,
+) -> Result<()> {
+    let shop = Shop::open_for(name, doubt).await?;
+    shop.begin_all(2).await?;
+    let slowly = json!({"spec": {"analysis": {"stepWeight": 10}}});
+    shop.patch("Canary", Strategy::Weights.name(), &slowly)
+        .await?;
+    shop.close().await?;
+    shop.release_all().await?;
+    let started = |canary: &Value| phase(canary) == "Progressing";
+    shop.wait_all("Canary", "to start", started).await?;
+    shop.doubt(doubt).await?;
+    // Weights stay where they are; the others go on until their promotion, as Flagger asks nothing before.
+    let held = |canary: &Value| {
+        let weights = canary["metadata"]["name"] == Strategy::Weights.name();
+        let wanted = if weights {
+            "Progressing"
+        } else {
+            "WaitingPromotion"
+        };
+        phase(canary) == wanted && failed_checks(canary) == 0
+    };
+    shop.wait_all("Canary", "to be held", held).await?;
+    let weight = canary_weight(&shop).await?;
+    shop.all_hold("Canary", held).await?;
+    ensure!(canary_weight(&shop).await? == weight);
+    shop.resolve(doubt).await?;
+    shop.wait_all("Canary", "to succeed", succeeded).await?;
+    shop.assert_nothing_counted().await?;
+    shop.end().await
+}
+
+async fn canary_weight(shop: &Shop) -> Result<u64> {
+    let canary = shop.get("Canary", Strategy::Weights.name()).await?;
+    let weight = canary["status"]["canaryWeight"].as_u64();
+    weight.context("no weight")
+}
+
+#[tokio::test]
+async fn two_namespaces_are_judged_apart_and_a_policy_of_another_is_named_with_it() -> Result<()> {
+    let calm = Shop::open("peers-calm").await?;
+    let stormy = Shop::open("peers-stormy").await?;
+    let elsewhere = json!({"policy": format!("{}/checkout", stormy.namespace)});
+    for (shop, name, metadata) in [
+        (&calm, "basket", json!({})),
+        (&calm, "visitor", elsewhere),
+        (&stormy, "basket", json!({})),
+    ] {
+        shop.begin_named(name, &json!({})).await?;
+        shop.ask_about(name, &metadata).await?;
+    }
+    calm.wait_begun().await?;
+    stormy.wait_begun().await?;
+    calm.close().await?;
+    stormy.close().await?;
+    stormy.trip().await?;
+    calm.release_all().await?;
+    stormy.release_all().await?;
+    calm.wait("Canary", "basket", "to succeed", succeeded)
+        .await?;
+    stormy.assert_all_wait().await?;
+    let visitor = calm.get("Canary", "visitor").await?;
+    ensure!(
+        phase(&visitor) == "Waiting" && failed_checks(&visitor) == 0,
+        "{}",
+        visitor["status"]
+    );
+    // A refusal of another namespace's policy is told where the policy is and where the canary is.
+    calm.wait_event("Canary", "visitor", "GateRefuses").await?;
+    calm.end().await?;
+    stormy.end().await
 }

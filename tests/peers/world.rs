@@ -1,34 +1,43 @@
-//! The world of the peers: one cluster in which fusegate, Flagger and Argo Rollouts run, and a shop for each scenario.
-//!
-//! A shop is the manifests of `deploy/` in a namespace of its own, with the addresses and the waits that a test needs.
+//! The world of the peers: one cluster in which fusegate, Flagger and Argo Rollouts run, installed from `deploy/`.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::{core::v1::Namespace, rbac::v1::ClusterRole};
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{DynamicObject, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
     discovery::{self, Scope},
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use super::manifests::documents;
 use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
-    servers::{cluster::Cluster, ports, process::Process},
-    wait::{eventually, throughout},
+    servers::{
+        apiserver::{SERVICE_TOKEN, TOKEN},
+        cluster::Cluster,
+        ports,
+        process::Process,
+    },
+    wait::eventually,
 };
 
 /// Flagger looks every ten seconds at the most often, and a rollout takes several looks.
-pub(super) const SOON: Duration = Duration::from_mins(4);
+pub(super) const SOON: Duration = Duration::from_mins(5);
 
-/// Long enough for a controller to look twice.
-const HELD: Duration = Duration::from_secs(25);
-
-/// What `deploy/` says fusegate's address is.
-const ADDRESS: &str = "http://fusegate.fusegate-system.svc:8080";
+/// What an installation begins with, rights for the kinds of the examples and of release tools included.
+const INSTALLATION: [&str; 7] = [
+    "kubernetes/namespace",
+    "kubernetes/rbac",
+    "examples/contracted-kind",
+    "flagger/rights",
+    "argo/rights",
+    "examples/crd",
+    "examples/contract",
+];
 
 /// The whole.
 pub(super) struct World {
@@ -36,6 +45,7 @@ pub(super) struct World {
     _argo: Process,
     _flagger: Process,
     pub(super) fusegate: Fusegate,
+    kubeconfig: PathBuf,
     cluster: Cluster,
 }
 
@@ -48,21 +58,11 @@ impl World {
 
     async fn start() -> Result<Self> {
         let cluster = Cluster::start().await?;
-        for crd in fusegate_crds::all() {
-            cluster.api().establish(&crd).await?;
-        }
-        let client = cluster.api().client().await?;
-        for file in ["kubernetes/namespace", "examples/crd", "examples/contract"] {
-            for document in documents(file)? {
-                apply(&client, "fusegate-system", &document).await?;
-            }
-        }
-        apply(&client, "fusegate-system", &http_routes()).await?;
-        let fusegate = Fusegate::start(FusegateConfig::args([
-            format!("--kubeconfig={}", cluster.api().kubeconfig_path().display()),
-            "--audit=/dev/null".to_owned(),
-        ]))
-        .await?;
+        install(&cluster).await?;
+        let kubeconfig = cluster.api().folder().join("fusegate.kubeconfig");
+        let admins = fs::read_to_string(cluster.api().kubeconfig_path())?;
+        fs::write(&kubeconfig, admins.replace(TOKEN, SERVICE_TOKEN))?;
+        let fusegate = start(&kubeconfig, "first").await?;
         let flags = [
             ("mesh-provider", "gatewayapi:v1"),
             ("port", &ports::free()?.to_string()),
@@ -78,215 +78,57 @@ impl World {
             _argo: argo,
             _flagger: flagger,
             fusegate,
+            kubeconfig,
             cluster,
         })
     }
-}
 
-/// One scenario's namespace, with the example's policy and its object `checkout`.
-pub(super) struct Shop {
-    pub(super) world: &'static World,
-    pub(super) namespace: String,
-    client: Client,
-}
-
-impl Shop {
-    /// A shop whose object reports nothing yet, and whose circuit opens for long and closes by one good report.
-    pub(super) async fn open(name: &str) -> Result<Self> {
-        let world = World::shared().await?;
-        let client = world.cluster.api().client().await?;
-        let namespace = world.cluster.api().namespace(name).await?;
-        let shop = Self {
-            world,
-            namespace,
-            client,
-        };
-        let recovery = json!({"spec": {
-            "trip": {"resample": "0s"},
-            "open": {"minimum": "10m", "maximum": "30m"},
-            "halfOpen": {"admitPercent": [50], "settle": "0s", "successes": 1, "timeout": "10m"},
-        }});
-        shop.apply("examples/policy", &recovery).await?;
-        shop.apply("examples/storefront", &json!({})).await?;
-        Ok(shop)
+    /// A client of the runtime that asks for it.
+    pub(super) async fn client(&self) -> Result<Client> {
+        self.cluster.api().client().await
     }
 
-    /// Applies a file of `deploy/` here; the patch is merged into its last document.
-    pub(super) async fn apply(&self, file: &str, patch: &Value) -> Result<()> {
-        let text = self
-            .addressed(&text(file)?)
-            .replace("namespace: shop", &format!("namespace: {}", self.namespace))
-            .replace("layer: shop", &format!("layer: {}", self.namespace))
-            .replace("shop-{name}", "{namespace}-{name}");
-        let mut documents: Vec<Value> = serde_saphyr::from_multiple(&text)?;
-        if let Some(last) = documents.last_mut() {
-            merge(last, patch);
+    /// A namespace that no other scenario has.
+    pub(super) async fn namespace(&self, prefix: &str) -> Result<String> {
+        self.cluster.api().namespace(prefix).await
+    }
+
+    /// One more replica of fusegate, which a scenario may kill and freeze. It serves and does not lead.
+    pub(super) async fn replica(&self, name: &str) -> Result<Fusegate> {
+        start(&self.kubeconfig, name).await
+    }
+}
+
+async fn start(kubeconfig: &std::path::Path, replica: &str) -> Result<Fusegate> {
+    Fusegate::start(FusegateConfig::args([
+        format!("--kubeconfig={}", kubeconfig.display()),
+        "--namespace=fusegate-system".to_owned(),
+        format!("--replica={replica}"),
+        "--audit=/dev/null".to_owned(),
+    ]))
+    .await
+}
+
+/// Installs what fusegate needs, and waits until its role has the rights that are aggregated to it.
+async fn install(cluster: &Cluster) -> Result<()> {
+    for crd in fusegate_crds::all() {
+        cluster.api().establish(&crd).await?;
+    }
+    let client = cluster.api().client().await?;
+    for file in INSTALLATION {
+        for document in documents(file)? {
+            apply(&client, "fusegate-system", &document).await?;
         }
-        for document in &documents {
-            apply(&self.client, &self.namespace, document).await?;
-        }
+    }
+    apply(&client, "fusegate-system", &http_routes()).await?;
+    let roles: Api<ClusterRole> = Api::all(client);
+    eventually("the aggregated role to have its rules", SOON, async || {
+        let role = roles.get("fusegate-contracted-kinds").await?;
+        let rules = role.rules.unwrap_or_default().len();
+        ensure!(rules >= 3, "{rules} rules");
         Ok(())
-    }
-
-    /// A text of `deploy/` with the addresses that hold here.
-    pub(super) fn addressed(&self, text: &str) -> String {
-        let own = self.world.fusegate.url("");
-        text.replace(ADDRESS, own.trim_end_matches('/'))
-            .replace("namespace=shop", &format!("namespace={}", self.namespace))
-    }
-
-    /// Merges a patch into an object, or into a subresource of it.
-    pub(super) async fn patch(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
-        let params = PatchParams::default();
-        let patched = self.api(kind).await?;
-        patched.patch(name, &params, &Patch::Merge(patch)).await?;
-        Ok(())
-    }
-
-    /// An object as JSON.
-    pub(super) async fn get(&self, kind: &str, name: &str) -> Result<Value> {
-        Ok(serde_json::to_value(
-            self.api(kind).await?.get(name).await?,
-        )?)
-    }
-
-    /// All objects of a kind in this namespace, as JSON.
-    pub(super) async fn list(&self, kind: &str) -> Result<Vec<Value>> {
-        let all = self.api(kind).await?.list(&ListParams::default()).await?;
-        let values = all.items.into_iter().map(serde_json::to_value);
-        Ok(values.collect::<Result<_, _>>()?)
-    }
-
-    async fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
-        let (group, version) = match kind {
-            "Canary" => ("flagger.app", "v1beta1"),
-            "Rollout" | "AnalysisRun" => ("argoproj.io", "v1alpha1"),
-            "Deployment" => ("apps", "v1"),
-            "Event" => ("events.k8s.io", "v1"),
-            "Storefront" => ("shop.example.com", "v1"),
-            _ => ("fusegate.io", "v1alpha1"),
-        };
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let (resource, _) = discovery::pinned_kind(&self.client, &kind).await?;
-        let client = self.client.clone();
-        Ok(Api::namespaced_with(client, &self.namespace, &resource))
-    }
-
-    /// Reports conditions, whatever they are, without waiting for what comes of it.
-    pub(super) async fn report(&self, conditions: &Value) -> Result<()> {
-        let status = json!({"status": {"conditions": conditions}});
-        let patch = Patch::Merge(status);
-        let objects = self.api("Storefront").await?;
-        objects
-            .patch_status("checkout", &PatchParams::default(), &patch)
-            .await?;
-        Ok(())
-    }
-
-    /// Reports a good latency, and waits until the gate says Closed.
-    pub(super) async fn close(&self) -> Result<()> {
-        self.report(&json!({"network-latency": "121ms", "error-rate": 0.01, "tier": "gold"}))
-            .await?;
-        self.wait_gate("Closed").await
-    }
-
-    /// Reports three latencies over the limit, and waits until the circuit is Open.
-    pub(super) async fn trip(&self) -> Result<()> {
-        for (index, latency) in ["300ms", "310ms", "320ms"].iter().enumerate() {
-            self.report(&json!({"network-latency": latency, "error-rate": 0.01}))
-                .await?;
-            let path = format!("v1/circuits?namespace={}", self.namespace);
-            eventually("the report to be judged", SOON, async || {
-                let page = self.world.fusegate.get_json(&path).await?;
-                let circuit = &page["items"][0];
-                let streak = circuit["rules"][0]["streak"].as_u64();
-                let judged = streak == Some(index as u64 + 1) || circuit["shadow"] == "Open";
-                ensure!(judged, "{page}");
-                Ok(())
-            })
-            .await?;
-        }
-        self.wait_gate("Open").await
-    }
-
-    /// Orders a state until further notice.
-    pub(super) async fn order(&self, state: &str) -> Result<()> {
-        let patch = json!({"spec": {"state": state}});
-        self.apply("examples/override", &patch).await
-    }
-
-    /// Waits until the gate of the policy is in a state.
-    pub(super) async fn wait_gate(&self, state: &str) -> Result<()> {
-        let path = format!("v1/gate/{}/checkout", self.namespace);
-        eventually(&format!("the gate to be {state}"), SOON, async || {
-            let answer = self.world.fusegate.get_json(&path).await?;
-            ensure!(answer["state"] == state, "{answer}");
-            Ok(())
-        })
-        .await
-    }
-
-    /// Waits until an object is as the test on it says.
-    pub(super) async fn wait(
-        &self,
-        kind: &str,
-        name: &str,
-        how: &str,
-        is: impl Fn(&Value) -> bool,
-    ) -> Result<Value> {
-        let what = format!("{kind} {}/{name} {how}", self.namespace);
-        eventually(&what, SOON, async || {
-            let object = self.get(kind, name).await?;
-            ensure!(is(&object), "{}", object["status"]);
-            Ok(object)
-        })
-        .await
-    }
-
-    /// Fails unless an object stays as the test on it says while its controller looks twice.
-    pub(super) async fn holds(
-        &self,
-        kind: &str,
-        name: &str,
-        is: impl Fn(&Value) -> bool,
-    ) -> Result<()> {
-        let what = format!("{kind} {}/{name} to be held", self.namespace);
-        throughout(&what, HELD, async || {
-            let object = self.get(kind, name).await?;
-            ensure!(is(&object), "{}", object["status"]);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Waits until an Event with this reason stands on an object.
-    pub(super) async fn wait_event(&self, kind: &str, name: &str, reason: &str) -> Result<Value> {
-        eventually(&format!("{reason} on {kind} {name}"), SOON, async || {
-            let events = self.list("Event").await?;
-            let about = |event: &&Value| {
-                event["regarding"]["kind"] == kind
-                    && event["regarding"]["name"] == name
-                    && event["reason"] == reason
-            };
-            let found = events.iter().find(about).cloned();
-            found.with_context(|| format!("none among {}", events.len()))
-        })
-        .await
-    }
-}
-
-fn text(file: &str) -> Result<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("deploy/{file}.yaml"));
-    fs::read_to_string(path).context(file.to_owned())
-}
-
-fn documents(file: &str) -> Result<Vec<Value>> {
-    Ok(serde_saphyr::from_multiple(&text(file)?)?)
-}
-
-/// The first document of a file of `deploy/`.
-pub(super) fn document(file: &str) -> Result<Value> {
-    documents(file)?.into_iter().next().context("no document")
+    })
+    .await
 }
 
 /// The one kind of the Gateway API that Flagger writes; nothing acts on it here.
@@ -309,7 +151,8 @@ fn http_routes() -> Value {
     })
 }
 
-async fn apply(client: &Client, namespace: &str, document: &Value) -> Result<()> {
+/// Applies a document of any kind, as soon as its kind is served.
+pub(super) async fn apply(client: &Client, namespace: &str, document: &Value) -> Result<()> {
     let object: DynamicObject = serde_json::from_value(document.clone())?;
     let types = object.types.clone().context("no apiVersion and kind")?;
     let name = object.name_any();
@@ -334,16 +177,4 @@ async fn apply(client: &Client, namespace: &str, document: &Value) -> Result<()>
     let applied = api.patch(&name, &params, &Patch::Apply(document)).await;
     applied.with_context(|| format!("apply {} {name}", types.kind))?;
     Ok(())
-}
-
-/// Merges a patch into a document (RFC 7396, without removals).
-fn merge(document: &mut Value, patch: &Value) {
-    match (document, patch) {
-        (Value::Object(document), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(document.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (document, patch) => *document = patch.clone(),
-    }
 }

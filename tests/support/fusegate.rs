@@ -195,6 +195,16 @@ impl Fusegate {
         self.process.kill()
     }
 
+    /// Stops it where it is: connections stay, and nothing comes through them.
+    pub(crate) async fn freeze(&self) -> Result<()> {
+        self.process.freeze().await
+    }
+
+    /// Lets it go on where it was.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.process.thaw()
+    }
+
     /// Asks it to end with SIGTERM and waits until it has.
     pub(crate) async fn stop(&mut self) -> Result<ExitStatus> {
         self.process.stop(Duration::from_secs(30)).await

@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use crate::serve::bad_request::BadRequest;
 use crate::serve::counters::Form;
-use crate::serve::gate::question::{Decoded, Parameters, pairs};
+use crate::serve::gate::counts::CountsDocument;
+use crate::serve::gate::question::{Decoded, Parameters, pairs, value_of};
 use crate::serve::notice::{Answer, Asker, Notice};
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
-use crate::serve::verdict::{Deciding, GateState, Verdict, VerdictName};
+use crate::serve::verdict::{Counts, Deciding, GateState, Verdict, VerdictName};
 use crate::serve::wire::{self, TrippedDocument};
 
 pub(super) fn routes() -> Router<ServeState> {
@@ -50,12 +51,13 @@ struct Document {
     tripped: Option<TrippedDocument>,
     since: Option<String>,
     mistake: bool,
+    circuits: CountsDocument,
 }
 
 async fn answer(State(state): State<ServeState>, query: Decoded) -> Json<Document> {
     let mut notice = Notice::new(Form::Argo, "verdict");
-    let asked = pairs(query).and_then(|pairs| Parameters::read(pairs, KEYS));
-    let document = match asked.and_then(|asked| judge(&state, asked, &mut notice)) {
+    let judged = pairs(query).and_then(|pairs| judge(&state, pairs, &mut notice));
+    let document = match judged {
         Ok(verdict) => Document::new(verdict),
         Err(mistake) => {
             notice.mistaken(&mistake);
@@ -69,16 +71,19 @@ async fn answer(State(state): State<ServeState>, query: Decoded) -> Json<Documen
 
 fn judge(
     state: &ServeState,
-    mut asked: Parameters,
+    pairs: Vec<(String, String)>,
     notice: &mut Notice,
 ) -> Result<Verdict, BadRequest> {
-    let namespace = asked.take("namespace");
-    let rollout = asked.take("rollout");
-    if let Some(namespace) = &namespace {
-        notice.namespace.clone_from(namespace);
-        notice.asker = rollout.map(|rollout| Asker::rollout(namespace, &rollout));
+    if let Some(namespace) = value_of(&pairs, "namespace") {
+        namespace.clone_into(&mut notice.namespace);
+        let rollout = value_of(&pairs, "rollout");
+        notice.asker = rollout.map(|rollout| Asker::rollout(namespace, rollout));
+        if let Some(policy) = value_of(&pairs, "policy") {
+            notice.about(namespace, policy);
+        }
     }
-    let namespace = namespace.ok_or(missing("namespace"))?;
+    let mut asked = Parameters::read(pairs, KEYS)?;
+    let namespace = asked.take("namespace").ok_or(missing("namespace"))?;
     let policy = asked.take("policy").ok_or(missing("policy"))?;
     let question = asked.question()?;
     let mut names = Vec::new();
@@ -121,6 +126,7 @@ impl Document {
                 .and_then(|circuit| circuit.since)
                 .and_then(wire::time),
             mistake: verdict.mistake,
+            circuits: CountsDocument::new(verdict.counts),
             reason: verdict.reason,
         }
     }
@@ -137,6 +143,7 @@ impl Document {
             tripped: None,
             since: None,
             mistake: true,
+            circuits: CountsDocument::new(Counts::default()),
         }
     }
 }

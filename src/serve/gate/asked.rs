@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::serve::counters::Form;
+use crate::serve::gate::counts::CountsDocument;
 use crate::serve::gate::question::Question;
 use crate::serve::state::ServeState;
-use crate::serve::verdict::{Counts, Deciding, Query, Verdict};
+use crate::serve::verdict::{Deciding, Query, Verdict};
 use crate::serve::wire::{self, TrippedDocument};
 
 /// A question and whom it is about.
@@ -47,15 +48,6 @@ pub(super) struct Document {
     latched: bool,
     suppressed: bool,
     circuits: CountsDocument,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CountsDocument {
-    total: usize,
-    open: usize,
-    half_open: usize,
-    unknown: usize,
 }
 
 impl Asked {
@@ -129,17 +121,6 @@ impl Asked {
             suppressed: circuit.is_some_and(|circuit| circuit.suppressed),
             circuits: CountsDocument::new(verdict.counts),
             reason: verdict.reason,
-        }
-    }
-}
-
-impl CountsDocument {
-    fn new(counts: Counts) -> Self {
-        Self {
-            total: counts.total,
-            open: counts.open,
-            half_open: counts.half_open,
-            unknown: counts.unknown,
         }
     }
 }

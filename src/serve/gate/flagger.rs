@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::serve::bad_request::BadRequest;
 use crate::serve::counters::Form;
-use crate::serve::gate::question::{Decoded, Parameters, pairs};
+use crate::serve::gate::question::{Decoded, Parameters, pairs, value_of};
 use crate::serve::notice::{Answer, Asker, Notice};
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
@@ -128,6 +128,11 @@ impl Hook {
         // Metadata wins over the URL: it is nearer to the one hook.
         let pairs = pairs(query)?.into_iter();
         let pairs = pairs.chain(call.metadata.into_iter().flatten());
+        let pairs: Vec<(String, String)> = pairs.collect();
+        if let Some(policy) = value_of(&pairs, "policy") {
+            let (namespace, policy) = located(policy, &call.namespace);
+            notice.about(namespace, policy);
+        }
         let mut parameters = Parameters::read(pairs, self.role.keys())?;
         if let Role::Note | Role::Event = self.role {
             "noted".clone_into(&mut notice.reason);
@@ -138,8 +143,7 @@ impl Hook {
             remedy: "set it on the Canary's webhook to the CircuitPolicy's name or namespace/name, \
                      or append ?policy= to the webhook's URL",
         })?;
-        // A policy without a namespace is in the canary's.
-        let (namespace, policy) = policy.split_once('/').unwrap_or((&call.namespace, &policy));
+        let (namespace, policy) = located(&policy, &call.namespace);
         let question = parameters.question()?;
         let mut names = Vec::new();
         let query = question.of(namespace, policy, &mut names);
@@ -160,6 +164,11 @@ impl Hook {
             StatusCode::FORBIDDEN
         })
     }
+}
+
+/// The namespace and the name of a policy; one without a namespace is in the Canary's.
+fn located<'a>(policy: &'a str, canarys: &'a str) -> (&'a str, &'a str) {
+    policy.split_once('/').unwrap_or((canarys, policy))
 }
 
 impl Role {

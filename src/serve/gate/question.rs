@@ -42,6 +42,13 @@ pub(super) fn pairs(query: Decoded) -> Result<Vec<(String, String)>, BadRequest>
     }
 }
 
+/// The value that a name is given, before anything else is read: a mistake beside it is then reported about the right policy.
+pub(super) fn value_of<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let given = pairs.iter().rev();
+    let mut given = given.filter(|(key, value)| key == name && !value.is_empty());
+    given.next().map(|(_, value)| value.as_str())
+}
+
 impl Parameters {
     /// Reads pairs; the later of two with one name wins, so that metadata may follow a URL.
     pub(super) fn read(

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use prometheus_client::metrics::counter::Counter;
 use rstest::rstest;
 use serde_json::{Value as Json, json};
 
 use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::sample::{Class, Unknown, Value};
 use crate::serve::fixture::{circuit, forced, get, policy, post, rule, state, unconfirmed, view};
+use crate::serve::notice::{Answer, Notice, Notices};
 use crate::serve::state::ServeState;
 use crate::serve::waiters::{MOST_WAITERS, Waiters};
 use crate::wire::labels::Labels;
@@ -330,6 +332,57 @@ async fn to_argo_a_mistake_is_unknown_with_its_reason_whatever_the_mode(
     }
 }
 
+/// What a caller leaves in the queue of notices.
+async fn notice_of(made: View, path: &str, body: &'static str) -> Notice {
+    let mut state = state(made);
+    let (notices, mut queue) = Notices::open(Counter::default());
+    state.notices = notices;
+    post(&state, path, body).await;
+    queue.recv().await.unwrap()
+}
+
+#[rstest]
+#[case::key(
+    "/flagger/v1/rollback",
+    r#"{"name":"c","namespace":"shop","metadata":{"policy":"checkout","objct":"eu-1"}}"#,
+    "Canary"
+)]
+#[case::of_another_namespace(
+    "/flagger/v1/confirm-rollout",
+    r#"{"name":"c","namespace":"release","metadata":{"policy":"shop/checkout","objct":"eu-1"}}"#,
+    "Canary"
+)]
+#[case::selector(
+    "/flagger/v1/rollout?policy=checkout",
+    r#"{"name":"c","namespace":"shop","metadata":{"selector":"tier in (gold)"}}"#,
+    "Canary"
+)]
+#[case::parameter(
+    "/argo/v1/verdict?objekt=a&namespace=shop&policy=checkout&rollout=c",
+    "",
+    "Rollout"
+)]
+#[case::moment(
+    "/argo/v1/verdict?namespace=shop&policy=checkout&since=yesterday&rollout=c",
+    "",
+    "Rollout"
+)]
+#[tokio::test]
+async fn a_mistake_beside_a_policy_is_reported_about_that_policy_and_its_caller(
+    #[case] path: &str,
+    #[case] body: &'static str,
+    #[case] kind: &str,
+) {
+    let notice = notice_of(one(StateName::Open), path, body).await;
+    assert_eq!(notice.answer, Answer::Mistake);
+    assert_eq!(
+        (notice.namespace.as_str(), notice.policy.as_deref()),
+        ("shop", Some("checkout"))
+    );
+    let asker = notice.asker.unwrap();
+    assert_eq!((asker.kind, asker.name.as_str()), (kind, "c"));
+}
+
 #[tokio::test]
 async fn our_own_form_refuses_a_parameter_that_it_does_not_know() {
     let state = state(one(StateName::Closed));
@@ -344,7 +397,7 @@ async fn our_own_form_refuses_a_parameter_that_it_does_not_know() {
 }
 
 #[tokio::test]
-async fn argo_is_answered_with_its_ten_fields_and_the_standing_value() {
+async fn argo_is_answered_with_all_its_fields_and_the_standing_value() {
     let state = state(View::default());
     let mut open = circuit(StateName::Open);
     open.rules = vec![
@@ -363,6 +416,7 @@ async fn argo_is_answered_with_its_ten_fields_and_the_standing_value() {
             "reason": null, "tripId": "0000000000000abc", "mistake": false,
             "tripped": {"id": "0000000000000abc", "at": "1970-01-01T00:00:01Z"},
             "since": "1970-01-01T00:00:01Z",
+            "circuits": {"total": 1, "open": 1, "halfOpen": 0, "unknown": 0},
         })
     );
     let other = get(&state, &format!("{asked}&condition=error-rate"))
