@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with help on each option.
 
 pub mod check;
+pub mod contracts;
 pub mod crds;
 mod definition;
 pub mod diff;
@@ -36,6 +37,8 @@ pub enum Command {
     Proxies(proxies::Proxies),
     /// Print the CRDs, for `kubectl apply -f -`.
     Crds(crds::Crds),
+    /// List the contracts for well-known kinds that come with fusegate, or print some of them.
+    Contracts(contracts::Contracts),
     /// Validate contracts, policies and objects offline, and print every problem.
     Check(check::Check),
     /// Compare two schemas of a CRD: what changes, and what that may harm.

@@ -44,6 +44,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             crds.print(&mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Contracts(contracts) => {
+            contracts.print(&mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Check(check) => {
             let checked = check.print(&mut std::io::stdout().lock());
             Ok(judged(checked.map_err(Into::into)))

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod cases;
 mod corpus;
 mod deploy;
 mod docs;

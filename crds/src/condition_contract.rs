@@ -65,7 +65,7 @@ pub struct ConditionContractSpec {
     #[serde(default)]
     pub limits: Limits,
 
-    /// What becomes of a key that isn't declared here; when absent, Reject for maps and Ignore for the standard list.
+    /// What becomes of a key that isn't declared here; when absent, Reject for maps of values and Ignore for standard conditions, those with a `status`, in a list or in a map.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_keys: Option<UnknownKeys>,
 

@@ -11,6 +11,7 @@ mod races;
 mod recovery;
 mod replay;
 mod restart;
+mod status;
 mod tape;
 mod trip;
 mod world;

@@ -8,13 +8,22 @@ use crate::condition::{
     entry::Reader,
     expression::Outcome,
     extract::draft::{Draft, name_of},
-    fields::Fields,
+    fields::{Fields, present},
     json::{self, Json},
     place::Place,
     problem::Code,
     report::{Entry, Report},
     value::Reading,
 };
+
+/// What becomes of an undeclared entry of a map, where the contract doesn't say: one that carries a `status` in place
+/// of a `value` is a standard condition, of which a controller writes more than anybody judges, whatever holds it.
+fn unknown_in_map(fields: &Fields<'_>) -> UnknownKeys {
+    match (present(fields.value), present(fields.status)) {
+        (None, Some(_)) => UnknownKeys::Ignore,
+        _ => UnknownKeys::Reject,
+    }
+}
 
 /// A pass over an object's text.
 pub(super) struct Walk<'c, 't> {
@@ -130,7 +139,7 @@ impl<'c, 't> Walk<'c, 't> {
                     .declared(index, hash, "", |reader| reader.object(&fields)),
                 None => self
                     .draft
-                    .undeclared(key, fields.content, UnknownKeys::Reject),
+                    .undeclared(key, fields.content, unknown_in_map(&fields)),
             }
         } else {
             let value = cursor.value()?;

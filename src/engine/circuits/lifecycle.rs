@@ -70,16 +70,22 @@ impl Engine {
             catch_up::circuit(&self.state, &mut self.out, now, key, uid);
         }
         self.out.mark(Dirty::Circuit(key, uid));
+        self.out.mark(Dirty::Count(key));
+        self.mark_overrides(key, Some(object));
     }
 
     /// Ends a circuit: it closes with a cause, its keys go, its alerts resolve.
     pub(crate) fn remove_circuit(&mut self, now: Now, key: &Key, uid: &Arc<str>, trigger: Trigger) {
-        if self.state.circuit(key, uid).is_none() {
+        let Some(before) = self.state.circuit(key, uid).map(CircuitEntry::count_class) else {
             return;
-        }
+        };
         self.step_circuit(now, key, uid, &Input::Removed, trigger);
         layers::withdraw(&mut self.out, key, uid);
-        self.out.mark(Dirty::Policy(key));
+        self.out.mark(if before.blank {
+            Dirty::Count(key)
+        } else {
+            Dirty::Policy(key)
+        });
         let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
@@ -97,6 +103,7 @@ impl Engine {
             self.state.usage.circuits -= 1;
             self.state.schedule.set(entry.wake, None, key, uid);
             view::forget_circuit(&mut self.out, key, uid, &entry.object);
+            self.mark_overrides(key, Some(&entry.object));
             self.out.forget_circuit(key, uid);
             self.thaw(&entry.kind, &key.0, uid);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::OverrideState;
+use fusegate_crds::{CircuitOverrideSpec, OverrideState};
 
 use crate::breaker::circuit::Forced;
 use crate::breaker::step::Input;
@@ -10,16 +10,27 @@ use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::outputs::audit::{self, Order};
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::state::State;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
-use crate::engine::state::override_entry::OverrideRevision;
+use crate::engine::state::override_entry::{OverrideEntry, OverrideRevision};
 
 impl Engine {
     /// Applies what is ordered now, since one revision of it is new, edited or over.
     pub(crate) fn apply_overrides(&mut self, now: Now, policy: &Key, revision: &OverrideRevision) {
+        self.mark_overrides(policy, None);
         self.for_each_circuit(policy, |engine, uid| {
             engine.apply_overrides_to(now, policy, uid, revision);
         });
+    }
+
+    /// Has it said anew how overrides of a policy stand: all, or those of one object.
+    pub(crate) fn mark_overrides(&mut self, policy: &Key, object: Option<&str>) {
+        for (key, spec) in self.state.overrides_of(policy) {
+            if object.is_none_or(|object| spec.object.as_deref() == Some(object)) {
+                self.out.mark(Dirty::Override(key));
+            }
+        }
     }
 
     pub(crate) fn apply_overrides_to(
@@ -54,17 +65,8 @@ impl Engine {
     /// What people order for one circuit: an override of this object before one of the whole
     /// policy, and of several the most careful.
     fn ordered(&self, now: Now, policy: &Key, object: &str) -> Option<Order> {
-        let from: Key = (policy.0.clone(), Arc::from(""));
-        let standing = self
-            .state
-            .overrides
-            .range(from..)
-            .take_while(|(key, _)| key.0 == policy.0);
-        let specs = standing
-            .filter(|(_, entry)| entry.is_in_force(now))
-            .filter_map(|(key, entry)| Some((key, entry, entry.spec.as_deref()?)));
-        let concerning = specs.filter(|(_, _, spec)| *spec.policy == *policy.1);
-        concerning
+        let standing = self.state.orders_of(now, policy);
+        standing
             .filter(|(_, _, spec)| spec.object.as_deref().is_none_or(|named| named == object))
             .max_by_key(|(_, _, spec)| (spec.object.is_some(), care(spec.state)))
             .map(|(key, entry, spec)| Order {
@@ -72,6 +74,50 @@ impl Engine {
                 why: format!("by CircuitOverride {}: {}", key.1, spec.reason),
                 revision: entry.revision(),
             })
+    }
+}
+
+impl State {
+    /// The overrides of a policy that can be read.
+    fn overrides_of(&self, policy: &Key) -> impl Iterator<Item = (&Key, &CircuitOverrideSpec)> {
+        let entries = self.override_entries(policy);
+        entries.map(|(key, _, spec)| (key, spec))
+    }
+
+    /// The overrides of a policy that are in force.
+    fn orders_of(
+        &self,
+        now: Now,
+        policy: &Key,
+    ) -> impl Iterator<Item = (&Key, &OverrideEntry, &CircuitOverrideSpec)> {
+        let entries = self.override_entries(policy);
+        entries.filter(move |(_, entry, _)| entry.is_in_force(now))
+    }
+
+    fn override_entries(
+        &self,
+        policy: &Key,
+    ) -> impl Iterator<Item = (&Key, &OverrideEntry, &CircuitOverrideSpec)> {
+        let from: Key = (policy.0.clone(), Arc::from(""));
+        let of_namespace = self.overrides.range(from..);
+        let of_namespace = of_namespace.take_while(|(key, _)| key.0 == policy.0);
+        let readable =
+            of_namespace.filter_map(|(key, entry)| Some((key, entry, entry.spec.as_deref().ok()?)));
+        readable.filter(|(_, _, spec)| *spec.policy == *policy.1)
+    }
+
+    /// The override of the same policy and object that is in force in place of this one, if there is one.
+    pub(crate) fn overruled_by(
+        &self,
+        now: Now,
+        key: &Key,
+        spec: &CircuitOverrideSpec,
+    ) -> Option<&str> {
+        let policy: Key = (key.0.clone(), spec.policy.as_str().into());
+        let rivals = self.orders_of(now, &policy);
+        let rivals = rivals.filter(|(_, _, other)| other.object == spec.object);
+        let (in_force, _, _) = rivals.max_by_key(|(_, _, spec)| care(spec.state))?;
+        (in_force != key).then_some(&*in_force.1)
     }
 }
 

@@ -49,17 +49,22 @@ impl Engine {
         else {
             return;
         };
-        let before = entry.count_class();
+        let (before, reported) = (entry.count_class(), entry.reported());
         let breaker = std::mem::take(&mut entry.breaker);
         let (breaker, effects) = step::step(breaker, &lowered.config, context, *input);
         entry.breaker = breaker;
         entry.cause = trigger;
+        let unreported = entry.reported() != reported;
         // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
-        let quiet = effects.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
+        let quiet =
+            effects.is_empty() && !unreported && matches!(input, Input::Report(_) | Input::Tick);
         let after = entry.count_class();
         policy.recount(uid, before, after);
         if !quiet {
             self.out.mark(Dirty::Record(key, uid));
+        }
+        if unreported {
+            self.out.mark(Dirty::Drift(key));
         }
         self.out.mark(Dirty::Circuit(key, uid));
         self.out.counts.steps += 1;

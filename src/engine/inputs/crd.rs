@@ -57,13 +57,14 @@ impl Engine {
     }
 
     pub(crate) fn delete_revision(&mut self, revision: &Revision) {
-        for entry in self.state.kinds.values_mut() {
+        for (kind, entry) in &mut self.state.kinds {
             if entry
                 .revisions
                 .get(&revision.number)
                 .is_some_and(|kept| kept.crd == revision.crd)
             {
                 entry.revisions.remove(&revision.number);
+                self.out.mark(Dirty::Kind(kind));
             }
         }
     }

@@ -121,6 +121,9 @@ impl Engine {
         self.out.view.listed.insert(kind.clone());
         self.out.mark(Dirty::View);
         self.drop_absent_circuits(now, kind);
+        for key in self.state.policies_of(kind) {
+            self.mark_overrides(&key, None);
+        }
         self.out.mark(Dirty::Kind(kind));
     }
 
@@ -130,7 +133,9 @@ impl Engine {
             return;
         };
         entry.last_confirmed = Some(now.mono);
-        entry.interrupted = None;
+        if entry.interrupted.take().is_some() {
+            self.out.mark(Dirty::Kind(kind));
+        }
         if entry.confirmed_since.is_none() {
             entry.confirmed_since = Some(now.mono);
             entry.unconfirmed_since = None;
@@ -142,7 +147,10 @@ impl Engine {
     pub(crate) fn interrupt(&mut self, now: Now, feed: &Feed, why: &str) {
         let Feed::Objects(kind) = feed else { return };
         let entry = self.state.kinds.entry(kind.clone()).or_default();
-        entry.interrupted = Some(why.into());
+        if entry.interrupted.as_deref() != Some(why) {
+            entry.interrupted = Some(why.into());
+            self.out.mark(Dirty::Kind(kind));
+        }
         self.lose_confirmation(now, kind);
     }
 

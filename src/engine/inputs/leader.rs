@@ -33,13 +33,16 @@ impl Engine {
         }
     }
 
-    /// Has the status of every policy and contract written anew.
+    /// Has every status written anew.
     pub(crate) fn mark_statuses(&mut self) {
         for key in self.state.policies.keys() {
             self.out.mark(Dirty::Policy(key));
         }
         for name in self.state.contracts.keys() {
             self.out.mark(Dirty::Contract(name));
+        }
+        for key in self.state.overrides.keys() {
+            self.out.mark(Dirty::Override(key));
         }
     }
 }

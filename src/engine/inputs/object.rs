@@ -137,6 +137,7 @@ impl Engine {
                 self.out.mark(Dirty::Policy(&key));
             }
         }
+        self.forget_skew(kind, &uid);
         let keys = object.kept.keys();
         self.out.audit(Line {
             at: now.wall.0,

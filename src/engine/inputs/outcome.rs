@@ -4,36 +4,31 @@ use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{audit, text};
-use crate::engine::state::key::Key;
-use crate::engine::state::policy::{PolicyEntry, Refused};
 use crate::engine::state::rollback::{RollbackState, blocked_before};
 use crate::policy::layer::LayerName;
-use crate::policy::layers::Layers;
 use crate::wire::audit::{Line, Operation, Verdict};
 use crate::wire::event::{Outcome, Programmed, RollbackEnd};
 
 impl Engine {
+    /// What proxies hold of a layer is kept by layer, since a policy may come to one that others publish in already.
     pub(crate) fn note_programmed(&mut self, programmed: &Programmed) {
         let Ok(layer) = LayerName::try_new(&programmed.layer) else {
             return;
         };
-        for (key, policy) in &mut self.state.policies {
-            let Some(lowered) = &policy.lowered else {
-                continue;
-            };
-            let own = lowered.plan.layer == layer;
-            if !own && lowered.plan.layer.conditions() != layer {
-                continue;
-            }
-            let refused = refused(key, policy, &layer, &self.out.publisher.layers, programmed);
-            let mut news = policy.note_refused(&layer, refused);
-            if own && policy.programmed.as_ref() != Some(programmed) {
-                policy.programmed = Some(programmed.clone());
-                news = true;
-            }
-            if news {
+        let programmed_before = self.out.publisher.programmed.get(&layer);
+        if programmed_before == Some(programmed) {
+            return;
+        }
+        let mut concerned = false;
+        for (key, policy) in &self.state.policies {
+            if policy.publishes_in(&layer) {
                 self.out.mark(Dirty::Policy(key));
+                concerned = true;
             }
+        }
+        if concerned {
+            let known = &mut self.out.publisher.programmed;
+            known.insert(layer, programmed.clone());
         }
     }
 
@@ -79,26 +74,4 @@ impl Engine {
         });
         self.set_rollback(now, &kind, state);
     }
-}
-
-/// What of a policy's own is refused: every key of a layer knows the circuits that desire it.
-fn refused(
-    key: &Key,
-    policy: &PolicyEntry,
-    layer: &LayerName,
-    layers: &Layers,
-    programmed: &Programmed,
-) -> Vec<Refused> {
-    let prefix = format!("{}/{}/", key.0, key.1);
-    let mine = programmed.refused.iter().flat_map(|refused| {
-        let owners = layers.owners(layer, &refused.key);
-        owners.filter_map(|owner| {
-            let uid = owner.0.strip_prefix(&prefix)?;
-            Some(Refused {
-                key: refused.clone(),
-                object: policy.circuits.get(uid)?.object.clone(),
-            })
-        })
-    });
-    mine.collect()
 }

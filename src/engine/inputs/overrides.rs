@@ -5,10 +5,11 @@ use fusegate_crds::CircuitOverrideSpec;
 use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::outputs::audit;
+use crate::engine::outputs::outbox::Dirty;
 use crate::engine::state::key::{Key, key};
 use crate::engine::state::override_entry::OverrideEntry;
 use crate::wire::audit::{Line, Operation, Verdict};
-use crate::wire::effect::{Acceptance, Effect};
+use crate::wire::effect::Effect;
 use crate::wire::event::Document;
 
 impl OverrideEntry {
@@ -32,46 +33,20 @@ impl OverrideEntry {
             Effect::RemoveOverride(self.target()),
         ]
     }
-
-    fn acceptance(&self, now: Now, problems: Option<&Vec<String>>) -> Acceptance {
-        let (reason, message) = match (problems, &self.spec) {
-            (Some(problems), _) => ("InvalidSpec", problems.join("; ")),
-            (None, Some(spec)) => (
-                "InForce",
-                format!("in force until {}: {}", spec.until, spec.reason),
-            ),
-            (None, None) => ("InvalidSpec", "the spec could not be read".to_owned()),
-        };
-        Acceptance {
-            target: self.target(),
-            generation: self.meta.generation,
-            accepted: problems.is_none(),
-            reason: reason.into(),
-            message: message.into(),
-            at: now.wall.0,
-        }
-    }
 }
 
 impl Engine {
     pub(crate) fn apply_override(&mut self, now: Now, document: Document<CircuitOverrideSpec, ()>) {
         let key = key(&document.meta);
         let before = self.state.overrides.remove(&key);
-        let known = before
-            .as_ref()
-            .is_some_and(|before| before.spec.as_ref() == document.spec.as_ref().ok());
         let concerned = before
-            .and_then(|before| before.spec)
+            .and_then(|before| before.spec.ok())
             .map(|spec| spec.policy.clone());
-        let entry = OverrideEntry::new(now, document.meta, document.spec.as_ref().ok().cloned());
-        if !known {
-            self.out.effects.push(Effect::OverrideAccepted(
-                entry.acceptance(now, document.spec.as_ref().err()),
-            ));
-        }
-        let target = entry.spec.as_ref().map(|spec| spec.policy.clone());
+        let entry = OverrideEntry::new(now, document.meta, document.spec);
+        let target = entry.spec.as_ref().ok().map(|spec| spec.policy.clone());
         let revision = entry.revision();
         self.state.overrides.insert(key.clone(), entry);
+        self.out.mark(Dirty::Override(&key));
         for policy in [concerned, target].into_iter().flatten() {
             self.apply_overrides(now, &(key.0.clone(), policy.into()), &revision);
         }
@@ -81,8 +56,9 @@ impl Engine {
         let Some(removed) = self.state.overrides.remove(key) else {
             return;
         };
+        self.out.mark(Dirty::Override(key));
         let revision = removed.revision();
-        if let Some(spec) = removed.spec {
+        if let Ok(spec) = removed.spec {
             self.apply_overrides(
                 now,
                 &(key.0.clone(), spec.policy.as_str().into()),

@@ -71,6 +71,7 @@ impl Engine {
         if first {
             self.out.mark(Dirty::Readiness);
             self.out.mark(Dirty::PolicyView(&key));
+            self.mark_overrides(&key, None);
         }
     }
 
@@ -83,6 +84,7 @@ impl Engine {
         });
         self.state.policies.remove(key);
         self.out.forget_policy(key);
+        self.mark_overrides(key, None);
     }
 
     /// Lowers a policy anew against its contract. Whatever can't be lowered leaves the

@@ -73,19 +73,35 @@ impl Engine {
         let Some((name, contract)) = contracts.find(|(_, entry)| judges(entry)) else {
             return;
         };
-        let known = contract.skew.as_ref();
         if heartbeat.is_skewed() {
             self.out.counts.problems.push("ClockSkew");
-            if known.is_none() {
-                self.out.mark(Dirty::Contract(name));
-            }
-            contract.skew = Some(Skew {
-                object,
-                uid: Arc::clone(uid),
-                condition: heartbeat.condition,
-                millis: heartbeat.ahead,
-            });
-        } else if known.is_some_and(|skew| *skew.uid == **uid) {
+        }
+        // One reporter is named until its clock is right, and only then the next.
+        let named = contract.skew.as_ref();
+        if named.is_some_and(|skew| *skew.uid != **uid) {
+            return;
+        }
+        let seen = heartbeat.is_skewed().then(|| Skew {
+            object,
+            uid: Arc::clone(uid),
+            condition: heartbeat.condition,
+            millis: heartbeat.ahead,
+        });
+        let said = |skew: &Skew| skew.millis.div_euclid(SKEW_MS);
+        if named.map(said) != seen.as_ref().map(said) {
+            self.out.mark(Dirty::Contract(name));
+            contract.skew = seen;
+        }
+    }
+
+    /// Names a reporter no more that is gone.
+    pub(crate) fn forget_skew(&mut self, kind: &GroupKind, uid: &str) {
+        let mut contracts = self.state.contracts.iter_mut();
+        let named = |entry: &ContractEntry| {
+            let skew = entry.skew.as_ref();
+            entry.kind.as_ref() == Some(kind) && skew.is_some_and(|skew| *skew.uid == *uid)
+        };
+        if let Some((name, contract)) = contracts.find(|(_, entry)| named(entry)) {
             contract.skew = None;
             self.out.mark(Dirty::Contract(name));
         }

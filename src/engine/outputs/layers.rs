@@ -104,6 +104,7 @@ fn publish_layer(state: &State, out: &mut Outbox, name: LayerName, publication: 
     note_warnings(state, out, &name, layer.warnings);
     if empty {
         if out.publisher.published.remove(&name) {
+            mark_publishers(state, out, &name);
             publication.remove.push(name);
         }
         return;
@@ -112,7 +113,19 @@ fn publish_layer(state: &State, out: &mut Outbox, name: LayerName, publication: 
     if out.publisher.withheld.remove(&name) {
         publication.release.push(name.clone());
     }
-    out.publisher.published.insert(name);
+    if !out.publisher.published.contains(&name) {
+        mark_publishers(state, out, &name);
+        out.publisher.published.insert(name);
+    }
+}
+
+/// Has the statuses of all policies written anew that publish in a layer.
+fn mark_publishers(state: &State, out: &mut Outbox, name: &LayerName) {
+    for (key, policy) in &state.policies {
+        if policy.publishes_in(name) {
+            out.mark(Dirty::Policy(key));
+        }
+    }
 }
 
 /// Finds the layers whose every policy has seen all of its objects.
@@ -155,6 +168,9 @@ fn forget_unused(
     publication: &mut Publication,
 ) {
     publisher.ready.retain(|layer| known.contains(layer));
+    publisher
+        .programmed
+        .retain(|layer, _| known.contains(layer));
     let unused: Vec<LayerName> = publisher.withheld.difference(known).cloned().collect();
     for layer in unused {
         publisher.withheld.remove(&layer);
@@ -193,14 +209,7 @@ fn note_warnings(
 ) {
     let before = out.publisher.warnings.remove(name).unwrap_or_default();
     if before != warnings {
-        for (key, policy) in &state.policies {
-            let concerned = policy.lowered.as_ref().is_some_and(|lowered| {
-                lowered.plan.layer == *name || lowered.plan.layer.conditions() == *name
-            });
-            if concerned {
-                out.mark(Dirty::Policy(key));
-            }
-        }
+        mark_publishers(state, out, name);
     }
     if !warnings.is_empty() {
         out.publisher.warnings.insert(name.clone(), warnings);

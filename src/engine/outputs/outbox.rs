@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::breaker::time::Mono;
 use crate::engine::output::Counts;
 use crate::engine::outputs::publisher::Publisher;
-use crate::engine::outputs::sent::{CircuitSent, ContractSent, PolicySent};
+use crate::engine::outputs::sent::{CircuitSent, ContractSent, OverrideSent, PolicySent};
 use crate::engine::state::key::Key;
 use crate::policy::layer::LayerName;
 use crate::wire::audit::Line;
@@ -23,6 +23,7 @@ pub(crate) struct Outbox {
     pub(crate) view: View,
     pub(crate) policies: BTreeMap<Key, PolicySent>,
     pub(crate) contracts: BTreeMap<Box<str>, ContractSent>,
+    pub(crate) overrides: BTreeMap<Key, OverrideSent>,
     /// Hashes of the schemas whose storing was ordered and has not been seen yet.
     pub(crate) recordings: BTreeMap<GroupKind, Box<str>>,
     pub(crate) stale: Stale,
@@ -35,6 +36,8 @@ pub(crate) struct Outbox {
 pub(crate) struct Stale {
     pub(crate) policies: BTreeSet<Key>,
     pub(crate) drifted: BTreeSet<Key>,
+    pub(crate) counted: BTreeSet<Key>,
+    pub(crate) overrides: BTreeSet<Key>,
     pub(crate) contracts: BTreeSet<Box<str>>,
     pub(crate) kinds: BTreeSet<GroupKind>,
     pub(crate) layers: BTreeSet<LayerName>,
@@ -51,6 +54,10 @@ pub(crate) enum Dirty<'a> {
     Policy(&'a Key),
     /// What a policy's status says of its circuits, which is to be written when its pace allows.
     Drift(&'a Key),
+    /// How many circuits a policy's status counts, which is to be written when its pace allows.
+    Count(&'a Key),
+    /// An override's status.
+    Override(&'a Key),
     /// A contract's status.
     Contract(&'a str),
     /// What statuses and layers say by a kind's CRD, objects or rollback.
@@ -76,6 +83,8 @@ impl Outbox {
         match dirty {
             Dirty::Policy(key) => insert(&mut stale.policies, key),
             Dirty::Drift(key) => insert(&mut stale.drifted, key),
+            Dirty::Count(key) => insert(&mut stale.counted, key),
+            Dirty::Override(key) => insert(&mut stale.overrides, key),
             Dirty::Contract(name) => {
                 stale.contracts.insert(name.into());
             }
@@ -148,6 +157,7 @@ impl Outbox {
         for sent in self.contracts.values_mut() {
             sent.status = None;
         }
+        self.overrides.clear();
     }
 
     /// Forgets a circuit that is gone.
@@ -165,6 +175,7 @@ impl Outbox {
         self.policies.remove(key);
         self.stale.policies.remove(key);
         self.stale.drifted.remove(key);
+        self.stale.counted.remove(key);
         self.mark(Dirty::PolicyView(key));
         self.mark(Dirty::Readiness);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::layer::LayerName;
 use crate::policy::layers::{Layers, Owner, Warning};
+use crate::wire::event::Programmed;
 
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
@@ -14,5 +15,7 @@ pub(crate) struct Publisher {
     pub(crate) ready: BTreeSet<LayerName>,
     pub(crate) published: BTreeSet<LayerName>,
     pub(crate) withheld: BTreeSet<LayerName>,
+    /// How far each layer has reached the proxies, as they last said.
+    pub(crate) programmed: BTreeMap<LayerName, Programmed>,
     pub(crate) open: bool,
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractStatus};
 
 use crate::breaker::circuit::{Forced, StateName, TripId};
-use crate::breaker::time::Mono;
+use crate::breaker::time::{Mono, Wall};
+use crate::engine::outputs::status::Standing;
 use crate::engine::state::rollback::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
@@ -24,6 +25,8 @@ pub(crate) struct PolicySent {
     pub(crate) status: Option<Arc<CircuitPolicyStatus>>,
     /// Until then a drift waits.
     pub(crate) paced_until: Mono,
+    /// Until then a change of how many circuits there are waits.
+    pub(crate) counted_until: Mono,
     /// Of its circuits, those of which something was said.
     pub(crate) circuits: BTreeMap<Arc<str>, CircuitSent>,
 }
@@ -48,6 +51,16 @@ pub(crate) struct ContractSent {
     pub(crate) conditions: Vec<Condition>,
     /// The status, by this process and as the leader.
     pub(crate) status: Option<Arc<ConditionContractStatus>>,
+}
+
+/// What was last said of an override: its uid and generation, and the verdict.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OverrideSent {
+    pub(crate) uid: Box<str>,
+    pub(crate) generation: i64,
+    pub(crate) standing: Standing,
+    /// When it was last accepted, or not accepted any more.
+    pub(crate) since: Wall,
 }
 
 /// What a circuit's alerts are made of, its policy apart: where it is the same, so are they.

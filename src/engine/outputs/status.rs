@@ -4,11 +4,22 @@
 //! half a flood of illegal updates makes it do many times a second, is written down at once where its
 //! policy has been quiet, and else with all the others of its policy when its pace allows: so a flood
 //! takes a bounded share of the engine's time, however many policies it hits, and delays no quiet one.
+//! How many circuits there are is written down twice a second, since objects that come and go by the
+//! thousand change nothing that a restart counts with.
+//!
+//! **Invariant**: a status is true within a second of what it says. Whoever changes what a status is made
+//! of marks it, and what changes by time alone stands in no status.
 
 mod conditions;
 mod contract;
+mod overrides;
 mod policy;
+mod programmed;
 mod records;
+#[cfg(test)]
+pub(crate) mod truth;
+
+pub(crate) use overrides::Standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,6 +42,9 @@ const RECORDS_PER_MS: usize = 2;
 /// moment may lose is that it was armed.
 const LONGEST: Span = Span::from_secs(1);
 
+/// How long a change of how many circuits there are waits after the policy's last status.
+const COUNTED_EVERY: Span = Span(500);
+
 /// Writes the status of every policy and contract that has changed since it was last written.
 pub(crate) fn write(state: &State, out: &mut Outbox, now: Now) {
     if !state.is_listed() {
@@ -39,6 +53,7 @@ pub(crate) fn write(state: &State, out: &mut Outbox, now: Now) {
     }
     mark_kinds(state, out);
     write_policies(state, out, now);
+    overrides::write(state, out, now);
     for name in std::mem::take(&mut out.stale.contracts) {
         write_contract(state, out, now, &name);
     }
@@ -61,18 +76,37 @@ fn mark_kinds(state: &State, out: &mut Outbox) {
 fn write_policies(state: &State, out: &mut Outbox, now: Now) {
     let drifted = out.stale.drifted.iter();
     let paced = drifted.filter(|key| now.mono >= paced_until(out, key));
-    let due: BTreeSet<Key> = out.stale.policies.iter().chain(paced).cloned().collect();
+    let marked = out.stale.policies.iter();
+    let mut due: BTreeSet<Key> = marked.chain(paced).cloned().collect();
+    let counted = out.stale.counted.iter().filter(|key| !due.contains(*key));
+    let counted = counted.filter(|key| now.mono >= counted_until(out, key));
+    let counted: BTreeSet<Key> = counted.cloned().collect();
+    due.extend(counted.iter().cloned());
     if !due.is_empty() {
         let pace = pace(state, &out.stale);
         out.stale.policies.clear();
         for key in &due {
             out.stale.drifted.remove(key);
-            out.policy(key).paced_until = now.mono + pace;
+            out.stale.counted.remove(key);
+            let sent = out.policy(key);
+            // What merely counts delays no drift.
+            if !counted.contains(key) {
+                sent.paced_until = now.mono + pace;
+            }
+            sent.counted_until = now.mono + COUNTED_EVERY;
             write_policy(state, out, now, key);
         }
     }
     let drifted = out.stale.drifted.iter();
-    out.next_status = drifted.map(|key| paced_until(out, key)).min();
+    let drifted = drifted.map(|key| paced_until(out, key));
+    let counted = out.stale.counted.iter();
+    let counted = counted.map(|key| counted_until(out, key));
+    out.next_status = drifted.chain(counted).min();
+}
+
+fn counted_until(out: &Outbox, key: &Key) -> Mono {
+    let sent = out.policies.get(key);
+    sent.map_or(Mono(0), |sent| sent.counted_until)
 }
 
 fn paced_until(out: &Outbox, key: &Key) -> Mono {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::{Circuit, StateName, Trip, TripId};
 use crate::breaker::enforced::enforced;
+use crate::breaker::sample::{Class, Unknown};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::state::object::Values;
@@ -42,6 +43,17 @@ pub(crate) struct CountClass {
     pub(crate) closed: bool,
     /// Closed, not armed, and without a past.
     pub(crate) blank: bool,
+}
+
+/// What a policy's status says of a circuit, times and counts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reported {
+    state: StateName,
+    armed: bool,
+    suppressed: bool,
+    latched: bool,
+    /// What the values of its rules count as, three bits each.
+    classes: u64,
 }
 
 /// Where a step came from; the audit's `source`.
@@ -121,6 +133,20 @@ impl CircuitEntry {
         }
     }
 
+    /// What the policy's status says of it, if it says anything.
+    pub(crate) fn reported(&self) -> Option<Reported> {
+        let breaker = &self.breaker;
+        (!breaker.is_blank()).then(|| Reported {
+            state: self.state(),
+            armed: breaker.armed,
+            suppressed: breaker.suppressed,
+            latched: breaker.latched,
+            classes: breaker.rules.iter().fold(0, |bits, streak| {
+                bits << 3 | streak.last.as_ref().map_or(0, |last| code(last.class))
+            }),
+        })
+    }
+
     /// What is enforced of it as others act on it, the policy's mode applied.
     pub(crate) fn enforcement(&self, lowered: &Policy) -> Enforcement {
         let enforced = enforced(&self.breaker, &lowered.config);
@@ -146,6 +172,19 @@ impl CircuitEntry {
     pub(crate) fn lately_ended(&self, now: Now) -> Option<&Ended> {
         let ended = self.ended.as_ref();
         ended.filter(|_| self.state() == StateName::Closed && is_news(self.since, now))
+    }
+}
+
+/// A class in three bits, none of which is zero.
+fn code(class: Class) -> u64 {
+    match class {
+        Class::Good => 1,
+        Class::Bad => 2,
+        Class::Unknown(Unknown::Missing) => 3,
+        Class::Unknown(Unknown::Stale) => 4,
+        Class::Unknown(Unknown::NotANumber) => 5,
+        Class::Unknown(Unknown::Illegal) => 6,
+        Class::Unknown(Unknown::Error) => 7,
     }
 }
 

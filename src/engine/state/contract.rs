@@ -87,6 +87,7 @@ impl ContractEntry {
                 self.compiled = Some(Arc::new(compiled));
                 self.spec = Some(spec);
                 self.rejected = None;
+                self.skew = None;
                 true
             }
             Err(message) => {

@@ -11,7 +11,8 @@ use crate::wire::event::Meta;
 #[derive(Debug)]
 pub(crate) struct OverrideEntry {
     pub(crate) meta: Meta,
-    pub(crate) spec: Option<Arc<CircuitOverrideSpec>>,
+    /// What was ordered, or why that can't be read.
+    pub(crate) spec: Result<Arc<CircuitOverrideSpec>, Vec<String>>,
     pub(crate) expires: Option<Mono>,
     pub(crate) expired: bool,
     pub(crate) seen: bool,
@@ -24,10 +25,13 @@ pub(crate) type OverrideRevision = String;
 const LONGEST: Span = Span::from_secs(365 * 24 * 3_600);
 
 impl OverrideEntry {
-    pub(crate) fn new(now: Now, meta: Meta, spec: Option<Arc<CircuitOverrideSpec>>) -> Self {
-        let until = spec
-            .as_ref()
-            .map(|spec| crate::breaker::time::Wall(spec.until.millis()));
+    pub(crate) fn new(
+        now: Now,
+        meta: Meta,
+        spec: Result<Arc<CircuitOverrideSpec>, Vec<String>>,
+    ) -> Self {
+        let read = spec.as_ref().ok();
+        let until = read.map(|spec| crate::breaker::time::Wall(spec.until.millis()));
         let expired = until.is_some_and(|until| until <= now.wall);
         Self {
             meta,

@@ -9,7 +9,7 @@ use crate::engine::state::circuit::{CircuitEntry, CountClass};
 use crate::engine::state::contract::Compiled;
 use crate::policy::layer::LayerName;
 use crate::spec;
-use crate::wire::event::{GroupKind, Meta, Programmed, RefusedKey};
+use crate::wire::event::{GroupKind, Meta};
 
 #[derive(Debug)]
 pub(crate) struct PolicyEntry {
@@ -29,9 +29,6 @@ pub(crate) struct PolicyEntry {
     pub(crate) notable: BTreeSet<Arc<str>>,
     /// What release tools ask of it in vain, by who asks.
     pub(crate) misasked: BTreeMap<Box<str>, Box<str>>,
-    pub(crate) programmed: Option<Programmed>,
-    /// What proxies refuse of what its circuits publish, by layer.
-    pub(crate) refused: BTreeMap<LayerName, Vec<Refused>>,
     pub(crate) observed_status: Option<Arc<CircuitPolicyStatus>>,
     pub(crate) seen: bool,
 }
@@ -41,13 +38,6 @@ pub(crate) struct PolicyEntry {
 pub(crate) struct Rejection {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
-}
-
-/// A key that a proxy refuses, with the object whose circuit published it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) key: RefusedKey,
-    pub(crate) object: Arc<str>,
 }
 
 impl PolicyEntry {
@@ -78,8 +68,6 @@ impl PolicyEntry {
             not_closed: 0,
             notable: BTreeSet::new(),
             misasked: BTreeMap::new(),
-            programmed: None,
-            refused: BTreeMap::new(),
             observed_status: None,
             seen: true,
         }
@@ -136,14 +124,10 @@ impl PolicyEntry {
         }
     }
 
-    /// Takes what proxies refuse of a layer now; answers whether that is news.
-    pub(crate) fn note_refused(&mut self, layer: &LayerName, refused: Vec<Refused>) -> bool {
-        let before = self.refused.remove(layer).unwrap_or_default();
-        let news = before != refused;
-        if !refused.is_empty() {
-            self.refused.insert(layer.clone(), refused);
-        }
-        news
+    /// Whether it publishes in a layer.
+    pub(crate) fn publishes_in(&self, layer: &LayerName) -> bool {
+        let plan = self.lowered.as_ref().map(|lowered| &lowered.plan);
+        plan.is_some_and(|plan| plan.layer == *layer || plan.layer.conditions() == *layer)
     }
 
     /// Whether the object has a circuit, or had one by what is written down; a replica that does not lead goes by

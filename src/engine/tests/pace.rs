@@ -67,13 +67,14 @@ fn a_flood_of_one_policy_delays_no_status_of_a_quiet_one() {
     let mut world = armed();
     let quiet = POLICY.replace("tier: gold", "tier: silver");
     world.policy("quiet", &quiet, None);
-    world.pass(1_000);
-    world.effects.clear();
     let report = |world: &mut World, value: &str| {
         let labels = serde_json::json!({"tier": "silver"});
         let conditions = serde_json::json!({"network-latency": value});
         world.object("quiet", "quiet-1", &labels, &conditions);
     };
+    report(&mut world, "100ms");
+    world.pass(1_000);
+    world.effects.clear();
     world.latency(&name(0), "100ms");
     world.latency(&name(1), "100ms");
     assert_eq!(written(&world), 1);
@@ -92,16 +93,37 @@ fn what_other_policies_have_written_down_delays_no_drift_of_one() {
     let mut world = armed();
     let quiet = POLICY.replace("tier: gold", "tier: silver");
     world.policy("quiet", &quiet, None);
-    world.pass(1_000);
-    world.effects.clear();
     let labels = serde_json::json!({"tier": "silver"});
-    for value in ["300ms", "301ms", "100ms"] {
+    let report = |world: &mut World, value: &str| {
         let conditions = serde_json::json!({"network-latency": value});
         world.object("quiet", "quiet-1", &labels, &conditions);
+    };
+    report(&mut world, "100ms");
+    world.pass(1_000);
+    world.effects.clear();
+    for value in ["300ms", "301ms", "100ms"] {
+        report(&mut world, value);
     }
     assert_eq!(
         written(&world),
         2,
         "its own record counts, not those of the others"
     );
+}
+
+#[test]
+fn how_many_circuits_there_are_is_written_twice_a_second_at_most() {
+    let mut world = World::with(POLICY);
+    world.pass(1_000);
+    world.effects.clear();
+    for index in 0..100 {
+        world.latency(&name(index), "100ms");
+    }
+    assert_eq!(written(&world), 1, "the policy was quiet");
+    assert_eq!(world.status().total, 2);
+    world.pass(500);
+    assert_eq!((written(&world), world.status().total), (2, 101));
+    let status = world.status();
+    let open = status.conditions.iter().find(|each| each.type_ == "Open");
+    assert_eq!(open.unwrap().message, "all of 101 circuits are Closed");
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::status::{order, take_back};
 use super::world::{CONTRACT, POLICY, World, kind};
 use crate::breaker::time::Mono;
 use crate::wire::event::{Event, Feed, Outcome, Programmed, RefusedKey, RollbackEnd};
@@ -25,6 +26,8 @@ enum Act {
     Leading(bool),
     Programmed(usize),
     Outcome(u8),
+    Order(usize),
+    TakeBack(usize),
 }
 
 fn name() -> impl Strategy<Value = &'static str> {
@@ -55,6 +58,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(Act::Leading),
         1 => (0..9_usize).prop_map(Act::Programmed),
         1 => (0..3_u8).prop_map(Act::Outcome),
+        2 => (0..ORDERS.len()).prop_map(Act::Order),
+        1 => (0..ORDERS.len()).prop_map(Act::TakeBack),
     ]
 }
 
@@ -110,8 +115,22 @@ fn happen(world: &mut World, act: Act) {
             }],
         })),
         Act::Outcome(which) => end_rollback(world, which),
+        Act::Order(which) => {
+            let (name, policy, object, state) = ORDERS[which];
+            order(world, name, policy, object, state);
+        }
+        Act::TakeBack(which) => take_back(world, ORDERS[which].0),
     }
 }
+
+/// Overrides that get in each other's way.
+const ORDERS: [(&str, &str, Option<&str>, &str); 5] = [
+    ("a", "checkout", None, "ForcedOpen"),
+    ("a", "search", None, "ForcedOpen"),
+    ("b", "checkout", None, "ForcedClosed"),
+    ("c", "checkout", Some("cart"), "Observe"),
+    ("d", "checkout", Some("nobody"), "ForcedOpen"),
+];
 
 /// Ends the rollback that was ordered last, if any was.
 fn end_rollback(world: &mut World, which: u8) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::tape::Tape;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::output::{Counts, Publication};
+use crate::engine::outputs::status::truth;
 use crate::engine::settings::Capacity;
 use crate::engine::{Engine, Settings};
 use crate::wire::audit::{Action, Line};
@@ -131,6 +132,8 @@ impl World {
     pub(super) fn flush(&mut self) {
         let output = self.engine.flush(self.now);
         self.tape.flush(self.now, &output);
+        let untrue = truth::untrue(&self.engine.state, &self.engine.out, self.now);
+        assert!(untrue.is_empty(), "{}", untrue.join("\n"));
         self.effects.extend(output.effects);
         for resource in &output.publication.put {
             let version = resource.version();

@@ -88,11 +88,11 @@ fn skew(contract: &ContractEntry, seen: &Skew) -> Option<ConditionDraft> {
         ("ReporterBehind", "behind")
     };
     let message = format!(
-        "object {}: the times of key \"{}\" are {} s {side} fusegate's clock; values are judged in the order of \
+        "object {}: the times of key \"{}\" are about {} min {side} fusegate's clock; values are judged in the order of \
          their arrival, so that nothing is lost by it: check both clocks, or name another heartbeat in the contract",
         seen.object,
         condition.key,
-        seen.millis.unsigned_abs() / 1_000,
+        seen.millis.unsigned_abs() / 60_000,
     );
     Some(draft("ClockSkew", true, reason, message))
 }

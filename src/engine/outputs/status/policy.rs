@@ -10,16 +10,13 @@ use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::status::conditions::{
     ConditionDraft, as_i64, draft, rollback_blocked, settle, unserved,
 };
+use crate::engine::outputs::status::programmed;
 use crate::engine::outputs::status::records::records;
 use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
-use crate::engine::state::policy::{PolicyEntry, Refused, Rejection};
+use crate::engine::state::policy::{PolicyEntry, Rejection};
 use crate::policy::layers::Warning;
-use crate::wire::event::{Programmed, RefusedKey};
-
-/// How many characters of a proxy's words are quoted.
-const MAX_QUOTE: usize = 1_024;
 
 pub(super) fn status(
     state: &State,
@@ -30,6 +27,7 @@ pub(super) fn status(
 ) -> CircuitPolicyStatus {
     let (circuits, omitted) = records(policy, out, key, now.mono);
     let said = conditions(state, out, key, policy, &circuits);
+    let programmed = programmed::counts(&out.publisher, policy);
     let sent = out.policies.get(key);
     let before = sent.map_or(&[] as &[_], |sent| &sent.conditions);
     let count = |wanted: fn(&&CircuitEntry) -> bool| {
@@ -49,14 +47,8 @@ pub(super) fn status(
         open: count(|circuit| circuit.state() == StateName::Open),
         half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
         omitted: as_i64(omitted),
-        proxies: policy
-            .programmed
-            .as_ref()
-            .map(|programmed| as_i64(programmed.proxies)),
-        acked: policy
-            .programmed
-            .as_ref()
-            .map(|programmed| as_i64(programmed.acked)),
+        proxies: programmed.map(|programmed| as_i64(programmed.proxies)),
+        acked: programmed.map(|programmed| as_i64(programmed.acked)),
         circuits,
     }
 }
@@ -73,12 +65,7 @@ fn conditions(
         open(policy),
         degraded(out, key, policy, records),
     ];
-    said.extend(
-        policy
-            .programmed
-            .as_ref()
-            .map(|known| programmed(known, policy)),
-    );
+    said.extend(programmed::condition(&out.publisher, key, policy));
     said.extend(
         policy
             .kind
@@ -154,7 +141,7 @@ fn degraded(
             "Degraded",
             false,
             "Healthy",
-            "everything asked for is done".to_owned(),
+            "everything that the policy asks for is published".to_owned(),
         );
     }
     let listed: Vec<String> = messages.iter().take(8).cloned().collect();
@@ -222,51 +209,6 @@ fn misasked(policy: &PolicyEntry) -> Option<ConditionDraft> {
         .collect();
     let any = !told.is_empty();
     any.then(|| draft("GateMisasked", true, "Mistake", told.join("; ")))
-}
-
-fn programmed(programmed: &Programmed, policy: &PolicyEntry) -> ConditionDraft {
-    let proxies = programmed.proxies;
-    let refused: Vec<String> = policy.refused.values().flatten().map(refusal).collect();
-    // Who holds all but keys of others holds what this policy publishes.
-    let partly = if refused.is_empty() {
-        programmed.partly
-    } else {
-        0
-    };
-    let held = programmed.acked + partly;
-    let counted = format!(
-        "{held} of {proxies} proxies hold layer {}",
-        programmed.layer
-    );
-    if let Some(first) = refused.first() {
-        let more = match refused.len() - 1 {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        let message = format!("{counted}; {first}{more}");
-        return draft("Programmed", false, "Rejected", message);
-    }
-    match &programmed.rejected {
-        Some(text) => draft(
-            "Programmed",
-            false,
-            "Rejected",
-            format!("{counted}; one answers: {text}"),
-        ),
-        None if proxies == 0 => draft("Programmed", false, "NoProxies", counted),
-        None if held < proxies => draft("Programmed", false, "Pending", counted),
-        None => draft("Programmed", true, "Acked", counted),
-    }
-}
-
-/// One key that a proxy refuses, in words.
-fn refusal(refused: &Refused) -> String {
-    let RefusedKey { key, node, message } = &refused.key;
-    let text: String = message.chars().take(MAX_QUOTE).collect();
-    format!(
-        "{node} refuses {key} of object {}, and holds the rest: {text}",
-        refused.object
-    )
 }
 
 fn warned(warning: &Warning) -> String {
