@@ -10,7 +10,7 @@ pub mod output;
 mod circuits;
 mod inputs;
 mod outputs;
-mod record;
+mod parts;
 mod state;
 
 use crate::breaker::time::{Mono, Now};
@@ -22,14 +22,8 @@ use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync, State};
 use crate::wire::event::{Change, Event};
 
 pub use crate::wire::labels::MAX_LABEL_BYTES;
+pub use parts::Engine;
 pub use state::settings::{self, Settings};
-
-/// The state, and what is on its way out.
-#[derive(Debug)]
-pub struct Engine {
-    state: State,
-    out: Outbox,
-}
 
 impl Engine {
     /// An engine that has seen nothing.

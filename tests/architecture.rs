@@ -3,6 +3,7 @@
 //! Cargo keeps the outer walls (`crds` and `xds` are crates). What runs inside a crate no
 //! compiler keeps, so these tests read every source file and name file, line and rule.
 
+mod circles;
 mod habits;
 mod paths;
 mod scan;
@@ -12,6 +13,7 @@ mod walls;
 
 use std::collections::BTreeSet;
 
+use self::circles::Arrows;
 use self::tree::{Source, Tree};
 use self::violation::Violation;
 
@@ -41,6 +43,24 @@ fn every_wall_stands_around_something() {
             "the wall around {place} guards nothing: was it moved?"
         );
     }
+}
+
+#[test]
+fn no_files_name_each_other_in_a_circle() {
+    let tree = Tree::read();
+    let arrows = Arrows::of(&tree.sources);
+    let circles: Vec<String> = arrows
+        .circles()
+        .iter()
+        .map(|files| files.join(" "))
+        .collect();
+    assert!(
+        circles.is_empty(),
+        "{} of {} arrows; move what both sides need into a file of its own:\n{}",
+        circles.len(),
+        arrows.count(),
+        circles.join("\n")
+    );
 }
 
 #[test]
@@ -97,6 +117,7 @@ mod shown_a_breach {
 
     use rstest::rstest;
 
+    use super::circles::Arrows;
     use super::tree::Source;
     use super::{habits, walls};
 
@@ -166,6 +187,31 @@ mod shown_a_breach {
         "src/engine/publish.rs",
         "use crate::effects::alert::Pager;",
         "`crate::effects::alert::Pager`"
+    )]
+    #[case::engine_input_output(
+        "src/engine/outputs/alert.rs",
+        "use crate::engine::circuits::step;",
+        "`crate::engine::circuits::step`"
+    )]
+    #[case::engine_state_output(
+        "src/engine/state/policy.rs",
+        "use crate::engine::outputs::outbox::Outbox;",
+        "`crate::engine::outputs::outbox::Outbox`"
+    )]
+    #[case::engine_circuit_input(
+        "src/engine/circuits/step.rs",
+        "use crate::engine::inputs::feed;",
+        "`crate::engine::inputs::feed`"
+    )]
+    #[case::engine_output_engine(
+        "src/engine/outputs/audit.rs",
+        "use crate::engine::parts::Engine;",
+        "`crate::engine::parts::Engine`"
+    )]
+    #[case::engine_input_doors(
+        "src/engine/inputs/feed.rs",
+        "use crate::engine::Engine;",
+        "`crate::engine::Engine`"
     )]
     #[case::effects_engine(
         "src/effects/alert.rs",
@@ -244,6 +290,26 @@ mod shown_a_breach {
                 .remove(0)
                 .to_string()
                 .contains("src/app.rs:1: the first line")
+        );
+    }
+
+    #[test]
+    fn a_circle_of_files_is_found_and_a_tree_is_none() {
+        let circles = |third: &str| {
+            let sources = [
+                Source::new("src/lint/one.rs", "use crate::lint::{two::Two, three};"),
+                Source::new("src/lint/two.rs", "fn a() -> super::three::Three {}"),
+                Source::new("src/lint/three.rs", third),
+            ];
+            let circles = Arrows::of(&sources).circles();
+            let circles = circles.iter().map(|files| files.join(" "));
+            circles.collect::<Vec<_>>()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(circles("use crate::condition::Kind;"), none);
+        assert_eq!(
+            circles("use crate::lint::one;"),
+            ["src/lint/one.rs src/lint/three.rs src/lint/two.rs"]
         );
     }
 

@@ -1,6 +1,7 @@
 //! The replay: runs a recording through a new engine, without effects.
 
 mod layers;
+mod moment;
 mod player;
 mod story;
 
@@ -9,7 +10,6 @@ use std::io::{BufReader, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use fusegate_crds::Time;
 
 use crate::app::replay::player::{Difference, Player};
 use crate::app::replay::story::{Story, Subject};
@@ -150,11 +150,6 @@ fn ending(recorded: &Recorded) -> String {
             "the recording ends in the middle of a line, whose {bytes} bytes were left out: fusegate still runs or was killed, or the file was cut off there"
         ),
     }
-}
-
-/// A time in readable form.
-fn moment(wall: i64) -> String {
-    Time::from_millis(wall).map_or_else(|| format!("{wall} ms"), |time| time.to_string())
 }
 
 #[cfg(test)]

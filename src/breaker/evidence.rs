@@ -3,9 +3,10 @@
 use crate::breaker::circuit::{Cause, Circuit};
 use crate::breaker::config::Config;
 use crate::breaker::judge::{Subject, Verdict};
+use crate::breaker::observed::Observed;
 use crate::breaker::sample::{Class, Reading, Unknown, Value};
 use crate::breaker::standing::{Phase, resample};
-use crate::breaker::streak::{Observed, Streak};
+use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now, Span};
 use crate::breaker::types::{Context, Report};
 

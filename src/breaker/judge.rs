@@ -3,8 +3,8 @@
 use std::mem::discriminant;
 
 use crate::breaker::config::{Missing, Rule, Test};
+use crate::breaker::observed::Observed;
 use crate::breaker::sample::{Class, Reading, Unknown, Value};
-use crate::breaker::streak::Observed;
 use crate::breaker::time::{Mono, Span};
 
 /// What a value says. Finer than [`Class`] by the band between `clear` and `limit`.

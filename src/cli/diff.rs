@@ -11,6 +11,8 @@ use crate::cli::diff::report::Report;
 use crate::cli::store::StoreOptions;
 use crate::cli::style::Colours;
 
+pub use report::FailOn;
+
 const EXAMPLE: &str = "\
 Examples:
   fusegate diff old.yaml new.yaml                  two files, or directories of files, with CRDs
@@ -49,15 +51,6 @@ pub struct Diff {
     /// Where revisions and live CRDs are.
     #[command(flatten)]
     pub store: StoreOptions,
-}
-
-/// The mildest class that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Conditional changes fail too.
-    Conditional,
-    /// Only what is unsafe or not understood fails.
-    Unsafe,
 }
 
 /// How the changes are told.

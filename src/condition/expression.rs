@@ -7,6 +7,7 @@
 mod budget;
 mod check;
 mod import;
+mod input;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,6 +24,7 @@ use crate::condition::{
         budget::{Budget, SPEND},
         check::Check,
         import::Room,
+        input::Input,
     },
     json::Json,
     problem::Excerpt,
@@ -39,15 +41,6 @@ pub(super) struct Expression {
 /// What the expressions of one contract read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs(Vec<Input>);
-
-/// One path that is read.
-#[derive(Clone, Debug, PartialEq)]
-struct Input {
-    /// The variable it becomes.
-    name: String,
-    /// Whether all that is asked is whether anything stands there.
-    presence: bool,
-}
 
 /// What an expression came to.
 #[derive(Debug, PartialEq)]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::breaker::time::{Mono, Span};
 use crate::effects::alert::send::Receiver;
-use crate::effects::alert::table::{AlertTable, Labels, Upserted};
+use crate::effects::alert::table::{AlertTable, Labels, Queue, Upserted};
 use crate::runtime::clock::Clock;
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
@@ -91,9 +91,6 @@ impl Alerts {
             .await;
     }
 }
-
-/// What each Alertmanager is to be sent, the newest per alert.
-type Queue = Arc<KeyedQueue<Labels, Arc<Alert>>>;
 
 /// The task that keeps the table.
 struct Worker {

@@ -5,10 +5,10 @@
 //! `"action":"Lost"` says how many. Writing to a full disk is retried until it succeeds.
 
 pub mod json;
+
+mod destination;
 mod sink;
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -25,6 +25,8 @@ use crate::runtime::metrics::{Bound, Metrics};
 use crate::runtime::write_all_retrying::write_all_retrying;
 use crate::wire::audit::{KeyDiff, Line};
 
+pub use destination::{Audit, Destination};
+
 /// The most lines that wait.
 pub const MOST_LINES: usize = 65_536;
 
@@ -33,32 +35,6 @@ pub const MOST_BYTES: usize = 16 << 20;
 
 /// The most bytes of one write.
 const BATCH: usize = 256 << 10;
-
-/// Where the log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// Standard output.
-    Stdout,
-    /// A file, appended to. If it is moved away, a new one is created.
-    File(PathBuf),
-}
-
-/// Why the log can't be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum Audit {
-    /// The file system refused.
-    #[error("opening the audit log {}; name a file in an existing folder that can be written, or - for standard output", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the file system said.
-        #[source]
-        source: io::Error,
-    },
-    /// No thread could be started.
-    #[error("starting the audit log's thread")]
-    Start(#[source] io::Error),
-}
 
 /// The audit log.
 #[derive(Debug)]
@@ -76,18 +52,6 @@ struct Shared {
     bytes: AtomicUsize,
     lost: AtomicU64,
     stop: AtomicBool,
-}
-
-impl Destination {
-    /// From a path as given on the command line; `-` is standard output.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        if path.as_os_str() == "-" {
-            Self::Stdout
-        } else {
-            Self::File(path)
-        }
-    }
 }
 
 impl Log {

@@ -9,6 +9,7 @@ mod dir;
 mod incident;
 mod kube;
 mod recheck;
+mod stop;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,11 +17,12 @@ use std::time::Duration;
 use fusegate_crds::Time;
 use serde_json::Value;
 
-use crate::effects::cluster::{ApiFailure, Cluster, cut};
+use crate::effects::cluster::Cluster;
 use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::effects::folder::Folder;
 use crate::effects::rollback::incident::{Claim, Settled};
 use crate::effects::rollback::recheck::Finding;
+use crate::effects::rollback::stop::Stop;
 use crate::revision;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
@@ -61,15 +63,6 @@ pub(crate) enum Place {
 /// An incident, by its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Incident(pub(crate) Box<str>);
-
-/// Why a rollback stops.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Stop {
-    /// It must not be done.
-    Blocked { reason: String, message: String },
-    /// A retry may succeed.
-    Transient(String),
-}
 
 /// Where a rollback is carried out.
 trait RollbackBackend: Sync {
@@ -212,23 +205,6 @@ async fn verify(backend: &impl RollbackBackend, rollback: &Rollback) -> Result<(
             rollback.target.number, rollback.crd.name
         ),
     ))
-}
-
-impl Stop {
-    fn blocked(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Blocked {
-            reason: reason.into(),
-            message: message.into(),
-        }
-    }
-
-    /// From a failed request: passing failures are retried, others block with `reason` and a message about `act`.
-    fn refused(answer: ApiFailure, reason: &str, act: &str) -> Self {
-        match answer {
-            ApiFailure::Unavailable(message) => Self::Transient(format!("{act}: {message}")),
-            other => Self::blocked(reason, format!("{act}: {other}")),
-        }
-    }
 }
 
 /// Replaces the spec of a CRD with the target's, except what controllers inject.

@@ -14,7 +14,7 @@ mod timers;
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
+use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
 
 impl Engine {

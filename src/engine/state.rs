@@ -8,6 +8,7 @@ pub(crate) mod object;
 pub(crate) mod objects;
 pub(crate) mod override_entry;
 pub(crate) mod policy;
+pub(crate) mod record;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
 pub mod settings;

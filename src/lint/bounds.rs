@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::lint::walk::Node;
-use crate::lint::{Report, Rule};
+use crate::lint::node::Node;
+use crate::lint::report::Report;
+use crate::lint::rule::Rule;
 
 /// The bounds that a patch proposes: more than objects written by people hold, and little enough that
 /// rules over three levels of them fit into the budget.

@@ -7,17 +7,15 @@
 
 mod function;
 mod price;
+mod shape;
 mod size;
 
 use kube_cel::cel::Program;
-use serde_json::Value;
 
 use crate::lint::guarded::rules;
-use crate::lint::walk::{Cardinality, Node};
-use crate::lint::{Finding, Report, Rule};
-
-/// What one rule may cost at most.
-pub const RULE_BUDGET: u64 = 10_000_000;
+use crate::lint::node::{Cardinality, Node};
+use crate::lint::report::{Finding, Report, RuleCost};
+use crate::lint::rule::Rule;
 
 /// What all rules of one version's schema may cost together.
 pub const SCHEMA_BUDGET: u64 = 100_000_000;
@@ -28,34 +26,11 @@ const FOUND_FROM: u64 = 20;
 /// The most of a rule's text that is kept, in characters.
 const SHOWN: usize = 120;
 
-/// What one CEL rule costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleCost {
-    /// The node that it stands at, for people.
-    pub path: String,
-    /// As a JSON pointer into the CRD's `spec`.
-    pub pointer: String,
-    /// The beginning of the rule.
-    pub rule: String,
-    /// The estimate, times how often the node can exist; `None` where the rule can't be read here.
-    pub cost: Option<u64>,
-    /// The outermost list or map without a bound that the node stands in.
-    pub unbounded: Option<String>,
-}
-
 /// What a schema has spent so far.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     spent: u64,
     told: bool,
-}
-
-impl RuleCost {
-    /// The share of the budget for one rule, in percent, rounded up.
-    #[must_use]
-    pub fn percent(&self) -> Option<u64> {
-        self.cost.map(|cost| cost.div_ceil(RULE_BUDGET / 100))
-    }
 }
 
 /// Prices the rules of one node.
@@ -128,21 +103,6 @@ fn together(node: &Node<'_>) -> Finding {
     }
 }
 
-/// A field's name as JSON has it, of one that CEL can spell.
-///
-/// Source: Kubernetes, "Common Expression Language", the table of escaped names.
-pub(super) fn unescaped(name: &str) -> String {
-    let plain = name
-        .replace("__dot__", ".")
-        .replace("__dash__", "-")
-        .replace("__slash__", "/")
-        .replace("__underscores__", "__");
-    let keyword = name
-        .strip_prefix("__")
-        .and_then(|rest| rest.strip_suffix("__"));
-    keyword.map_or(plain, str::to_owned)
-}
-
 /// What all rules of one version cost together; the version by its pointer.
 pub(super) fn total(costs: &[RuleCost], version: &str) -> u64 {
     let prefix = format!("{version}/");
@@ -152,14 +112,6 @@ pub(super) fn total(costs: &[RuleCost], version: &str) -> u64 {
     of_version
         .filter_map(|cost| cost.cost)
         .fold(0, u64::saturating_add)
-}
-
-/// A schema's property, by the name that CEL has for it.
-pub(super) fn property<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
-    let properties = schema.get("properties")?;
-    properties
-        .get(name)
-        .or_else(|| properties.get(unescaped(name)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::lint::cost::{self, RULE_BUDGET, SCHEMA_BUDGET};
+use crate::lint::cost::{self, SCHEMA_BUDGET};
+use crate::lint::report::{RULE_BUDGET, RuleCost};
 use crate::lint::{Finding, Report, Rule, lint};
 
 /// What became of a spec.
@@ -54,7 +55,7 @@ fn affordable<'a>(spec: &Value, rules: Vec<&'a Finding>) -> Vec<&'a Finding> {
     apply(&mut with_all, &rules);
     let after = lint(&with_all).costs;
     let price = |finding: &Finding| {
-        let at = |costs: &[cost::RuleCost]| {
+        let at = |costs: &[RuleCost]| {
             let here = costs
                 .iter()
                 .filter(|cost| node(&cost.pointer) == finding.pointer);

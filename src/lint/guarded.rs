@@ -159,7 +159,7 @@ fn resolve(expression: &IdedExpr, scope: &Scope<'_>) -> Option<Path> {
         }
         Expr::Select(select) => {
             let mut path = resolve(&select.operand, scope)?;
-            path.push(super::cost::unescaped(&select.field));
+            path.push(crate::lint::property::unescaped(&select.field));
             Some(path)
         }
         Expr::Call(call) if call.func_name == operators::INDEX => {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::lint::node::Node;
 use crate::lint::patch::Edit;
-use crate::lint::walk::Node;
-use crate::lint::{Finding, Report, Rule};
+use crate::lint::report::{Finding, Report};
+use crate::lint::rule::Rule;
 
 /// Checks that a version with a status has the subresource for it.
 pub(super) fn subresource(report: &mut Report, name: &str, base: &str, version: &Value) {

@@ -7,6 +7,11 @@ use crate::policy::allowance::Allowance;
 use crate::policy::layer::{LayerName, RuntimeValue};
 use crate::policy::plan::{Plan, RuntimeSwitch, Shed};
 
+/// Who desires a key: a number the engine gives to each circuit, the same on every replica
+/// or not; only its identity and order matter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(pub Arc<str>);
+
 /// Envoy sheds this percent of a cluster's requests with 503, from the next request on.
 const MAINTENANCE_MODE: &str = "upstream.maintenance_mode.";
 

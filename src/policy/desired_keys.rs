@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::contribution::Rank;
+use crate::policy::contribution::{Owner, Rank};
 use crate::policy::layer::RuntimeValue;
-use crate::policy::layers::Owner;
 
 /// At least one owner's desired value of one key.
 #[derive(Clone, Debug)]

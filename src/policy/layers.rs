@@ -6,18 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::policy::contribution::{Contribution, DesiredKey, Rank};
+use crate::policy::contribution::{Contribution, DesiredKey, Owner, Rank};
 use crate::policy::desired_keys::DesiredKeys;
 use crate::policy::layer::{LayerName, RuntimeValue};
 
 /// The most keys in one layer. Envoy rebuilds a whole layer for each change, on every
 /// worker; at this size that is still a matter of milliseconds.
 pub const MAX_LAYER_KEYS: usize = 10_000;
-
-/// Who desires a key: a number the engine gives to each circuit, the same on every replica
-/// or not; only its identity and order matter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Owner(pub Arc<str>);
 
 /// Everything that is desired.
 #[derive(Clone, Debug, Default)]

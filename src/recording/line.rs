@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::recording::digest::Digest;
 use crate::wire::event::Event;
 
+/// The most bytes that wait, and the longest turn: half of what a hostile writer may cost (DESIGN, Targets).
+pub const MOST_BYTES: usize = 16 << 20;
+
 /// The format that is written, and the only one that can be read.
 pub const FORMAT: u32 = 1;
 

@@ -4,8 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 use serde::Deserialize;
 
-use crate::recording::line::{FORMAT, Gap, Header, Line, Turn, Why};
-use crate::recording::recorder::MOST_BYTES;
+use crate::recording::line::{FORMAT, Gap, Header, Line, MOST_BYTES, Turn, Why};
 
 /// The longest line: a turn is never larger than the bound of what waits to be written.
 const LONGEST: u64 = 2 * MOST_BYTES as u64;

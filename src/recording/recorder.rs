@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::breaker::time::Now;
 use crate::engine::output::Publication;
-use crate::recording::line::{End, Gap, Header, Line, Why};
+use crate::recording::line::{End, Gap, Header, Line, MOST_BYTES, Why};
 use crate::recording::rotate;
 use crate::recording::tally::Tally;
 use crate::runtime::metrics::{Bound, Metrics};
@@ -29,9 +29,6 @@ use crate::wire::event::Event;
 
 /// The most turns that wait.
 pub const MOST_TURNS: usize = 65_536;
-
-/// The most bytes that wait, and the longest turn: half of what a hostile writer may cost (DESIGN, Targets).
-pub const MOST_BYTES: usize = 16 << 20;
 
 /// The most bytes of one write.
 const BATCH: usize = 256 << 10;

@@ -1,5 +1,6 @@
 //! The admin side: is this replica alive and ready, what does it measure, and which circuits live.
 
+mod bounds;
 mod circuits;
 mod health;
 mod index;
@@ -13,7 +14,6 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-use crate::serve::bounds;
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
 

@@ -1,12 +1,8 @@
-//! The bounds, as JSON: `GET /v1/bounds`. What can grow by what comes from outside, how far it has, and how far it may.
+//! The bounds: what can grow by what comes from outside, how far it has, and how far it may.
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
-
-use crate::serve::state::ServeState;
 
 /// All bounds as they stand; called once per request.
 pub type Bounds = Arc<dyn Fn() -> Vec<BoundUsage> + Send + Sync>;
@@ -26,14 +22,4 @@ pub struct BoundUsage {
     pub met: u64,
     /// What happens at the limit.
     pub answer: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Document {
-    items: Vec<BoundUsage>,
-}
-
-pub(super) async fn list(State(state): State<ServeState>) -> Json<Document> {
-    let items = (state.bounds)();
-    Json(Document { items })
 }

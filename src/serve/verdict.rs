@@ -5,7 +5,9 @@
 //! it is their AND. A question that names what does not exist is a mistake, and never passes.
 
 mod circuit;
+mod deciding;
 mod nearest;
+mod query;
 mod reason;
 mod scope;
 mod state;
@@ -13,14 +15,17 @@ mod state;
 use std::sync::Arc;
 
 use crate::breaker::circuit::TripId;
-use crate::breaker::time::{Mono, Span, Wall};
-use crate::serve::selector::Selector;
+use crate::breaker::time::{Mono, Span};
 use crate::serve::verdict::circuit::Judged;
+use crate::serve::verdict::deciding::Blind;
+use crate::serve::verdict::query::Mistake;
 use crate::serve::verdict::scope::Scope;
 use crate::serve::wire;
-use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped, View};
+use crate::wire::view::{PolicyView, Tripped, View};
 
+pub use deciding::Deciding;
 pub(crate) use nearest::nearest;
+pub use query::Query;
 pub use state::{Counts, GateState, VerdictName};
 
 /// A watch that has not been confirmed for this long is not believed (`docs/architecture.md`, Gate).
@@ -35,24 +40,6 @@ pub const STALLED_AFTER: Span = Span::from_secs(30);
 
 /// The most trip ids that a verdict lists; a rollout that meets more has one answer all the same.
 pub const MAX_TRIPS: usize = 16;
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Query<'a> {
-    /// The policy's namespace.
-    pub namespace: &'a str,
-    /// The policy's name.
-    pub policy: &'a str,
-    /// Objects by name; all of the policy's objects, when empty.
-    pub objects: &'a [&'a str],
-    /// Objects by label.
-    pub selector: Option<&'a Selector>,
-    /// The condition whose value is reported; the most telling one, when absent.
-    /// The state remains the circuit's, which has one for all its conditions.
-    pub condition: Option<&'a str>,
-    /// A trip after this moment refuses, however Closed its circuit is by now.
-    pub since: Option<Wall>,
-}
 
 /// The moment at which the view is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,49 +74,6 @@ pub struct Verdict {
     pub tripped: Option<Tripped>,
     /// How many circuits were asked for.
     pub counts: Counts,
-}
-
-/// The circuit that decides.
-#[derive(Clone, Debug)]
-pub struct Deciding {
-    /// Its object's name.
-    pub object: Arc<str>,
-    /// Itself.
-    pub circuit: Arc<CircuitView>,
-    /// The rule asked for, or the one with most to say.
-    pub rule: Option<RuleView>,
-    /// How long ago that rule's value arrived.
-    pub age: Option<Span>,
-}
-
-/// Why nothing but an Open circuit can be believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Blind {
-    /// Nothing has been listed yet.
-    NotSynced,
-    /// The engine has not come round for too long.
-    Stalled,
-    /// The policy's contract is not known, so nothing is watched for it.
-    NoContract,
-    /// The kind's objects have not been listed yet.
-    NotListed,
-    /// The kind's watch has not been confirmed for too long.
-    Unconfirmed,
-    /// There is no circuit to ask about.
-    NoCircuit,
-    /// A rule has no current evidence; its condition, and why.
-    NoEvidence(Arc<str>, &'static str),
-}
-
-/// What is wrong with a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Mistake {
-    /// There is no such policy; one with a name like that.
-    NoPolicy(Option<Arc<str>>),
-    /// There is no circuit of an object with this name; one with a name like that.
-    NoObject(Box<str>, Option<Arc<str>>),
-    /// No rule judges the condition asked for; one that is judged and has a name like that.
-    NoRule(Option<Arc<str>>),
 }
 
 /// Answers a query. Total: every query has a verdict.

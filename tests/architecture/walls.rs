@@ -86,6 +86,43 @@ const WALLS: &[Wall] = &[
         never: &[IO, "kube envoy_types tonic axum"],
     },
     Wall {
+        place: "src/engine/inputs",
+        inside: Some(
+            "crate::engine::inputs crate::engine::circuits crate::engine::outputs crate::engine::state \
+             crate::engine::parts crate::breaker crate::condition crate::policy crate::revision crate::spec \
+             crate::translate crate::wire",
+        ),
+        outside: None,
+        never: &[],
+    },
+    Wall {
+        place: "src/engine/circuits",
+        inside: Some(
+            "crate::engine::circuits crate::engine::outputs crate::engine::state crate::engine::parts \
+             crate::breaker crate::condition crate::policy crate::revision crate::spec crate::translate crate::wire",
+        ),
+        outside: None,
+        never: &[],
+    },
+    Wall {
+        place: "src/engine/outputs",
+        inside: Some(
+            "crate::engine::outputs crate::engine::output crate::engine::state crate::breaker crate::condition \
+             crate::policy crate::revision crate::spec crate::translate crate::wire",
+        ),
+        outside: None,
+        never: &[],
+    },
+    Wall {
+        place: "src/engine/state",
+        inside: Some(
+            "crate::engine::state crate::breaker crate::condition crate::policy crate::revision crate::spec \
+             crate::wire",
+        ),
+        outside: None,
+        never: &[],
+    },
+    Wall {
         place: "src/wire",
         inside: Some("crate::wire crate::breaker"),
         outside: Some("std arc_swap fusegate_crds imbl serde serde_json"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use axum::http::StatusCode;
 use clap::Parser as _;
@@ -101,6 +102,35 @@ fn every_link_within_the_documentation_leads_somewhere() {
         }
     }
     assert!(followed > 50, "{followed} links were found");
+}
+
+#[test]
+fn every_source_file_that_a_page_names_is_there() {
+    let mut named = 0;
+    for page in blocks::pages() {
+        for name in source_files(&page.text) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            assert!(path.is_file(), "{}: there is no {name}", page.path);
+            named += 1;
+        }
+    }
+    assert!(named > 8, "{named} files were named");
+}
+
+#[test]
+fn the_way_of_a_status_write_names_at_most_eight_files() {
+    let text = Page::read("docs/architecture.md").text;
+    let (_, way) = text.split_once("## A status write, file by file").unwrap();
+    let (way, _) = way.split_once("\n## ").unwrap();
+    let files: BTreeSet<&str> = source_files(way).collect();
+    assert!((5..=8).contains(&files.len()), "{files:?}");
+}
+
+/// The source files that stand in a text as code: `src/engine.rs`.
+fn source_files(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.split('`').skip(1).step_by(2);
+    code.filter(|code| code.contains("src/") && code.ends_with(".rs"))
+        .filter(|code| !code.contains(['{', '*', ' ']))
 }
 
 #[test]

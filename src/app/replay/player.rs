@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use fusegate_xds::{Store, TypeUrl};
 
 use crate::app::publish;
-use crate::app::replay::moment;
+use crate::app::replay::moment::moment;
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::settings::Capacity;
 use crate::engine::{Engine, Settings};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
 use serde::Serialize;
 
-use crate::app::replay::moment;
+use crate::app::replay::moment::moment;
 use crate::app::replay::player::Player;
 use crate::effects::audit::json::Writer;
 use crate::recording::line::Turn;

@@ -4,8 +4,9 @@ use crate::breaker::backoff;
 use crate::breaker::circuit::{Circuit, Identity, State, Trip};
 use crate::breaker::closed;
 use crate::breaker::config::{Config, MAX_FLAP_TRIPS};
+use crate::breaker::observed::Observed;
 use crate::breaker::persisted::{Persisted, PersistedState, PersistedStreak, PersistedTrip};
-use crate::breaker::streak::{Observed, Streak};
+use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now, Span, Wall};
 
 /// Brings a circuit back.

@@ -4,13 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::AnsiColor;
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::cli::definition::Definition;
-use crate::cli::diff::FailOn;
 use crate::cli::style::Colours;
 use crate::revision::change::{Change, Changes, Class, Condition};
 use crate::revision::compare::compare;
+
+/// The mildest class that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Conditional changes fail too.
+    Conditional,
+    /// Only what is unsafe or not understood fails.
+    Unsafe,
+}
 
 type Definitions = BTreeMap<String, Definition>;
 

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::lint::Linted;
-use crate::lint::Finding;
-use crate::lint::cost::RuleCost;
+use crate::lint::{Finding, RuleCost};
 
 /// The document.
 pub(super) fn document(linted: &[Linted]) -> Value {

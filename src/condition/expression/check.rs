@@ -12,8 +12,8 @@ use kube_cel::cel::{
 
 use crate::condition::{
     expression::{
-        Input,
         budget::{BUDGET, ITEMS, SPEND, STEPS},
+        input::Input,
     },
     problem::Excerpt,
 };

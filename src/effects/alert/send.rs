@@ -20,10 +20,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::effects::alert::Queue;
 use crate::effects::alert::address::Address;
 use crate::effects::alert::send::batch::body;
-use crate::effects::alert::table::{BOUND, Labels};
+use crate::effects::alert::table::{BOUND, Labels, Queue};
 use crate::effects::cluster::brief;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;

@@ -8,7 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::breaker::time::{Mono, Span};
+use crate::runtime::keyed_queue::KeyedQueue;
 use crate::wire::effect::Alert;
+
+/// What each Alertmanager is to be sent, the newest per alert.
+pub(super) type Queue = Arc<KeyedQueue<Labels, Arc<Alert>>>;
 
 /// The labels that identify an alert.
 pub(super) type Labels = BTreeMap<Box<str>, Box<str>>;

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::effects::audit::{Audit, Destination};
+use crate::effects::audit::destination::{Audit, Destination};
 
 /// The start of every line, by which a torn one is recognized as ours.
 const START: &[u8] = b"{\"time\":\"";

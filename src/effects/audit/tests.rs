@@ -142,7 +142,7 @@ async fn lines_that_find_no_room_are_counted_and_confessed() {
     assert!(dropped > 0);
     let all = thread::spawn(move || {
         let mut text = String::new();
-        io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
         text
     });
     drain(log).await;

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::effects::delivery::Failure;
 use crate::effects::folder::Folder;
-use crate::effects::revision::{StoredInfo, free_number, surplus};
+use crate::effects::revision::stored::{StoredInfo, free_number, surplus};
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::{Layout, StoredRevision, read_json};
 use crate::wire::effect::Record;

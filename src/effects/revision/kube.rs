@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::effects::cluster::{ApiFailure, Cluster, MANAGER};
 use crate::effects::delivery::Failure;
-use crate::effects::revision::{StoredInfo, free_number, surplus};
+use crate::effects::revision::stored::{StoredInfo, free_number, surplus};
 use crate::source::kube::revision::{
     BAD_ANNOTATION, CRD_LABEL, HASH_LABEL, SEEN_AT_ANNOTATION, crd_label, object_name, to_object,
 };

@@ -6,6 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::effects::revision::stored::{StoredInfo, free_number, surplus};
 use crate::source::dir::layout::{Layout, StoredRevision, read_json};
 use crate::wire::event::Revision;
 

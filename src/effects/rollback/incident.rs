@@ -6,7 +6,7 @@
 use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState, Time};
 use serde_json::Value;
 
-use crate::effects::rollback::cut;
+use crate::effects::cluster::cut;
 use crate::wire::effect::Rollback;
 
 /// The longest `reason` and `message` of an incident, in bytes.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::effects::cluster::{ApiFailure, Cluster, INCIDENT_MANAGER, MANAGER};
 use crate::effects::revision;
 use crate::effects::rollback::incident::{self, Claim, Settled};
-use crate::effects::rollback::{RollbackBackend, Stop, put_spec};
+use crate::effects::rollback::stop::Stop;
+use crate::effects::rollback::{RollbackBackend, put_spec};
 use crate::revision::hash;
 use crate::wire::effect::Rollback;
 

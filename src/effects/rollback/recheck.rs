@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::effects::rollback::Stop;
+use crate::effects::rollback::stop::Stop;
 use crate::revision;
 use crate::revision::decide::{STORED_VERSION_MISSING, missing_version};
 use crate::revision::owner::owner;

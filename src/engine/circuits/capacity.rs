@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::text;
+use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
 use crate::engine::state::objects::Identity;
 use crate::engine::state::settings::{Exceeded, Refused};

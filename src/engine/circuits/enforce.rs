@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
 use crate::engine::outputs::layers;
+use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
 
 impl Engine {

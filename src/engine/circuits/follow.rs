@@ -9,9 +9,10 @@ use crate::breaker::adopt;
 use crate::breaker::persisted::Persisted;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
-use crate::engine::{Engine, record};
+use crate::engine::state::record;
 
 impl Engine {
     /// Takes the leader's persisted word for every circuit of a policy.

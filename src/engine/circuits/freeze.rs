@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::breaker::enforced::enforced;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
 use crate::engine::state::object::{ObjectEntry, Values};
 use crate::wire::event::GroupKind;

@@ -8,10 +8,11 @@ use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, catch_up, layers, view};
+use crate::engine::parts::Engine;
 use crate::engine::state::circuit::{CircuitEntry, CountClass, Trigger};
 use crate::engine::state::key::Key;
 use crate::engine::state::override_entry::OverrideRevision;
-use crate::engine::{Engine, record};
+use crate::engine::state::record;
 use crate::wire::event::GroupKind;
 
 impl Engine {

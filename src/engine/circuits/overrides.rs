@@ -7,13 +7,13 @@ use fusegate_crds::{CircuitOverrideSpec, OverrideState};
 use crate::breaker::circuit::Forced;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
-use crate::engine::Engine;
-use crate::engine::outputs::audit::{self, Order};
+use crate::engine::outputs::audit;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::State;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
-use crate::engine::state::override_entry::{OverrideEntry, OverrideRevision};
+use crate::engine::state::override_entry::{Order, OverrideEntry, OverrideRevision};
 
 impl Engine {
     /// Applies what is ordered now, since one revision of it is new, edited or over.

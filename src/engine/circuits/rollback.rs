@@ -6,13 +6,13 @@ use fusegate_crds::{IncidentState, Time};
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, audit};
+use crate::engine::parts::Engine;
 use crate::engine::state::State;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
-use crate::engine::state::rollback::RollbackState;
+use crate::engine::state::kind::RollbackState;
 use crate::revision;
 use crate::revision::decide::{Facts, Verdict, decide};
 use crate::wire::effect::{Effect, Rollback, Target};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::breaker::circuit::StateName;
 use crate::breaker::step;
 use crate::breaker::time::{Now, Span};
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
 use crate::wire::event::GroupKind;
 

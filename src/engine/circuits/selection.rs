@@ -7,7 +7,7 @@ use fusegate_crds::CircuitState;
 use crate::breaker::circuit::StateName;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
-use crate::engine::Engine;
+use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 use crate::wire::event::GroupKind;

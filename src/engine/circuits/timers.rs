@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
-use crate::engine::Engine;
+use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fusegate_crds::{ConditionContractSpec, ConditionContractStatus};
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::revision;
+use crate::engine::parts::Engine;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
 use crate::engine::state::objects::Objects;

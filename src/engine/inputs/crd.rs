@@ -1,9 +1,9 @@
 //! CRD and revision events: the schema that is live, and those that are stored.
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::revision;
+use crate::engine::parts::Engine;
 use crate::wire::event::{Crd, GroupKind, Revision};
 
 impl Engine {

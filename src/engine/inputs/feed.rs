@@ -1,9 +1,9 @@
 //! Feed events: a list begins and ends, a watch is confirmed or interrupted.
 
 use crate::breaker::time::{Now, Span};
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, catch_up, revision};
+use crate::engine::parts::Engine;
 use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync};
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::{CONFIRM_EVERY_MS, Feed, GroupKind, Unreadable};

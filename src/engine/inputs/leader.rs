@@ -1,9 +1,9 @@
 //! The lease event: this replica begins or stops leading.
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, catch_up, revision};
+use crate::engine::parts::Engine;
 use crate::wire::event::GroupKind;
 
 impl Engine {

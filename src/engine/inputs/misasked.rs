@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::wire::event::Misasked;
 
 /// The most callers whose mistakes a status tells.

@@ -1,10 +1,11 @@
 //! Outcome events: how a rollback ended, and which layers have reached the proxies.
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{audit, text};
-use crate::engine::state::rollback::{RollbackState, blocked_before};
+use crate::engine::parts::Engine;
+use crate::engine::state::kind::RollbackState;
+use crate::engine::state::rollback::blocked_before;
 use crate::policy::layer::LayerName;
 use crate::wire::audit::{Line, Operation, Verdict};
 use crate::wire::event::{Outcome, Programmed, RollbackEnd};

@@ -3,9 +3,9 @@
 use fusegate_crds::CircuitOverrideSpec;
 
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::audit;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::key::{Key, key};
 use crate::engine::state::override_entry::OverrideEntry;
 use crate::wire::audit::{Line, Operation, Verdict};

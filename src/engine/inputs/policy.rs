@@ -6,9 +6,9 @@ use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus};
 
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
-use crate::engine::Engine;
 use crate::engine::outputs::alert;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::contract::Compiled;
 use crate::engine::state::key::{Key, key};

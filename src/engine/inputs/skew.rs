@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::breaker::time::{Now, Wall};
 use crate::condition::compact::CompactReport;
 use crate::condition::report::Report;
-use crate::engine::Engine;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::parts::Engine;
 use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::wire::event::GroupKind;
 

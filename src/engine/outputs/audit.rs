@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fusegate_crds::CircuitPolicyStatus;
 
-use crate::breaker::circuit::{Cause, Forced};
+use crate::breaker::circuit::Cause;
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::Now;
 use crate::engine::outputs::event::{self, Moved};
@@ -13,17 +13,10 @@ use crate::engine::outputs::text;
 use crate::engine::state::State;
 use crate::engine::state::circuit::{CircuitEntry, Trigger};
 use crate::engine::state::key::Key;
-use crate::engine::state::override_entry::OverrideRevision;
+use crate::engine::state::override_entry::Order;
 use crate::revision::decide;
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::GroupKind;
-
-/// What a person orders for a circuit, and in which words.
-pub(crate) struct Order {
-    pub(crate) forced: Option<Forced>,
-    pub(crate) why: String,
-    pub(crate) revision: OverrideRevision,
-}
 
 /// A change of state.
 pub(crate) fn change(

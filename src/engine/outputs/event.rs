@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::breaker::circuit::{State as BreakerState, StateName};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Now, Wall};
-use crate::engine::outputs::audit::Order;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::text;
 use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
+use crate::engine::state::override_entry::Order;
 use crate::wire::audit::Operation;
 use crate::wire::effect::{Effect, KubeEvent, Regarding, Target};
 

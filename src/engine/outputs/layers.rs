@@ -11,14 +11,15 @@ use std::sync::Arc;
 use crate::engine::output::Publication;
 use crate::engine::outputs::outbox::{Dirty, Outbox};
 use crate::engine::outputs::publisher::Publisher;
-use crate::engine::record;
 use crate::engine::state::State;
 use crate::engine::state::key::{Key, owner};
 use crate::engine::state::object::ObjectEntry;
 use crate::engine::state::policy::PolicyEntry;
+use crate::engine::state::record;
+use crate::policy::contribution::Owner;
 use crate::policy::contribution::{self, Named, Rank};
 use crate::policy::layer::LayerName;
-use crate::policy::layers::{Owner, Warning};
+use crate::policy::layers::Warning;
 use crate::spec::policy::Policy;
 use crate::translate::{self, Untranslatable};
 

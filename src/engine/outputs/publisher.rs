@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::policy::contribution::Owner;
 use crate::policy::layer::LayerName;
-use crate::policy::layers::{Layers, Owner, Warning};
+use crate::policy::layers::{Layers, Warning};
 use crate::wire::event::Programmed;
 
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, Condition, ConditionCont
 use crate::breaker::circuit::{Forced, StateName, TripId};
 use crate::breaker::time::{Mono, Wall};
 use crate::engine::outputs::status::Standing;
-use crate::engine::state::rollback::RollbackState;
+use crate::engine::state::kind::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::layers::Owner;
+use crate::policy::contribution::Owner;
 use crate::wire::event::Meta;
 
 /// Namespace and name of a policy or an override.

@@ -4,8 +4,23 @@ use std::collections::BTreeMap;
 
 use crate::breaker::time::{Mono, Now};
 use crate::engine::state::objects::Objects;
-use crate::engine::state::rollback::RollbackState;
 use crate::wire::event::{Crd, GroupKind, Revision};
+
+/// What is known of a kind's latest incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RollbackState {
+    /// Nothing has been asked.
+    #[default]
+    None,
+    /// A rollback is under way.
+    Ordered { incident: Box<str>, target: u64 },
+    /// The CRD was rolled back.
+    Done { target: u64 },
+    /// A person is to do it.
+    Proposed { target: u64 },
+    /// It may not be done.
+    Blocked { reason: Box<str>, message: Box<str> },
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct KindEntry {

@@ -4,9 +4,17 @@ use std::sync::Arc;
 
 use fusegate_crds::CircuitOverrideSpec;
 
+use crate::breaker::circuit::Forced;
 use crate::breaker::time::{Mono, Now, Span};
 use crate::wire::effect::Target;
 use crate::wire::event::Meta;
+
+/// What a person orders for a circuit, and in which words.
+pub(crate) struct Order {
+    pub(crate) forced: Option<Forced>,
+    pub(crate) why: String,
+    pub(crate) revision: OverrideRevision,
+}
 
 #[derive(Debug)]
 pub(crate) struct OverrideEntry {

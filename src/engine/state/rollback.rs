@@ -8,24 +8,9 @@ use crate::breaker::circuit::TripId;
 use crate::engine::state::State;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
+use crate::engine::state::kind::RollbackState;
 use crate::revision;
 use crate::wire::event::GroupKind;
-
-/// What is known of a kind's latest incident.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RollbackState {
-    /// Nothing has been asked.
-    #[default]
-    None,
-    /// A rollback is under way.
-    Ordered { incident: Box<str>, target: u64 },
-    /// The CRD was rolled back.
-    Done { target: u64 },
-    /// A person is to do it.
-    Proposed { target: u64 },
-    /// It may not be done.
-    Blocked { reason: Box<str>, message: Box<str> },
-}
 
 impl State {
     /// The revision that the latest rollback went to, by this replica's own knowledge or the contract's status.

@@ -1,6 +1,6 @@
 //! The price of a call: of operators, of CEL's own functions, and of those that Kubernetes adds.
 
-use crate::lint::cost::price::{Priced, Shape};
+use crate::lint::cost::shape::{Priced, Shape};
 
 /// What reading a character costs, in tenths.
 const TRAVERSAL: u64 = 10;

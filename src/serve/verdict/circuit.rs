@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::sample::Class;
 use crate::breaker::time::Mono;
-use crate::serve::verdict::{Blind, Deciding, GateState, Query};
+use crate::serve::verdict::deciding::{Blind, Deciding};
+use crate::serve::verdict::query::Query;
+use crate::serve::verdict::state::GateState;
 use crate::serve::wire;
 use crate::wire::view::{CircuitView, RuleView};
 

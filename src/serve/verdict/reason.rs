@@ -7,7 +7,9 @@ use std::fmt::Write;
 
 use crate::breaker::circuit::{Cause, Forced};
 use crate::serve::verdict::circuit::Judged;
-use crate::serve::verdict::{Blind, Counts, GateState, Mistake, Query, VerdictName};
+use crate::serve::verdict::deciding::Blind;
+use crate::serve::verdict::query::{Mistake, Query};
+use crate::serve::verdict::state::{Counts, GateState, VerdictName};
 use crate::serve::wire;
 use crate::wire::view::{CircuitView, PolicyView, RuleView, Tripped};
 

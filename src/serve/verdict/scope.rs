@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::serve::verdict::{Mistake, Query, nearest};
+use crate::serve::verdict::nearest::nearest;
+use crate::serve::verdict::query::{Mistake, Query};
 use crate::wire::view::{CircuitView, PolicyView};
 
 type Entry<'a> = (&'a Arc<str>, &'a Arc<CircuitView>);

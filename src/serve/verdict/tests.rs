@@ -9,6 +9,7 @@ use super::*;
 use crate::breaker::circuit::{Cause, Forced, StateName};
 use crate::breaker::sample::{Class, Unknown, Value};
 use crate::serve::fixture::{NOW, circuit, forced, policy, rule, unconfirmed, view};
+use crate::wire::view::{CircuitView, RuleView};
 
 const ALL: Query<'_> = Query {
     namespace: "shop",

@@ -15,14 +15,11 @@ use serde_saphyr::{
     DefaultMessageFormatter, MessageFormatter as _, Options, alias_limits, budget, options,
 };
 
-use crate::source::dir::json;
+use crate::source::dir::json::{self, DEEPEST};
 
 /// Largest file that is read. An object of 10 MB must still be read, so that its contract
 /// can reject it with a message that names the key.
 pub(crate) const LARGEST_FILE: u64 = 16 << 20;
-
-/// Deepest nesting: four times what any contract allows, and safe for the stack.
-pub(super) const DEEPEST: usize = 64;
 
 /// Most documents in one file.
 const MOST_DOCUMENTS: usize = 10_000;

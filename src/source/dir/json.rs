@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::source::dir::documents::DEEPEST;
+/// Deepest nesting: four times what any contract allows, and safe for the stack.
+pub(super) const DEEPEST: usize = 64;
 
 /// Decodes one value that begins at a line of its file, and takes its nodes from those that are left.
 ///

@@ -18,6 +18,7 @@ use crate::source::contracts::Contracts;
 use crate::source::kube::crd::{Served, SlimCrd};
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
+use crate::source::kube::notice::Notice;
 use crate::source::kube::objects::{Desired, Objects};
 use crate::source::kube::watch::WatchUpdate;
 use crate::wire::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
@@ -26,14 +27,6 @@ use served::ServedKinds;
 /// How long fetching one CRD may take, and the pause before it is tried again.
 const FETCH_PATIENCE: Duration = Duration::from_secs(3);
 const FETCH_AGAIN: Duration = Duration::from_secs(2);
-
-/// An update from the watches of contracts and CRDs.
-pub(super) enum Notice {
-    /// An event of the contracts' feed.
-    Contract(Event),
-    /// An update of the CRDs' watch; most CRDs have no contract.
-    Crd(WatchUpdate<SlimCrd>),
-}
 
 /// The receiver is gone.
 pub(super) struct Closed;

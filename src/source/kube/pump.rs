@@ -6,7 +6,7 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::source::kube::kinds::Notice;
+use crate::source::kube::notice::Notice;
 use crate::source::kube::slim::Item;
 use crate::source::kube::watch::{Watch, WatchUpdate};
 use crate::source::queue;

@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 
 use crate::breaker::time::{Now, Wall};
 use crate::engine::state::State;
+use crate::engine::state::kind::RollbackState;
 use crate::engine::state::kind::serves;
 use crate::engine::state::policy::Rejection;
-use crate::engine::state::rollback::RollbackState;
 use crate::wire::event::GroupKind;
 
 /// The longest message of a condition that we write; Kubernetes allows 32,768 bytes.

@@ -6,11 +6,11 @@ use fusegate_crds::{
 
 use crate::breaker::time::{Now, Wall};
 use crate::engine::outputs::status::conditions::{self, ConditionDraft, draft, settle};
-use crate::engine::record;
 use crate::engine::state::State;
 use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::engine::state::kind::KindEntry;
 use crate::engine::state::policy::Rejection;
+use crate::engine::state::record;
 
 pub(super) fn status(
     state: &State,

@@ -11,10 +11,10 @@ use crate::breaker::time::{Mono, Now, Span};
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::sent::CachedRecord;
 use crate::engine::outputs::text;
-use crate::engine::record;
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::policy::PolicyEntry;
+use crate::engine::state::record;
 
 /// The most bytes of JSON that all records of a status have together. etcd refuses more than
 /// 1.5 MiB in one write, and beside the records come the spec and the managed fields, which name

@@ -76,7 +76,7 @@ impl Ledger {
         if bisect.covers(&response.type_url) && !items.is_empty() {
             let alone = superseded.is_empty();
             self.nacks
-                .begin_search(items, response, rejection, bisect, complete, alone);
+                .begin_search(&items, response, rejection, bisect, complete, alone);
             self.settle_ended_searches();
             return;
         }

@@ -27,7 +27,7 @@ impl Nacks {
     /// `alone` says that nothing else was refused with them; otherwise that may have been the bad one.
     pub(in crate::protocol) fn begin_search(
         &mut self,
-        items: Vec<SentItem>,
+        items: &[SentItem],
         response: &Response,
         rejection: &Rejection,
         bisect: &Bisect,
@@ -35,14 +35,14 @@ impl Nacks {
         alone: bool,
     ) {
         let judged_together = response.type_url.is_judged_together();
-        for item in &items {
+        for item in items {
             self.hide(item, complete);
         }
         let proven = !complete || self.last_complete().is_some();
         let count = items.len();
-        let mut search = NackSearch::among(items.clone(), response, rejection, complete, proven);
+        let mut search = NackSearch::among(items.to_vec(), response, rejection, complete, proven);
         if judged_together {
-            let suspects = self.suspects(&items, &search, bisect);
+            let suspects = self.suspects(items, &search, bisect);
             search.search = Bisection::anew(count, &suspects);
         } else if !alone {
             search.search = Bisection::anew(count, &[]);
@@ -52,7 +52,7 @@ impl Nacks {
             return;
         }
         self.searches.supersede(&search);
-        let restored = !judged_together || self.give_back(&items, &search, bisect);
+        let restored = !judged_together || self.give_back(items, &search, bisect);
         if self.searches.is_full() {
             self.close(search, bisect);
         } else {
