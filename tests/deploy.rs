@@ -385,11 +385,11 @@ fn rollouts_name_templates_and_services_that_are_there() {
     }
     for file in ["rollout-canary", "rollout-blue-green"] {
         let text = read(&format!("deploy/argo/{file}.yaml"));
-        let named = text.split("templateName: ").skip(1);
-        let named = named.filter_map(|rest| rest.split(['}', ']']).next());
-        let named: Vec<&str> = named.collect();
-        assert!(named.len() >= 2, "{file}: {named:?}");
-        for name in named {
+        let templates = text.split("templateName: ").skip(1);
+        let templates = templates.filter_map(|rest| rest.split(['}', ']']).next());
+        let templates: Vec<&str> = templates.collect();
+        assert!(templates.len() >= 2, "{file}: {templates:?}");
+        for name in templates {
             assert!(
                 names.contains(name),
                 "{file} names {name}; there are {names:?}"

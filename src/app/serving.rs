@@ -52,15 +52,15 @@ impl Parts {
         tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
         let heartbeat = Heartbeat::start(self.clock.now().mono);
-        let (changed, changes) = watch::channel(());
+        let (changed, views) = watch::channel(());
         let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
         let state = self.serve_state(
             options,
             (&view, &heartbeat),
             (server, store.clone()),
-            (notices, Waiters::new(changes)),
+            (notices, Waiters::new(views)),
         );
-        let teller = GateReporter {
+        let reporter = GateReporter {
             clock: self.clock,
             metrics: self.metrics.clone(),
             view: view.clone(),
@@ -69,10 +69,10 @@ impl Parts {
             ledger: Ledger::default(),
             counted: BTreeSet::new(),
         };
-        let telling = teller.run(told, self.token.clone());
+        let reports = reporter.run(told, self.token.clone());
         let serving = http::serve(ports.web, state, self.token.clone());
         tasks.spawn(async move {
-            tokio::join!(serving, telling);
+            tokio::join!(serving, reports);
             Ok(())
         });
         Pump {

@@ -54,8 +54,11 @@ pub enum CompactValue {
     /// Text, behind one more pointer because it is rare: it would make all others half as large again.
     Text(Box<Box<str>>),
     /// What each entry says that the key stands for, by its name.
-    Several(Box<Box<[(Box<str>, CompactValue)]>>),
+    Several(Box<Entries>),
 }
+
+/// What each of several entries says, by its name.
+pub(crate) type Entries = Box<[(Box<str>, CompactValue)]>;
 
 /// A moment that no entry can carry, since RFC 3339 ends with the year 9999.
 const NO_TIME: i64 = i64::MIN;

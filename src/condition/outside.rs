@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    fn contract(conditions: serde_json::Value) -> Contract {
+    fn contract(conditions: &serde_json::Value) -> Contract {
         let spec = json!({
             "target": {"group": "apps", "kind": "Deployment"},
             "conditions": conditions,
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn only_what_the_contract_reads_is_kept() {
-        let contract = contract(json!([
+        let contract = contract(&json!([
             {"key": "Available", "type": "Boolean"},
             {"key": "unready", "type": "Integer", "from": {"cel": "object.spec.replicas - object.status.readyReplicas"}},
             {"key": "deleting", "type": "Presence", "from": {"path": ".metadata.deletionTimestamp"}},
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_contract_of_the_status_alone_reads_nothing_beside_it() {
-        let contract = contract(json!([
+        let contract = contract(&json!([
             {"key": "Available", "type": "Boolean"},
             {"key": "phase", "type": "String", "from": {"path": ".status.phase"}},
             {"key": "ready", "type": "Boolean", "from": {"cel": "object.status.ready > 1"}},
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_broken_or_no_object_leaves_nothing() {
-        let contract = contract(json!([
+        let contract = contract(&json!([
             {"key": "replicas", "type": "Integer", "from": {"path": ".spec.replicas"}},
         ]));
         let outside = Outside::of(&contract).unwrap();

@@ -45,7 +45,7 @@ impl Document {
     pub(crate) fn find(root: &Path, wanted: Wanted<'_>) -> io::Result<Option<Self>> {
         let files = walk::documents(root).map_err(io::Error::other)?;
         let mut files = files.into_values().filter_map(|file| file.target.ok());
-        Ok(files.find_map(|path| Self::in_file(path, wanted)))
+        Ok(files.find_map(|path| Self::in_file(&path, wanted)))
     }
 
     /// Every object of a kind in a directory; skips what can't be read.
@@ -74,8 +74,8 @@ impl Document {
     }
 
     /// Finds an object in one file.
-    pub(crate) fn in_file(path: PathBuf, wanted: Wanted<'_>) -> Option<Self> {
-        let text = documents::text(fs::read(&path).ok()?).ok()?;
+    pub(crate) fn in_file(path: &Path, wanted: Wanted<'_>) -> Option<Self> {
+        let text = documents::text(fs::read(path).ok()?).ok()?;
         // Parsing is expensive, and most files don't mention the object.
         if !text.contains(wanted.name) {
             return None;
@@ -85,7 +85,7 @@ impl Document {
             let mut objects = objects(content.clone()).into_iter();
             let (item, object) = objects.find(|(_, object)| wanted.is(object))?;
             Some(Self {
-                path: path.clone(),
+                path: path.to_owned(),
                 object,
                 text: text.clone(),
                 whole,

@@ -46,15 +46,11 @@ fn bounded(report: &mut Report, node: &Node<'_>, keyword: &str, missing: Rule, p
     if node.has(keyword) {
         return;
     }
-    match in_all_of(node.schema, keyword) {
-        Some(bound) => {
-            report.push(node.finding(Rule::BoundOnlyInAllOf, vec![node.set(keyword, bound)]));
-        }
-        None => {
-            let bound = proposed.max(needed(node.schema, keyword));
-            report.push(node.finding(missing, vec![node.set(keyword, bound)]));
-        }
-    }
+    let (rule, bound) = in_all_of(node.schema, keyword).map_or_else(
+        || (missing, proposed.max(needed(node.schema, keyword))),
+        |bound| (Rule::BoundOnlyInAllOf, bound),
+    );
+    report.push(node.finding(rule, vec![node.set(keyword, bound)]));
 }
 
 /// The least that a bound must leave room for: what the schema demands, and its own default.
@@ -79,12 +75,12 @@ fn in_all_of(schema: &Value, keyword: &str) -> Option<u64> {
 }
 
 fn keys(report: &mut Report, node: &Node<'_>) {
-    let path: Vec<_> = node
+    let here: Vec<_> = node
         .segments
         .iter()
         .map(|part| (*part).to_owned())
         .collect();
-    if node.guarded.contains(&path) {
+    if node.guarded.contains(&here) {
         return;
     }
     let rule = json!({

@@ -58,12 +58,19 @@ fn search<'a>(expression: &'a IdedExpr, scope: &mut Scope<'a>, found: &mut BTree
             let range = resolve(&comprehension.iter_range, scope);
             let second = comprehension.iter_var2.as_deref();
             let body = [&comprehension.loop_step, &comprehension.result];
-            run(range, &comprehension.iter_var, second, &body, scope, found);
+            run(
+                range.as_ref(),
+                &comprehension.iter_var,
+                second,
+                &body,
+                scope,
+                found,
+            );
         }
         Expr::Call(call) => {
             if let Some((range, key, value, body)) = two_names(call) {
                 let range = resolve(range, scope);
-                return run(range, key, Some(value), &[body], scope, found);
+                return run(range.as_ref(), key, Some(value), &[body], scope, found);
             }
             for part in call.target.as_deref().into_iter().chain(&call.args) {
                 search(part, scope, found);
@@ -93,7 +100,7 @@ pub(super) fn two_names(call: &CallExpr) -> Option<(&IdedExpr, &str, &str, &Ided
 }
 
 fn run<'a>(
-    range: Option<Path>,
+    range: Option<&Path>,
     name: &'a str,
     second: Option<&'a str>,
     body: &[&'a IdedExpr],
@@ -101,7 +108,7 @@ fn run<'a>(
     found: &mut BTreeSet<Path>,
 ) {
     let values = |segment: &str| {
-        let mut path = range.clone()?;
+        let mut path = range.cloned()?;
         path.push(segment.to_owned());
         Some(path)
     };
@@ -110,7 +117,7 @@ fn run<'a>(
     if let Some(second) = second {
         scope.push((second, values("*")));
     }
-    if let Some(range) = &range
+    if let Some(range) = range
         && body.iter().any(|body| reads(body, name))
     {
         found.insert(range.clone());

@@ -83,7 +83,7 @@ pub fn verdict(view: &View, moment: Moment, query: &Query<'_>) -> Verdict {
     let Some(policy) = view.policies.get(&key) else {
         return match unlisted(view, moment) {
             Some(blind) => nothing(query, None, &blind),
-            None => mistaken(query, None, &Mistake::NoPolicy(nearest_policy(view, query))),
+            None => mistaken(query, None, &Mistake::Policy(nearest_policy(view, query))),
         };
     };
     let blind = blindness(view, policy, moment);

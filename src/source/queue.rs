@@ -95,7 +95,7 @@ impl Sender {
             Ok(place) => return Ok(place),
             Err(mpsc::error::TrySendError::Closed(())) => return Err(Closed),
             Err(mpsc::error::TrySendError::Full(())) => {
-                self.capacity.metrics.bound_met(Bound::Events)
+                self.capacity.metrics.bound_met(Bound::Events);
             }
         }
         self.events.reserve().await.map_err(|_| Closed)

@@ -1,5 +1,7 @@
 //! The command line as a page: every command with its options, made from what clap knows of them.
 
+use std::fmt::Write as _;
+
 use clap::{Arg, Command, CommandFactory as _};
 use fusegate::cli::Cli;
 
@@ -30,10 +32,12 @@ fn describe(command: &mut Command, page: &mut String) {
     let usage = usage.trim_start_matches("Usage: ");
     let about = command.get_long_about().or(command.get_about());
     let about = about.map(ToString::to_string).unwrap_or_default();
-    page.push_str(&format!(
+    write!(
+        page,
         "\n## {name}\n\n{}\n\n```text\n{usage}\n```\n",
         sentence(&about).replace(". ", ".\n")
-    ));
+    )
+    .unwrap();
     let mut heading = None;
     let mut begun = false;
     for argument in command.get_arguments().filter(|argument| is_own(argument)) {
@@ -41,13 +45,13 @@ fn describe(command: &mut Command, page: &mut String) {
             heading = argument.get_help_heading();
             let title = heading.map_or(String::new(), |title| format!("{title}:\n\n"));
             let columns = "| option | default | environment | meaning |\n|---|---|---|---|\n";
-            page.push_str(&format!("\n{title}{columns}"));
+            write!(page, "\n{title}{columns}").unwrap();
             begun = true;
         }
         page.push_str(&row(argument));
     }
     if let Some(more) = command.get_after_help() {
-        page.push_str(&format!("\n```text\n{more}\n```\n"));
+        write!(page, "\n```text\n{more}\n```\n").unwrap();
     }
     for inner in command.get_subcommands_mut() {
         describe(inner, page);
@@ -77,9 +81,10 @@ fn row(argument: &Arg) -> String {
         .filter(|_| takes_value)
         .map(|default| format!("`{}`", default.to_string_lossy()))
         .collect();
-    let default = match argument.is_required_set() {
-        true => "required".to_owned(),
-        false => defaults.join(", "),
+    let default = if argument.is_required_set() {
+        "required".to_owned()
+    } else {
+        defaults.join(", ")
     };
     let environment = argument
         .get_env()
@@ -95,7 +100,7 @@ fn row(argument: &Arg) -> String {
             .get_help()
             .map(ToString::to_string)
             .unwrap_or_default();
-        meaning.push_str(&format!(" `{}`: {}", choice.get_name(), sentence(&help)));
+        write!(meaning, " `{}`: {}", choice.get_name(), sentence(&help)).unwrap();
     }
     let cells = [
         format!("`{option}`"),

@@ -1,5 +1,6 @@
 //! The pages that the code writes: what is checked in is what it would write now.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -69,12 +70,13 @@ fn summary() -> String {
     let written = Page::read("docs/SUMMARY.md").text;
     let mut summary = String::new();
     for line in written.lines().filter(|line| !line.starts_with("  - ")) {
-        summary += &format!("{line}\n");
+        summary.push_str(line);
+        summary.push('\n');
         for folder in [RUNBOOKS, DECISIONS] {
             let below = folder.trim_start_matches("docs/");
             if line.ends_with(&format!("({below}/README.md)")) {
                 for (title, name) in within(folder) {
-                    summary += &format!("  - [{title}]({below}/{name})\n");
+                    writeln!(summary, "  - [{title}]({below}/{name})").unwrap();
                 }
             }
         }

@@ -103,7 +103,7 @@ impl Writer {
                 watched: folder.watched.clone(),
                 documents: shop.documents.clone(),
             })),
-            _ => Self::Cluster(Box::new(store.access()?.clone())),
+            Store::Cluster(..) => Self::Cluster(Box::new(store.access()?.clone())),
         })
     }
 

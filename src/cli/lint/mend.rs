@@ -29,8 +29,7 @@ fn mend_one(one: &Linted, out: &mut impl Write) -> Result<usize, LintFailure> {
         name,
     };
     let file = one.definition.file.as_ref();
-    let path = file.map(|(path, _)| path.clone());
-    let document = path.and_then(|path| Document::in_file(path, wanted));
+    let document = file.and_then(|(path, _)| Document::in_file(path, wanted));
     let document = document.ok_or_else(|| LintFailure::NoFile(one.definition.origin.clone()))?;
     let fixed = fix(&one.definition.spec, &one.report);
     let mut object = document.object.clone();

@@ -62,6 +62,10 @@ pub(super) fn register(mut functions: Context<'static>) -> Context<'static> {
     functions
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "a function of an expression can fail"
+)]
 /// What a loop goes over: the items of a list, and the keys of a map in their order, which a map itself does not keep.
 fn items(range: Value) -> Result<Value, ExecutionError> {
     let Value::Map(map) = &range else {
@@ -73,6 +77,10 @@ fn items(range: Value) -> Result<Value, ExecutionError> {
     Ok(Value::List(Arc::new(keys.collect())))
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a function of an expression takes its arguments by value"
+)]
 fn spend(budget: Value, steps: i64, built: Value) -> Result<bool, ExecutionError> {
     let copied = match &built {
         Value::List(list) => i64::try_from(list.len()).unwrap_or(i64::MAX),

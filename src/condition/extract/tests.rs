@@ -44,7 +44,7 @@ fn compile(spec: Yaml) -> Contract {
 }
 
 /// A contract that declares these conditions.
-fn declare(conditions: Yaml) -> Contract {
+fn declare(conditions: &Yaml) -> Contract {
     compile(json!({
         "target": {"group": "shop.example.com", "kind": "Storefront"},
         "conditions": conditions,
@@ -378,7 +378,7 @@ fn the_contract_says_which_field_is_the_heartbeat(
     #[case] heartbeat: Yaml,
     #[case] millis: Option<i64>,
 ) {
-    let contract = declare(json!([{"key": "rate", "type": "Number", "heartbeat": heartbeat}]));
+    let contract = declare(&json!([{"key": "rate", "type": "Number", "heartbeat": heartbeat}]));
     let report = report(
         &contract,
         &json!({"rate": {

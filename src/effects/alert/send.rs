@@ -111,6 +111,10 @@ impl Receiver {
     }
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "what is returned must not borrow from it"
+)]
 fn client(
     config: Config,
 ) -> Result<Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>>, Alerting> {

@@ -54,12 +54,12 @@ impl Engine {
         }
         let shown_before = || before.map(|object| object.shown());
         self.freeze(kind, &uid, shown_before, &keys);
-        let noted = operation.as_ref().is_some_and(|operation| operation.noted);
+        let has_news = operation.as_ref().is_some_and(|operation| operation.noted);
         let line = operation.and_then(|operation| {
             map::operation(&self.state, now, kind, &uid, &report, operation, &keys)
         });
         if let Some(line) = line {
-            let notes = map::notes(&report, noted);
+            let notes = map::notes(&report, has_news);
             self.out.counts.count_map(line.verdict, &report, notes);
             // What was written comes before what came of it, though its verdict is known only now.
             let line = Effect::Audit(Box::new(line));

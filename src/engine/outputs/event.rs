@@ -15,6 +15,7 @@ use crate::wire::audit::Operation;
 use crate::wire::effect::{Effect, KubeEvent, Regarding, Target};
 
 /// A change of state, why and when it came, and the half-open step that it led to.
+#[derive(Clone, Copy)]
 pub(crate) struct Moved<'a> {
     pub(crate) change: &'a Change,
     pub(crate) why: &'a str,

@@ -95,13 +95,14 @@ impl Outbox {
             Dirty::Layer(name) => insert(&mut stale.layers, name),
             Dirty::Readiness => stale.readiness = true,
             Dirty::PolicyView(key) => insert(&mut stale.policy_views, key),
-            Dirty::Circuit(key, uid) => match stale.circuit_views.get_mut(key) {
-                Some(uids) => insert(uids, uid),
-                None => {
+            Dirty::Circuit(key, uid) => {
+                if let Some(uids) = stale.circuit_views.get_mut(key) {
+                    insert(uids, uid);
+                } else {
                     let uids = BTreeSet::from([uid.clone()]);
                     stale.circuit_views.insert(key.clone(), uids);
                 }
-            },
+            }
             Dirty::Record(key, uid) => {
                 if self
                     .sent(key, uid)

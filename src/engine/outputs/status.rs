@@ -152,9 +152,9 @@ fn write_contract(state: &State, out: &mut Outbox, now: Now, name: &str) {
 }
 
 /// How long a policy's drift waits after its last status: as long as the records of all that drift would take.
-fn pace(state: &State, stale: &Stale) -> Span {
+fn pace(state: &State, changed: &Stale) -> Span {
     let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
-    let drifting = stale.policies.union(&stale.drifted);
+    let drifting = changed.policies.union(&changed.drifted);
     let drifting = drifting.filter_map(|key| state.policies.get(key));
     wait(drifting.map(|policy| policy.recorded().min(most)).sum())
 }

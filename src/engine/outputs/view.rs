@@ -21,11 +21,11 @@ use crate::wire::view::{CircuitView, PolicyView, Probe, RuleView, Tripped, View}
 /// The view, brought up to date, if anything in it has changed.
 pub(crate) fn refresh(state: &State, out: &mut Outbox) -> Option<View> {
     let view = &mut out.view;
-    let stale = &mut out.stale;
-    let policies = std::mem::take(&mut stale.policy_views);
-    let circuits = std::mem::take(&mut stale.circuit_views);
+    let outdated = &mut out.stale;
+    let policies = std::mem::take(&mut outdated.policy_views);
+    let circuits = std::mem::take(&mut outdated.circuit_views);
     let objects = state.kinds.values().map(|entry| entry.objects.len()).sum();
-    let changed = std::mem::take(&mut stale.view)
+    let changed = std::mem::take(&mut outdated.view)
         || !policies.is_empty()
         || !circuits.is_empty()
         || view.objects != objects;

@@ -143,7 +143,7 @@ fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
             CompactValue::Several(each) => {
                 values.extend(each.iter().filter_map(|(name, value)| {
                     Some((condition.key_of(name)?.into(), published(value)?))
-                }))
+                }));
             }
             value => {
                 let value = published(value);

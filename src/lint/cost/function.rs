@@ -14,10 +14,10 @@ const NAMED_FORMAT: u64 = 128;
 /// Prices a call whose parts are priced.
 pub(super) fn price<'a>(
     name: &str,
-    target: Option<Priced<'a>>,
+    target: Option<&Priced<'a>>,
     arguments: &[Priced<'a>],
 ) -> Priced<'a> {
-    let parts: Vec<_> = target.iter().chain(arguments).collect();
+    let parts: Vec<_> = target.into_iter().chain(arguments).collect();
     let spent = parts
         .iter()
         .fold(0_u64, |sum, (cost, _)| sum.saturating_add(*cost));
@@ -95,8 +95,9 @@ fn text<'a>(
             Shape::scalar(),
         ),
         "startsWith" | "endsWith" => (read(other.size()), Shape::scalar()),
-        "lowerAscii" | "upperAscii" | "substring" | "trim" => (read(size), Shape::text(size)),
-        "url" | "escapeKey" => (read(size), Shape::text(size)),
+        "lowerAscii" | "upperAscii" | "substring" | "trim" | "url" | "escapeKey" => {
+            (read(size), Shape::text(size))
+        }
         "replace" => (
             twice(size),
             Shape::text(replaced(size, other.size(), third.size())),

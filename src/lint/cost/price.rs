@@ -135,7 +135,7 @@ fn called<'a>(call: &CallExpr, scope: &mut Scope<'a>, depth: usize) -> Priced<'a
         .iter()
         .map(|part| price(part, scope, depth))
         .collect();
-    function::price(&call.func_name, target, &arguments)
+    function::price(&call.func_name, target.as_ref(), &arguments)
 }
 
 /// `cel.bind(name, value, body)`, which the parser leaves as it stands.

@@ -24,7 +24,7 @@ pub(super) enum Shape<'a> {
 /// A price and a shape.
 pub(super) type Priced<'a> = (u64, Shape<'a>);
 
-impl<'a> Shape<'a> {
+impl Shape<'_> {
     /// A number, a truth value, a time.
     pub(super) const fn scalar() -> Self {
         Self::Made {

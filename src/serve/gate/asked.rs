@@ -21,6 +21,10 @@ pub(super) struct Asked {
 /// The whole verdict.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
 pub(super) struct Document {
     namespace: String,
     policy: String,

@@ -79,7 +79,7 @@ impl Parameters {
         let objects = listed.filter(|name| !name.is_empty()).chain(named);
         let question = Question {
             objects: objects.collect(),
-            selector: self.take("selector").map(selector).transpose()?,
+            selector: self.take("selector").as_deref().map(selector).transpose()?,
             condition: self.take("condition"),
             since: self.take("since").map(|text| since(&text)).transpose()?,
         };
@@ -124,10 +124,10 @@ fn unknown(name: &str, allowed: &'static [&'static str]) -> BadRequest {
     }
 }
 
-fn selector(text: String) -> Result<Selector, BadRequest> {
-    Selector::parse(&text).ok_or_else(|| BadRequest::Value {
+fn selector(text: &str) -> Result<Selector, BadRequest> {
+    Selector::parse(text).ok_or_else(|| BadRequest::Value {
         name: "selector",
-        value: wire::quoted(&text),
+        value: wire::quoted(text),
         remedy: "give key=value, key!=value, key or !key, separated by commas, and encode it for a URL",
     })
 }

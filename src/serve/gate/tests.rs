@@ -499,9 +499,9 @@ async fn a_body_past_64_kib_is_refused_before_it_is_read_as_json() {
 }
 
 /// A view that comes while a caller waits.
-async fn changes_to(state: &mut ServeState, next: View) {
-    let (changed, changes) = tokio::sync::watch::channel(());
-    state.waiters = Waiters::new(changes);
+fn changes_to(state: &mut ServeState, next: View) {
+    let (changed, views) = tokio::sync::watch::channel(());
+    state.waiters = Waiters::new(views);
     let view = state.view.clone();
     tokio::spawn(async move {
         let later = tokio::time::Instant::now() + Duration::from_secs(20);
@@ -516,7 +516,7 @@ async fn changes_to(state: &mut ServeState, next: View) {
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_waits_is_answered_as_soon_as_the_gate_passes() {
     let mut state = state(one(StateName::Open));
-    changes_to(&mut state, one(StateName::Closed)).await;
+    changes_to(&mut state, one(StateName::Closed));
     let begun = tokio::time::Instant::now();
     let early = get(&state, "/v1/gate/shop/checkout?wait=5s").await;
     assert_eq!((early.status.as_u16(), begun.elapsed().as_secs()), (403, 5));
@@ -559,7 +559,7 @@ async fn each_change_of_the_answer_is_an_event_of_its_own() {
     use tower::ServiceExt as _;
 
     let mut state = state(one(StateName::Open));
-    changes_to(&mut state, one(StateName::Closed)).await;
+    changes_to(&mut state, one(StateName::Closed));
     let request = Request::get("/v1/gate/shop/checkout")
         .header("accept", "text/event-stream")
         .body(Body::empty())

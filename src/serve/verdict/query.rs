@@ -27,9 +27,9 @@ pub struct Query<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mistake {
     /// There is no such policy; one with a name like that.
-    NoPolicy(Option<Arc<str>>),
+    Policy(Option<Arc<str>>),
     /// There is no circuit of an object with this name; one with a name like that.
-    NoObject(Box<str>, Option<Arc<str>>),
+    Object(Box<str>, Option<Arc<str>>),
     /// No rule judges the condition asked for; one that is judged and has a name like that.
-    NoRule(Option<Arc<str>>),
+    Rule(Option<Arc<str>>),
 }

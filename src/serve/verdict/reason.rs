@@ -77,11 +77,11 @@ pub(super) fn of_mistake(
 ) -> String {
     let mut line = subject(query);
     let meant = match mistake {
-        Mistake::NoPolicy(meant) => {
+        Mistake::Policy(meant) => {
             line += ": there is no such policy";
             meant
         }
-        Mistake::NoObject(name, meant) => {
+        Mistake::Object(name, meant) => {
             let name = wire::quoted(name);
             add(
                 &mut line,
@@ -89,7 +89,7 @@ pub(super) fn of_mistake(
             );
             meant
         }
-        Mistake::NoRule(meant) => {
+        Mistake::Rule(meant) => {
             let name = wire::quoted(query.condition.unwrap_or_default());
             add(
                 &mut line,
@@ -103,11 +103,11 @@ pub(super) fn of_mistake(
             &mut line,
             format_args!("; did you mean {}?", wire::quoted(meant)),
         ),
-        (None, Mistake::NoPolicy(_)) => line += "; GET /v1/policies lists what there is",
-        (None, Mistake::NoObject(..)) => {
+        (None, Mistake::Policy(_)) => line += "; GET /v1/policies lists what there is",
+        (None, Mistake::Object(..)) => {
             line += "; check that the object exists and that the policy's selector matches it: GET /v1/circuits lists what is judged";
         }
-        (None, Mistake::NoRule(_)) => line += "; see the policy's `trip.when`",
+        (None, Mistake::Rule(_)) => line += "; see the policy's `trip.when`",
     }
     line += &rejection(policy);
     one_line(line)

@@ -39,12 +39,12 @@ pub(super) fn mistake(policy: &PolicyView, query: &Query<'_>) -> Option<Mistake>
     let mut named = query.objects.iter();
     if let Some(absent) = named.find(|name| !policy.circuits.contains_key(**name)) {
         let meant = nearest(absent, policy.circuits.keys());
-        return Some(Mistake::NoObject((*absent).into(), meant.cloned()));
+        return Some(Mistake::Object((*absent).into(), meant.cloned()));
     }
     let (condition, (_, any)) = query.condition.zip(policy.circuits.iter().next())?;
     let judged = || any.rules.iter().map(|rule| &rule.condition);
     if judged().any(|key| **key == *condition) {
         return None;
     }
-    Some(Mistake::NoRule(nearest(condition, judged()).cloned()))
+    Some(Mistake::Rule(nearest(condition, judged()).cloned()))
 }

@@ -142,9 +142,9 @@ impl Catalog {
                 entries.push(Arc::clone(entry));
             }
         }
-        unread.iter_mut().for_each(|problem| {
+        for problem in &mut unread {
             problem.push_str("; the last content of what can't be read stays in force");
-        });
+        }
         record.problems = unread.into_iter().chain(repeated).collect();
         record.entries = entries;
         let known = before.map(|before| before.problems).unwrap_or_default();

@@ -201,7 +201,7 @@ impl Scanner {
             let again = catalog.transient().filter_map(again);
             changes.extend(again.map(|(path, file)| (path, FileChange::Changed(file))));
         }
-        let changed = !changes.is_empty();
+        let any = !changes.is_empty();
         let mut touched = BTreeSet::new();
         for (path, change) in changes {
             touched.extend(match change {
@@ -212,7 +212,7 @@ impl Scanner {
         self.report_conflicts(&touched)?;
         self.emitter.emit_changes(&self.catalog, touched)?;
         let flaws = self.report_flaws()?;
-        if changed || flaws {
+        if any || flaws {
             self.skipped.set(self.catalog.skipped());
         }
         Ok(())

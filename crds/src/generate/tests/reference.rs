@@ -174,7 +174,7 @@ fn enums() -> Vec<Choices> {
     ];
     let defs = roots
         .iter()
-        .flat_map(|root| root.get("$defs").and_then(Value::as_object))
+        .filter_map(|root| root.get("$defs").and_then(Value::as_object))
         .flatten();
     let named = defs.filter_map(|(name, def)| {
         let choices = def["oneOf"].as_array()?.iter();

@@ -135,7 +135,7 @@ fn a_status_is_read_by_the_declared_type_in_a_list_and_in_a_map(
     } else {
         json!([])
     };
-    let contract = declare(json!([{"key": "Ready", "type": type_, "values": values}]));
+    let contract = declare(&json!([{"key": "Ready", "type": type_, "values": values}]));
     for conditions in [
         format!(r#"[{{"type": "Ready", "status": {status}}}]"#),
         format!(r#"{{"Ready": {{"type": "Ready", "status": {status}, "reason": ""}}}}"#),
@@ -163,7 +163,7 @@ fn unknown_is_unknown_unless_it_is_declared(#[case] type_: &str) {
     } else {
         json!([])
     };
-    let contract = declare(json!([{"key": "Ready", "type": type_, "values": values}]));
+    let contract = declare(&json!([{"key": "Ready", "type": type_, "values": values}]));
     let report = report(&contract, &json!([{"type": "Ready", "status": "Unknown"}]));
     assert!(report.is_legal());
     assert_eq!(report.entries[0].reading, Reading::NotANumber);

@@ -17,7 +17,7 @@ fn health() -> Yaml {
     })
 }
 
-fn read(conditions: Yaml) -> Report {
+fn read(conditions: &Yaml) -> Report {
     extract(&declare(conditions), Some(&health().to_string()))
 }
 
@@ -98,7 +98,7 @@ fn a_condition_may_have_a_place_of_its_own(
     } else {
         json!([])
     };
-    let report = read(json!([
+    let report = read(&json!([
         {"key": "own", "type": type_, "values": values, "from": {"path": path}},
         {"key": "Ready", "type": "Boolean"},
     ]));
@@ -112,7 +112,7 @@ fn a_condition_may_have_a_place_of_its_own(
 
 #[test]
 fn a_star_stands_for_the_items_of_a_list_too() {
-    let report = read(json!([
+    let report = read(&json!([
         {"key": "shards.*", "type": "String", "from": {"path": ".status.shards.*.state"}},
     ]));
     assert_eq!(
@@ -123,7 +123,7 @@ fn a_star_stands_for_the_items_of_a_list_too() {
 
 #[test]
 fn where_a_star_stands_for_nothing_the_condition_is_missing() {
-    let report = read(json!([
+    let report = read(&json!([
         {"key": "none.*", "type": "String", "from": {"path": ".status.none.*"}},
     ]));
     assert_eq!(report.entries[0], Entry::MISSING);
@@ -131,7 +131,7 @@ fn where_a_star_stands_for_nothing_the_condition_is_missing() {
 
 #[test]
 fn another_order_of_what_a_star_stands_for_is_the_same_observation() {
-    let contract = declare(json!([
+    let contract = declare(&json!([
         {"key": "health.*", "type": "String", "from": {"path": ".status.health.*"}},
     ]));
     let id = |status: &str| extract(&contract, Some(status)).entries[0].id;
@@ -142,7 +142,7 @@ fn another_order_of_what_a_star_stands_for_is_the_same_observation() {
 
 #[test]
 fn a_star_stands_for_no_more_than_there_may_be_entries() {
-    let contract = declare(json!([
+    let contract = declare(&json!([
         {"key": "health.*", "type": "Integer", "from": {"path": ".status.health.*"}},
     ]));
     let health: serde_json::Map<String, Yaml> = (0..100_000)
@@ -159,7 +159,7 @@ fn a_star_stands_for_no_more_than_there_may_be_entries() {
 
 #[test]
 fn a_value_that_breaks_the_contract_at_a_place_of_its_own_is_named_by_its_path() {
-    let report = read(json!([
+    let report = read(&json!([
         {"key": "failures.*", "type": "Integer", "maximum": 3, "from": {"path": ".status.health.*.numberOfFailures"}},
     ]));
     assert_eq!(codes(&report), [Code::OutOfRange]);
@@ -185,7 +185,7 @@ const REFS: &str = "object.status.parents.all(p, p.conditions.exists(c, c.type =
 #[case("True", true)]
 #[case("False", false)]
 fn conditions_in_arrays_are_read_by_an_expression(#[case] status: &str, #[case] all: bool) {
-    let contract = declare(json!([{"key": "refs", "type": "Boolean", "from": {"cel": REFS}}]));
+    let contract = declare(&json!([{"key": "refs", "type": "Boolean", "from": {"cel": REFS}}]));
     let report = extract(&contract, Some(&parents(status)));
     assert!(report.is_legal());
     assert_eq!(
@@ -196,7 +196,7 @@ fn conditions_in_arrays_are_read_by_an_expression(#[case] status: &str, #[case] 
 
 #[test]
 fn what_an_expression_reads_beside_the_status_comes_with_the_rest_of_the_object() {
-    let contract = declare(json!([{
+    let contract = declare(&json!([{
         "key": "unready", "type": "Integer", "minimum": 0,
         "from": {"cel": "object.spec.replicas - object.status.ready"},
     }]));
@@ -210,7 +210,7 @@ fn what_an_expression_reads_beside_the_status_comes_with_the_rest_of_the_object(
 
 #[test]
 fn an_expression_that_fails_is_unknown_and_legal_and_told_in_words() {
-    let contract = declare(json!([{"key": "refs", "type": "Boolean", "from": {"cel": REFS}}]));
+    let contract = declare(&json!([{"key": "refs", "type": "Boolean", "from": {"cel": REFS}}]));
     let report = extract(&contract, Some(r#"{"parents": [{"name": "public"}]}"#));
     assert!(report.is_legal());
     assert_eq!(report.entries[0].reading, Reading::Failed);
@@ -230,7 +230,7 @@ fn an_expression_that_fails_is_unknown_and_legal_and_told_in_words() {
 #[case::empty(json!([]), false)]
 #[case::no_conditions(json!(null), false)]
 fn presence_is_whether_the_entry_is_there(#[case] conditions: Yaml, #[case] there: bool) {
-    let contract = declare(json!([{"key": "Stalled", "type": "Presence"}]));
+    let contract = declare(&json!([{"key": "Stalled", "type": "Presence"}]));
     let report = report(&contract, &conditions);
     assert_eq!(messages(&report), [""; 0]);
     assert_eq!(
@@ -241,7 +241,7 @@ fn presence_is_whether_the_entry_is_there(#[case] conditions: Yaml, #[case] ther
 
 #[test]
 fn an_object_without_a_status_has_nothing_present() {
-    let contract = declare(json!([{"key": "Stalled", "type": "Presence"}]));
+    let contract = declare(&json!([{"key": "Stalled", "type": "Presence"}]));
     assert_eq!(
         extract(&contract, None).entries[0].reading,
         Reading::Value(Value::Boolean(false))
@@ -264,7 +264,7 @@ fn an_object_without_a_status_has_nothing_present() {
 #[case(r#""noon""#, Reading::NotANumber, false)]
 #[case("5", Reading::Unjudgeable, false)]
 fn an_age_counts_from_a_time(#[case] time: &str, #[case] reading: Reading, #[case] legal: bool) {
-    let contract = declare(json!([{"key": "backup", "type": "Age"}]));
+    let contract = declare(&json!([{"key": "backup", "type": "Age"}]));
     let report = extract(
         &contract,
         Some(&format!(r#"{{"conditions": {{"backup": {time}}}}}"#)),
