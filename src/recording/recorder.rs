@@ -39,7 +39,7 @@ const USUAL: usize = 4 << 10;
 /// Where a recording goes.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file. What is there from a run before is kept beside it ([`aside`]).
+    /// The file. What is there from a run before is kept beside it ([`rotate`]).
     pub path: PathBuf,
     /// The most bytes.
     pub limit: u64,
