@@ -3,9 +3,9 @@
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::status::{contract, overrides, policy};
-use crate::engine::record;
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
+use crate::engine::state::record;
 use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, CircuitState, RuleRecord};
 
 /// What is written down and untrue, and will not be written anew: whose, what was said, and what is so.
