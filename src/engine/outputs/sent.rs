@@ -11,7 +11,6 @@ use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, Condition, ConditionCont
 
 use crate::breaker::circuit::{Forced, StateName, TripId};
 use crate::breaker::time::{Mono, Wall};
-use crate::engine::outputs::status::Standing;
 use crate::engine::state::kind::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
@@ -53,12 +52,20 @@ pub(crate) struct ContractSent {
     pub(crate) status: Option<Arc<ConditionContractStatus>>,
 }
 
+/// What is said of an override: whether it is accepted, a reason, and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OverrideAcceptance {
+    pub(crate) accepted: bool,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
 /// What was last said of an override: its uid and generation, and the verdict.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OverrideSent {
     pub(crate) uid: Box<str>,
     pub(crate) generation: i64,
-    pub(crate) standing: Standing,
+    pub(crate) acceptance: OverrideAcceptance,
     /// When it was last accepted, or not accepted any more.
     pub(crate) since: Wall,
 }

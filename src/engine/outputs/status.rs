@@ -19,8 +19,6 @@ mod records;
 #[cfg(test)]
 pub(crate) mod truth;
 
-pub(crate) use overrides::Standing;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -2,19 +2,11 @@
 
 use crate::breaker::time::{Now, Wall};
 use crate::engine::outputs::outbox::Outbox;
-use crate::engine::outputs::sent::OverrideSent;
+use crate::engine::outputs::sent::{OverrideAcceptance, OverrideSent};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::override_entry::OverrideEntry;
 use crate::wire::effect::{Acceptance, Effect};
-
-/// What is said of an override: whether it is accepted, a reason, and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    accepted: bool,
-    reason: &'static str,
-    message: String,
-}
 
 /// Writes the status of every override of which other things are to be said than before.
 pub(super) fn write(state: &State, out: &mut Outbox, now: Now) {
@@ -23,24 +15,24 @@ pub(super) fn write(state: &State, out: &mut Outbox, now: Now) {
             out.overrides.remove(&key);
             continue;
         };
-        let Some(standing) = standing(state, now, &key, entry) else {
+        let Some(acceptance) = acceptance(state, now, &key, entry) else {
             continue;
         };
         let before = out.overrides.get(&key);
         let before = before.filter(|before| *before.uid == *entry.meta.uid);
         let generation = entry.meta.generation;
-        if before.is_some_and(|sent| sent.generation == generation && sent.standing == standing) {
+        if before.is_some_and(|sent| sent.generation == generation && sent.acceptance == acceptance)
+        {
             continue;
         }
-        let same = before.filter(|sent| sent.standing.accepted == standing.accepted);
+        let same = before.filter(|sent| sent.acceptance.accepted == acceptance.accepted);
         let since = same.map_or(now.wall, |sent| sent.since);
-        out.effects.push(Effect::OverrideAccepted(acceptance(
-            entry, &standing, since,
-        )));
+        out.effects
+            .push(Effect::OverrideAccepted(effect(entry, &acceptance, since)));
         let sent = OverrideSent {
             uid: (&*entry.meta.uid).into(),
             generation,
-            standing,
+            acceptance,
             since,
         };
         out.overrides.insert(key, sent);
@@ -48,14 +40,14 @@ pub(super) fn write(state: &State, out: &mut Outbox, now: Now) {
 }
 
 /// What is to be said; nothing of one that has expired, since it is being removed.
-pub(super) fn standing(
+pub(super) fn acceptance(
     state: &State,
     now: Now,
     key: &Key,
     entry: &OverrideEntry,
-) -> Option<Standing> {
+) -> Option<OverrideAcceptance> {
     let said = |accepted, reason, message| {
-        Some(Standing {
+        Some(OverrideAcceptance {
             accepted,
             reason,
             message,
@@ -99,13 +91,13 @@ pub(super) fn standing(
     said(true, "InForce", format!("in force {until}"))
 }
 
-fn acceptance(entry: &OverrideEntry, standing: &Standing, since: Wall) -> Acceptance {
+fn effect(entry: &OverrideEntry, acceptance: &OverrideAcceptance, since: Wall) -> Acceptance {
     Acceptance {
         target: entry.target(),
         generation: entry.meta.generation,
-        accepted: standing.accepted,
-        reason: standing.reason.into(),
-        message: standing.message.as_str().into(),
+        accepted: acceptance.accepted,
+        reason: acceptance.reason.into(),
+        message: acceptance.message.as_str().into(),
         at: since.0,
     }
 }
