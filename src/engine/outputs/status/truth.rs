@@ -47,9 +47,9 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
         }
     }
     for (key, entry) in &state.overrides {
-        let is = overrides::standing(state, now, key, entry);
+        let is = overrides::acceptance(state, now, key, entry);
         if is.is_some() && !stale.overrides.contains(key) {
-            let said = out.overrides.get(key).map(|sent| &sent.standing);
+            let said = out.overrides.get(key).map(|sent| &sent.acceptance);
             compare(&mut untrue, &format!("{key:?}"), said, is.as_ref());
         }
     }
