@@ -32,10 +32,11 @@ servers: ## Install the real servers that `make test` runs (half an hour the fir
 test: servers ## Run every test, on the real servers; but those against other controllers, which are test-peers
 	cargo test --workspace -- --skip peers::
 
+# These wait for the ten seconds of Flagger far more than for anything that a core does.
 .PHONY: test-peers
 test-peers: ## Run the tests against other controllers, in a whole cluster (a quarter of an hour the first time)
 	@$(SERVERS) test peers
-	cargo test --workspace --test main -- peers::
+	RUST_TEST_THREADS=8 cargo test --workspace --test main -- peers::
 
 .PHONY: bench-gates
 bench-gates: ## Measure the hooks of fifty canaries of a real Flagger, and metrics and health meanwhile (a few minutes)

@@ -368,6 +368,10 @@ async fn the_url_of_each_analysis_is_answered_with_what_its_conditions_read() ->
             status == 200 && verdict["verdict"] == "pass",
             "{status} {body}"
         );
+        let limit = metric["inconclusiveLimit"].as_u64();
+        if let Some(count) = metric["count"].as_u64() {
+            assert!(limit <= Some(count), "{file}: Argo refuses it");
+        }
         assert_eq!(metric["successCondition"], "result.verdict == \"pass\"");
         assert_eq!(metric["failureCondition"], "result.verdict == \"fail\"");
     }

@@ -25,12 +25,23 @@ pub(super) enum Doubt {
 }
 
 impl Doubt {
-    /// What the gate says.
-    pub(super) fn state(self) -> &'static str {
+    /// What the gate's reason has in it.
+    fn reason(self) -> &'static str {
         match self {
-            Self::HalfOpen => "HalfOpen",
-            Self::Open => "Open",
-            _ => "Unknown",
+            Self::NeverReported => {
+                "is Unknown; there is no current evidence of \"network-latency\" (Missing)"
+            }
+            Self::Stale => {
+                "is Unknown; there is no current evidence of \"network-latency\" (Stale)"
+            }
+            Self::NotANumber => {
+                "is Unknown; there is no current evidence of \"error-rate\" (NotANumber)"
+            }
+            Self::Illegal => {
+                "is Unknown; there is no current evidence of \"network-latency\" (Illegal)"
+            }
+            Self::HalfOpen => "is HalfOpen",
+            Self::Open => "is Open",
         }
     }
 
@@ -57,6 +68,7 @@ impl Shop {
                 let observed = json!({"value": "120ms", "observedAt": now()});
                 self.report(&json!({"network-latency": observed, "error-rate": 0.01}))
                     .await?;
+                self.wait_gate("Closed").await?;
             }
             Doubt::NotANumber => {
                 self.report(&json!({"network-latency": "120ms", "error-rate": "NaN"}))
@@ -80,7 +92,13 @@ impl Shop {
                 self.trip().await?;
             }
         }
-        self.wait_gate(doubt.state()).await
+        eventually(&format!("{doubt:?} to be told"), SOON, async || {
+            let answer = self.gate_answer().await?;
+            let reason = answer["reason"].as_str().unwrap_or_default();
+            ensure!(reason.contains(doubt.reason()), "{reason}");
+            Ok(())
+        })
+        .await
     }
 
     /// Ends the doubt: by evidence, and where there is enough against it, by a person's word.

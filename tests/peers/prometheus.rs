@@ -89,7 +89,7 @@ async fn flagger_counts_what_is_not_closed_by_prometheus() -> Result<()> {
     let prometheus = prometheus(&shop).await?;
     let template = document(&shop, &prometheus, "flagger/metric-template")?;
     shop.apply_document(&template).await?;
-    let analysis = json!({"iterations": 2, "webhooks": null, "metrics": check()?});
+    let analysis = json!({"iterations": 2, "webhooks": [], "metrics": check()?});
     let patch = json!({"spec": {"analysis": analysis}});
     shop.begin_named("calm", &patch).await?;
     shop.begin_named("stormy", &patch).await?;

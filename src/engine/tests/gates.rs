@@ -33,6 +33,17 @@ fn every_rule_is_told_of_and_one_that_was_never_reported_has_no_evidence() {
 }
 
 #[test]
+fn absence_is_evidence_where_the_rule_says_so() {
+    let says_so = POLICY.replace("clearBelow: 200ms}]", "clearBelow: 200ms, missing: Good}]");
+    assert_ne!(says_so, POLICY);
+    let mut world = World::with(&says_so);
+    world.object("new", "u-new", &json!({"tier": "gold"}), &json!(null));
+    let circuit = world.circuit("new").unwrap();
+    let classes: Vec<_> = circuit.rules.iter().map(|rule| rule.class).collect();
+    assert_eq!(classes, [Some(Class::Good)]);
+}
+
+#[test]
 fn a_kind_is_listed_once_its_objects_were() {
     let mut world = World::empty();
     world.contract(super::world::CONTRACT);
