@@ -52,6 +52,10 @@ impl Engine {
             }
             Event::Crd(Change::Applied(crd)) => self.apply_crd(now, crd),
             Event::Crd(Change::Deleted(crd)) => self.delete_crd(now, &crd.target),
+            Event::ApiResource(Change::Applied(resource)) => self.apply_resource(resource),
+            Event::ApiResource(Change::Deleted(resource)) => {
+                self.delete_resource(now, &resource.target);
+            }
             Event::Revision(Change::Applied(revision)) => self.apply_revision(revision),
             Event::Revision(Change::Deleted(revision)) => self.delete_revision(&revision),
             Event::Object(kind, Change::Applied(object)) => self.apply_object(now, &kind, object),

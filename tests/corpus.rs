@@ -17,7 +17,9 @@ use fusegate::engine::settings::Capacity;
 use fusegate::engine::{Engine, Settings};
 use fusegate::wire::audit::{Action, Verdict};
 use fusegate::wire::effect::Effect;
-use fusegate::wire::event::{Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy};
+use fusegate::wire::event::{
+    ApiResource, Change, Crd, Document, Event, Feed, GroupKind, Meta, Object, SeenBy,
+};
 use fusegate::wire::view::View;
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
 use serde_json::value::RawValue;
@@ -29,6 +31,9 @@ const NOON: i64 = 1_795_179_600_000;
 /// How often a healthy watch confirms itself.
 const CONFIRMED: u64 = 5_000;
 
+/// Where the policies of cluster-scoped kinds stand.
+const OWN_NAMESPACE: &str = "fusegate-system";
+
 const CONTRACTS: &str = "deploy/contracts";
 const CORPUS: &str = "tests/corpus";
 
@@ -37,6 +42,8 @@ struct Kind {
     name: String,
     contract: Arc<ConditionContractSpec>,
     policy: Arc<CircuitPolicySpec>,
+    /// The policy's.
+    namespace: String,
     healthy: BTreeMap<String, Value>,
     /// Neither healthy again nor sick: what must not trip, and recovers nothing.
     busy: BTreeMap<String, Value>,
@@ -47,6 +54,10 @@ impl Kind {
     fn read(name: &str) -> Self {
         let file = Path::new(CONTRACTS).join(format!("{name}.yaml"));
         let mut documents: Vec<Value> = documents(&file);
+        let mut policies = documents.iter();
+        let policy = policies.find(|each| each["kind"] == "CircuitPolicy");
+        let namespace = policy.and_then(|each| each["metadata"]["namespace"].as_str());
+        let namespace = namespace.unwrap_or_default().to_owned();
         let mut spec = |kind: &str| {
             let found = documents.iter().position(|each| each["kind"] == kind);
             let found = found.unwrap_or_else(|| panic!("{}: no {kind}", file.display()));
@@ -61,12 +72,19 @@ impl Kind {
         };
         Self {
             name: name.to_owned(),
+            namespace,
             contract: serde_json::from_value(spec("ConditionContract")).unwrap(),
             policy: serde_json::from_value(spec("CircuitPolicy")).unwrap(),
             healthy: objects("healthy"),
             busy: objects("busy"),
             sick: objects("sick"),
         }
+    }
+
+    /// Whether its objects name a namespace.
+    fn is_namespaced(&self) -> bool {
+        let mut objects = self.healthy.values().chain(self.sick.values());
+        objects.all(|object| object["metadata"]["namespace"].is_string())
     }
 
     fn group_kind(&self) -> GroupKind {
@@ -115,6 +133,8 @@ fn file_name_of(folder: &Path) -> String {
 struct Bench {
     engine: Engine,
     kind: GroupKind,
+    /// The policy's.
+    namespace: String,
     contract: Contract,
     now: Now,
     version: u64,
@@ -127,11 +147,13 @@ impl Bench {
         let settings = Settings {
             cluster: "corpus".into(),
             link: "http://fusegate".into(),
+            namespace: OWN_NAMESPACE.into(),
             capacity: Capacity::default(),
         };
         let mut bench = Self {
             engine: Engine::new(settings),
             kind: kind.group_kind(),
+            namespace: kind.namespace.clone(),
             contract: Contract::try_new(&kind.name, &kind.contract)
                 .unwrap_or_else(|problems| panic!("{}: {problems:?}", kind.name)),
             now: Now {
@@ -153,17 +175,9 @@ impl Bench {
             spec: Ok(Arc::clone(&kind.contract)),
             status: None,
         })));
-        self.send(Event::Crd(Change::Applied(Crd {
-            meta: meta("", &kind.name),
-            target: self.kind.clone(),
-            namespaced: true,
-            established: true,
-            stored_versions: vec!["v1".to_owned()],
-            spec: Arc::new(json!({"versions": [{"name": "v1", "served": true, "storage": true}]})),
-            managers: Vec::new(),
-        })));
+        self.send(self.served(kind));
         self.send(Event::Policy(Change::Applied(Document {
-            meta: meta("default", "suggested"),
+            meta: meta(&kind.namespace, "suggested"),
             spec: Ok(Arc::clone(&kind.policy)),
             status: None,
         })));
@@ -177,6 +191,27 @@ impl Bench {
             self.send(Event::Listed(feed));
         }
         self.send(Event::Listed(Feed::Objects(self.kind.clone())));
+    }
+
+    /// How the kind is served: without a CRD where it is Kubernetes' own.
+    fn served(&self, kind: &Kind) -> Event {
+        let (target, namespaced) = (self.kind.clone(), kind.is_namespaced());
+        if !target.group.contains('.') {
+            return Event::ApiResource(Change::Applied(ApiResource {
+                target,
+                version: "v1".into(),
+                namespaced,
+            }));
+        }
+        Event::Crd(Change::Applied(Crd {
+            meta: meta("", &kind.name),
+            target,
+            namespaced,
+            established: true,
+            stored_versions: vec!["v1".to_owned()],
+            spec: Arc::new(json!({"versions": [{"name": "v1", "served": true, "storage": true}]})),
+            managers: Vec::new(),
+        }))
     }
 
     fn send(&mut self, event: Event) {
@@ -204,11 +239,12 @@ impl Bench {
         self.version += 1;
         let text = object.to_string();
         let rest = Outside::of(&self.contract).and_then(|outside| outside.cut(&text));
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
         let raw = |value: Option<String>| value.map(|text| RawValue::from_string(text).unwrap());
         let object = Object {
             meta: Meta {
                 resource_version: self.version.to_string().into(),
-                ..meta("default", "example")
+                ..meta(namespace, "example")
             },
             status: raw(object.get("status").map(Value::to_string)),
             rest: raw(rest),
@@ -236,7 +272,7 @@ impl Bench {
         let policy = self
             .view
             .policies
-            .get(&("default".into(), "suggested".into()))?;
+            .get(&(self.namespace.as_str().into(), "suggested".into()))?;
         assert!(policy.rejected.is_none(), "{:?}", policy.rejected);
         Some(policy.circuits.get("example")?.state)
     }

@@ -6,6 +6,13 @@
 pub(crate) const SUBDOMAIN: &str =
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
+/// An API group: a subdomain, or nothing for the core group.
+pub(crate) const GROUP: &str =
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$";
+
+/// A DNS-1123 label, the form of the names of API versions.
+pub(crate) const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
 /// The longest DNS-1123 subdomain (RFC 1123, section 2.1).
 pub(crate) const SUBDOMAIN_LENGTH: u32 = 253;
 

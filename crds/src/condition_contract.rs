@@ -49,7 +49,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rule::schema(RULES)))]
 pub struct ConditionContractSpec {
-    /// The kind whose objects report conditions; it must be namespaced.
+    /// The kind whose objects report conditions. A cluster-scoped kind is judged by policies of fusegate's own namespace.
     pub target: Target,
 
     /// Where the conditions are: a map of key to value, a map of key to `{value: …}` or `{status: …}`, or the standard list keyed by `type`.
@@ -96,12 +96,20 @@ pub struct ConditionContractSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// The API group of the kind's CRD.
+    /// The API group of the kind; `""` is the core group, of Pods and Nodes.
     #[schemars(
-        length(min = 1, max = bounds::SUBDOMAIN_LENGTH),
-        regex(pattern = bounds::SUBDOMAIN)
+        length(max = bounds::SUBDOMAIN_LENGTH),
+        regex(pattern = bounds::GROUP)
     )]
     pub group: String,
+
+    /// The version to watch the kind in; by default the stored one of a CRD, and the preferred one of other kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = bounds::LABEL_LENGTH),
+        regex(pattern = bounds::LABEL)
+    )]
+    pub version: Option<String>,
 
     /// The kind, as in objects' `kind`.
     #[schemars(length(min = 1, max = bounds::LABEL_LENGTH), regex(pattern = bounds::KIND))]

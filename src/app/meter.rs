@@ -140,7 +140,7 @@ fn feed_of(event: &Event) -> FeedKind {
         Event::Contract(_) => FeedKind::Contracts,
         Event::Policy(_) => FeedKind::Policies,
         Event::Override(_) => FeedKind::Overrides,
-        Event::Crd(_) => FeedKind::Crds,
+        Event::Crd(_) | Event::ApiResource(_) => FeedKind::Crds,
         Event::Revision(_) => FeedKind::Revisions,
         Event::Object(..) => FeedKind::Objects,
         Event::Listing(feed)

@@ -155,7 +155,7 @@ impl Parts {
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Outgoing, Option<HeldLease>)> {
         let client = client::connect(options.kubeconfig.as_deref()).await?;
-        let source = KubeSource::new(client.clone(), options.namespace.clone());
+        let source = KubeSource::new(client.clone(), options.namespace().to_owned());
         let (sender, token) = (self.sender.clone(), self.token.clone());
         tasks.spawn(async move {
             source
@@ -167,7 +167,7 @@ impl Parts {
         let backend = Backend::Kube {
             cluster: Cluster {
                 client,
-                namespace: options.namespace.clone(),
+                namespace: options.namespace().to_owned(),
             },
             instance: options.replica.clone(),
         };
@@ -207,7 +207,7 @@ impl Parts {
     ) -> HeldLease {
         let candidate = Candidate {
             client,
-            namespace: options.namespace.clone(),
+            namespace: options.namespace().to_owned(),
             name: LEASE.to_owned(),
             identity: options.replica.clone(),
         };
@@ -232,7 +232,12 @@ impl Parts {
         let Some(path) = &options.record else {
             return Ok(None);
         };
-        let Settings { cluster, link, .. } = settings(options);
+        let Settings {
+            cluster,
+            link,
+            namespace,
+            ..
+        } = settings(options);
         let config = recorder::Config {
             path: path.clone(),
             limit: options.record_limit.saturating_mul(1 << 20),
@@ -241,6 +246,7 @@ impl Parts {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 cluster: cluster.into(),
                 link: link.into(),
+                namespace: namespace.to_string(),
                 began: Some(self.clock.now().wall.0),
             },
         };
@@ -275,6 +281,7 @@ pub(super) fn settings(options: &Run) -> Settings {
     Settings {
         cluster: options.cluster.as_str().into(),
         link: options.link.trim_end_matches('/').into(),
+        namespace: options.namespace().into(),
         capacity: Capacity::default(),
     }
 }

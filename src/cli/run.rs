@@ -33,14 +33,10 @@ pub struct Run {
     #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
-    /// fusegate's own namespace: its lease and the stored CRD revisions live there.
-    #[arg(
-        long,
-        env = "FUSEGATE_NAMESPACE",
-        default_value = "fusegate-system",
-        value_name = "NAME"
-    )]
-    pub namespace: String,
+    /// fusegate's own namespace: its lease and the stored CRD revisions live there, and its policies judge
+    /// cluster-scoped kinds. By default `fusegate-system`, and `default` with a directory.
+    #[arg(long, env = "FUSEGATE_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
 
     /// This replica's name in the lease; must differ between replicas.
     #[arg(
@@ -131,6 +127,19 @@ pub struct Run {
     /// The xDS port.
     #[command(flatten)]
     pub xds: xds::Xds,
+}
+
+impl Run {
+    /// fusegate's own namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        let default = match self.source {
+            Source::Kube => "fusegate-system",
+            // The namespace of whatever names none in a directory.
+            Source::Dir(_) => "default",
+        };
+        self.namespace.as_deref().unwrap_or(default)
+    }
 }
 
 /// Where everything comes from.

@@ -20,6 +20,13 @@ impl Outside {
         root.leads_on().then_some(Self(root))
     }
 
+    /// What two contracts read together.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.0.merge(other.0);
+        self
+    }
+
     /// Cuts it out of an object's JSON; `None` where that is no object.
     pub fn cut(&self, object: &str) -> Option<String> {
         let mut kept = String::new();
@@ -92,6 +99,20 @@ mod tests {
                 "spec": {"replicas": 3},
                 "data": {"a": "x", "b": "y"},
             })
+        );
+    }
+
+    #[test]
+    fn what_two_contracts_read_is_kept_for_both() {
+        let read = |path: &str| {
+            let key = json!({"key": "a", "type": "String", "from": {"path": path}});
+            Outside::of(&contract(json!([key]))).unwrap()
+        };
+        let both = read(".spec.replicas").with(read(".spec.paused"));
+        let object = r#"{"spec": {"replicas": 3, "template": {"x": 1}, "paused": true}}"#;
+        assert_eq!(
+            both.cut(object).as_deref(),
+            Some(r#"{"spec":{"replicas":3,"paused":true}}"#)
         );
     }
 

@@ -35,6 +35,20 @@ impl Place {
         self.fields.entry(name.into()).or_default().grow(path)
     }
 
+    /// Takes in what another tree leads to. The indexes of the two mean different contracts.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (name, place) in other.fields {
+            self.fields.entry(name).or_default().merge(place);
+        }
+        if let Some(each) = other.each {
+            self.each.get_or_insert_default().merge(*each);
+        }
+        self.has_entries |= other.has_entries;
+        self.leads_to_entries |= other.leads_to_entries;
+        self.conditions.extend(other.conditions);
+        self.inputs.extend(other.inputs);
+    }
+
     /// Makes the end of a path the place of the entries.
     pub(super) fn put_entries<'p>(&mut self, mut path: impl Iterator<Item = &'p str>) {
         self.leads_to_entries = true;

@@ -144,8 +144,13 @@ impl State {
         standing.filter_map(|entry| entry.expires).min()
     }
 
-    /// Policies of a namespace that judge a kind.
+    /// The policies that judge the objects of a kind in a namespace; those of fusegate's own namespace where the
+    /// objects are in none.
     pub(crate) fn judges(&self, kind: &GroupKind, namespace: &Arc<str>) -> Vec<Key> {
+        let namespace = match &**namespace {
+            "" => &self.settings.namespace,
+            _ => namespace,
+        };
         let from: Key = (namespace.clone(), Arc::default());
         self.policies
             .range(from..)
@@ -153,6 +158,16 @@ impl State {
             .filter(|(_, entry)| entry.kind.as_ref() == Some(kind))
             .map(|(key, _)| key.clone())
             .collect()
+    }
+
+    /// The namespace of the objects that a policy judges: none where their kind is cluster-scoped.
+    pub(crate) fn namespace_of<'a>(&self, kind: &GroupKind, key: &'a Key) -> &'a str {
+        let entry = self.kinds.get(kind);
+        if entry.is_some_and(|entry| entry.cluster_scoped) {
+            ""
+        } else {
+            &key.0
+        }
     }
 
     /// All policies that judge a kind.

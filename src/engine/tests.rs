@@ -4,6 +4,7 @@
 mod capacity;
 mod crash;
 mod gates;
+mod kinds;
 mod lifecycle;
 mod overrides;
 mod pace;

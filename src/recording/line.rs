@@ -40,6 +40,9 @@ pub struct Header {
     pub cluster: String,
     /// `--link`, as used in alerts.
     pub link: String,
+    /// fusegate's own namespace; older versions judged nothing by it.
+    #[serde(default)]
+    pub namespace: String,
     /// When the run began, in Unix milliseconds; older versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<i64>,

@@ -139,6 +139,7 @@ impl<R: BufRead> Reader<R> {
                 version: String::new(),
                 cluster: String::new(),
                 link: String::new(),
+                namespace: String::new(),
                 began: None,
             },
             line: 0,

@@ -71,6 +71,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             cluster: name.to_owned(),
             link: String::new(),
+            namespace: String::new(),
             began: lasted.and_then(|_| i64::try_from(BEGAN.as_millis()).ok()),
         });
         let mut text = serde_json::to_string(&header).unwrap();

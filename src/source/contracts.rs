@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use fusegate_crds::ConditionContractSpec;
 
+use crate::condition::contract::Contract;
+use crate::condition::outside::Outside;
 use crate::wire::event::{Change, Document, Event, Feed, GroupKind, Unreadable};
 
 /// Most contracts whose kinds are watched: each costs every replica a watch and a probe every few
@@ -26,6 +28,7 @@ pub(crate) struct Contracts {
 struct Target {
     kind: GroupKind,
     spec: Arc<ConditionContractSpec>,
+    outside: Option<Outside>,
 }
 
 impl Contracts {
@@ -56,6 +59,26 @@ impl Contracts {
         targets.map(|target| target.kind.clone()).collect()
     }
 
+    /// What of a kind's objects its contracts read beside the status.
+    pub(crate) fn outside(&self, kind: &GroupKind) -> Option<Outside> {
+        let outside = self.of(kind).filter_map(|target| target.outside.clone());
+        outside.reduce(Outside::with)
+    }
+
+    /// The version in which a kind is to be watched, where its contracts name one and agree on it.
+    pub(crate) fn version(&self, kind: &GroupKind) -> Option<&str> {
+        let mut versions = self
+            .of(kind)
+            .map(|target| target.spec.target.version.as_deref());
+        let first = versions.next()??;
+        versions.all(|other| other == Some(first)).then_some(first)
+    }
+
+    fn of(&self, kind: &GroupKind) -> impl Iterator<Item = &Target> {
+        let targets = self.targets.values();
+        targets.filter(move |target| target.kind == *kind)
+    }
+
     /// Kinds whose contracts changed since the last call. Their objects must be sent again: the
     /// engine keeps no raw status to judge by the new contract.
     pub(crate) fn take_rewritten(&mut self) -> BTreeSet<GroupKind> {
@@ -78,9 +101,12 @@ impl Contracts {
             });
         }
         let kind = GroupKind::new(spec.target.group.as_str(), spec.target.kind.as_str());
+        // One that can't be compiled is refused by the engine, and nothing is read by it.
+        let contract = Contract::try_new(name, spec).ok();
         let target = Target {
             kind: kind.clone(),
             spec: Arc::clone(spec),
+            outside: contract.as_ref().and_then(Outside::of),
         };
         match self.targets.insert(name.clone(), target) {
             Some(before) if before.spec == *spec => {}

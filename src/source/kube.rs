@@ -7,6 +7,7 @@
 
 mod backoff;
 mod crd;
+mod discovery;
 mod endpoint;
 mod failure;
 mod kinds;

@@ -8,6 +8,7 @@ mod verbatim;
 mod weight;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use fusegate_crds::{
@@ -32,6 +33,8 @@ pub enum Event {
     Override(Change<Document<CircuitOverrideSpec, ()>>),
     /// The CRD of a contracted kind was seen or is gone.
     Crd(Change<Crd>),
+    /// A contracted kind is served without a CRD, or is no longer.
+    ApiResource(Change<ApiResource>),
     /// A stored CRD schema was seen or is gone.
     Revision(Change<Revision>),
     /// An object of a contracted kind was seen or is gone.
@@ -91,7 +94,7 @@ pub enum Feed {
 /// An API group and a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GroupKind {
-    /// For example `shop.example.com`.
+    /// For example `shop.example.com`; empty for the core group.
     pub group: Arc<str>,
     /// For example `Storefront`.
     pub kind: Arc<str>,
@@ -192,6 +195,17 @@ pub struct Crd {
     pub spec: Arc<Value>,
     /// Who applied or updated the spec (`managedFields`), newest last; at most 8.
     pub managers: Vec<String>,
+}
+
+/// A contracted kind that is served without a CRD: a built-in one, or one of an aggregated API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiResource {
+    /// Group and kind.
+    pub target: GroupKind,
+    /// The version in which it is watched.
+    pub version: Box<str>,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
 }
 
 /// A stored CRD schema.
@@ -305,6 +319,16 @@ impl GroupKind {
         Self {
             group: group.into(),
             kind: kind.into(),
+        }
+    }
+}
+
+impl fmt::Display for GroupKind {
+    /// `Storefront.shop.example.com`, and `Pod` for the core group.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.group {
+            "" => f.write_str(&self.kind),
+            group => write!(f, "{}.{group}", self.kind),
         }
     }
 }

@@ -130,7 +130,9 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         place: "src/source",
-        inside: Some("crate::source crate::wire::event crate::revision crate::runtime"),
+        inside: Some(
+            "crate::source crate::wire::event crate::condition crate::revision crate::runtime",
+        ),
         outside: None,
         never: &["fusegate_xds envoy_types tonic axum"],
     },

@@ -34,6 +34,7 @@ pub(super) fn view(now: Mono) -> View {
     let mut engine = Engine::new(Settings {
         cluster: "production".into(),
         link: "http://fusegate".into(),
+        namespace: "fusegate-system".into(),
         capacity: Capacity::default(),
     });
     let tripped = now.0 - AGO;

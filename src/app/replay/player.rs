@@ -42,6 +42,7 @@ impl Player {
     pub(super) fn new(header: &Header) -> Self {
         let settings = Settings {
             cluster: header.cluster.as_str().into(),
+            namespace: header.namespace.as_str().into(),
             link: header.link.as_str().into(),
             capacity: Capacity::default(),
         };

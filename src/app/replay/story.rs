@@ -54,10 +54,10 @@ impl Subject {
         let line = lines
             .find(|line| line.action == Action::State && line.trip_id.as_deref() == Some(trip))?;
         let (namespace, policy) = line.policy.as_deref()?.split_once('/')?;
-        // `Kind.group/namespace/name`
+        // `Kind.group/namespace/name`, without a group or a namespace where there is none.
         let (kind, rest) = line.resource.split_once('/')?;
-        let (kind, group) = kind.split_once('.')?;
-        let (_, object) = rest.split_once('/')?;
+        let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
+        let object = rest.split_once('/').map_or(rest, |(_, object)| object);
         Some(Self {
             trip: trip.into(),
             uid: (&*line.uid).into(),

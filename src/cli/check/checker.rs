@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
+use serde_json::value::RawValue;
 
 use crate::cli::check::finding::Finding;
 use crate::cli::check::input::{Document, Input};
 use crate::cli::check::item::{Item, Usable};
 use crate::cli::check::mesh;
 use crate::condition::contract::Contract;
-use crate::condition::extract::extract;
+use crate::condition::extract::extract_object;
+use crate::condition::outside::Outside;
 use crate::policy::allowance::Allowance;
 use crate::source::dir::entry::{self, Entry, Flaw, Key, Known};
+use crate::source::dir::scopes::Scopes;
 use crate::spec;
 use crate::wire::event::GroupKind;
 
@@ -57,8 +60,9 @@ impl Checker {
     ) -> Vec<Item<'a>> {
         let mut items: Vec<Item<'a>> = Vec::new();
         let mut first = BTreeMap::<Key, &Document>::new();
+        let scopes = scopes(documents);
         for document in documents {
-            match Entry::of(document.value.clone()) {
+            match Entry::of(document.value.clone(), &scopes) {
                 Ok(Some(entry)) => {
                     let item = Item { document, entry };
                     if let Some(first) = first.get(&item.entry.key) {
@@ -195,6 +199,20 @@ impl Checker {
     }
 }
 
+/// The kinds that the CRDs among the documents declare to be cluster-scoped.
+fn scopes(documents: &[Document]) -> Scopes {
+    let none = Scopes::default();
+    let crds = documents.iter().filter_map(|document| {
+        let crd = document.value.get("kind")? == "CustomResourceDefinition";
+        crd.then(|| Entry::of(document.value.clone(), &none).ok()?)?
+    });
+    let scoped = crds.filter_map(|entry| match entry.known {
+        Known::Crd(crd) if !crd.namespaced => Some(crd.target),
+        _ => None,
+    });
+    scoped.collect()
+}
+
 /// The problems of a policy under its contract.
 fn held_to(
     item: &Item<'_>,
@@ -211,17 +229,14 @@ fn held_to(
 
 /// The problems of an object's report.
 fn report(item: &Item<'_>, contract: &Contract) -> Vec<String> {
-    let object = match entry::object(item.document.value.clone(), &item.entry) {
+    let outside = Outside::of(contract);
+    let object = match entry::object(item.document.value.clone(), &item.entry, outside.as_ref()) {
         Ok(object) => object,
         Err(error) => return vec![format!("status: {error}")],
     };
-    let report = extract(
-        contract,
-        object
-            .status
-            .as_deref()
-            .map(serde_json::value::RawValue::get),
-    );
+    let [status, rest] =
+        [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
+    let report = extract_object(contract, status, rest);
     let mut problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     if report.problems_omitted > 0 {
         problems.push(format!(

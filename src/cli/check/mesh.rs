@@ -45,7 +45,7 @@ fn selected<'a>(
         .filter_map(move |item| match &item.entry.known {
             Known::Object(meta)
                 if item.entry.key.kind == usable.kind
-                    && &*meta.namespace == namespace
+                    && (&*meta.namespace == namespace || meta.namespace.is_empty())
                     && policy
                         .selector
                         .matches(|key| meta.labels.get(key).map(String::as_str)) =>

@@ -59,7 +59,10 @@ impl Engine {
         let Some(objects) = self.state.kinds.get(&kind).map(|entry| &entry.objects) else {
             return;
         };
-        let uids = objects.of_namespace(&key.0);
+        let mut uids = objects.of_namespace(&key.0);
+        if key.0 == self.state.settings.namespace {
+            uids.extend(objects.of_namespace(""));
+        }
         for uid in uids {
             self.match_object(now, key, &kind, &uid);
         }

@@ -93,9 +93,9 @@ impl Engine {
         };
         entry.rejected = Some(
             format!(
-                "spec.target: {}.{} is contracted by ConditionContract \"{}\" already; \
+                "spec.target: {kind} is contracted by ConditionContract \"{}\" already; \
                  a kind has one contract: delete one of the two, and the other is accepted by itself",
-                kind.kind, kind.group, owner.meta.name
+                owner.meta.name
             )
             .into(),
         );

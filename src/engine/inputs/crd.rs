@@ -1,10 +1,10 @@
-//! CRD and revision events: the schema that is live, and those that are stored.
+//! How a kind is served: by its CRD, whose live schema and stored ones are known, or without one.
 
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::revision;
 use crate::engine::parts::Engine;
-use crate::wire::event::{Crd, GroupKind, Revision};
+use crate::wire::event::{ApiResource, Crd, GroupKind, Revision};
 
 impl Engine {
     pub(crate) fn apply_crd(&mut self, now: Now, crd: Crd) {
@@ -16,6 +16,7 @@ impl Engine {
             .as_ref()
             .is_some_and(|before| *before != hash);
         entry.live_hash = Some(hash);
+        entry.cluster_scoped = !crd.namespaced;
         entry.crd = Some(crd);
         if moved {
             entry.forget_rollback();
@@ -36,6 +37,26 @@ impl Engine {
         entry.crd = None;
         entry.live_hash = None;
         self.lose_confirmation(now, target);
+        self.out.mark(Dirty::Kind(target));
+    }
+
+    pub(crate) fn apply_resource(&mut self, resource: ApiResource) {
+        let target = resource.target.clone();
+        let entry = self.state.kinds.entry(target.clone()).or_default();
+        entry.cluster_scoped = !resource.namespaced;
+        entry.resource = Some(resource);
+        self.out.mark(Dirty::Kind(&target));
+    }
+
+    /// The kind is not served any more without a CRD. What is published stays, as with a CRD that is gone.
+    pub(crate) fn delete_resource(&mut self, now: Now, target: &GroupKind) {
+        let Some(entry) = self.state.kinds.get_mut(target) else {
+            return;
+        };
+        entry.resource = None;
+        if entry.crd.is_none() {
+            self.lose_confirmation(now, target);
+        }
         self.out.mark(Dirty::Kind(target));
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn sync(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &A
         return;
     }
     let ended = cause_of_end(entry.cause);
-    let object = text::resource(&entry.kind, &key.0, &entry.object);
+    let object = text::judged(state, &entry.kind, key, &entry.object);
     let mut changes = Vec::new();
     for alert in &mut kept {
         let before = firing.iter().find(|before| before.labels == alert.labels);

@@ -50,7 +50,7 @@ pub(crate) fn change(
         verdict,
         reason: why.as_str().into(),
         trip_id: change.trip.as_ref().map(|trip| trip.id.to_string().into()),
-        ..line(now, key, uid, entry)
+        ..line(state, now, key, uid, entry)
     });
     let moved = Moved {
         change,
@@ -84,7 +84,7 @@ pub(crate) fn suppressed(
         operation: Operation::Suppress,
         verdict: Verdict::Observed,
         reason: why.as_str().into(),
-        ..line(now, key, uid, entry)
+        ..line(state, now, key, uid, entry)
     });
     event::suppressed(state, out, now, key, uid, why);
 }
@@ -101,7 +101,7 @@ pub(crate) fn latched(state: &State, out: &mut Outbox, now: Now, key: &Key, uid:
         verdict: Verdict::Enforced,
         reason: why.into(),
         trip_id: entry.trip().map(|id| id.to_string().into()),
-        ..line(now, key, uid, entry)
+        ..line(state, now, key, uid, entry)
     });
     event::latched(state, out, now, key, uid, why.to_owned());
 }
@@ -125,7 +125,7 @@ pub(crate) fn overridden(
         verdict: Verdict::Enforced,
         reason: order.why.as_str().into(),
         trip_id: entry.trip().map(|id| id.to_string().into()),
-        ..line(now, key, uid, entry)
+        ..line(state, now, key, uid, entry)
     });
     event::overridden(state, out, now, key, uid, operation, order);
 }
@@ -187,11 +187,11 @@ pub(crate) fn effect(
 }
 
 /// A line about a circuit, which lacks what happened.
-fn line(now: Now, key: &Key, uid: &Arc<str>, entry: &CircuitEntry) -> Line {
+fn line(state: &State, now: Now, key: &Key, uid: &Arc<str>, entry: &CircuitEntry) -> Line {
     Line {
         at: now.wall.0,
         action: Action::State,
-        resource: text::resource(&entry.kind, &key.0, &entry.object).into(),
+        resource: text::judged(state, &entry.kind, key, &entry.object).into(),
         uid: uid.clone(),
         policy: Some(text::policy(key).into()),
         ..Line::default()

@@ -132,7 +132,7 @@ fn tell(state: &State, out: &mut Outbox, at: Wall, key: &Key, uid: &Arc<str>, to
             api_version: api_version.unwrap_or_default().into(),
             kind: (&*entry.kind.kind).into(),
             target: Target {
-                namespace: (&*key.0).into(),
+                namespace: state.namespace_of(&entry.kind, key).into(),
                 name: (&*entry.object).into(),
                 uid: (&**uid).into(),
             },

@@ -21,10 +21,17 @@ use crate::spec::policy::Policy;
 use crate::wire::audit::KeyDiff;
 use crate::wire::event::GroupKind;
 
-/// `Kind.group/namespace/name`.
+/// `Kind.group/namespace/name`, without a group or a namespace where there is none.
 pub(crate) fn resource(kind: &GroupKind, namespace: &str, name: &str) -> String {
-    let parts = [&*kind.kind, ".", &kind.group, "/", namespace, "/", name];
+    let dot = if kind.group.is_empty() { "" } else { "." };
+    let slash = if namespace.is_empty() { "" } else { "/" };
+    let parts = [&*kind.kind, dot, &kind.group, "/", namespace, slash, name];
     parts.concat()
+}
+
+/// [`resource`] of an object that a policy judges.
+pub(crate) fn judged(state: &State, kind: &GroupKind, key: &Key, name: &str) -> String {
+    resource(kind, state.namespace_of(kind, key), name)
 }
 
 /// `namespace/name` of a policy.
@@ -209,7 +216,10 @@ pub(crate) fn rollback(state: &State, kind: &GroupKind) -> String {
 fn rollback_unknown(state: &State, kind: &GroupKind) -> &'static str {
     let contract = state.contract_of(kind);
     let spec = contract.and_then(|contract| contract.spec.as_ref());
-    if spec.is_some_and(|spec| spec.rollback.mode != RollbackMode::Off) {
+    let entry = state.kinds.get(kind);
+    if entry.is_some_and(|entry| entry.resource.is_some()) {
+        "impossible: the kind has no CRD, so there is no schema to roll back"
+    } else if spec.is_some_and(|spec| spec.rollback.mode != RollbackMode::Off) {
         "none so far: it is decided once the CRD and its revisions are known, and a schema that came after the trip stays"
     } else {
         "not asked for by the contract"

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use fusegate_crds::{Condition, ConditionContractSpec, ConditionContractStatus, IncidentRecord};
 
 use crate::condition::contract::Contract;
-use crate::condition::outside::Outside;
 use crate::policy::allowance::Allowance;
 use crate::wire::event::{GroupKind, Meta};
 
@@ -105,12 +104,6 @@ impl Compiled {
             parts.join("; ")
         };
         let contract = Contract::try_new(name, spec).map_err(join)?;
-        if Outside::of(&contract).is_some() {
-            return Err(
-                "spec.conditions: a condition is read from outside of .status, of which sources keep nothing yet; name fields of .status"
-                    .to_owned(),
-            );
-        }
         let allowance = Allowance::try_new(&spec.mesh.clusters, &spec.mesh.runtime)
             .map_err(|(pattern, invalid)| format!("spec.mesh: pattern \"{pattern}\": {invalid}"))?;
         let changed_within = spec.rollback.changed_within.millis();

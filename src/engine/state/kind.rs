@@ -1,10 +1,10 @@
-//! A kind: a contracted kind's CRD, its stored revisions, its objects, and how live its watch is.
+//! A kind: how a contracted kind is served, its stored revisions, its objects, and how live its watch is.
 
 use std::collections::BTreeMap;
 
 use crate::breaker::time::{Mono, Now};
 use crate::engine::state::objects::Objects;
-use crate::wire::event::{Crd, GroupKind, Revision};
+use crate::wire::event::{ApiResource, Crd, GroupKind, Revision};
 
 /// What is known of a kind's latest incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub(crate) enum RollbackState {
 #[derive(Debug, Default)]
 pub(crate) struct KindEntry {
     pub(crate) crd: Option<Crd>,
+    /// How it is served, where that needs no CRD.
+    pub(crate) resource: Option<ApiResource>,
+    /// Whether its objects live in no namespace, as it was last served.
+    pub(crate) cluster_scoped: bool,
     pub(crate) live_hash: Option<Box<str>>,
     pub(crate) revisions: BTreeMap<u64, Revision>,
     pub(crate) objects: Objects,
@@ -40,15 +44,19 @@ pub(crate) struct KindEntry {
 }
 
 impl KindEntry {
-    /// Whether there is anything to be watched: a CRD of a namespaced kind with a version that is served.
+    /// Whether there is anything to be watched.
     pub(crate) fn is_served(&self) -> bool {
-        self.crd
-            .as_ref()
-            .is_some_and(|crd| crd.namespaced && serves(crd))
+        self.resource.is_some() || self.crd.as_ref().is_some_and(serves)
     }
 
-    /// `group/version` of the stored version, for Events about objects.
+    /// `group/version` of the stored version, or of the one that is watched, for Events about objects.
     pub(crate) fn api_version(&self, kind: &GroupKind) -> String {
+        if let Some(resource) = &self.resource {
+            return match &*kind.group {
+                "" => resource.version.to_string(),
+                group => format!("{group}/{}", resource.version),
+            };
+        }
         let versions = self
             .crd
             .as_ref()
@@ -101,7 +109,7 @@ impl KindEntry {
 }
 
 /// Whether any version of a CRD is served.
-pub(crate) fn serves(crd: &Crd) -> bool {
+fn serves(crd: &Crd) -> bool {
     let versions = crd.spec.get("versions").and_then(|list| list.as_array());
     let mut versions = versions.into_iter().flatten();
     versions.any(|version| version.get("served").and_then(serde_json::Value::as_bool) == Some(true))

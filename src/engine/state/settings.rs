@@ -11,6 +11,8 @@ use crate::wire::event::GroupKind;
 pub struct Settings {
     /// The `cluster` label of alerts.
     pub cluster: Box<str>,
+    /// fusegate's own namespace: its policies judge the cluster-scoped kinds.
+    pub namespace: Arc<str>,
     /// Where this installation's admin port can be reached by people, for links in alerts.
     pub link: Box<str>,
     /// How much it keeps at most.
@@ -82,11 +84,12 @@ impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Objects => f.write_str("objects of all contracted kinds"),
-            Self::Namespace(kind, namespace) => write!(
-                f,
-                "objects of {}.{} in namespace {namespace}",
-                kind.kind, kind.group
-            ),
+            Self::Namespace(kind, namespace) if namespace.is_empty() => {
+                write!(f, "objects of {kind}, which is cluster-scoped")
+            }
+            Self::Namespace(kind, namespace) => {
+                write!(f, "objects of {kind} in namespace {namespace}")
+            }
             Self::Circuits => f.write_str("circuits of all policies"),
         }
     }

@@ -73,6 +73,7 @@ impl World {
         let settings = Settings {
             cluster: "test".into(),
             link: "http://fusegate".into(),
+            namespace: "fusegate-system".into(),
             capacity,
         };
         let now = Now {

@@ -20,6 +20,7 @@ fn config(path: &Path, limit: u64) -> Config {
             version: "0.1.0".to_owned(),
             cluster: "test".to_owned(),
             link: String::new(),
+            namespace: String::new(),
             began: None,
         },
     }

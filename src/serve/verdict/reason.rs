@@ -149,10 +149,7 @@ const fn because_unlisted(blind: &Blind) -> &'static str {
 fn because(policy: &PolicyView, blind: &Blind) -> String {
     let kind = || {
         let kind = policy.kind.as_ref();
-        kind.map_or_else(
-            || "its kind".to_owned(),
-            |kind| format!("{}.{}", kind.kind, kind.group),
-        )
+        kind.map_or_else(|| "its kind".to_owned(), ToString::to_string)
     };
     match blind {
         Blind::NotSynced | Blind::Stalled => because_unlisted(blind).into(),

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::source::dir::entry::{Entry, Flaw, Key, Known};
+use crate::source::dir::entry::{Entry, Flaw, Key, Known, is_crd};
 use crate::source::dir::reader::Content;
+use crate::source::dir::scopes::Scopes;
 use crate::source::dir::skipped::Skipped;
 use crate::source::dir::walk::{FileStates, Fingerprint};
-use crate::wire::event::{Feed, GroupKind};
+use crate::wire::event::{Crd, Feed, GroupKind};
 
 /// Most files in the catalog.
 pub(crate) const MOST_FILES: usize = 10_000;
@@ -28,6 +29,7 @@ pub(super) struct Catalog {
     /// Objects that can't be identified, of kinds without a contract.
     flaws: BTreeMap<PathBuf, Vec<Flaw>>,
     entries: usize,
+    scopes: Scopes,
 }
 
 /// A file, as last read.
@@ -284,6 +286,48 @@ impl Catalog {
             .get(key)
             .filter(|holders| holders.len() > 1)
             .map(|holders| holders.iter().collect())
+    }
+
+    /// Which kinds are cluster-scoped.
+    pub(super) fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// Whether a CRD declares a kind.
+    pub(super) fn has_crd(&self, kind: &GroupKind) -> bool {
+        self.crds().any(|crd| crd.target == *kind)
+    }
+
+    /// Takes up what the CRDs say of scopes; returns the files that were read by other ones.
+    pub(super) fn rescope(&mut self) -> Vec<PathBuf> {
+        let scoped = self.crds().filter(|crd| !crd.namespaced);
+        let scopes: Scopes = scoped.map(|crd| crd.target.clone()).collect();
+        let before = std::mem::replace(&mut self.scopes, scopes);
+        let moved: BTreeSet<&GroupKind> = self.scopes.differing(&before).collect();
+        if moved.is_empty() {
+            return Vec::new();
+        }
+        let holds = |record: &Record| {
+            let mut entries = record.entries.iter();
+            entries.any(|entry| moved.contains(&entry.key.kind))
+        };
+        let files = self.files.iter().filter(|(_, record)| holds(record));
+        files.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// The CRDs that count.
+    fn crds(&self) -> impl Iterator<Item = &Crd> {
+        let first = Key {
+            kind: GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"),
+            namespace: "".into(),
+            name: "".into(),
+        };
+        let keys = self.holders.range(first..).map(|(key, _)| key);
+        let keys = keys.take_while(|key| is_crd(&key.kind));
+        keys.filter_map(|key| match &self.entry(key)?.0.known {
+            Known::Crd(crd) => Some(&**crd),
+            _ => None,
+        })
     }
 
     /// Every key that some file holds.

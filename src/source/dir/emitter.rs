@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::condition::outside::Outside;
 use crate::source::contracts::Contracts;
 use crate::source::dir::catalog::{Catalog, Place};
 use crate::source::dir::entry::{Entry, Key, Known, object};
 use crate::source::dir::layout::Layout;
+use crate::source::dir::resources::Resources;
 use crate::source::dir::sink::{Closed, EventSink};
 use crate::source::dir::{reader, status};
 use crate::wire::event::{Change, Event, Feed, GroupKind, Object, SeenBy};
@@ -33,6 +35,7 @@ pub(super) struct EventEmitter {
     feeds: BTreeMap<Feed, FeedState>,
     sent: BTreeMap<Key, Arc<Entry>>,
     contracts: Contracts,
+    resources: Resources,
     /// Whether kinds were contracted since the CRDs were last sent.
     recontracted: bool,
 }
@@ -55,6 +58,7 @@ impl EventEmitter {
             feeds: FIXED.into_iter().map(unlisted).collect(),
             sent: BTreeMap::new(),
             contracts: Contracts::default(),
+            resources: Resources::default(),
             recontracted: false,
         }
     }
@@ -101,10 +105,12 @@ impl EventEmitter {
         if std::mem::take(&mut self.recontracted) {
             self.emit_crds(catalog)?;
         }
+        self.emit_resources(catalog)?;
         // Contracts come first and add feeds, so the next feed is looked up each time.
         let mut tried = BTreeSet::new();
         while let Some(feed) = self.next_unlisted(&tried) {
             tried.insert(feed.clone());
+            self.emit_resources(catalog)?;
             if let Some(why) = blocked(&feed) {
                 self.interrupt(&feed, &why)?;
             } else if self.emit_list(catalog, &feed)? {
@@ -173,6 +179,12 @@ impl EventEmitter {
         self.feeds.insert(feed.clone(), FeedState::Listed);
         self.send(Event::Listed(feed.clone()))?;
         Ok(true)
+    }
+
+    /// Sends which contracted kinds need no CRD.
+    fn emit_resources(&mut self, catalog: &Catalog) -> Result<(), Closed> {
+        let mut changes = self.resources.changes(&self.contracts, catalog).into_iter();
+        changes.try_for_each(|event| self.sink.send(event))
     }
 
     /// Sends the CRDs of newly contracted kinds.
@@ -293,9 +305,19 @@ impl EventEmitter {
             }
         }
         let mut complete = true;
+        let kinds: BTreeSet<GroupKind> = files
+            .values()
+            .flat_map(|file| file.1.keys())
+            .map(|key| key.kind.clone())
+            .collect();
+        let outside = |kind: GroupKind| Some((kind.clone(), self.contracts.outside(&kind)?));
+        let outside: BTreeMap<GroupKind, Outside> = kinds.into_iter().filter_map(outside).collect();
         for (place, mut wanted) in files.into_values() {
             for document in reader::again(&place.target, place.fingerprint).unwrap_or_default() {
-                self.emit_object(document, &mut wanted)?;
+                let key = Entry::key_of(&document, catalog.scopes());
+                if let Some(entry) = key.and_then(|key| wanted.remove(&key)) {
+                    self.emit_object(document, entry, &outside)?;
+                }
             }
             complete &= wanted.is_empty();
         }
@@ -305,12 +327,10 @@ impl EventEmitter {
     fn emit_object(
         &mut self,
         document: Value,
-        wanted: &mut BTreeMap<Key, Arc<Entry>>,
+        entry: Arc<Entry>,
+        outside: &BTreeMap<GroupKind, Outside>,
     ) -> Result<(), Closed> {
-        let Some(entry) = Entry::key_of(&document).and_then(|key| wanted.remove(&key)) else {
-            return Ok(());
-        };
-        match object(document, &entry) {
+        match object(document, &entry, outside.get(&entry.key.kind)) {
             Ok(object) => {
                 let kind = entry.key.kind.clone();
                 self.sent.insert(entry.key.clone(), entry);

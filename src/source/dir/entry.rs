@@ -12,10 +12,13 @@ use fusegate_crds::{
     CircuitOverride, CircuitOverrideSpec, CircuitPolicy, CircuitPolicySpec, CircuitPolicyStatus,
     ConditionContract, ConditionContractSpec, ConditionContractStatus,
 };
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use twox_hash::XxHash3_128;
 
+use crate::condition::outside::Outside;
 use crate::source::dir::name;
+use crate::source::dir::scopes::Scopes;
 use crate::source::spec::{self, ANNOTATION_PREFIX};
 use crate::wire::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision, SeenBy};
 
@@ -99,12 +102,12 @@ impl Entry {
     /// # Errors
     ///
     /// When it is one and can't be identified.
-    pub(crate) fn of(document: Value) -> Result<Option<Self>, Flaw> {
+    pub(crate) fn of(document: Value, scopes: &Scopes) -> Result<Option<Self>, Flaw> {
         let Some(kind) = type_of(&document) else {
             return Ok(None);
         };
         let foreign = !is_crd(&kind) && &*kind.group != OWN_GROUP;
-        Self::of_kind(document, &kind)
+        Self::of_kind(document, &kind, scopes)
             .map(Some)
             .map_err(|problem| Flaw {
                 kind,
@@ -113,7 +116,7 @@ impl Entry {
             })
     }
 
-    fn of_kind(mut document: Value, kind: &GroupKind) -> Result<Self, String> {
+    fn of_kind(mut document: Value, kind: &GroupKind, scopes: &Scopes) -> Result<Self, String> {
         if &*kind.group == OWN_GROUP {
             if !OWN_KINDS.contains(&&*kind.kind) {
                 let kinds = OWN_KINDS.join(" or ");
@@ -125,7 +128,7 @@ impl Entry {
             // Their status is stored elsewhere; a status in the file is ignored.
             fields(&mut document).map(|fields| fields.remove("status"));
         }
-        let key = key(&document, kind.clone())?;
+        let key = key(&document, kind.clone(), scopes)?;
         let hash = hash_of(&document);
         let meta = meta(&document, &key, hash);
         let known = known(document, &key, meta)?;
@@ -133,8 +136,8 @@ impl Entry {
     }
 
     /// The key of a document that was found to be an object.
-    pub(crate) fn key_of(document: &Value) -> Option<Key> {
-        key(document, type_of(document)?).ok()
+    pub(crate) fn key_of(document: &Value, scopes: &Scopes) -> Option<Key> {
+        key(document, type_of(document)?, scopes).ok()
     }
 
     /// A stored revision as an entry.
@@ -153,24 +156,33 @@ impl Entry {
     }
 }
 
-/// An object's content, of a document that was found to be one.
+/// An object's content, of a document that was found to be one, and what else of it is read.
 ///
 /// # Errors
 ///
-/// When its status can't be written as JSON, which nothing that was parsed does.
-pub(crate) fn object(mut document: Value, entry: &Entry) -> Result<Object, serde_json::Error> {
+/// When it can't be written as JSON, which nothing that was parsed does.
+pub(crate) fn object(
+    mut document: Value,
+    entry: &Entry,
+    outside: Option<&Outside>,
+) -> Result<Object, serde_json::Error> {
     let status = fields(&mut document).and_then(|fields| fields.remove("status"));
     let raw = |mut status: Value| {
         spell_non_finite(&mut status);
         serde_json::value::to_raw_value(&status)
     };
+    let meta = meta(&document, &entry.key, entry.hash);
+    let rest = outside.and_then(|outside| {
+        spell_non_finite(&mut document);
+        outside.cut(&document.to_string())
+    });
     Ok(Object {
-        meta: meta(&document, &entry.key, entry.hash),
+        meta,
         status: status
             .filter(|status| !status.is_null())
             .map(raw)
             .transpose()?,
-        rest: None,
+        rest: rest.map(RawValue::from_string).transpose()?,
         seen_by: SeenBy::Directory,
     })
 }
@@ -198,11 +210,11 @@ fn type_of(document: &Value) -> Option<GroupKind> {
     Some(GroupKind::new(group, kind))
 }
 
-fn is_crd(kind: &GroupKind) -> bool {
+pub(super) fn is_crd(kind: &GroupKind) -> bool {
     &*kind.group == "apiextensions.k8s.io" && &*kind.kind == "CustomResourceDefinition"
 }
 
-fn key(document: &Value, kind: GroupKind) -> Result<Key, String> {
+fn key(document: &Value, kind: GroupKind, scopes: &Scopes) -> Result<Key, String> {
     let text = |field| document.pointer(field).and_then(Value::as_str);
     let what = || {
         let group = if kind.group.is_empty() {
@@ -212,8 +224,9 @@ fn key(document: &Value, kind: GroupKind) -> Result<Key, String> {
         };
         format!("{} of group {group}", kind.kind)
     };
-    let cluster_scoped =
-        is_crd(&kind) || (&*kind.group == OWN_GROUP && &*kind.kind == "ConditionContract");
+    let cluster_scoped = is_crd(&kind)
+        || (&*kind.group == OWN_GROUP && &*kind.kind == "ConditionContract")
+        || scopes.is_cluster_scoped(&kind);
     let name = text("/metadata/name").unwrap_or_default();
     name::check_subdomain(name).map_err(|why| format!("{}: metadata.name {why}", what()))?;
     let namespace = if cluster_scoped {

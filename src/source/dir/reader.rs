@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::source::dir::documents::{self, LARGEST_FILE, documents, objects};
 use crate::source::dir::entry::{Entry, Flaw};
 use crate::source::dir::layout::StoredRevision;
+use crate::source::dir::scopes::Scopes;
 use crate::source::dir::walk::Fingerprint;
 
 /// `O_NONBLOCK` on Linux: opening a pipe that took the file's place must not block.
@@ -43,12 +44,12 @@ pub(super) struct Content {
 }
 
 /// Reads a file of documents; those that are no Kubernetes objects are skipped.
-pub(super) fn read(path: &Path, seen: Fingerprint) -> Reading {
+pub(super) fn read(path: &Path, seen: Fingerprint, scopes: &Scopes) -> Reading {
     let text = match text(path, seen) {
         Ok(text) => text,
         Err(reading) => return reading,
     };
-    match content(&text) {
+    match content(&text, scopes) {
         Ok(content) => Reading::Content(content),
         Err(why) => refused(&why),
     }
@@ -84,7 +85,7 @@ pub(super) fn again(path: &Path, seen: Fingerprint) -> Option<Vec<Value>> {
 }
 
 /// What a text holds.
-fn content(text: &str) -> Result<Content, String> {
+fn content(text: &str, scopes: &Scopes) -> Result<Content, String> {
     let documents = documents(text)?;
     let several = documents.len() > 1;
     let mut content = Content::default();
@@ -103,7 +104,7 @@ fn content(text: &str) -> Result<Content, String> {
             }
         };
         for (_, object) in objects(value) {
-            match Entry::of(object) {
+            match Entry::of(object, scopes) {
                 Ok(Some(entry)) if keys.insert(entry.key.clone()) => content.entries.push(entry),
                 Ok(Some(entry)) => content.repeated.push(format!(
                     "{place}{} is defined before in this file, and that definition counts; remove one",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::source::dir::catalog::{Catalog, MOST_ENTRIES, MOST_FILES, Place, Replaced};
 use crate::source::dir::emitter::EventEmitter;
-use crate::source::dir::entry::{Entry, Key};
+use crate::source::dir::entry::{Entry, Key, is_crd};
 use crate::source::dir::index::Index;
 use crate::source::dir::layout::Layout;
 use crate::source::dir::lock::{Lock, Unopened};
@@ -209,6 +209,9 @@ impl Scanner {
                 FileChange::Changed(file) => self.read(&path, file)?,
             });
         }
+        if touched.iter().any(|key| is_crd(&key.kind)) {
+            touched.extend(self.read_rescoped(files)?);
+        }
         self.report_conflicts(&touched)?;
         self.emitter.emit_changes(&self.catalog, touched)?;
         let flaws = self.report_flaws()?;
@@ -216,6 +219,17 @@ impl Scanner {
             self.skipped.set(self.catalog.skipped());
         }
         Ok(())
+    }
+
+    /// Reads the files again whose objects belong to a namespace now, or to none, as a CRD has come to say.
+    fn read_rescoped(&mut self, files: &FileStates) -> Result<BTreeSet<Key>, Closed> {
+        let mut touched = BTreeSet::new();
+        for path in self.catalog.rescope() {
+            if let Some(file) = files.get(&path) {
+                touched.extend(self.read(&path, file.clone())?);
+            }
+        }
+        Ok(touched)
     }
 
     fn read(&mut self, path: &Path, file: FileState) -> Result<BTreeSet<Key>, Closed> {
@@ -226,7 +240,7 @@ impl Scanner {
         let reading = match &target {
             Err(why) => Reading::Refused(why.clone()),
             Ok(target) if self.is_revision(path) => reader::revision(target, fingerprint),
-            Ok(target) => reader::read(target, fingerprint),
+            Ok(target) => reader::read(target, fingerprint, self.catalog.scopes()),
         };
         let replaced = match reading {
             Reading::Moved => return Ok(BTreeSet::new()),

@@ -1,5 +1,7 @@
 //! The directory source on a real directory: what happens to files comes out as events.
 
+mod kinds;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

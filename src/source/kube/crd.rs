@@ -153,29 +153,33 @@ impl SlimCrd {
             .any(|it| &*it.r#type == "Established" && &*it.status == "True")
     }
 
-    /// Where its objects can be watched: in the storage version if it is served, because
-    /// that needs no conversion, else in the first served version.
-    pub(super) fn served(&self) -> Served {
+    /// Where its objects can be watched: in the version that is named, or in the storage version if it is served,
+    /// because that needs no conversion, else in the first served version.
+    pub(super) fn served(&self, named: Option<&str>) -> Served {
         let name = self.name();
-        if &*self.head.scope != "Namespaced" {
-            return Err(format!("CustomResourceDefinition {name} is cluster-scoped; this version of fusegate watches namespaced kinds only").into());
-        }
         if !self.established() {
             return Err(format!("CustomResourceDefinition {name} is not established; see its status.conditions; fusegate starts by itself once it is").into());
         }
         let mut versions = self.head.versions.iter().filter(|version| version.served);
         let first = versions.clone().next();
+        if let Some(named) = named {
+            let version = versions.find(|version| *version.name == *named);
+            let version = version.ok_or_else(|| {
+                format!("CustomResourceDefinition {name} does not serve version {named}; name another in the contract's spec.target.version, or none")
+            })?;
+            return Ok(self.endpoint(version));
+        }
         let Some(version) = versions.find(|version| version.storage).or(first) else {
             return Err(format!(
                 "CustomResourceDefinition {name} serves no version; set `served: true` on one"
             )
             .into());
         };
-        Ok(Endpoint::everywhere(
-            &self.head.group,
-            &version.name,
-            &self.head.names.plural,
-        ))
+        Ok(self.endpoint(version))
+    }
+
+    fn endpoint(&self, version: &Version) -> Endpoint {
+        Endpoint::everywhere(&self.head.group, &version.name, &self.head.names.plural)
     }
 
     /// The content of an event.

@@ -16,15 +16,19 @@ pub(super) struct Endpoint {
     path: String,
     labels: Option<String>,
     title: String,
+    group: String,
+    plural: String,
 }
 
 impl Endpoint {
     /// A kind in all namespaces, or a cluster-scoped one.
     pub(super) fn everywhere(group: &str, version: &str, plural: &str) -> Self {
         Self {
-            path: format!("/apis/{group}/{version}/{plural}"),
+            path: format!("{}/{plural}", root(group, version)),
             labels: None,
-            title: format!("{plural}.{group}"),
+            title: title(group, plural),
+            group: group.to_owned(),
+            plural: plural.to_owned(),
         }
     }
 
@@ -37,15 +41,33 @@ impl Endpoint {
     ) -> Self {
         let (group, version) = group_version;
         Self {
-            path: format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}"),
+            path: format!("{}/namespaces/{namespace}/{plural}", root(group, version)),
             labels: Some(label.to_owned()),
-            title: format!("{plural}.{group} in namespace {namespace}"),
+            title: format!("{} in namespace {namespace}", title(group, plural)),
+            group: group.to_owned(),
+            plural: plural.to_owned(),
         }
     }
 
-    /// Its name in messages: `storefronts.shop.example.com`.
+    /// The documents of discovery, for messages.
+    pub(super) fn discovery() -> Self {
+        Self {
+            title: "the kinds that it serves (/api and /apis)".to_owned(),
+            ..Self::everywhere("", "", "")
+        }
+    }
+
+    /// Its name in messages: `storefronts.shop.example.com`, and `pods` in the core group.
     pub(super) fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The rule of a role that lets fusegate read it.
+    pub(super) fn rule(&self) -> String {
+        format!(
+            "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"get\", \"list\", \"watch\"]}}",
+            self.group, self.plural
+        )
     }
 
     /// One page of a quorum list.
@@ -96,5 +118,20 @@ impl Endpoint {
         make: impl FnOnce(&kube::core::Request) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> kube::Result<Request<Vec<u8>>> {
         make(&kube::core::Request::new(self.path.clone())).map_err(kube::Error::BuildRequest)
+    }
+}
+
+/// Where a version of a group is; the core group has a place of its own.
+fn root(group: &str, version: &str) -> String {
+    match group {
+        "" => format!("/api/{version}"),
+        group => format!("/apis/{group}/{version}"),
+    }
+}
+
+fn title(group: &str, plural: &str) -> String {
+    match group {
+        "" => plural.to_owned(),
+        group => format!("{plural}.{group}"),
     }
 }

@@ -42,7 +42,7 @@ impl Failure {
     pub(super) fn explain(&self, endpoint: &Endpoint) -> Box<str> {
         let title = endpoint.title();
         let text = match (self, self.status()) {
-            (_, Some(status)) => explain_status(title, status),
+            (_, Some(status)) => explain_status(endpoint, status),
             (Self::Slow(limit), _) => format!(
                 "the API server did not answer for {title} within {} s; check that it and etcd are healthy; fusegate keeps trying",
                 limit.as_secs()
@@ -51,7 +51,7 @@ impl Failure {
                 "the API server can't be reached for {title}: {}; check that it runs and that the network lets fusegate through; fusegate keeps trying",
                 root_cause(error)
             ),
-            (Self::Watch(status), _) => explain_status(title, status),
+            (Self::Watch(status), _) => explain_status(endpoint, status),
         };
         text.into()
     }
@@ -64,16 +64,20 @@ impl Failure {
     }
 }
 
-fn explain_status(title: &str, status: &Status) -> String {
+fn explain_status(endpoint: &Endpoint, status: &Status) -> String {
+    let title = endpoint.title();
     match status.code {
         401 => format!(
             "the API server does not accept fusegate's credentials (401); renew its token or kubeconfig to read {title}"
         ),
         403 => format!(
-            "fusegate may not read {title} (403); grant its service account get, list and watch on it; fusegate keeps trying"
+            "fusegate may not read {title} (403); grant its service account the rule {}, for a contracted kind in a \
+             ClusterRole with the label fusegate.io/aggregate-to-contracted-kinds: \"true\"; fusegate keeps trying",
+            endpoint.rule()
         ),
         404 => format!(
-            "{title} is not served (404); install its CustomResourceDefinition (fusegate's own: `fusegate crds | kubectl apply -f -`); fusegate keeps trying"
+            "{title} is not served (404); install its CustomResourceDefinition (fusegate's own: `fusegate crds | kubectl apply -f -`), \
+             or enable its API; fusegate keeps trying"
         ),
         410 => format!("the watch on {title} has expired (410); fusegate lists it again"),
         code => format!(
@@ -104,7 +108,11 @@ mod tests {
 
     #[rstest]
     #[case(401, "renew its token", false)]
-    #[case(403, "grant its service account get, list and watch", false)]
+    #[case(
+        403,
+        r#"the rule {apiGroups: ["shop.example.com"], resources: ["storefronts"], verbs: ["get", "list", "watch"]}"#,
+        false
+    )]
     #[case(404, "install its CustomResourceDefinition", true)]
     #[case(410, "lists it again", true)]
     #[case(500, "keeps trying", false)]

@@ -1,32 +1,42 @@
 //! The kinds: which are contracted and which are served, and so which are watched.
 //!
 //! Contracts and CRDs pass through here on their way to the engine: they say what else to
-//! watch. The watch of a kind starts once both its contract and its CRD are there, in any
-//! order, and follows the served version.
+//! watch. The watch of a kind starts once its contract is there and the kind is served, in any
+//! order, and follows the served version. What has no CRD is looked for by discovery.
 
 mod served;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::contracts::Contracts;
 use crate::source::kube::crd::{Served, SlimCrd};
+use crate::source::kube::discovery::{Discovery, Found};
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::notice::Notice;
 use crate::source::kube::objects::{Desired, Objects};
 use crate::source::kube::watch::WatchUpdate;
-use crate::wire::event::{Change, Crd, Event, Feed, GroupKind, Unreadable};
+use crate::wire::event::{ApiResource, Change, Crd, Event, Feed, GroupKind, Unreadable};
 use served::ServedKinds;
 
 /// How long fetching one CRD may take, and the pause before it is tried again.
 const FETCH_PATIENCE: Duration = Duration::from_secs(3);
 const FETCH_AGAIN: Duration = Duration::from_secs(2);
+
+/// The least pause between two looks at discovery, however many contracts are written meanwhile.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// How soon discovery is looked at again for a kind that is not there, and for kinds that are: these may go, or their
+/// version may. The API server answers such a look from memory, mostly that nothing has changed.
+const LOOK_FOR_ABSENT: Duration = Duration::from_secs(10);
+const LOOK_FOR_GONE: Duration = Duration::from_mins(1);
 
 /// The receiver is gone.
 pub(super) struct Closed;
@@ -39,6 +49,12 @@ pub(super) struct Kinds {
     served: ServedKinds,
     wanted: HashMap<GroupKind, watch::Sender<Desired>>,
     unfetched: BTreeSet<GroupKind>,
+    discovery: Discovery,
+    /// What the engine was sent of kinds without a CRD.
+    discovered: BTreeMap<GroupKind, ApiResource>,
+    /// When discovery was last looked at, and when it will be, while any contracted kind has no CRD.
+    looked: Option<Instant>,
+    next_look: Option<Instant>,
     /// Notified when the contracts are listed.
     contracted: Arc<Notify>,
     tasks: JoinSet<()>,
@@ -53,6 +69,10 @@ impl Kinds {
         shutdown: CancellationToken,
     ) -> Self {
         Self {
+            discovery: Discovery::new(objects.client.clone()),
+            discovered: BTreeMap::new(),
+            looked: None,
+            next_look: None,
             objects,
             crds,
             contracts: Contracts::default(),
@@ -80,6 +100,7 @@ impl Kinds {
             let handled = tokio::select! {
                 notice = notices.recv() => self.take(notice?).await,
                 () = tokio::time::sleep(FETCH_AGAIN), if !self.unfetched.is_empty() => self.fetch_again().await,
+                () = until(self.next_look) => self.look().await,
                 Some(ended) = self.tasks.join_next() => { log_if_panicked(&ended); Ok(()) }
             };
             handled.ok()?;
@@ -107,10 +128,15 @@ impl Kinds {
         let targets = self.contracts.targets();
         self.wanted.retain(|kind, _| targets.contains(kind));
         self.unfetched.retain(|kind| targets.contains(kind));
+        let dropped = self
+            .discovered
+            .extract_if(.., |kind, _| !targets.contains(kind));
+        for (_, resource) in dropped.collect::<Vec<_>>() {
+            self.send(Event::ApiResource(Change::Deleted(resource)))
+                .await?;
+        }
         for kind in self.contracts.take_rewritten() {
-            if let Some(desired) = self.wanted.get(&kind) {
-                desired.send_modify(|desired| desired.rewrites += 1);
-            }
+            self.rewrite(kind).await?;
         }
         for kind in targets {
             if !self.wanted.contains_key(&kind) {
@@ -120,8 +146,30 @@ impl Kinds {
         Ok(())
     }
 
+    /// Has the objects of a kind read again, by its contract as it is now.
+    async fn rewrite(&mut self, kind: GroupKind) -> Result<(), Closed> {
+        let Some(desired) = self.wanted.get(&kind) else {
+            return Ok(());
+        };
+        let (outside, version) = (self.contracts.outside(&kind), self.contracts.version(&kind));
+        let moved = desired.borrow().version.as_deref() != version;
+        desired.send_modify(|desired| {
+            desired.rewrites += 1;
+            desired.outside = outside.map(Arc::new);
+            desired.version = version.map(Into::into);
+        });
+        if moved {
+            return self.fetch(kind).await;
+        }
+        Ok(())
+    }
+
     async fn begin(&mut self, kind: GroupKind) -> Result<(), Closed> {
-        let (desired, receiver) = watch::channel(Desired::default());
+        let (desired, receiver) = watch::channel(Desired {
+            outside: self.contracts.outside(&kind).map(Arc::new),
+            version: self.contracts.version(&kind).map(Into::into),
+            ..Desired::default()
+        });
         self.tasks.spawn(self.objects.clone().run(
             kind.clone(),
             receiver,
@@ -138,10 +186,12 @@ impl Kinds {
         Ok(())
     }
 
-    /// Fetches the CRD of a kind that was contracted after its CRD was seen.
+    /// Fetches the CRD of a kind that was contracted after its CRD was seen, or looks for it without one.
     async fn fetch(&mut self, kind: GroupKind) -> Result<(), Closed> {
         let Some(name) = self.served.name(&kind) else {
-            self.desire_absence(&kind);
+            if self.served.lacks(&kind) {
+                self.look_after(Duration::ZERO);
+            }
             return Ok(());
         };
         let fetched = Failure::within(FETCH_PATIENCE, async {
@@ -173,12 +223,8 @@ impl Kinds {
             WatchUpdate::Deleted(crd) => self.remove(crd).await,
             WatchUpdate::Listed => {
                 self.served.listed();
-                self.wanted
-                    .keys()
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .iter()
-                    .for_each(|kind| self.desire_absence(kind));
+                // Before the list is said to be complete, so that no kind is taken for absent meanwhile.
+                self.look().await?;
                 self.send(Event::Listed(Feed::Crds)).await
             }
             WatchUpdate::Confirmed => self.send(Event::Confirmed(Feed::Crds)).await,
@@ -196,8 +242,11 @@ impl Kinds {
             return Ok(());
         };
         self.unfetched.remove(crd.target());
-        desire(desired, crd.served(), false);
-        self.send_crd(crd, Change::Applied).await
+        let kind = crd.target().clone();
+        let served = crd.served(self.contracts.version(&kind));
+        desire(desired, served, false);
+        self.send_crd(crd, Change::Applied).await?;
+        self.send_resource(&kind, None).await
     }
 
     async fn remove(&mut self, crd: SlimCrd) -> Result<(), Closed> {
@@ -205,11 +254,13 @@ impl Kinds {
             return Ok(());
         }
         self.served.gone(&crd);
-        self.desire_absence(crd.target());
-        if self.wanted.contains_key(crd.target()) {
-            return self.send_crd(crd, Change::Deleted).await;
-        }
-        Ok(())
+        let Some(desired) = self.wanted.get(crd.target()) else {
+            return Ok(());
+        };
+        desire(desired, Err(absence(crd.target())), true);
+        // Discovery may still tell of it for a moment.
+        self.look_after(LOOK_FOR_ABSENT);
+        self.send_crd(crd, Change::Deleted).await
     }
 
     async fn send_crd(&self, crd: SlimCrd, change: fn(Crd) -> Change<Crd>) -> Result<(), Closed> {
@@ -226,17 +277,96 @@ impl Kinds {
         self.send(event).await
     }
 
-    /// Marks a wanted kind as absent, once it is certain that it has no CRD.
-    fn desire_absence(&self, kind: &GroupKind) {
-        let (Some(desired), Some(why)) = (self.wanted.get(kind), self.served.absence(kind)) else {
-            return;
+    /// Looks at discovery for the contracted kinds that have no CRD.
+    async fn look(&mut self) -> Result<(), Closed> {
+        let lacking = self.wanted.keys().filter(|kind| self.served.lacks(kind));
+        let lacking: BTreeSet<GroupKind> = lacking.cloned().collect();
+        self.next_look = None;
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let looked = Failure::within(FETCH_PATIENCE, self.discovery.look(lacking.clone())).await;
+        self.looked = Some(Instant::now());
+        if let Err(failure) = looked {
+            let reason = failure.explain(&Endpoint::discovery());
+            tracing::warn!(%reason, "cannot look for contracted kinds without a CRD; trying again");
+            self.look_after(FETCH_AGAIN);
+            return Ok(());
+        }
+        let mut next = LOOK_FOR_GONE;
+        for kind in &lacking {
+            if !self.follow_discovery(kind).await? {
+                next = LOOK_FOR_ABSENT;
+            }
+        }
+        self.look_after(next);
+        Ok(())
+    }
+
+    /// Watches a kind as discovery says, or says why it can't be; answers whether it is served.
+    async fn follow_discovery(&mut self, kind: &GroupKind) -> Result<bool, Closed> {
+        let found = self.discovery.find(kind, self.contracts.version(kind));
+        let had_crd = !self.discovered.contains_key(kind);
+        let (resource, served) = match found {
+            Found::Absent => (None, Err(absence(kind))),
+            Found::Unwatchable(resource, why) => (Some(resource), Err(why)),
+            Found::Served(resource, endpoint) => (Some(resource), Ok(endpoint)),
         };
-        desire(desired, Err(why), true);
+        let absent = resource.is_none();
+        self.send_resource(kind, resource).await?;
+        if let Some(desired) = self.wanted.get(kind) {
+            desire(desired, served, absent && had_crd);
+        }
+        Ok(!absent)
+    }
+
+    /// Sends what is known of a kind without a CRD, if that is news.
+    async fn send_resource(
+        &mut self,
+        kind: &GroupKind,
+        resource: Option<ApiResource>,
+    ) -> Result<(), Closed> {
+        let before = match &resource {
+            Some(resource) => self.discovered.insert(kind.clone(), resource.clone()),
+            None => self.discovered.remove(kind),
+        };
+        let change = match (before, resource) {
+            (before, Some(resource)) if before.as_ref() != Some(&resource) => {
+                Change::Applied(resource)
+            }
+            (Some(before), None) => Change::Deleted(before),
+            _ => return Ok(()),
+        };
+        self.send(Event::ApiResource(change)).await
+    }
+
+    /// Has discovery looked at after a time, unless that is due before.
+    fn look_after(&mut self, delay: Duration) {
+        let now = Instant::now();
+        let earliest = self.looked.map_or(now, |looked| looked + LOOK_PAUSE);
+        let at = earliest.max(now + delay);
+        self.next_look = Some(self.next_look.map_or(at, |next| next.min(at)));
     }
 
     async fn send(&self, event: Event) -> Result<(), Closed> {
         self.objects.sender.send(event).await.map_err(|_| Closed)
     }
+}
+
+/// Waits for a moment, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Why a kind that is not served can't be watched.
+fn absence(kind: &GroupKind) -> Box<str> {
+    format!(
+        "the API server serves no kind {kind}; install its CustomResourceDefinition or enable its API, or correct the contract's target; fusegate starts by itself once it is there"
+    )
+    .into()
 }
 
 /// Updates where a kind is to be watched, or that its CRD is absent.

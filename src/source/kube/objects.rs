@@ -9,6 +9,7 @@ use kube::Client;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::condition::outside::Outside;
 use crate::source::kube::crd::Served;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::pump::{event, pump};
@@ -27,6 +28,10 @@ pub(super) struct Desired {
     pub(super) served: Option<Served>,
     /// Its CRD was deleted, and all its objects with it.
     pub(super) gone: bool,
+    /// What of an object its contract reads beside the status.
+    pub(super) outside: Option<Arc<Outside>>,
+    /// The version that its contract names.
+    pub(super) version: Option<Box<str>>,
     /// How often its contract has changed: the objects must then be read again.
     pub(super) rewrites: u64,
 }
@@ -68,7 +73,10 @@ impl Objects {
             }
         }
         match desired.served {
-            Some(Ok(endpoint)) => self.pump(kind.clone(), feed, endpoint, shutdown).await,
+            Some(Ok(endpoint)) => {
+                let watch = self.watch(endpoint, desired.outside);
+                self.pump(kind.clone(), feed, watch, shutdown).await;
+            }
             Some(Err(why)) => {
                 // The receiver is gone only at shutdown.
                 let _ = self.sender.send(Event::Interrupted(feed, why)).await;
@@ -78,15 +86,21 @@ impl Objects {
         }
     }
 
+    fn watch(&self, endpoint: Endpoint, outside: Option<Arc<Outside>>) -> Watch<SlimObject> {
+        let lists = Arc::clone(&self.lists);
+        let watch = Watch::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
+        watch.reading(Box::new(move |raw| {
+            SlimObject::read(raw, outside.as_deref())
+        }))
+    }
+
     async fn pump(
         &self,
         kind: GroupKind,
         feed: Feed,
-        endpoint: Endpoint,
+        watch: Watch<SlimObject>,
         shutdown: CancellationToken,
     ) {
-        let lists = Arc::clone(&self.lists);
-        let watch = Watch::<SlimObject>::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
         let convert = move |update| {
             event(&feed, update, |change| {
                 Event::Object(kind.clone(), change.map(Into::into))

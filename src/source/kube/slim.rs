@@ -2,7 +2,7 @@
 //!
 //! A list or a watch is first cut into raw items, then each is decoded by itself, so that
 //! one undecodable item never hides the others. `managedFields`, foreign annotations and
-//! an object's `.spec` are skipped without being kept.
+//! whatever of an object no contract reads are skipped without being kept.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::condition::outside::Outside;
 use crate::source::spec::ANNOTATION_PREFIX;
 use crate::wire::event::{Meta, Object, SeenBy};
 
@@ -42,6 +43,8 @@ pub(super) struct SlimObject {
     metadata: SlimMeta,
     #[serde(default)]
     status: Option<Box<RawValue>>,
+    #[serde(skip)]
+    rest: Option<Box<RawValue>>,
 }
 
 /// One of our own objects, undecoded.
@@ -59,6 +62,17 @@ pub(super) struct Own {
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct SlimRevision(pub(super) ControllerRevision);
+
+impl SlimObject {
+    /// Reads an object, and what else of it the contract reads.
+    pub(super) fn read(raw: &RawValue, outside: Option<&Outside>) -> serde_json::Result<Self> {
+        let rest = outside.and_then(|outside| outside.cut(raw.get()));
+        Ok(Self {
+            rest: rest.map(RawValue::from_string).transpose()?,
+            ..serde_json::from_str(raw.get())?
+        })
+    }
+}
 
 impl Item for SlimObject {
     fn resource_version(&self) -> &str {
@@ -108,7 +122,7 @@ impl From<SlimObject> for Object {
         Self {
             meta: slim.metadata.into(),
             status: slim.status,
-            rest: None,
+            rest: slim.rest,
             seen_by: SeenBy::Watch,
         }
     }

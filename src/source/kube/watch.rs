@@ -8,7 +8,6 @@
 mod page;
 mod stream;
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +31,9 @@ const LIST_PATIENCE: Duration = Duration::from_mins(1);
 /// How long opening a watch may take; answered from memory, it takes milliseconds.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Reads one item from its JSON.
+pub(super) type Read<K> = Box<dyn Fn(&RawValue) -> serde_json::Result<K> + Send + Sync>;
+
 /// One kind, listed and followed.
 pub(super) struct Watch<K> {
     client: Client,
@@ -42,7 +44,7 @@ pub(super) struct Watch<K> {
     probe: Probe,
     backoff: Backoff,
     interrupted: Option<Box<str>>,
-    item: PhantomData<fn() -> K>,
+    read: Read<K>,
 }
 
 /// The next update of a watch.
@@ -97,8 +99,13 @@ impl<K: Item> Watch<K> {
             state: State::default(),
             backoff: Backoff::default(),
             interrupted: None,
-            item: PhantomData,
+            read: Box::new(|raw| serde_json::from_str(raw.get())),
         }
+    }
+
+    /// Reads items in another way.
+    pub(super) fn reading(self, read: Read<K>) -> Self {
+        Self { read, ..self }
     }
 
     /// The next update. Not cancel-safe: drop the watch if you cancel it.
@@ -138,7 +145,7 @@ impl<K: Item> Watch<K> {
         if let Some(raw) = page.pop() {
             self.state = State::Paging(page);
             return Some(
-                decode(&self.endpoint, &raw)
+                self.decode(&raw)
                     .map_or_else(WatchUpdate::Unreadable, WatchUpdate::Applied),
             );
         }
@@ -214,7 +221,7 @@ impl<K: Item> Watch<K> {
                 return self.fail(&Failure::Watch(status), streaming.into_listed());
             }
         };
-        let decoded = decode::<K>(&self.endpoint, &raw);
+        let decoded = self.decode(&raw);
         if let Ok(item) = &decoded {
             streaming.reached(item.resource_version());
         }
@@ -280,6 +287,16 @@ impl<K: Item> Watch<K> {
         self.interrupt(failure)
     }
 
+    fn decode(&self, raw: &RawValue) -> Result<K, Unreadable> {
+        (self.read)(raw).map_err(|error| Unreadable {
+            place: format!("{} {}", self.endpoint.title(), name_of(raw)).into(),
+            message: format!(
+                "it can't be decoded: {error}; its last known state stays in force; repair or delete it"
+            )
+            .into(),
+        })
+    }
+
     fn interrupt(&mut self, failure: &Failure) -> Option<WatchUpdate<K>> {
         let why = failure.explain(&self.endpoint);
         if self.interrupted.as_ref() == Some(&why) {
@@ -288,16 +305,6 @@ impl<K: Item> Watch<K> {
         self.interrupted = Some(why.clone());
         Some(WatchUpdate::Interrupted(why))
     }
-}
-
-fn decode<K: Item>(endpoint: &Endpoint, raw: &RawValue) -> Result<K, Unreadable> {
-    serde_json::from_str(raw.get()).map_err(|error| Unreadable {
-        place: format!("{} {}", endpoint.title(), name_of(raw)).into(),
-        message: format!(
-            "it can't be decoded: {error}; its last known state stays in force; repair or delete it"
-        )
-        .into(),
-    })
 }
 
 #[cfg(test)]

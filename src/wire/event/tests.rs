@@ -105,6 +105,14 @@ fn crd() -> impl Strategy<Value = Crd> {
     })
 }
 
+fn resource() -> impl Strategy<Value = ApiResource> {
+    (kind(), text(), any::<bool>()).prop_map(|(target, version, namespaced)| ApiResource {
+        target,
+        version,
+        namespaced,
+    })
+}
+
 fn revision() -> impl Strategy<Value = Revision> {
     let times = (any::<u64>(), any::<i64>());
     let names = (text(), text(), text(), prop::option::of(text()));
@@ -237,6 +245,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         documents(),
         change(crd()).prop_map(Event::Crd),
+        change(resource()).prop_map(Event::ApiResource),
         change(revision()).prop_map(Event::Revision),
         (kind(), change(object())).prop_map(|(kind, change)| Event::Object(kind, change)),
         feed().prop_map(Event::Listing),

@@ -33,6 +33,7 @@ impl Event {
             | Self::Policy(_)
             | Self::Override(_)
             | Self::Crd(_)
+            | Self::ApiResource(_)
             | Self::Revision(_)
             | Self::Unreadable(_)
             | Self::Programmed(_)

@@ -44,6 +44,7 @@ impl Turns {
         let settings = Settings {
             cluster: "bench".into(),
             link: "http://fusegate".into(),
+            namespace: "fusegate-system".into(),
             capacity: Capacity::default(),
         };
         Self {

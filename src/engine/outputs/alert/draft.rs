@@ -135,7 +135,7 @@ impl<'a> Subject<'a> {
     }
 
     fn object(self) -> String {
-        text::resource(&self.entry.kind, &self.key.0, &self.entry.object)
+        text::judged(self.state, &self.entry.kind, self.key, &self.entry.object)
     }
 
     /// The identity. No value, streak or attempt may stand here.

@@ -5,8 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 
 use crate::breaker::time::{Now, Wall};
 use crate::engine::state::State;
-use crate::engine::state::kind::RollbackState;
-use crate::engine::state::kind::serves;
+use crate::engine::state::kind::{KindEntry, RollbackState};
 use crate::engine::state::policy::Rejection;
 use crate::wire::event::GroupKind;
 
@@ -23,36 +22,36 @@ pub(super) struct ConditionDraft {
 
 /// Why objects of a kind can't be judged, if they can't.
 pub(super) fn unserved(state: &State, kind: &GroupKind) -> Option<Rejection> {
-    let crd = state.kinds.get(kind).and_then(|entry| entry.crd.as_ref());
-    let name = format!("{}.{}", kind.kind, kind.group);
-    let Some(crd) = crd else {
+    let entry = state.kinds.get(kind);
+    if !entry.is_some_and(KindEntry::is_served) {
+        let repair = match entry.and_then(|entry| entry.crd.as_ref()) {
+            Some(_) => "set `served: true` on a version of its CRD",
+            None => "install its CRD, or enable the API that it belongs to",
+        };
         return Some(Rejection {
             reason: "KindNotServed",
-            message: format!("{name} is not served; install its CRD, and this heals by itself"),
-        });
-    };
-    if !crd.namespaced {
-        return Some(Rejection {
-            reason: "ClusterScoped",
-            message: format!("{name} is cluster-scoped; v1alpha1 judges namespaced kinds only"),
+            message: format!("{kind} is not served; {repair}, and this heals by itself"),
         });
     }
-    if !serves(crd) {
-        return Some(Rejection {
-            reason: "KindNotServed",
-            message: format!(
-                "{name} is not served; set `served: true` on a version of its CRD, and this heals by itself"
-            ),
-        });
-    }
-    let interrupted = state
-        .kinds
-        .get(kind)
+    let interrupted = entry
         .filter(|entry| !entry.listed)
         .and_then(|entry| entry.interrupted.as_deref());
     interrupted.map(|why| Rejection {
         reason: "KindNotWatched",
-        message: format!("{name} can't be watched: {why}"),
+        message: format!("{kind} can't be watched: {why}"),
+    })
+}
+
+/// Why a policy of a namespace judges no object of a kind, if that is so.
+pub(super) fn out_of_scope(state: &State, kind: &GroupKind, namespace: &str) -> Option<Rejection> {
+    let own = &state.settings.namespace;
+    let cluster_scoped = state.kinds.get(kind)?.cluster_scoped;
+    (cluster_scoped && *namespace != **own).then(|| Rejection {
+        reason: "ClusterScoped",
+        message: format!(
+            "{kind} is cluster-scoped, and only policies of fusegate's own namespace judge such kinds; \
+             create this policy in namespace {own}"
+        ),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::engine::state::kind::KindEntry;
 use crate::engine::state::policy::Rejection;
 use crate::engine::state::record;
+use crate::wire::event::GroupKind;
 
 pub(super) fn status(
     state: &State,
@@ -32,17 +33,11 @@ pub(super) fn status(
     };
     let accepted = match rejection {
         Some(Rejection { reason, message }) => draft("Accepted", false, reason, message),
-        None => draft(
-            "Accepted",
-            true,
-            "Accepted",
-            "objects of this kind are judged by it".to_owned(),
-        ),
+        None => draft("Accepted", true, "Accepted", judged(entry)),
     };
-    let blocked = contract
-        .kind
-        .as_ref()
-        .and_then(|kind| conditions::rollback_blocked(state, kind));
+    let blocked = contract.kind.as_ref().and_then(|kind| {
+        conditions::rollback_blocked(state, kind).or_else(|| no_schema(kind, entry?))
+    });
     let off = contract
         .spec
         .as_ref()
@@ -67,6 +62,27 @@ pub(super) fn status(
         revisions: entry.map_or_else(Vec::new, |entry| revisions(entry, live)),
         incidents: Vec::new(),
     }
+}
+
+/// What an accepted contract says of its kind.
+fn judged(entry: Option<&KindEntry>) -> String {
+    let judged = "objects of this kind are judged by it";
+    match entry.and_then(|entry| entry.resource.as_ref()) {
+        Some(resource) => format!(
+            "{judged}, in version {}; it has no CRD, so there is no schema to roll back",
+            resource.version
+        ),
+        None => judged.to_owned(),
+    }
+}
+
+/// What is said of a rollback that the contract asks for, of a kind without a CRD.
+fn no_schema(kind: &GroupKind, entry: &KindEntry) -> Option<ConditionDraft> {
+    entry.resource.as_ref()?;
+    let message = format!(
+        "{kind} has no CRD, so there is no schema to roll back; write spec.rollback.mode \"Off\""
+    );
+    Some(draft("RollbackBlocked", true, "NoSchema", message))
 }
 
 /// What a contract asks of admission and does not get yet.

@@ -8,7 +8,7 @@ use crate::breaker::circuit::StateName;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::status::conditions::{
-    ConditionDraft, as_i64, draft, rollback_blocked, settle, unserved,
+    ConditionDraft, as_i64, draft, out_of_scope, rollback_blocked, settle, unserved,
 };
 use crate::engine::outputs::status::programmed;
 use crate::engine::outputs::status::records::records;
@@ -77,10 +77,10 @@ fn conditions(
 }
 
 fn accepted(state: &State, policy: &PolicyEntry) -> ConditionDraft {
-    let rejection = policy
-        .rejected
-        .clone()
-        .or_else(|| unserved(state, policy.kind.as_ref()?));
+    let rejection = policy.rejected.clone().or_else(|| {
+        let kind = policy.kind.as_ref()?;
+        unserved(state, kind).or_else(|| out_of_scope(state, kind, &policy.meta.namespace))
+    });
     match rejection {
         Some(Rejection { reason, message }) => {
             let running = if policy.lowered.is_some() && !policy.circuits.is_empty() {

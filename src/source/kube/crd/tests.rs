@@ -53,13 +53,13 @@ fn the_storage_version_is_watched_if_it_is_served_else_the_first_that_is() {
             "storefronts",
         ))
     };
-    assert_eq!(slim(&value).served(), at("v2"));
+    assert_eq!(slim(&value).served(None), at("v2"));
     value["spec"]["versions"][1]["served"] = json!(false);
-    assert_eq!(slim(&value).served(), at("v1"));
+    assert_eq!(slim(&value).served(None), at("v1"));
     value["spec"]["versions"][0]["served"] = json!(false);
     assert!(
         slim(&value)
-            .served()
+            .served(None)
             .unwrap_err()
             .contains("serves no version")
     );
@@ -71,24 +71,34 @@ fn a_kind_that_can_t_be_watched_says_why() {
     value["status"]["conditions"][0]["status"] = json!("False");
     assert!(
         slim(&value)
-            .served()
+            .served(None)
             .unwrap_err()
             .contains("not established")
     );
     value["status"] = json!(null);
     assert!(
         slim(&value)
-            .served()
+            .served(None)
             .unwrap_err()
             .contains("not established")
     );
+}
+
+#[test]
+fn the_version_that_is_named_is_watched_if_it_is_served() {
+    let value = storefronts();
+    let at = Endpoint::everywhere("shop.example.com", "v1", "storefronts");
+    assert_eq!(slim(&value).served(Some("v1")), Ok(at));
+    let why = slim(&value).served(Some("v3")).unwrap_err();
+    assert!(why.contains("does not serve version v3"), "{why}");
+}
+
+#[test]
+fn a_cluster_scoped_kind_is_watched_like_any_other() {
+    let mut value = storefronts();
     value["spec"]["scope"] = json!("Cluster");
-    assert!(
-        slim(&value)
-            .served()
-            .unwrap_err()
-            .contains("cluster-scoped")
-    );
+    assert!(slim(&value).served(None).is_ok());
+    assert!(!slim(&value).into_crd().unwrap().namespaced);
 }
 
 #[test]

@@ -71,14 +71,8 @@ impl ServedKinds {
         self.names.get(kind).map(AsRef::as_ref)
     }
 
-    /// Why a kind can't be watched, once it is certain that it has no CRD.
-    pub(super) fn absence(&self, kind: &GroupKind) -> Option<Box<str>> {
-        (self.known && !self.names.contains_key(kind)).then(|| {
-            format!(
-                "no CustomResourceDefinition serves kind {} of group {}; install it, or correct the contract's target; fusegate starts by itself once it is there",
-                kind.kind, kind.group
-            )
-            .into()
-        })
+    /// Whether it is certain that a kind has no CRD.
+    pub(super) fn lacks(&self, kind: &GroupKind) -> bool {
+        self.known && !self.names.contains_key(kind)
     }
 }
