@@ -8,7 +8,7 @@ use fusegate::source::{
     kube::{KubeSource, Stopped, revision},
     queue,
 };
-use fusegate::wire::event::{Change, Event, Feed, GroupKind};
+use fusegate::wire::event::{self, Change, Event, Feed, GroupKind};
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -18,6 +18,7 @@ use kube::{
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::{
     task::JoinHandle,
@@ -257,14 +258,17 @@ impl Shop {
     }
 
     async fn delete_contract(&self) -> Result<()> {
-        let resource = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk("fusegate.io", "v1alpha1", "ConditionContract"),
-            "conditioncontracts",
-        );
-        let contracts: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        contracts
-            .delete(&self.crd_name(), &DeleteParams::default())
-            .await?;
+        let name = self.crd_name();
+        self.delete_own("ConditionContract", "conditioncontracts", &name)
+            .await
+    }
+
+    /// Deletes one of our own cluster-scoped kinds.
+    async fn delete_own(&self, kind: &str, plural: &str, name: &str) -> Result<()> {
+        let kind = GroupVersionKind::gvk("fusegate.io", "v1alpha1", kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        all.delete(name, &DeleteParams::default()).await?;
         Ok(())
     }
 
@@ -401,6 +405,100 @@ async fn a_contract_starts_the_watch_of_its_crd_and_its_end_stops_it() -> Result
         !before.iter().any(ours),
         "an object of a kind without a contract came: {before:#?}"
     );
+    source.stop().await
+}
+
+/// Whether an event is that a kind is served without a CRD.
+fn resource_of(event: &Event, of: &GroupKind) -> Option<Change<event::ApiResource>> {
+    match event {
+        Event::ApiResource(change) if change.get().target == *of => Some(change.clone()),
+        _ => None,
+    }
+}
+
+#[rstest]
+#[case::of_apps("apps", "StatefulSet", true)]
+#[case::of_the_core_group("", "PersistentVolume", false)]
+#[tokio::test]
+async fn a_built_in_kind_is_found_by_discovery_and_followed(
+    #[case] group: &str,
+    #[case] kind: &str,
+    #[case] namespaced: bool,
+) -> Result<()> {
+    let server = ApiServer::shared().await?;
+    let shop = Shop::new(server).await?;
+    let mut source = shop.start();
+    source.until_confirmed(&Feed::Crds, SOON).await?;
+    let target = GroupKind::new(group, kind);
+    let feed = Feed::Objects(target.clone());
+    let contract = |version: &str| {
+        json!({
+            "target": {"group": group, "kind": kind, "version": version},
+            "conditions": [{"key": "outdated", "type": "Boolean", "from": {"cel": "object.metadata.generation != object.status.observedGeneration"}}],
+            "rollback": {"mode": "Off"},
+        })
+    };
+    let name = format!("{}.{}", kind.to_lowercase(), shop.group);
+    let apply = async |version: &str| {
+        let own = ("ConditionContract", "conditioncontracts");
+        shop.apply_own(own.0, own.1, None, &name, contract(version))
+            .await
+    };
+
+    apply("v9").await?;
+    let why = source.until_interrupted(&feed, SOON).await?;
+    ensure!(why.contains("not served in version v9; name v1"), "{why}");
+    apply("v1").await?;
+    source.until_confirmed(&feed, SOON).await?;
+    shop.delete_own("ConditionContract", "conditioncontracts", &name)
+        .await?;
+    let gone = |event: &Event| resource_of(event, &target);
+    let (change, _) = source.until("the kind's end", SOON, gone).await?;
+    let Change::Deleted(resource) = change else {
+        bail!("{change:?}")
+    };
+    assert_eq!(
+        (&*resource.version, resource.namespaced),
+        ("v1", namespaced)
+    );
+    source.stop().await
+}
+
+#[tokio::test]
+async fn of_spec_and_metadata_comes_what_the_contract_reads_and_no_more() -> Result<()> {
+    let server = ApiServer::shared().await?;
+    let shop = Shop::new(server).await?;
+    server.establish(&shop.crd("v1")?).await?;
+    shop.create("checkout").await?;
+    let spec = json!({
+        "target": {"group": shop.group, "kind": "Storefront"},
+        "conditions": [
+            {"key": "size", "type": "Integer", "from": {"path": ".spec.size"}},
+            {"key": "outdated", "type": "Boolean", "from": {"cel": "object.metadata.generation != object.status.observedGeneration"}},
+        ],
+        "rollback": {"mode": "Off"},
+    });
+    let own = ("ConditionContract", "conditioncontracts");
+    shop.apply_own(own.0, own.1, None, &shop.crd_name(), spec)
+        .await?;
+    let mut source = shop.start();
+    let ours = |event: &Event| match event {
+        Event::Object(kind, Change::Applied(object)) if *kind == shop.kind() => {
+            Some(object.clone())
+        }
+        _ => None,
+    };
+
+    let (object, _) = source.until("the object", SOON, ours).await?;
+    let rest = object.rest.context("nothing came of it")?;
+    let rest: Value = serde_json::from_str(rest.get())?;
+    assert_eq!(
+        rest,
+        json!({"metadata": {"generation": 1}, "spec": {"size": 1}})
+    );
+    shop.apply_contract().await?;
+    let (object, _) = source.until("the object once more", SOON, ours).await?;
+    ensure!(object.rest.is_none(), "{object:?}");
     source.stop().await
 }
 

@@ -143,6 +143,13 @@ impl Access {
         })
     }
 
+    /// The same in another namespace.
+    pub(super) fn within(&self, namespace: &str) -> Self {
+        let mut within = self.clone();
+        namespace.clone_into(&mut within.documents.namespace);
+        within
+    }
+
     /// Creates the CRD, or brings it to another revision.
     pub(super) async fn apply_crd(&self, server: &ApiServer, revision: u32) -> Result<()> {
         let crd: CustomResourceDefinition = serde_json::from_value(self.documents.crd(revision))?;
@@ -295,6 +302,9 @@ impl Access {
                 let gvk = GroupVersionKind::gvk(&self.documents.group, "v1", kind);
                 let plural = format!("{}s", kind.to_lowercase());
                 let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
+                if kind == "Region" {
+                    return Api::all_with(client, &resource);
+                }
                 Api::namespaced_with(client, namespace, &resource)
             }
         }

@@ -125,46 +125,6 @@ async fn objects_that_go_with_their_crd_take_everything_with_them() -> Result<()
 
 #[rstest]
 #[tokio::test]
-async fn a_cluster_scoped_kind_is_not_accepted_and_blocks_no_layer(
-    #[values(Place::Cluster, Place::Folder)] place: Place,
-) -> Result<()> {
-    let shop = Opening::at(place).open().await?;
-    let (group, name) = (
-        &shop.documents.group,
-        format!("regions.{}", shop.documents.group),
-    );
-    let mut crd = shop.documents.crd(1);
-    crd["metadata"]["name"] = json!(name);
-    crd["spec"]["scope"] = json!("Cluster");
-    crd["spec"]["names"] = json!({
-        "kind": "Region", "listKind": "RegionList", "plural": "regions", "singular": "region",
-    });
-    let mut contract = shop.documents.contract();
-    contract["metadata"]["name"] = json!(name);
-    contract["spec"]["target"] = json!({"group": group, "kind": "Region"});
-    let policy = shop.documents.policy(POLICY, &json!({"contract": name}));
-
-    for document in [crd, contract, policy] {
-        shop.store.create(&document).await?;
-    }
-
-    let scoped = ("Accepted", "False", "ClusterScoped");
-    for (kind, name) in [("ConditionContract", &*name), ("CircuitPolicy", POLICY)] {
-        let message = shop.wait_condition(kind, name, scoped).await?;
-        let says =
-            format!("Region.{group} is cluster-scoped; v1alpha1 judges namespaced kinds only");
-        ensure!(message.starts_with(&says), "{message}");
-    }
-    // An Envoy that asks for the policy's layer is answered, though nothing will ever be listed for it.
-    shop.another_envoy(|config| {
-        config.initial_fetch_timeout = std::time::Duration::from_mins(10);
-    })
-    .await?;
-    Ok(())
-}
-
-#[rstest]
-#[tokio::test]
 async fn objects_are_judged_anew_when_their_contract_is_edited(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {

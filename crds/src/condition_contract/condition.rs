@@ -65,15 +65,15 @@ pub struct ConditionRule {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = rule::schema(SOURCE_RULES)))]
 pub struct ValueSource {
-    /// The way to the value, such as `.status.health.status`. A `*` in place of a name stands for every entry of a map or list, and the key then ends in `.*`.
+    /// The way to the value, such as `.status.health.status` or `.spec.replicas`. A `*` in place of a name stands for every entry of a map or list, and the key then ends in `.*`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 256),
-        regex(pattern = r"^\.status(\.([A-Za-z_][A-Za-z0-9_-]*|\*))+$")
+        regex(pattern = r"^\.[A-Za-z_][A-Za-z0-9_-]*(\.([A-Za-z_][A-Za-z0-9_-]*|\*))+$")
     )]
     pub path: Option<String>,
 
-    /// An expression over the fields of `object.status`, in the Common Expression Language with Kubernetes' functions, such as `object.status.parents.all(p, p.conditions.exists(c, c.type == 'Accepted' && c.status == 'True'))`.
+    /// An expression over the fields of `object`, in the Common Expression Language with Kubernetes' functions, such as `object.status.parents.all(p, p.conditions.exists(c, c.type == 'Accepted' && c.status == 'True'))`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub cel: Option<String>,

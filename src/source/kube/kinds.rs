@@ -4,6 +4,7 @@
 //! watch. The watch of a kind starts once its contract is there and the kind is served, in any
 //! order, and follows the served version. What has no CRD is looked for by discovery.
 
+mod look_timer;
 mod served;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::contracts::Contracts;
@@ -24,14 +24,12 @@ use crate::source::kube::notice::Notice;
 use crate::source::kube::objects::{Desired, Objects};
 use crate::source::kube::watch::WatchUpdate;
 use crate::wire::event::{ApiResource, Change, Crd, Event, Feed, GroupKind, Unreadable};
+use look_timer::LookTimer;
 use served::ServedKinds;
 
 /// How long fetching one CRD may take, and the pause before it is tried again.
 const FETCH_PATIENCE: Duration = Duration::from_secs(3);
 const FETCH_AGAIN: Duration = Duration::from_secs(2);
-
-/// The least pause between two looks at discovery, however many contracts are written meanwhile.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// How soon discovery is looked at again for a kind that is not there, and for kinds that are: these may go, or their
 /// version may. The API server answers such a look from memory, mostly that nothing has changed.
@@ -52,9 +50,8 @@ pub(super) struct Kinds {
     discovery: Discovery,
     /// What the engine was sent of kinds without a CRD.
     discovered: BTreeMap<GroupKind, ApiResource>,
-    /// When discovery was last looked at, and when it will be, while any contracted kind has no CRD.
-    looked: Option<Instant>,
-    next_look: Option<Instant>,
+    /// Runs while any contracted kind has no CRD.
+    look_timer: LookTimer,
     /// Notified when the contracts are listed.
     contracted: Arc<Notify>,
     tasks: JoinSet<()>,
@@ -71,8 +68,7 @@ impl Kinds {
         Self {
             discovery: Discovery::new(objects.client.clone()),
             discovered: BTreeMap::new(),
-            looked: None,
-            next_look: None,
+            look_timer: LookTimer::default(),
             objects,
             crds,
             contracts: Contracts::default(),
@@ -100,7 +96,7 @@ impl Kinds {
             let handled = tokio::select! {
                 notice = notices.recv() => self.take(notice?).await,
                 () = tokio::time::sleep(FETCH_AGAIN), if !self.unfetched.is_empty() => self.fetch_again().await,
-                () = until(self.next_look) => self.look().await,
+                () = self.look_timer.wait() => self.look().await,
                 Some(ended) = self.tasks.join_next() => { log_if_panicked(&ended); Ok(()) }
             };
             handled.ok()?;
@@ -190,7 +186,7 @@ impl Kinds {
     async fn fetch(&mut self, kind: GroupKind) -> Result<(), Closed> {
         let Some(name) = self.served.name(&kind) else {
             if self.served.lacks(&kind) {
-                self.look_after(Duration::ZERO);
+                self.look_timer.soon();
             }
             return Ok(());
         };
@@ -259,7 +255,7 @@ impl Kinds {
         };
         desire(desired, Err(absence(crd.target())), true);
         // Discovery may still tell of it for a moment.
-        self.look_after(LOOK_FOR_ABSENT);
+        self.look_timer.after(LOOK_FOR_ABSENT);
         self.send_crd(crd, Change::Deleted).await
     }
 
@@ -281,16 +277,15 @@ impl Kinds {
     async fn look(&mut self) -> Result<(), Closed> {
         let lacking = self.wanted.keys().filter(|kind| self.served.lacks(kind));
         let lacking: BTreeSet<GroupKind> = lacking.cloned().collect();
-        self.next_look = None;
+        self.look_timer.clear();
         if lacking.is_empty() {
             return Ok(());
         }
         let looked = Failure::within(FETCH_PATIENCE, self.discovery.look(lacking.clone())).await;
-        self.looked = Some(Instant::now());
         if let Err(failure) = looked {
             let reason = failure.explain(&Endpoint::discovery());
             tracing::warn!(%reason, "cannot look for contracted kinds without a CRD; trying again");
-            self.look_after(FETCH_AGAIN);
+            self.look_timer.after(FETCH_AGAIN);
             return Ok(());
         }
         let mut next = LOOK_FOR_GONE;
@@ -299,7 +294,7 @@ impl Kinds {
                 next = LOOK_FOR_ABSENT;
             }
         }
-        self.look_after(next);
+        self.look_timer.after(next);
         Ok(())
     }
 
@@ -340,24 +335,8 @@ impl Kinds {
         self.send(Event::ApiResource(change)).await
     }
 
-    /// Has discovery looked at after a time, unless that is due before.
-    fn look_after(&mut self, delay: Duration) {
-        let now = Instant::now();
-        let earliest = self.looked.map_or(now, |looked| looked + LOOK_PAUSE);
-        let at = earliest.max(now + delay);
-        self.next_look = Some(self.next_look.map_or(at, |next| next.min(at)));
-    }
-
     async fn send(&self, event: Event) -> Result<(), Closed> {
         self.objects.sender.send(event).await.map_err(|_| Closed)
-    }
-}
-
-/// Waits for a moment, or for ever.
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 
