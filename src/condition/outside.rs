@@ -106,7 +106,7 @@ mod tests {
     fn what_two_contracts_read_is_kept_for_both() {
         let read = |path: &str| {
             let key = json!({"key": "a", "type": "String", "from": {"path": path}});
-            Outside::of(&contract(json!([key]))).unwrap()
+            Outside::of(&contract(&json!([key]))).unwrap()
         };
         let both = read(".spec.replicas").with(read(".spec.paused"));
         let object = r#"{"spec": {"replicas": 3, "template": {"x": 1}, "paused": true}}"#;

@@ -295,9 +295,23 @@ fn a_strict_reading_names_field_limit_and_remedy(
 }
 
 #[rstest]
+#[case("/spec/target/group", json!(""))]
+#[case("/spec/target/version", json!("v1beta1"))]
+#[case("/spec/conditions/0/from", json!({"path": ".spec.replicas"}))]
+#[case("/spec/conditions/0/from", json!({"path": ".metadata.deletionTimestamp"}))]
+fn a_contract_may_name_any_group_version_and_field(#[case] pointer: &str, #[case] value: Value) {
+    let contract = with(CONTRACT, pointer, value);
+    let problems = strict_problems::<ConditionContract>(contract);
+    assert_eq!(texts(&problems), [""; 0]);
+}
+
+#[rstest]
 #[case("/spec/path", json!(".statuses"), "spec.path: is \".statuses\", must match the pattern")]
 #[case("/spec/path", json!(".spec.conditions"), "spec.path: is \".spec.conditions\", must match the pattern")]
-#[case("/spec/conditions/0/from", json!({"path": ".spec.replicas"}), "spec.conditions[0].from.path: is \".spec.replicas\", must match the pattern")]
+#[case("/spec/conditions/0/from", json!({"path": ".status"}), "spec.conditions[0].from.path: is \".status\", must match the pattern")]
+#[case("/spec/conditions/0/from", json!({"path": "spec.replicas"}), "spec.conditions[0].from.path: is \"spec.replicas\", must match the pattern")]
+#[case("/spec/target/group", json!("Shop"), "spec.target.group: is \"Shop\", must match the pattern")]
+#[case("/spec/target/version", json!("v1/x"), "spec.target.version: is \"v1/x\", must match the pattern")]
 #[case("/spec/admission/mode", json!(false), "spec.admission.mode: must be of type string, is the boolean false; write it in quotes, since YAML reads On, Off")]
 #[case("/spec/limits/maxEntries", json!(65), "spec.limits.maxEntries: is 65, must be at most 64")]
 #[case("/spec/conditions/1", json!({"key": "network-latency", "type": "Number"}), "spec.conditions[1]: repeats item [0], key \"network-latency\"; remove one")]
