@@ -2,6 +2,7 @@
 
 mod analyses;
 mod argo;
+mod builtin;
 mod canaries;
 mod cluster;
 mod crowd;

@@ -83,7 +83,8 @@ pub struct Run {
 
     /// Record everything that is decided upon, for `fusegate replay FILE`. The recording of the run before is
     /// kept as FILE.1, and an earlier one as FILE.2, so that a crash loop does not push out what came before it.
-    /// A recording holds the statuses of all judged objects, so keep it as safe as those.
+    /// A recording holds the statuses of all judged objects, and what else of them contracts read, so keep it as safe
+    /// as those.
     #[arg(long, env = "FUSEGATE_RECORD", value_name = "FILE")]
     pub record: Option<PathBuf>,
 

@@ -193,3 +193,6 @@ impl Running {
 fn own_kind(plural: &str) -> Endpoint {
     Endpoint::everywhere("fusegate.io", "v1alpha1", plural)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@
 mod growth;
 mod memory;
 mod meter;
+mod pods;
 mod rate;
 mod shop;
 mod statuses;

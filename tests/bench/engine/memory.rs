@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::Target;
 use crate::meter;
+use crate::pods;
 use crate::shop::{self, Policies};
 use crate::statuses::{Sort, status};
 use crate::turns::{BURST, Turns};
@@ -14,11 +15,30 @@ use crate::turns::{BURST, Turns};
 /// Objects of one namespace, and so circuits of one policy.
 const EACH: usize = 1_000;
 
-const PROFILES: [(&str, Policies); 4] = [
-    ("watched", Policies::None),
-    ("watched, a circuit of 2 rules each", Policies::TwoRules),
-    ("watched, a circuit of 10 rules each", Policies::TenRules),
-    ("watched, 2 rules each, all published", Policies::Publishing),
+/// What is measured.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// Objects of ten conditions.
+    Storefronts(Policies),
+    /// Pods under the contract and the policy that are shipped, of which two keys are computed.
+    Pods,
+}
+
+const PROFILES: [(&str, Subject); 5] = [
+    ("watched", Subject::Storefronts(Policies::None)),
+    (
+        "watched, a circuit of 2 rules each",
+        Subject::Storefronts(Policies::TwoRules),
+    ),
+    (
+        "watched, a circuit of 10 rules each",
+        Subject::Storefronts(Policies::TenRules),
+    ),
+    (
+        "watched, 2 rules each, all published",
+        Subject::Storefronts(Policies::Publishing),
+    ),
+    ("Pods, a circuit of 4 rules each", Subject::Pods),
 ];
 
 /// Heap and resident bytes for each object, beyond those of the engine with its policies.
@@ -44,6 +64,7 @@ pub(crate) fn measure(objects: usize) -> Vec<Target> {
     vec![
         target("memory of an object, watched", &found[0]),
         target("memory of an object with a circuit", &found[1]),
+        target("memory of a Pod with a circuit", &found[4]),
     ]
 }
 
@@ -68,18 +89,26 @@ fn in_own_process(index: usize, objects: usize) -> Found {
 pub(crate) fn measure_profile(index: usize, objects: usize) {
     let namespaces = objects.div_ceil(EACH);
     let mut turns = Turns::new();
-    turns.turn(shop::opening(PROFILES[index].1, namespaces));
+    let subject = PROFILES[index].1;
+    turns.turn(match subject {
+        Subject::Storefronts(policies) => shop::opening(policies, namespaces),
+        Subject::Pods => pods::opening(namespaces),
+    });
     let (heap, resident) = (meter::live_bytes(), meter::resident_bytes());
     for first in (0..objects).step_by(BURST) {
         let indices = first..objects.min(first + BURST);
         let wall = turns.now.wall.0;
-        turns.turn(
-            indices.map(|index| {
+        turns.turn(indices.map(|index| match subject {
+            Subject::Storefronts(_) => {
                 shop::object(index, namespaces, index, status(Sort::Good, index, wall))
-            }),
-        );
+            }
+            Subject::Pods => pods::pod(index, namespaces),
+        }));
     }
-    turns.turn(shop::opened());
+    turns.turn(match subject {
+        Subject::Storefronts(_) => shop::opened(),
+        Subject::Pods => pods::opened(),
+    });
     let heap = meter::live_bytes().saturating_sub(heap) / objects;
     let resident = meter::resident_bytes().saturating_sub(resident) / objects;
     println!("{heap} {resident}");

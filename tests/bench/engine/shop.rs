@@ -35,6 +35,15 @@ const RULES: [(&str, &str, &str); 10] = [
     ("tier", "equals", "silver"),
 ];
 
+/// The feeds that every engine hears.
+pub(crate) const FEEDS: [Feed; 5] = [
+    Feed::Contracts,
+    Feed::Policies,
+    Feed::Overrides,
+    Feed::Crds,
+    Feed::Revisions,
+];
+
 pub(crate) fn kind() -> GroupKind {
     GroupKind::new("shop.example.com", "Storefront")
 }
@@ -45,14 +54,7 @@ pub(crate) fn opening(policies: Policies, namespaces: usize) -> Vec<Event> {
     if policies != Policies::None {
         events.extend((0..namespaces).map(|index| policy(policies, index)));
     }
-    let feeds = [
-        Feed::Contracts,
-        Feed::Policies,
-        Feed::Overrides,
-        Feed::Crds,
-        Feed::Revisions,
-    ];
-    events.extend(feeds.map(Event::Listed));
+    events.extend(FEEDS.map(Event::Listed));
     events.push(Event::Listing(Feed::Objects(kind())));
     events
 }
@@ -93,11 +95,11 @@ pub(crate) fn object(index: usize, namespaces: usize, version: usize, status: St
     Event::Object(kind(), Change::Applied(object))
 }
 
-fn namespace(index: usize) -> String {
+pub(crate) fn namespace(index: usize) -> String {
     format!("shop-{index}")
 }
 
-fn meta(namespace: &str, name: &str) -> Meta {
+pub(crate) fn meta(namespace: &str, name: &str) -> Meta {
     Meta {
         namespace: namespace.into(),
         name: name.into(),
