@@ -12,6 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::wire::event::Event;
 
+/// The bytes after which no further event is taken into a turn: a turn keeps its events, and its recording,
+/// in memory until it ends.
+pub const TURN_BYTES: usize = 1 << 20;
+
 /// The capacity of the queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -122,10 +126,18 @@ impl Receiver {
         self.0.close();
     }
 
-    /// Waits for events and takes all that wait, up to a limit. Returns their number: zero when all
-    /// senders are gone.
+    /// Waits for events and takes those that wait, up to a number, and no more once they have [`TURN_BYTES`].
+    /// Returns their number: zero when all senders are gone.
     pub async fn recv_many(&mut self, taken: &mut Vec<Queued>, limit: usize) -> usize {
-        self.0.recv_many(taken, limit).await
+        let mut next = self.0.recv().await;
+        let (before, mut bytes) = (taken.len(), 0);
+        while let Some(queued) = next {
+            bytes += queued.event.weight();
+            taken.push(queued);
+            let more = bytes < TURN_BYTES && taken.len() - before < limit;
+            next = more.then(|| self.0.try_recv().ok()).flatten();
+        }
+        taken.len() - before
     }
 }
 
