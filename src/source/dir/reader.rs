@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, seen: Fingerprint, scopes: &Scopes) -> Reading {
         Ok(text) => text,
         Err(reading) => return reading,
     };
-    match content(&text, scopes) {
+    match content(text, scopes) {
         Ok(content) => Reading::Content(content),
         Err(why) => refused(&why),
     }
@@ -85,8 +85,10 @@ pub(super) fn again(path: &Path, seen: Fingerprint) -> Option<Vec<Value>> {
 }
 
 /// What a text holds.
-fn content(text: &str, scopes: &Scopes) -> Result<Content, String> {
-    let documents = documents(text)?;
+fn content(text: String, scopes: &Scopes) -> Result<Content, String> {
+    let documents = documents(&text)?;
+    // A large file is in memory twice at most: as text and values, then as values and what is kept of them.
+    drop(text);
     let several = documents.len() > 1;
     let mut content = Content::default();
     let mut keys = BTreeSet::new();
