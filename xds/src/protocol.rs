@@ -9,6 +9,7 @@ mod limits;
 mod nack_coordination;
 mod nacks;
 mod quota;
+mod referrers;
 mod response;
 mod scope;
 mod stream_core;

@@ -6,6 +6,7 @@ mod absent;
 mod changes;
 mod collection;
 mod failure;
+mod retired;
 mod topic;
 
 use std::sync::LazyLock;

@@ -2,6 +2,8 @@
 //!
 //! Requests go in, and the next response is taken out when the transport can carry one; what changes meanwhile is merged.
 
+mod answered;
+mod disregard;
 mod request;
 mod subscription;
 

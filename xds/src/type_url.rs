@@ -110,6 +110,16 @@ impl TypeUrl {
         *self == Self::EXTENSION_CONFIG
     }
 
+    /// Whether a client may ask for a resource of this type because its routes lead there.
+    pub(crate) fn is_named_by_routes(&self) -> bool {
+        [Self::CLUSTER, Self::ENDPOINT].contains(self)
+    }
+
+    /// Whether resources of this type say where a request goes.
+    pub(crate) fn is_routing(&self) -> bool {
+        ROUTING.contains(self)
+    }
+
     /// Whether resources of this type can refer to others at all.
     pub(crate) fn may_refer(&self) -> bool {
         *self == Self::CLUSTER || ROUTING.contains(self)

@@ -208,7 +208,11 @@ impl Variant for Subscription {
     fn accept(&mut self, request: &Request, first: bool, bisect: &Bisect) -> Accepted {
         let settled = self.settle(request, bisect);
         let interest = self.resubscribe(request, first);
-        Accepted { settled, interest }
+        Accepted {
+            settled,
+            interest,
+            anew: false,
+        }
     }
 
     fn reject(&mut self, nonce: Nonce, rejection: Rejection, bisect: &Bisect) -> Option<Event> {

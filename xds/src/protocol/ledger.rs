@@ -80,6 +80,30 @@ impl Ledger {
         }
     }
 
+    /// The client has forgotten what it was given, and is sent everything again.
+    pub(crate) fn begin_anew(&mut self) {
+        for name in self.names().cloned().collect::<Vec<_>>() {
+            self.subscribe(&name);
+        }
+        self.nacks.start_anew();
+        if self.is_wildcard() {
+            self.subscribe_wildcard();
+        }
+    }
+
+    /// The client has dropped a response that answered `keys`.
+    pub(crate) fn repeat(&mut self, keys: &[Arc<str>]) {
+        if self.nacks.has_work() {
+            self.nacks.start_anew();
+        }
+        self.owed |= self.is_wildcard();
+        for key in keys {
+            if self.is_subscribed(key) || self.holdings.is_covered(key) {
+                self.send_again(Arc::clone(key));
+            }
+        }
+    }
+
     /// Unsubscribes; under a wildcard or a glob, the name is answered once more (rule 22).
     pub(crate) fn unsubscribe(&mut self, name: &str) {
         let Some((name, entry)) = self.holdings.entries.get_key_value(name) else {

@@ -23,6 +23,14 @@ pub struct Limits {
     ///
     /// Past this it goes all the same, for a client that refuses its routes must not keep its clusters for ever.
     pub hold: Duration,
+    /// How long what was removed is still there for a client that names what it wants, once it has taken the routes that lead elsewhere.
+    ///
+    /// gRPC acknowledges its routes before it asks for what they lead to, and drops what it used last of all.
+    pub grace: Duration,
+    /// How long a SotW client is waited for that asks for something without answering what it was sent; past this it is sent that anew.
+    ///
+    /// A client that drops a type, and with it what is under way, never answers. The wait doubles each time.
+    pub answer: Duration,
 }
 
 impl Default for Limits {
@@ -34,6 +42,8 @@ impl Default for Limits {
             unanswered: 16,
             response_bytes: 3 << 20,
             hold: Duration::from_secs(15),
+            grace: Duration::from_secs(1),
+            answer: Duration::from_secs(1),
         }
     }
 }

@@ -98,6 +98,8 @@ pub(crate) struct View<'a> {
     pub(crate) type_url: &'a TypeUrl,
     pub(crate) collection: &'a Collection,
     pub(crate) scope: &'a Scope,
+    /// What was removed since this publication may still be in use; `None` if nothing is that was removed.
+    pub(crate) in_use_since: Option<u64>,
 }
 
 impl<'a> View<'a> {
@@ -105,6 +107,23 @@ impl<'a> View<'a> {
     pub(crate) fn answer(self, name: &str) -> Answer {
         let denial = self.scope.denial(self.type_url, name);
         denial.unwrap_or_else(|| self.collection.answer(name))
+    }
+
+    /// What was removed of late under a name that the client asked for, and may still be in use.
+    pub(crate) fn retired(self, name: &str) -> Option<&'a Resource> {
+        let retired = self.collection.retired(name, self.in_use_since?)?;
+        self.scope.permits(self.type_url, name).then_some(retired)
+    }
+
+    /// What a name stands for that the client asked for, where what is in use is still there.
+    pub(crate) fn answer_or_retired(self, name: &str) -> Answer {
+        match self.answer(name) {
+            Answer::Missing => self
+                .retired(name)
+                .cloned()
+                .map_or(Answer::Missing, Answer::Resource),
+            answer => answer,
+        }
     }
 
     /// What a name stands for that the client sees through its wildcard.

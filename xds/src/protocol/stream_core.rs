@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::limits::{Limits, Refusal};
 use super::nack_coordination::SendPermit;
 use super::quota::Quota;
+use super::referrers::Referrers;
 use super::response::{Event, Nonce, Rejection, Response};
 use super::scope::Scope;
 use super::sync_status::SyncStatus;
@@ -35,6 +36,7 @@ pub struct StreamCore<V> {
     ttl: bool,
     /// Clusters that were sent, whose endpoints the client has not taken yet.
     warming: Warming,
+    referrers: Referrers,
     /// Since when something has been waiting for its turn, by the caller's clock.
     held_since: Option<Duration>,
     /// When it was last asked what is due.
@@ -59,6 +61,7 @@ impl<V: Variant> StreamCore<V> {
             interest: Vec::new(),
             ttl: false,
             warming: Warming::default(),
+            referrers: Referrers::default(),
             held_since: None,
             asked: Duration::ZERO,
         }
@@ -94,9 +97,13 @@ impl<V: Variant> StreamCore<V> {
         self.quota.check_names(type_url, names)?;
         self.quota.check_count(type_url, held)?;
         let subscription = self.subscriptions.entry(type_url.clone()).or_default();
-        let Accepted { settled, interest } = subscription.accept(request, first, &self.bisect);
+        let Accepted {
+            settled,
+            interest,
+            anew,
+        } = subscription.accept(request, first, &self.bisect);
         let mut events = Vec::from_iter(settled);
-        if !interest.is_empty() {
+        if anew || !interest.is_empty() {
             events.push(Event::Subscribed(type_url.clone()));
         }
         if *type_url == TypeUrl::CLUSTER && refuses {
@@ -119,6 +126,7 @@ impl<V: Variant> StreamCore<V> {
         }
         let outgoing = loop {
             let behind = self.behind(snapshot);
+            self.look_at_referrers(snapshot, now, &behind);
             let (outgoing, held) = self.pass(snapshot, now, &behind);
             if held {
                 self.held_since.get_or_insert(now);
@@ -158,10 +166,15 @@ impl<V: Variant> StreamCore<V> {
     /// What was so when [`next`](Self::next) was last called is left out:
     /// if it did not go then, it waits for an answer or a publication, and no time brings it.
     pub fn wake_at(&self) -> Option<Duration> {
-        let held = self
-            .held_since
-            .map(|since| since + self.quota.limits().hold)
-            .filter(|until| *until > self.asked);
+        let limits = self.quota.limits();
+        let held = self.held_since.map(|since| since + limits.hold);
+        let mut all = self.subscriptions.values();
+        let held_back = all.any(|subscription| subscription.ledger().holds_back());
+        let in_use = held_back.then(|| self.referrers.until(limits.grace));
+        let all = self.subscriptions.values();
+        let unanswered = all.filter_map(|subscription| subscription.gives_up_at(limits));
+        let waits = held.into_iter().chain(in_use.flatten()).chain(unanswered);
+        let wait = waits.filter(|until| *until > self.asked).min();
         let beats = self
             .subscriptions
             .values()
@@ -169,7 +182,7 @@ impl<V: Variant> StreamCore<V> {
         let beat = beats
             .filter_map(|subscription| subscription.ledger().next_beat(self.asked))
             .min();
-        held.into_iter().chain(beat).min()
+        wait.into_iter().chain(beat).min()
     }
 
     /// How the stream's interest changed since this was last called.
@@ -243,6 +256,7 @@ impl<V: Variant> StreamCore<V> {
             self.stop_warming();
         }
         let clusters_are_ready = !patient || self.clusters_are_ready(snapshot);
+        let in_use_since = self.referrers.certain().filter(|_| patient);
         let limits = self.quota.limits();
         let mut held = false;
         for (type_url, subscription) in &mut self.subscriptions {
@@ -267,6 +281,7 @@ impl<V: Variant> StreamCore<V> {
                 nonce: self.nonce.next(),
                 limits,
                 hold_removals: patient && needed,
+                in_use_since,
                 now,
                 ttl: self.ttl,
             });
@@ -276,6 +291,22 @@ impl<V: Variant> StreamCore<V> {
             }
         }
         (None, held)
+    }
+
+    /// Notes how far the client is with its routes, if it has any.
+    fn look_at_referrers(&mut self, snapshot: &Snapshot, now: Duration, behind: &[TypeUrl]) {
+        let routing = self.subscriptions.keys().filter(|one| one.is_routing());
+        let changed = routing.map(|one| snapshot.contents(one).sequence()).max();
+        let Some(changed) = changed else {
+            return;
+        };
+        let behind = behind.iter().any(TypeUrl::is_routing);
+        let published = (snapshot.sequence(), changed);
+        let grace = self.quota.limits().grace;
+        if self.referrers.look(published, behind, now, grace) && !behind {
+            // The client keeps up, so what is held now waits for something newer.
+            self.held_since = None;
+        }
     }
 
     /// Whether what waits for its turn may wait any longer.
@@ -292,9 +323,15 @@ impl<V: Variant> StreamCore<V> {
             return true;
         };
         let endpoints = self.subscriptions.get(&TypeUrl::ENDPOINT);
-        let has = |name: &Arc<str>| endpoints.is_some_and(|endpoints| endpoints.is_done_with(name));
+        // Whoever wants the endpoints of a cluster asks for them before it takes the cluster; what is not asked for by then never comes.
+        let is_ready = |cluster: &Arc<str>, name: &Arc<str>| match endpoints {
+            Some(endpoints) if endpoints.ledger().is_subscribed(name) => {
+                endpoints.is_done_with(name)
+            }
+            _ => !clusters.awaits_answer_for(cluster),
+        };
         let published = snapshot.collection(&TypeUrl::CLUSTER);
-        self.warming.settle(published, has);
+        self.warming.settle(published, is_ready);
         let due = published.is_some_and(|collection| clusters.ledger().is_due(collection));
         self.warming.is_empty() && !(clusters.awaits_answer() && due)
     }

@@ -60,6 +60,11 @@ pub(crate) trait Variant: Debug + Default {
         false
     }
 
+    /// Until when an answer is waited for that may never come.
+    fn gives_up_at(&self, _: &Limits) -> Option<Duration> {
+        None
+    }
+
     /// Whether the client was told what there is under `name`, and has answered.
     fn is_done_with(&self, name: &str) -> bool {
         self.ledger().has_told(name) && !self.awaits_answer_for(name)
@@ -84,6 +89,8 @@ pub(crate) struct Accepted {
     pub(crate) settled: Option<Event>,
     /// How it changed the stream's interest.
     pub(crate) interest: Vec<InterestChange>,
+    /// The client has begun anew: it is owed all that it subscribes to, be that the same as before.
+    pub(crate) anew: bool,
 }
 
 /// What a response is made from.
@@ -97,6 +104,8 @@ pub(crate) struct SendContext<'a> {
     pub(crate) limits: &'a Limits,
     /// Removals are to wait.
     pub(crate) hold_removals: bool,
+    /// What was removed since this publication may still be in use; `None` if nothing is that was removed.
+    pub(crate) in_use_since: Option<u64>,
     /// The time, since any fixed moment.
     pub(crate) now: Duration,
     /// The client drops resources whose TTL has passed (rule 35).
@@ -110,6 +119,7 @@ impl<'a> SendContext<'a> {
             type_url: self.type_url,
             collection: self.collection,
             scope: self.scope,
+            in_use_since: self.in_use_since,
         }
     }
 

@@ -29,18 +29,21 @@ impl Warming {
             .extend(warming.map(|cluster| (Arc::clone(cluster.name()), cluster.clone())));
     }
 
-    /// Drops the clusters whose endpoints the client has, and those that are published no longer.
+    /// Drops the clusters that the client has with their endpoints, or without ever asking for them, and those that are published no longer.
+    ///
+    /// `is_ready` says that of a cluster and the name of its endpoints.
     pub(super) fn settle(
         &mut self,
         published: Option<&Collection>,
-        has: impl Fn(&Arc<str>) -> bool,
+        is_ready: impl Fn(&Arc<str>, &Arc<str>) -> bool,
     ) {
         self.clusters.retain(|name, cluster| {
             let current = published.and_then(|collection| collection.published(name));
             let ready = cluster
                 .references()
                 .iter()
-                .all(|reference| has(&reference.name));
+                .filter(|reference| reference.type_url == TypeUrl::ENDPOINT)
+                .all(|reference| is_ready(name, &reference.name));
             current == Some(&*cluster) && !ready
         });
     }

@@ -7,6 +7,7 @@ use imbl::{OrdMap, OrdSet};
 use super::absent::{Absent, Answer};
 use super::changes::{ChangeLog, Names};
 use super::failure::Failure;
+use super::retired::Retired;
 use crate::name;
 use crate::resource::Resource;
 use crate::version::Version;
@@ -22,6 +23,7 @@ pub struct Collection {
     globs: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
     withheld: OrdSet<Arc<str>>,
     absent: Absent,
+    retired: Retired,
     version: Version,
     sequence: u64,
     log: ChangeLog,
@@ -80,6 +82,22 @@ impl Collection {
     pub(crate) fn is_answered(&self, name: &str) -> bool {
         let has_members = self.members(name).next().is_some();
         has_members || !matches!(self.answer(name), Answer::Missing)
+    }
+
+    /// What `name` had, if it was removed after the publication `since`.
+    pub(crate) fn retired(&self, name: &str, since: u64) -> Option<&Resource> {
+        self.retired.get(name, since)
+    }
+
+    /// Notes which of `names` the publication `sequence` took out, `before` which there was something under them.
+    pub(crate) fn retire(&mut self, before: &Self, names: &[Arc<str>], sequence: u64) {
+        for name in names {
+            match (before.resources.get(name), self.resources.get(name)) {
+                (_, Some(_)) => self.retired.forget(name),
+                (Some(gone), None) => self.retired.insert(sequence, gone),
+                (None, None) => {}
+            }
+        }
     }
 
     pub(crate) fn failure(&self, name: &str) -> Option<&Arc<Failure>> {

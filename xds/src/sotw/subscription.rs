@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::answered::{Answered, demand, says_something};
+use super::disregard::Disregard;
 use super::request::Request;
 use crate::bisect::Bisect;
 use crate::protocol::{
-    Accepted, Demand, Event, Head, Ledger, Nonce, Outgoing, Rejection, Response, Selection,
+    Accepted, Event, Head, Ledger, Limits, Nonce, Outgoing, Rejection, Response, Selection,
     SendContext, Variant,
 };
-use crate::resource::Resource;
 use crate::snapshot::{Collection, InterestChange, Topic};
 use crate::type_url::TypeUrl;
-use crate::version::Version;
 
 const WILDCARD: &str = "*";
 
@@ -24,6 +25,8 @@ pub struct Subscription {
     ledger: Ledger,
     /// The last response, while it awaits its answer (rule 10).
     outstanding: Option<Sent>,
+    /// Whether the client may have dropped it.
+    disregard: Disregard,
     /// Up to which publication all there is was sent and answered.
     answered: u64,
     /// The nonce of the last response.
@@ -48,7 +51,7 @@ struct Sent {
 }
 
 impl Subscription {
-    /// Whether the client wrote the request before it saw the last response.
+    /// Whether the request does not answer the last response.
     ///
     /// The first request of a stream is never stale: its nonce, if any, died with another stream (rule 3).
     fn is_stale(&self, request: &Request) -> bool {
@@ -69,6 +72,7 @@ impl Subscription {
     /// The response that is answered now, and the names that it answered.
     fn take_outstanding(&mut self) -> Option<(Arc<Response>, Vec<Arc<str>>)> {
         let sent = self.outstanding.take()?;
+        self.disregard.clear();
         self.answered = sent.all_of.unwrap_or(self.answered);
         Some((sent.response, sent.keys))
     }
@@ -114,6 +118,26 @@ impl Subscription {
             self.owe();
         }
         changes
+    }
+
+    /// The client has dropped the outstanding response and will never answer, so that what was in it goes again.
+    fn give_up(&mut self, type_url: &TypeUrl) {
+        let Some(sent) = self.outstanding.take() else {
+            return;
+        };
+        if self.disregard.give_up() {
+            self.begin_anew(type_url);
+        } else {
+            self.ledger.repeat(&sent.keys);
+            self.full_due |= type_url.is_full_state();
+        }
+    }
+
+    /// The client knows nothing of what it was sent.
+    fn begin_anew(&mut self, type_url: &TypeUrl) {
+        self.ledger.begin_anew();
+        self.full_due |= type_url.is_full_state();
+        self.owe();
     }
 
     /// Something else is subscribed to: what was answered so far is not all any more.
@@ -240,45 +264,6 @@ impl Subscription {
     }
 }
 
-/// What a response holds.
-struct Answered {
-    selection: Selection,
-    changed: Vec<Resource>,
-    probe: bool,
-    /// The version of the type; that of what is published if `None`.
-    version: Option<Version>,
-}
-
-impl Answered {
-    /// The same as this response.
-    fn again(response: &Response) -> Self {
-        let selection = Selection {
-            resources: response.resources.clone(),
-            ..Selection::default()
-        };
-        Self {
-            version: Some(response.version),
-            ..Self::part(selection, false)
-        }
-    }
-
-    /// Of a type whose responses need not be complete.
-    fn part(selection: Selection, probe: bool) -> Self {
-        let changed = Outgoing::with_references(&selection.resources);
-        Self {
-            selection,
-            changed,
-            probe,
-            version: None,
-        }
-    }
-}
-
-/// Whether a response that can't remove anything says anything by it.
-fn says_something(selection: &Selection) -> bool {
-    !selection.resources.is_empty() || !selection.failed.is_empty() || selection.owed
-}
-
 impl Variant for Subscription {
     type Request = Request;
 
@@ -291,12 +276,18 @@ impl Variant for Subscription {
         }
     }
 
-    /// A request with a stale nonce settles nothing and gets no response (rule 10).
-    /// Its names count if the client is yet to answer: otherwise a name dropped and taken up again meanwhile would look untouched.
+    /// A request with a stale nonce settles nothing (rule 10), but its names count:
+    /// otherwise a name dropped and taken up again meanwhile would look untouched.
+    ///
+    /// While a response is outstanding, the two have most likely crossed, and an answer will follow.
+    /// While none is, everything the client has sent since was read, so that the request is no race:
+    /// a client that names no response has dropped all it had of the type and subscribes anew.
     fn accept(&mut self, request: &Request, first: bool, bisect: &Bisect) -> Accepted {
         let stale = self.is_stale(request);
-        if stale && !self.awaits_answer() {
-            return Accepted::default();
+        let begins = stale && request.nonce.is_empty();
+        let anew = begins && !self.awaits_answer();
+        if stale && self.awaits_answer() {
+            self.disregard.note(begins);
         }
         let settled = if stale {
             None
@@ -304,7 +295,14 @@ impl Variant for Subscription {
             self.settle(request, bisect)
         };
         let interest = self.resubscribe(request, first);
-        Accepted { settled, interest }
+        if anew {
+            self.begin_anew(&request.type_url);
+        }
+        Accepted {
+            settled,
+            interest,
+            anew,
+        }
     }
 
     fn reject(&mut self, _: Nonce, rejection: Rejection, bisect: &Bisect) -> Option<Event> {
@@ -317,7 +315,11 @@ impl Variant for Subscription {
 
     fn respond(&mut self, context: &SendContext<'_>) -> Option<Outgoing> {
         if self.outstanding.is_some() {
-            return None;
+            let patience = context.limits.answer;
+            if !self.disregard.is_over(context.now, patience) {
+                return None;
+            }
+            self.give_up(context.type_url);
         }
         self.ledger.catch_up(context.collection);
         // A heartbeat of a complete type is complete too, and waits until it can be: what it left out would be deleted (rule 16).
@@ -354,11 +356,15 @@ impl Variant for Subscription {
     }
 
     fn has_nothing_to_say(&self, collection: &Collection) -> bool {
-        !self.full_due && self.ledger.is_idle(collection)
+        !self.full_due && !self.disregard.is_noted() && self.ledger.is_idle(collection)
     }
 
     fn answered(&self) -> u64 {
         self.answered
+    }
+
+    fn gives_up_at(&self, limits: &Limits) -> Option<Duration> {
+        self.disregard.until(limits.answer)
     }
 
     fn is_withheld(&self, collection: &Collection) -> bool {
@@ -377,11 +383,4 @@ impl Variant for Subscription {
     fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
     }
-}
-
-/// Only a response that must be complete removes anything.
-fn demand<'a>(context: &SendContext<'a>, budget: usize) -> Demand<'a> {
-    let mut demand = context.demand(budget);
-    demand.hold_removals &= context.type_url.is_full_state();
-    demand
 }

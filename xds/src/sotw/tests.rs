@@ -3,6 +3,7 @@
 mod globs;
 mod model;
 mod order;
+mod renames;
 mod rules;
 mod scope;
 mod sync_status;

@@ -159,13 +159,18 @@ impl Update {
     /// The snapshot after this update, and what differs in it.
     pub(super) fn apply(&self, snapshot: &Snapshot) -> (Snapshot, Changes) {
         let mut next = snapshot.successor();
+        let next_sequence = next.sequence();
         let mut changes = Changes::new();
         for (type_url, steps) in &self.steps {
-            let before = snapshot.collection(type_url);
+            let before = snapshot.contents(type_url);
             let collection = next.collection_mut(type_url);
-            let names = apply_steps(collection, steps, before);
+            let touched = take_steps(collection, steps);
+            if type_url.is_named_by_routes() {
+                collection.retire(before, &touched, next_sequence);
+            }
+            let names = changed_names(collection, steps, touched, before);
             if names != Names::Some(Arc::default()) {
-                collection.record(snapshot.sequence() + 1, names.clone());
+                collection.record(next_sequence, names.clone());
                 changes.insert(type_url.clone(), names);
             }
         }
@@ -198,9 +203,9 @@ impl Published {
     }
 }
 
-fn apply_steps(collection: &mut Collection, steps: &[Step], before: Option<&Collection>) -> Names {
+/// Takes the steps, and says which names they touched.
+fn take_steps(collection: &mut Collection, steps: &[Step]) -> Vec<Arc<str>> {
     let mut touched = Vec::new();
-    let mut everything = false;
     for step in steps {
         match step {
             Step::Put(resource) => collection.put(resource.clone(), &mut touched),
@@ -209,18 +214,25 @@ fn apply_steps(collection: &mut Collection, steps: &[Step], before: Option<&Coll
             Step::Replace(resources) => replace(collection, resources, &mut touched),
             Step::Withhold(name) => collection.withhold(name, &mut touched),
             Step::Release(name) => collection.release(name, &mut touched),
-            Step::Absent(absent) => {
-                collection.set_absent(absent.clone());
-                everything = true;
-            }
+            Step::Absent(absent) => collection.set_absent(absent.clone()),
         }
-    }
-    if everything {
-        return Names::All;
     }
     touched.sort();
     touched.dedup();
-    touched.retain(|name| before.is_none_or(|before| collection.differs(before, name)));
+    touched
+}
+
+/// Which names stand for something else than `before`.
+fn changed_names(
+    collection: &Collection,
+    steps: &[Step],
+    mut touched: Vec<Arc<str>>,
+    before: &Collection,
+) -> Names {
+    if steps.iter().any(|step| matches!(step, Step::Absent(_))) {
+        return Names::All;
+    }
+    touched.retain(|name| collection.differs(before, name));
     // Those who subscribe to a folder are woken by what changes in it (rule 39).
     let globs = touched.iter().filter_map(|name| name::glob_of(name));
     let globs: BTreeSet<Arc<str>> = globs.map(Arc::from).collect();

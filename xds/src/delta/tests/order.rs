@@ -61,13 +61,17 @@ impl Mesh {
         );
     }
 
-    /// As a client does when it has got a cluster: it asks for the endpoints, and takes them.
-    fn warm(&mut self, name: &str) {
+    fn ask_for_endpoints(&mut self, name: &str) {
         let request = Request {
             subscribe: vec![Arc::from(name)],
             ..Request::new(TypeUrl::ENDPOINT)
         };
         self.core.request(&request).unwrap();
+    }
+
+    /// As a client does when it has got a cluster: it asks for the endpoints, and takes them.
+    fn warm(&mut self, name: &str) {
+        self.ask_for_endpoints(name);
         assert_eq!(self.next(), Some(format!("ClusterLoadAssignment {name}")));
     }
 
@@ -98,13 +102,27 @@ impl Mesh {
 fn rule_31_a_route_waits_until_its_new_cluster_is_warm() {
     let mut mesh = Mesh::new();
     mesh.move_over();
-    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
+    let clusters = mesh.take().unwrap();
+    assert_eq!(brief(&clusters), "Cluster two");
     assert_eq!(
         mesh.next(),
         None,
         "the client has not asked for the endpoints yet"
     );
-    mesh.warm("two");
+    mesh.ask_for_endpoints("two");
+    mesh.answer(&clusters, true);
+    let endpoints = mesh.take().unwrap();
+    assert_eq!(brief(&endpoints), "ClusterLoadAssignment two");
+    assert_eq!(mesh.next(), None, "nor taken them");
+    mesh.answer(&endpoints, true);
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
+fn rule_31_a_route_does_not_wait_for_endpoints_that_nobody_asks_for() {
+    let mut mesh = Mesh::new();
+    mesh.move_over();
+    assert_eq!(mesh.next().as_deref(), Some("Cluster two"));
     assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
 }
 

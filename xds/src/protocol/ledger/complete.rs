@@ -41,7 +41,7 @@ impl Ledger {
                 }
                 continue;
             }
-            match self.shown(name, view.answer(name)) {
+            match self.shown(name, view.answer_or_retired(name)) {
                 Answer::Resource(resource) => {
                     insert(resource);
                 }

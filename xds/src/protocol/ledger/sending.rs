@@ -120,7 +120,8 @@ impl Ledger {
             self.forget(name);
             return 0;
         }
-        let answer = self.holdings.current(name, demand.view);
+        self.held_back.remove(name);
+        let answer = self.current(name, demand.view);
         self.nacks.renew(name, &answer, demand.bisect);
         match (self.nacks.shown(name, answer), self.holdings.known(name)) {
             (Answer::Resource(resource), known) => {
@@ -153,6 +154,25 @@ impl Ledger {
                 self.diverged |= !explicit;
                 0
             }
+        }
+    }
+
+    /// What `name` stands for; where that is something that was removed and may still be in use, it is looked at again.
+    ///
+    /// Of a type that only sends what changes, nobody is told of removals so early that it matters: it is enough to answer those who ask.
+    fn current(&mut self, name: &Arc<str>, view: View<'_>) -> Answer {
+        let answer = self.holdings.current(name, view);
+        let asks = self.is_subscribed(name)
+            && (view.type_url.is_full_state() || self.holdings.known(name) == Known::Unanswered);
+        match view
+            .retired(name)
+            .filter(|_| asks && answer == Answer::Missing)
+        {
+            Some(retired) => {
+                self.held_back.insert(Arc::clone(name));
+                Answer::Resource(retired.clone())
+            }
+            None => answer,
         }
     }
 

@@ -77,9 +77,13 @@ impl Mesh {
         self.core.request(&request).unwrap();
     }
 
-    /// As a client does when it has got a cluster: it asks for the endpoints, and takes them.
-    fn warm(&mut self, name: &str) {
-        self.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, name, "1")));
+    /// As a client does when it gets a cluster: it asks for the endpoints, and then takes the cluster.
+    fn adopt(&mut self, clusters: &Response, name: &str) {
+        self.ask_for_endpoints(name);
+        self.answer(clusters, true);
+    }
+
+    fn ask_for_endpoints(&mut self, name: &str) {
         self.endpoints.push(name.into());
         let request = Request::new(TypeUrl::ENDPOINT, self.endpoints.clone());
         let request = Request {
@@ -87,6 +91,12 @@ impl Mesh {
             ..request
         };
         self.core.request(&request).unwrap();
+    }
+
+    /// As a client does when it has got a cluster: it asks for the endpoints, and takes them.
+    fn warm(&mut self, name: &str) {
+        self.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, name, "1")));
+        self.ask_for_endpoints(name);
         assert_eq!(self.next(), Some(format!("ClusterLoadAssignment {name}")));
     }
 
@@ -149,11 +159,15 @@ fn rule_31_a_route_does_not_overtake_the_clusters_it_may_need() {
         "endpoints warm the clusters"
     );
     assert_eq!(mesh.next(), None);
-    mesh.answer(&clusters, true);
-    assert_eq!(mesh.next().as_deref(), Some("Cluster one three two"));
+    mesh.adopt(&clusters, "two");
+    let clusters = mesh.take().unwrap();
+    assert_eq!(brief(&clusters), "Cluster one three two");
+    mesh.adopt(&clusters, "three");
     assert_eq!(mesh.next(), None, "the new clusters are cold");
-    mesh.warm("three");
-    mesh.warm("two");
+    for name in ["three", "two"] {
+        mesh.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, name, "1")));
+        assert_eq!(mesh.next(), Some(format!("ClusterLoadAssignment {name}")));
+    }
     assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
 }
 
@@ -208,4 +222,18 @@ fn rule_10_what_was_held_for_long_enough_waits_for_the_answer_and_for_no_time() 
     assert_eq!(mesh.core.wake_at(), None);
     mesh.answer(&clusters, true);
     assert_eq!(mesh.next().as_deref(), Some("Cluster three two"));
+}
+
+#[test]
+fn rule_31_a_route_does_not_wait_for_endpoints_that_nobody_asks_for() {
+    let mut mesh = Mesh::new();
+    mesh.publish(move_over().put(cluster("static", "1")));
+    let clusters = mesh.take().unwrap();
+    assert_eq!(brief(&clusters), "Cluster one static two");
+    assert_eq!(mesh.next(), None, "it may still ask for them");
+    mesh.adopt(&clusters, "two");
+    assert_eq!(mesh.next(), None, "what it asked for is waited for");
+    mesh.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, "two", "1")));
+    assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment two"));
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
 }

@@ -124,7 +124,90 @@ fn rule_10_a_stale_request_gets_no_response() {
     assert_eq!(client.take(), None, "the first response awaits its answer");
     client.ack();
     assert_eq!(client.next(), some("a=2"));
-    assert_eq!(client.request(&stale), Ok(vec![]));
+    let old = Request {
+        nonce: "1".into(),
+        ..stale
+    };
+    assert_eq!(client.request(&old), Ok(vec![]));
+    assert_eq!(client.take(), None);
+}
+
+#[test]
+fn rule_10_a_request_that_can_be_no_race_is_a_subscription() {
+    for nonce in ["", "1", "of another stream"] {
+        for mut client in [
+            Client::of_endpoints("a=1 b=1"),
+            Client::of_clusters("a=1 b=1"),
+        ] {
+            client.ask("a");
+            client.next();
+            client.publish("a=2");
+            client.next();
+            let request = Request {
+                nonce: nonce.into(),
+                ..Request::new(client.type_url.clone(), vec!["b".into()])
+            };
+            let subscribed = Event::Subscribed(client.type_url.clone());
+            assert_eq!(client.request(&request), Ok(vec![subscribed]));
+            client.names = request.names;
+            assert_eq!(client.next(), some("b=1"), "{nonce:?}");
+        }
+    }
+}
+
+#[test]
+fn rule_10_a_client_that_begins_anew_is_sent_everything_anew() {
+    for mut client in [
+        Client::of_endpoints("a=1 b=1"),
+        Client::of_clusters("a=1 b=1"),
+    ] {
+        client.ask("a b");
+        client.next();
+        let anew = Request::new(client.type_url.clone(), client.names.clone());
+        let subscribed = Event::Subscribed(client.type_url.clone());
+        assert_eq!(client.request(&anew), Ok(vec![subscribed]));
+        assert_eq!(client.next(), some("a=1 b=1"));
+        assert_eq!(client.next(), None);
+    }
+}
+
+#[test]
+fn rule_10_a_response_that_was_dropped_unanswered_goes_again() {
+    let wait = Limits::default().answer;
+    for mut client in [
+        Client::of_endpoints("a=1 b=1"),
+        Client::of_clusters("a=1 b=1"),
+    ] {
+        client.ask("a b");
+        client.take();
+        let dropped = Request::new(client.type_url.clone(), client.names.clone());
+        client.request(&dropped).unwrap();
+        assert_eq!(client.take(), None, "the answer may be on its way");
+        assert_eq!(client.core.wake_at(), Some(wait));
+        client.now = wait;
+        assert_eq!(client.take(), some("a=1 b=1"));
+        client.request(&dropped).unwrap();
+        assert_eq!(client.take(), None);
+        assert_eq!(
+            client.core.wake_at(),
+            Some(wait * 3),
+            "more and more rarely"
+        );
+        client.ack();
+        assert_eq!(client.take(), None);
+        assert_eq!(client.core.wake_at(), None);
+    }
+}
+
+#[test]
+fn rule_10_a_client_that_is_slow_and_asks_for_nothing_is_waited_for() {
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.ask("a");
+    client.take();
+    client.publish("a=2");
+    assert_eq!(client.take(), None);
+    assert_eq!(client.core.wake_at(), None);
+    client.now = Limits::default().answer * 100;
     assert_eq!(client.take(), None);
 }
 
