@@ -43,6 +43,9 @@ pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
         wire::put_head(buffer, 2, envelope.len());
         envelope.put(buffer);
     }
+    for name in &response.unknown {
+        put_unknown(name, buffer);
+    }
     wire::put_bytes(buffer, 4, response.type_url.as_str().as_bytes());
     wire::put_bytes(buffer, 5, response.nonce.digits().as_bytes());
     for name in &response.removed {
@@ -63,10 +66,21 @@ pub(crate) fn size_hint(response: &Response) -> usize {
         .iter()
         .map(|resource| resource.name().len() + 160);
     let removed = response.removed.iter().map(|name| name.len() + 8);
+    let unknown = response.unknown.iter().map(|name| 2 * name.len() + 16);
     let failed = response.failed.iter();
     let failed = failed.map(|(name, failure)| name.len() + failure.message.len() + 48);
-    let others = heartbeats.chain(removed).chain(failed);
+    let others = heartbeats.chain(removed).chain(unknown).chain(failed);
     resources + others.sum::<usize>() + 160
+}
+
+/// Writes a `Resource` that has a name and itself as an alias, and nothing else: that is how Envoy hears that a host does not exist.
+fn put_unknown(name: &str, buffer: &mut impl BufMut) {
+    let name = name.as_bytes();
+    let length = wire::bytes_len(3, name) + wire::field_len(4, name.len());
+    wire::put_head(buffer, 2, length);
+    wire::put_bytes(buffer, 3, name);
+    wire::put_head(buffer, 4, name.len());
+    buffer.put_slice(name);
 }
 
 /// Writes a `ResourceError` (rule 37).
@@ -195,6 +209,7 @@ mod tests {
             nonce: Nonce::default().next(),
             resources: vec![layer, other],
             removed: vec![Arc::from("gone"), Arc::from("")],
+            unknown: Vec::new(),
             failed: vec![(Arc::from("denied"), Arc::new(denied()))],
             heartbeats: Vec::new(),
             ttl: false,
@@ -251,6 +266,19 @@ mod tests {
                 ours.any().to_vec()
             );
         }
+        assert_eq!(theirs.encode_to_vec(), bytes);
+    }
+
+    #[test]
+    fn prost_reads_what_is_unknown_as_an_entry_without_a_resource() {
+        let unknown = vec![Arc::from("routes/nobody.test")];
+        let (mut bytes, ours) = (Vec::new(), response());
+        delta(&Response { unknown, ..ours }, &mut bytes);
+        let theirs = DeltaDiscoveryResponse::decode(bytes.as_slice()).unwrap();
+        let entry = theirs.resources.last().unwrap();
+        assert_eq!(entry.name, "routes/nobody.test");
+        assert_eq!(entry.aliases, ["routes/nobody.test"]);
+        assert_eq!(entry.resource, None);
         assert_eq!(theirs.encode_to_vec(), bytes);
     }
 

@@ -3,6 +3,7 @@
 //! It is built of persistent maps: the next snapshot shares with this one all that did not change.
 
 mod absent;
+mod aliases;
 mod changes;
 mod collection;
 mod failure;

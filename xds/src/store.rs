@@ -9,7 +9,7 @@ mod watch;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use update::{Published, Update};
+pub use update::{Contested, Published, Update};
 pub use watch::Watch;
 
 use crate::snapshot::Snapshot;
@@ -60,15 +60,11 @@ impl Store {
     pub fn publish(&self, update: Update) -> Published {
         let mut current = self.current.load();
         loop {
-            let (next, changes) = update.apply(&current);
+            let (next, changes, contested) = update.apply_and_check(&current);
             if changes.is_empty() {
-                let published = Published {
-                    sequence: current.sequence(),
-                    changed: 0,
-                };
-                return published;
+                return Published::new(current.sequence(), &changes, contested);
             }
-            let published = Published::new(next.sequence(), &changes);
+            let published = Published::new(next.sequence(), &changes, contested);
             let previous = self.current.compare_and_swap(&*current, Arc::new(next));
             if Arc::ptr_eq(&previous, &current) {
                 // Pairs with the fence in `interest`: either the stream that subscribes meanwhile

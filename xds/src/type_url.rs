@@ -66,7 +66,7 @@ impl TypeUrl {
     pub const VIRTUAL_HOST: Self = Self(Repr::Known(8));
     /// ECDS: extension configurations.
     pub const EXTENSION_CONFIG: Self = Self(Repr::Known(9));
-    /// RLQS and the rate limit service's own configuration.
+    /// The configuration of Envoy's rate limit service.
     pub const RATE_LIMIT_CONFIG: Self = Self(Repr::Known(10));
 
     /// The type with this URL; a well-known one is interned.
@@ -91,9 +91,25 @@ impl TypeUrl {
 
     /// Whether a SotW response of this type is the complete set, so that a name left out of it is deleted (rule 16).
     ///
-    /// The protocol says so of listeners and clusters; Envoy drops the scopes that a response lacks, too.
+    /// The protocol says so of listeners and clusters; Envoy drops the scopes that a response lacks, too,
+    /// and the rate limit service takes each response for its whole configuration.
+    /// Of a type of one's own, [`Update::full_state`](crate::Update::full_state) says it.
     pub fn is_full_state(&self) -> bool {
-        [Self::LISTENER, Self::CLUSTER, Self::SCOPED_ROUTE].contains(self)
+        [
+            Self::LISTENER,
+            Self::CLUSTER,
+            Self::SCOPED_ROUTE,
+            Self::RATE_LIMIT_CONFIG,
+        ]
+        .contains(self)
+    }
+
+    /// Whether clients ask for resources of this type one by one, as they need them, so that asking for none is not asking for all.
+    ///
+    /// Envoy asks for virtual hosts when a request for one comes in, and begins with an empty request.
+    /// It waits for a host that it asked for until it hears of it, be it as an entry that has no resource.
+    pub fn is_on_demand(&self) -> bool {
+        *self == Self::VIRTUAL_HOST
     }
 
     /// Whether a client keeps a resource of this type that it refused, and refuses all others of the type until that one is replaced.

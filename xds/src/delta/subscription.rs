@@ -86,7 +86,9 @@ impl Subscription {
         let mut changes = Vec::new();
         if first {
             changes.push(InterestChange::Join(Topic::Type(type_url.clone())));
-            if request.subscribe.is_empty() {
+            if type_url.is_on_demand() {
+                self.ledger.owe();
+            } else if request.subscribe.is_empty() {
                 self.subscribe_wildcard(type_url, &mut changes);
             }
         }

@@ -2,6 +2,7 @@
 
 mod globs;
 mod model;
+mod on_demand;
 mod order;
 mod rules;
 mod scope;

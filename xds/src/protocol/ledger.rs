@@ -156,6 +156,11 @@ impl Ledger {
         self.owed = true;
     }
 
+    /// An answer goes even if there is nothing.
+    pub(crate) fn owe(&mut self) {
+        self.owed = true;
+    }
+
     pub(crate) fn unsubscribe_wildcard(&mut self) {
         self.holdings.drop_wildcard();
         self.sweep = false;
@@ -188,8 +193,19 @@ impl Ledger {
         }
     }
 
+    /// The client is to get what a changed resource refers to again: `*` is all it has of the type, a glob all of a folder (rule 33).
+    pub(crate) fn refresh_reference(&mut self, name: &Arc<str>) {
+        if **name == *"*" {
+            self.begin_anew();
+        } else if name::is_glob(name) && self.is_subscribed(name) {
+            self.subscribe(name);
+        } else {
+            self.refresh(name);
+        }
+    }
+
     /// The client is to get `name` again if it has anything to do with it (rule 33).
-    pub(crate) fn refresh(&mut self, name: &Arc<str>) {
+    fn refresh(&mut self, name: &Arc<str>) {
         self.nacks.forget_override(name);
         if let Some(entry) = self.holdings.entries.get_mut(name) {
             entry.known = Known::Unanswered;

@@ -50,6 +50,8 @@ pub struct Response {
     pub resources: Vec<Resource>,
     /// Names that the client is to drop; delta only.
     pub removed: Vec<Arc<str>>,
+    /// Names that the client asked for and that stand for nothing, where it waits for an entry of each; delta only.
+    pub unknown: Vec<Arc<str>>,
     /// Names that the client asked for and gets no resource of, and why (rule 37).
     pub failed: Vec<(Arc<str>, Arc<Failure>)>,
     /// Resources that the client has and is only to hear of, lest their TTL pass (rule 36); delta only.

@@ -135,6 +135,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether a SotW response of the type is complete (rule 16).
+    pub(crate) fn is_full_state(self) -> bool {
+        self.collection.is_full_state(self.type_url)
+    }
+
     /// What is published and permitted.
     pub(crate) fn resources(self) -> impl Iterator<Item = &'a Resource> {
         let published = self.collection.resources().values();

@@ -360,7 +360,7 @@ impl<V: Variant> StreamCore<V> {
         self.warming.start(changed);
         for reference in changed.iter().flat_map(Resource::references) {
             if let Some(subscription) = self.subscriptions.get_mut(&reference.type_url) {
-                subscription.ledger_mut().refresh(&reference.name);
+                subscription.ledger_mut().refresh_reference(&reference.name);
             }
         }
     }

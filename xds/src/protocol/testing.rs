@@ -10,9 +10,20 @@ use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, EdsClusterConfig,
 };
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{AggregatedConfigSource, ConfigSource};
+use envoy_types::pb::envoy::config::core::v3::{
+    AggregatedConfigSource, ConfigSource, ExtensionConfigSource, TransportSocket, transport_socket,
+};
+use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::scoped_routes::ConfigSpecifier;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, HttpFilter, ScopedRds, ScopedRoutes,
+    http_connection_manager::RouteSpecifier, http_filter,
+};
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
+    CommonTlsContext, DownstreamTlsContext, SdsSecretConfig,
+};
 use envoy_types::pb::google::protobuf::Any;
-use prost::Message;
+use prost::{Message, Name};
 
 use super::response::{Rejection, Response};
 use super::scope::Scope;
@@ -53,7 +64,8 @@ pub(crate) fn line(response: &Response) -> String {
         .failed
         .iter()
         .map(|(name, failure)| format!("!{name}={}", failure.message));
-    let removed = removed.chain(failed);
+    let unknown = response.unknown.iter().map(|name| format!("?{name}"));
+    let removed = removed.chain(unknown).chain(failed);
     resources.chain(removed).collect::<Vec<_>>().join(" ")
 }
 
@@ -76,6 +88,64 @@ pub(crate) fn cluster(name: &str, content: &str) -> Resource {
         ..Cluster::default()
     };
     Resource::from_message(name, &message)
+}
+
+/// A listener whose chain has the certificate `certificate`, whose filter is configured as `filter`, and whose routes are in scopes.
+pub(crate) fn listener(name: &str, content: &str) -> Resource {
+    let certificate = SdsSecretConfig {
+        name: "certificate".into(),
+        ..SdsSecretConfig::default()
+    };
+    let context = DownstreamTlsContext {
+        common_tls_context: Some(CommonTlsContext {
+            tls_certificate_sds_secret_configs: vec![certificate],
+            ..CommonTlsContext::default()
+        }),
+        ..DownstreamTlsContext::default()
+    };
+    let tls = TransportSocket {
+        config_type: Some(transport_socket::ConfigType::TypedConfig(any(&context))),
+        ..TransportSocket::default()
+    };
+    let filter = HttpFilter {
+        name: "filter".into(),
+        config_type: Some(http_filter::ConfigType::ConfigDiscovery(
+            ExtensionConfigSource::default(),
+        )),
+        ..HttpFilter::default()
+    };
+    let scopes = ConfigSpecifier::ScopedRds(ScopedRds::default());
+    let manager = HttpConnectionManager {
+        http_filters: vec![filter],
+        route_specifier: Some(RouteSpecifier::ScopedRoutes(ScopedRoutes {
+            config_specifier: Some(scopes),
+            ..ScopedRoutes::default()
+        })),
+        ..HttpConnectionManager::default()
+    };
+    let manager = Filter {
+        config_type: Some(filter::ConfigType::TypedConfig(any(&manager))),
+        ..Filter::default()
+    };
+    let chain = FilterChain {
+        transport_socket: Some(tls),
+        filters: vec![manager],
+        ..FilterChain::default()
+    };
+    let message = Listener {
+        name: name.into(),
+        stat_prefix: content.into(),
+        filter_chains: vec![chain],
+        ..Listener::default()
+    };
+    Resource::from_message(name, &message)
+}
+
+fn any<M: Message + Name>(message: &M) -> Any {
+    Any {
+        type_url: M::type_url(),
+        value: message.encode_to_vec(),
+    }
 }
 
 /// Which names of which type a response has, whatever their content.

@@ -131,6 +131,7 @@ impl<'a> SendContext<'a> {
             nonce: self.nonce,
             resources: selection.resources,
             removed: selection.removed,
+            unknown: selection.unknown,
             failed: selection.failed,
             heartbeats: Vec::new(),
             ttl: self.ttl,

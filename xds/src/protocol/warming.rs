@@ -23,7 +23,7 @@ impl Warming {
             cluster
                 .references()
                 .iter()
-                .any(|reference| reference.aggregated)
+                .any(|reference| reference.type_url == TypeUrl::ENDPOINT && reference.aggregated)
         });
         self.clusters
             .extend(warming.map(|cluster| (Arc::clone(cluster.name()), cluster.clone())));

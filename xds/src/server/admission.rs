@@ -3,13 +3,16 @@
 //! Those that come too fast wait for their turn, first come first served.
 //! A fleet that reconnects all at once is thus served in order, instead of each client a little and none completely.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::Shared;
 use super::config::Config;
 use super::counts::Counters;
 use super::rate::Rate;
@@ -37,6 +40,38 @@ pub(super) struct Place {
 pub(super) struct Turn {
     _turn: turns::Turn,
     _door: OwnedSemaphorePermit,
+}
+
+/// A stream's way to its turn, on which it is until that is its own.
+pub(super) enum Entry {
+    Waiting(Waiting),
+    /// It is held until the entry is dropped.
+    Admitted {
+        _turn: Turn,
+    },
+}
+
+/// What a stream waits with.
+type Waiting = Pin<Box<dyn Future<Output = Result<Turn, Full>> + Send>>;
+
+impl Entry {
+    /// Queues for a turn, at the place in the queue that is the next now.
+    pub(super) fn queue(shared: &Arc<Shared>, door: &Arc<Semaphore>) -> Self {
+        let (shared, door) = (Arc::clone(shared), Arc::clone(door));
+        let turn = async move { shared.admission.turn(&door, &shared.counters).await };
+        Self::Waiting(Box::pin(turn))
+    }
+
+    /// Whether the stream has its turn already.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Full>> {
+        if let Self::Waiting(waiting) = self {
+            match waiting.as_mut().poll(context)? {
+                Poll::Ready(turn) => *self = Self::Admitted { _turn: turn },
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// Why a stream is turned away.
@@ -72,19 +107,11 @@ impl Admission {
         }
     }
 
-    /// A place and a turn, as soon as it is this stream's.
+    /// A turn, as soon as it is this stream's.
     ///
     /// Before it waits with all others, it waits at the `door` of its connection, so that no client fills the queue alone.
-    pub(super) async fn admit(
-        &self,
-        door: &Arc<Semaphore>,
-        counters: &Counters,
-    ) -> Result<(Place, Turn), Full> {
+    async fn turn(&self, door: &Arc<Semaphore>, counters: &Counters) -> Result<Turn, Full> {
         let arrived = Instant::now();
-        let Some(place) = self.place() else {
-            counters.streams_full.inc();
-            return Err(Full::Places { limit: self.limit });
-        };
         let turn = timeout_at(arrived + self.patience, self.queue(arrived, door, counters)).await;
         let Ok(Some(turn)) = turn else {
             counters.streams_overdue.inc();
@@ -93,7 +120,7 @@ impl Admission {
             });
         };
         counters.streams.inc();
-        Ok((place, turn))
+        Ok(turn)
     }
 
     /// The turn of a stream that came at `arrived`; `None` if it would come too late.
@@ -123,13 +150,17 @@ impl Admission {
     }
 
     /// A place, unless all are taken.
-    fn place(&self) -> Option<Place> {
+    pub(super) fn place(&self, counters: &Counters) -> Result<Place, Full> {
         let more = |admitted: usize| (admitted < self.limit).then_some(admitted + 1);
         let admitted = self
             .admitted
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        admitted.ok().map(|_| Place {
+        let place = admitted.map(|_| Place {
             admitted: Arc::clone(&self.admitted),
+        });
+        place.map_err(|_| {
+            counters.streams_full.inc();
+            Full::Places { limit: self.limit }
         })
     }
 }
@@ -148,9 +179,20 @@ mod tests {
     use futures::FutureExt;
     use tokio::sync::Semaphore;
 
-    use super::{Admission, Full};
+    use super::{Admission, Full, Place, Turn};
     use crate::server::config::Config;
     use crate::server::counts::Counters;
+
+    impl Admission {
+        async fn admit(
+            &self,
+            door: &Arc<Semaphore>,
+            counters: &Counters,
+        ) -> Result<(Place, Turn), Full> {
+            let place = self.place(counters)?;
+            Ok((place, self.turn(door, counters).await?))
+        }
+    }
 
     const PATIENCE: Duration = Duration::from_secs(1);
 

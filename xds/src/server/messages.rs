@@ -20,7 +20,7 @@ pub(super) trait Messages:
     Variant<Request: From<Self::Message>> + Send + Unpin + 'static
 {
     /// The request on the wire.
-    type Message: Message + Default + Send + 'static;
+    type Message: Message + Default + Send + Unpin + 'static;
 
     fn take_node(message: &mut Self::Message) -> Option<WireNode>;
     fn type_url(message: &mut Self::Message) -> &mut String;

@@ -1,11 +1,12 @@
 //! The service: finds the route of a request and opens a stream for it.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -15,6 +16,7 @@ use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Shared;
+use super::admission::Entry;
 use super::codec::SharedCodec;
 use super::connection_context::ConnectionContext;
 use super::messages::Messages;
@@ -88,13 +90,16 @@ impl<V: Messages> StreamingService<V::Message> for Opener<V> {
         let Discovery { shared, connection } = self.discovery.clone();
         let route = self.route.clone();
         Box::pin(async move {
-            let admitted = shared
-                .admission
-                .admit(&connection.door, &shared.counters)
-                .await;
-            let admitted = admitted.map_err(status::full)?;
+            let place = shared.admission.place(&shared.counters);
+            let place = place.map_err(status::full)?;
+            let mut entry = Entry::queue(&shared, &connection.door);
+            // The queue is in the order in which streams were opened, not in that in which they are polled later.
+            let early = poll_fn(|context| Poll::Ready(entry.poll(context)));
+            if let Poll::Ready(Err(full)) = early.await {
+                return Err(status::full(full));
+            }
             let requests = request.into_inner();
-            let stream = DiscoveryStream::open(shared, connection, route, requests, admitted);
+            let stream = DiscoveryStream::open(shared, connection, route, requests, place, entry);
             Ok(Response::new(stream))
         })
     }

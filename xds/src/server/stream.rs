@@ -17,11 +17,11 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Status, Streaming};
 
-use super::admission::{Place, Turn};
+use super::admission::{Entry, Place};
 use super::connection_context::ConnectionContext;
 use super::messages::Messages;
 use super::routes::Route;
-use super::wake_flags::{Part, WakeFlags};
+use super::wake_flags::{Part, WakeFlags, Woken};
 use super::{Shared, status};
 use crate::protocol::Response;
 use crate::store::Wake;
@@ -47,7 +47,11 @@ pub(super) struct DiscoveryStream<V: Messages> {
     alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
     /// Until it has been answered for the first time.
-    turn: Option<Turn>,
+    entry: Option<Entry>,
+    /// What the client asked for first, while the stream waits for its turn.
+    ///
+    /// It is read at once: unread, it would take up the connection's window, and those whose turn it is could not be read.
+    first: Option<V::Message>,
     _place: Place,
 }
 
@@ -57,7 +61,8 @@ impl<V: Messages> DiscoveryStream<V> {
         connection: Arc<ConnectionContext>,
         route: Route,
         requests: Streaming<V::Message>,
-        (place, turn): (Place, Turn),
+        place: Place,
+        entry: Entry,
     ) -> Self {
         let wake = Wake::new();
         let flags = WakeFlags::new(Arc::clone(&wake));
@@ -77,35 +82,62 @@ impl<V: Messages> DiscoveryStream<V> {
             merging: None,
             alarm: None,
             ended: false,
-            turn: Some(turn),
+            entry: Some(entry),
+            first: None,
             _place: place,
             shared,
             connection,
         }
     }
 
+    /// Waits for the stream's turn, and reads the first request meanwhile.
+    fn poll_entry(&mut self, woken: Woken, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let Some(entry) = &mut self.entry else {
+            return Poll::Ready(Ok(()));
+        };
+        if entry.poll(context).map_err(status::full)?.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.first.is_none() && woken.includes(Part::Requests) {
+            let waker = self.for_requests.clone();
+            let read = Pin::new(&mut self.requests).poll_next(&mut Context::from_waker(&waker));
+            match read {
+                Poll::Ready(Some(Ok(message))) => self.first = Some(message),
+                Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(self.unread(status))),
+                // That the client has hung up is seen again when it is this stream's turn.
+                Poll::Ready(None) | Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn unread(&self, status: Status) -> Status {
+        let limit = self.shared.config.max_request_bytes;
+        status::unread(status, limit, &self.shared.counters)
+    }
+
     /// Reads the requests that have come; ready when the stream is to end.
     fn poll_requests(&mut self) -> Poll<Result<(), Status>> {
+        if let Some(first) = self.first.take() {
+            self.accept(first)?;
+        }
         let waker = self.for_requests.clone();
         let mut context = Context::from_waker(&waker);
         for _ in 0..REQUESTS_PER_POLL {
             match Pin::new(&mut self.requests).poll_next(&mut context) {
-                Poll::Ready(Some(Ok(message))) => {
-                    let accepted = self.conversation.accept(message);
-                    let counters = &self.shared.counters;
-                    accepted.map_err(|refusal| status::refused(&refusal, counters))?;
-                }
-                Poll::Ready(Some(Err(status))) => {
-                    let (limit, counters) =
-                        (self.shared.config.max_request_bytes, &self.shared.counters);
-                    return Poll::Ready(Err(status::unread(status, limit, counters)));
-                }
+                Poll::Ready(Some(Ok(message))) => self.accept(message)?,
+                Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(self.unread(status))),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }
         }
         self.flags.wake_for(Part::Requests);
         Poll::Pending
+    }
+
+    fn accept(&mut self, message: V::Message) -> Result<(), Status> {
+        let accepted = self.conversation.accept(message);
+        accepted.map_err(|refusal| status::refused(&refusal, &self.shared.counters))
     }
 
     /// Whether the connection is to end.
@@ -159,7 +191,18 @@ impl<V: Messages> DiscoveryStream<V> {
             let down = self.connection.shutdown.is_cancelled();
             return Poll::Ready(down.then(|| Err(status::shutting_down())));
         }
-        if woken.includes(Part::Requests)
+        let waited = matches!(self.entry, Some(Entry::Waiting(_)));
+        if waited {
+            match self.poll_entry(woken, context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(status)) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(status)));
+                }
+            }
+        }
+        if (waited || woken.includes(Part::Requests))
             && let Poll::Ready(end) = self.poll_requests()
         {
             self.ended = true;
@@ -167,7 +210,7 @@ impl<V: Messages> DiscoveryStream<V> {
         }
         let due = self.poll_due(context);
         if self.conversation.is_identified() {
-            self.turn = None;
+            self.entry = None;
         }
         self.ended = matches!(due, Poll::Ready(Err(_)));
         due.map(Some)

@@ -1,6 +1,7 @@
 //! The server, over real sockets, with clients that speak the generated gRPC stubs.
 
 mod closed;
+mod crowd;
 mod encrypted;
 mod flow;
 mod judged_together;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::absent::{Absent, Answer};
+use super::aliases::Aliases;
 use super::changes::{ChangeLog, Names};
 use super::failure::Failure;
 use super::retired::Retired;
 use crate::name;
 use crate::resource::Resource;
+use crate::type_url::TypeUrl;
 use crate::version::Version;
 use crate::wire;
 
@@ -17,12 +19,14 @@ use crate::wire;
 #[derive(Clone, Debug, Default)]
 pub struct Collection {
     resources: OrdMap<Arc<str>, Resource>,
-    aliases: OrdMap<Arc<str>, Arc<str>>,
+    aliases: Aliases,
     failures: OrdMap<Arc<str>, Arc<Failure>>,
     /// The members of each glob that has any (rule 39).
     globs: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
     withheld: OrdSet<Arc<str>>,
     absent: Absent,
+    /// What the publisher says of it; `None` where the type itself says it.
+    full_state: Option<bool>,
     retired: Retired,
     version: Version,
     sequence: u64,
@@ -73,6 +77,17 @@ impl Collection {
             .or_else(|| self.resources.get(self.aliases.get(name)?))
     }
 
+    /// The resources that `name` might lead to and does not, because it leads to another, or is the name of one itself.
+    pub(crate) fn outdone(&self, name: &str) -> Vec<Arc<str>> {
+        if self.aliases.is_empty() {
+            return Vec::new();
+        }
+        let leads_to = self.published(name).map(Resource::name);
+        let claimants = self.aliases.claimants(name);
+        let outdone = claimants.filter(|claimant| Some(*claimant) != leads_to);
+        outdone.cloned().collect()
+    }
+
     /// The names published that are members of `glob` (rule 39).
     pub(crate) fn members(&self, glob: &str) -> impl Iterator<Item = &Arc<str>> {
         self.globs.get(glob).into_iter().flatten()
@@ -113,6 +128,19 @@ impl Collection {
         self.failures.keys().chain(&self.withheld)
     }
 
+    /// Whether a SotW response is the complete set, so that a name left out of it is deleted (rule 16).
+    pub(crate) fn is_full_state(&self, type_url: &TypeUrl) -> bool {
+        self.full_state.unwrap_or_else(|| type_url.is_full_state())
+    }
+
+    pub(crate) fn full_state(&self) -> Option<bool> {
+        self.full_state
+    }
+
+    pub(crate) fn set_full_state(&mut self, full_state: Option<bool>) {
+        self.full_state = full_state;
+    }
+
     pub(crate) fn absent(&self) -> &Absent {
         &self.absent
     }
@@ -146,8 +174,7 @@ impl Collection {
         }
         self.remove(&Arc::clone(resource.name()), changed);
         for alias in resource.aliases() {
-            self.aliases
-                .insert(Arc::clone(alias), Arc::clone(resource.name()));
+            self.aliases.claim(alias, resource.name());
             changed.push(Arc::clone(alias));
         }
         changed.push(Arc::clone(resource.name()));
@@ -183,10 +210,8 @@ impl Collection {
             return;
         };
         for alias in resource.aliases() {
-            if self.aliases.get(alias) == Some(resource.name()) {
-                self.aliases.remove(alias);
-                changed.push(Arc::clone(alias));
-            }
+            self.aliases.give_up(alias, resource.name());
+            changed.push(Arc::clone(alias));
         }
         changed.push(Arc::clone(resource.name()));
         self.leave(resource.name());

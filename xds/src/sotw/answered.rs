@@ -46,6 +46,6 @@ pub(super) fn says_something(selection: &Selection) -> bool {
 /// Only a response that must be complete removes anything.
 pub(super) fn demand<'a>(context: &SendContext<'a>, budget: usize) -> Demand<'a> {
     let mut demand = context.demand(budget);
-    demand.hold_removals &= context.type_url.is_full_state();
+    demand.hold_removals &= context.view().is_full_state();
     demand
 }

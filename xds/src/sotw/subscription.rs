@@ -37,6 +37,8 @@ pub struct Subscription {
     named: bool,
     /// A complete response must go even if the client has all of it: a name was added to the subscription.
     full_due: bool,
+    /// The last response was complete.
+    complete: bool,
     /// The publication of the type of which a complete response could not be given, because part of it is withheld.
     withheld: Option<u64>,
 }
@@ -64,7 +66,7 @@ impl Subscription {
             return self.refuse(rejection.clone(), bisect, true);
         }
         let (response, keys) = self.take_outstanding()?;
-        let complete = response.type_url.is_full_state();
+        let complete = self.complete;
         self.ledger.take(&response, &keys, bisect, complete);
         Some(Event::Acked(response))
     }
@@ -80,7 +82,7 @@ impl Subscription {
     /// Settles the outstanding response as refused, be it by the client or for it.
     fn refuse(&mut self, rejection: Rejection, bisect: &Bisect, by_client: bool) -> Option<Event> {
         let (response, keys) = self.take_outstanding()?;
-        let complete = response.type_url.is_full_state();
+        let complete = self.complete;
         let inconclusive = by_client && self.ledger.nacks_mut().is_inconclusive(&response, &keys);
         self.ledger
             .refuse(&response, &keys, &rejection, bisect, complete);
@@ -110,8 +112,7 @@ impl Subscription {
                     type_url.clone(),
                     Arc::clone(name),
                 )));
-                // Other types are sent what changed, and only that is owed.
-                self.full_due |= type_url.is_full_state();
+                self.full_due = true;
             }
         }
         if !changes.is_empty() {
@@ -121,22 +122,22 @@ impl Subscription {
     }
 
     /// The client has dropped the outstanding response and will never answer, so that what was in it goes again.
-    fn give_up(&mut self, type_url: &TypeUrl) {
+    fn give_up(&mut self) {
         let Some(sent) = self.outstanding.take() else {
             return;
         };
         if self.disregard.give_up() {
-            self.begin_anew(type_url);
+            self.begin_anew();
         } else {
             self.ledger.repeat(&sent.keys);
-            self.full_due |= type_url.is_full_state();
+            self.full_due = true;
         }
     }
 
     /// The client knows nothing of what it was sent.
-    fn begin_anew(&mut self, type_url: &TypeUrl) {
+    fn begin_anew(&mut self) {
         self.ledger.begin_anew();
-        self.full_due |= type_url.is_full_state();
+        self.full_due = true;
         self.owe();
     }
 
@@ -296,7 +297,7 @@ impl Variant for Subscription {
         };
         let interest = self.resubscribe(request, first);
         if anew {
-            self.begin_anew(&request.type_url);
+            self.begin_anew();
         }
         Accepted {
             settled,
@@ -319,13 +320,16 @@ impl Variant for Subscription {
             if !self.disregard.is_over(context.now, patience) {
                 return None;
             }
-            self.give_up(context.type_url);
+            self.give_up();
         }
         self.ledger.catch_up(context.collection);
         // A heartbeat of a complete type is complete too, and waits until it can be: what it left out would be deleted (rule 16).
-        let mut answered = if context.type_url.is_full_state() {
+        self.complete = context.view().is_full_state();
+        let mut answered = if self.complete {
             self.complete(context)?
         } else {
+            // Clients are sent what changed, and only that is owed.
+            self.full_due = false;
             self.changed(context).or_else(|| self.heartbeat(context))?
         };
         let keys = std::mem::take(&mut answered.selection.keys);

@@ -82,6 +82,37 @@ fn a_snapshot_in_hand_does_not_change() {
 }
 
 #[test]
+fn an_alias_leads_to_the_same_resource_whatever_was_published_first() {
+    let claim = |name: &str| put(name, "1").with_aliases(["nick"]);
+    let leads_to = |store: &Store| {
+        let snapshot = store.snapshot();
+        let found = snapshot.contents(&TypeUrl::ENDPOINT).published("nick")?;
+        Some(found.name().to_string())
+    };
+    for order in [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]] {
+        let store = Store::new();
+        let told = order.map(|name| store.publish(Update::new().put(claim(name))).contested);
+        assert_eq!(told[0], [], "the first has it to itself");
+        let last = &told[2][0];
+        assert_eq!((&*last.alias, &*last.leads_to), ("nick", "c"));
+        let outdone: Vec<&str> = last.outdone.iter().map(|name| &**name).collect();
+        assert_eq!(outdone, ["a", "b"]);
+        for (gone, then) in [("c", Some("b")), ("a", Some("b")), ("b", None)] {
+            store.publish(Update::new().remove(TypeUrl::ENDPOINT, gone));
+            assert_eq!(leads_to(&store).as_deref(), then);
+        }
+    }
+}
+
+#[test]
+fn an_alias_that_is_the_name_of_a_resource_leads_there() {
+    let store = Store::new();
+    store.publish(Update::new().put(put("z", "1").with_aliases(["nick"])));
+    let told = store.publish(Update::new().put(put("nick", "1"))).contested;
+    assert_eq!((&*told[0].leads_to, &*told[0].outdone[0]), ("nick", "z"));
+}
+
+#[test]
 fn an_alias_leads_to_its_resource_until_another_takes_it() {
     let store = Store::new();
     store.publish(Update::new().put(put("a", "1").with_aliases(["nick"])));

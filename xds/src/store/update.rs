@@ -26,6 +26,7 @@ enum Step {
     Withhold(Arc<str>),
     Release(Arc<str>),
     Absent(Absent),
+    FullState(Option<bool>),
 }
 
 impl Step {
@@ -37,7 +38,7 @@ impl Step {
             | Self::Fail(name, _)
             | Self::Withhold(name)
             | Self::Release(name) => Some(Arc::clone(name)),
-            Self::Replace(_) | Self::Absent(_) => None,
+            Self::Replace(_) | Self::Absent(_) | Self::FullState(_) => None,
         }
     }
 }
@@ -91,6 +92,13 @@ impl Update {
     /// Every stream that subscribes to the type compares all its names; this is for a change of phase, not for every update.
     pub fn absent(self, type_url: TypeUrl, absent: Absent) -> Self {
         self.step(type_url, Step::Absent(absent))
+    }
+
+    /// Says of a type of one's own whether its SotW clients take a response for all there is, and delete what it leaves out (rule 16).
+    ///
+    /// The known types need no such word ([`TypeUrl::is_full_state`]). It belongs in the first update of the type.
+    pub fn full_state(self, type_url: TypeUrl, full_state: bool) -> Self {
+        self.step(type_url, Step::FullState(Some(full_state)))
     }
 
     /// This update, and then `next`.
@@ -148,7 +156,8 @@ impl Update {
         let update = self.replace(type_url.clone(), resources);
         let special = from.special_names();
         let update = special.fold(update, |update, name| update.copy(type_url, from, name));
-        update.absent(type_url.clone(), from.absent().clone())
+        let update = update.absent(type_url.clone(), from.absent().clone());
+        update.step(type_url.clone(), Step::FullState(from.full_state()))
     }
 
     fn step(mut self, type_url: TypeUrl, step: Step) -> Self {
@@ -158,6 +167,16 @@ impl Update {
 
     /// The snapshot after this update, and what differs in it.
     pub(super) fn apply(&self, snapshot: &Snapshot) -> (Snapshot, Changes) {
+        let (next, changes, _) = self.apply_and_check(snapshot);
+        (next, changes)
+    }
+
+    /// The same, and the aliases among what it touches that several resources claim.
+    pub(super) fn apply_and_check(
+        &self,
+        snapshot: &Snapshot,
+    ) -> (Snapshot, Changes, Vec<Contested>) {
+        let mut contested = Vec::new();
         let mut next = snapshot.successor();
         let next_sequence = next.sequence();
         let mut changes = Changes::new();
@@ -165,6 +184,7 @@ impl Update {
             let before = snapshot.contents(type_url);
             let collection = next.collection_mut(type_url);
             let touched = take_steps(collection, steps);
+            contested.extend(Contested::among(type_url, collection, &touched));
             if type_url.is_named_by_routes() {
                 collection.retire(before, &touched, next_sequence);
             }
@@ -174,24 +194,60 @@ impl Update {
                 changes.insert(type_url.clone(), names);
             }
         }
-        (next, changes)
+        (next, changes, contested)
     }
 }
 
 /// What an update changed, by type.
 pub(crate) type Changes = BTreeMap<TypeUrl, Names>;
 
+/// An alias that several resources of a type claim: it leads to the last of them in the order of their names, on every replica,
+/// or to the resource that has it as its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contested {
+    /// Their type.
+    pub type_url: TypeUrl,
+    /// The alias.
+    pub alias: Arc<str>,
+    /// What it leads to.
+    pub leads_to: Arc<str>,
+    /// Who claims it in vain.
+    pub outdone: Vec<Arc<str>>,
+}
+
+impl Contested {
+    /// Those among `names`.
+    fn among(
+        type_url: &TypeUrl,
+        collection: &Collection,
+        names: &[Arc<str>],
+    ) -> impl Iterator<Item = Self> {
+        names.iter().filter_map(|name| {
+            let outdone = collection.outdone(name);
+            let leads_to = collection.published(name).filter(|_| !outdone.is_empty())?;
+            Some(Self {
+                type_url: type_url.clone(),
+                alias: Arc::clone(name),
+                leads_to: Arc::clone(leads_to.name()),
+                outdone,
+            })
+        })
+    }
+}
+
 /// What became of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The publication that holds the update: a new one, or the current one where nothing changed.
     pub sequence: u64,
     /// How many names of how many types it changed; a changed absent rule counts as one.
     pub changed: usize,
+    /// The aliases among what it touched that several resources claim.
+    pub contested: Vec<Contested>,
 }
 
 impl Published {
-    pub(super) fn new(sequence: u64, changes: &Changes) -> Self {
+    pub(super) fn new(sequence: u64, changes: &Changes, contested: Vec<Contested>) -> Self {
         let count = |names: &Names| match names {
             Names::Some(names) => names.iter().filter(|name| !name::is_glob(name)).count(),
             Names::All => 1,
@@ -199,6 +255,7 @@ impl Published {
         Self {
             sequence,
             changed: changes.values().map(count).sum(),
+            contested,
         }
     }
 }
@@ -215,6 +272,7 @@ fn take_steps(collection: &mut Collection, steps: &[Step]) -> Vec<Arc<str>> {
             Step::Withhold(name) => collection.withhold(name, &mut touched),
             Step::Release(name) => collection.release(name, &mut touched),
             Step::Absent(absent) => collection.set_absent(absent.clone()),
+            Step::FullState(full_state) => collection.set_full_state(*full_state),
         }
     }
     touched.sort();
@@ -229,7 +287,8 @@ fn changed_names(
     mut touched: Vec<Arc<str>>,
     before: &Collection,
 ) -> Names {
-    if steps.iter().any(|step| matches!(step, Step::Absent(_))) {
+    let of_all = |step: &Step| matches!(step, Step::Absent(_) | Step::FullState(_));
+    if steps.iter().any(of_all) {
         return Names::All;
     }
     touched.retain(|name| collection.differs(before, name));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::delta::{Delta, Request};
-use crate::protocol::testing::{brief, cluster, rejection, resource};
+use crate::protocol::testing::{brief, cluster, listener, rejection, resource};
 use crate::protocol::{Limits, Response};
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
@@ -228,4 +228,46 @@ fn rule_33_a_changed_cluster_is_followed_by_its_unchanged_endpoints() {
     assert_eq!(mesh.next().as_deref(), Some("Cluster one"));
     assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment one"));
     assert_eq!(mesh.next(), None);
+}
+
+#[test]
+fn rule_33_a_changed_listener_is_followed_by_all_that_it_refers_to() {
+    let mut mesh = Mesh::new();
+    mesh.publish(
+        Update::new()
+            .put(listener("l", "1"))
+            .put(resource(&TypeUrl::SECRET, "certificate", "1"))
+            .put(resource(&TypeUrl::SECRET, "other", "1"))
+            .put(resource(&TypeUrl::SCOPED_ROUTE, "scope", "1"))
+            .put(resource(&TypeUrl::EXTENSION_CONFIG, "filter", "1")),
+    );
+    for (type_url, name) in [
+        (TypeUrl::SECRET, "certificate"),
+        (TypeUrl::LISTENER, "*"),
+        (TypeUrl::SCOPED_ROUTE, "*"),
+        (TypeUrl::EXTENSION_CONFIG, "filter"),
+    ] {
+        let request = Request {
+            subscribe: vec![Arc::from(name)],
+            ..Request::new(type_url)
+        };
+        mesh.core.request(&request).unwrap();
+    }
+    let mut all = Vec::new();
+    while let Some(next) = mesh.next() {
+        all.push(next);
+    }
+    mesh.publish(Update::new().put(listener("l", "2")));
+    let mut again = Vec::new();
+    while let Some(next) = mesh.next() {
+        again.push(next);
+    }
+    let expected = [
+        "Listener l",
+        "Secret certificate",
+        "ScopedRouteConfiguration scope",
+        "RouteConfiguration route",
+        "TypedExtensionConfig filter",
+    ];
+    assert_eq!(again, expected, "after {all:?}");
 }

@@ -109,15 +109,29 @@ impl Holdings {
         self.entries.insert(Arc::clone(name), entry);
     }
 
-    pub(super) fn settle_resource(&mut self, name: &Arc<str>, resource: &Resource) {
+    /// Whether what the client got last under `name` bears the name of `resource`: a version says nothing of names.
+    pub(super) fn is_sent_as(&self, name: &Arc<str>, resource: &Resource) -> bool {
+        self.sent_as.get(name).unwrap_or(name) == resource.name()
+            || matches!(self.known(name), Known::Unanswered | Known::Nothing)
+    }
+
+    /// Returns what the client got under the alias `name` before, if that is another resource that it has for no other reason.
+    pub(super) fn settle_resource(
+        &mut self,
+        name: &Arc<str>,
+        resource: &Resource,
+    ) -> Option<Arc<str>> {
+        let mut former = None;
         let known = Known::Has(Some(resource.version()));
         match self.entries.get_mut(name) {
             Some(entry) if entry.explicit => {
                 entry.known = known;
-                if resource.name() != name {
-                    self.sent_as
-                        .insert(Arc::clone(name), Arc::clone(resource.name()));
-                }
+                former = if resource.name() == name {
+                    self.sent_as.remove(name)
+                } else {
+                    let sent_as = Arc::clone(resource.name());
+                    self.sent_as.insert(Arc::clone(name), sent_as)
+                };
             }
             _ if !self.wildcard => {
                 self.entries.insert(Arc::clone(name), Entry::covered(known));
@@ -127,6 +141,10 @@ impl Holdings {
                 self.base.insert(Arc::clone(name), resource.clone());
             }
         }
+        former.filter(|former| {
+            let needed = self.is_subscribed(former) || self.is_covered(former);
+            !needed && !self.sent_as.values().any(|other| other == former)
+        })
     }
 
     /// Only a name that was asked for can fail.

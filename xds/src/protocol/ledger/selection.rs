@@ -28,6 +28,8 @@ pub(crate) struct Demand<'a> {
 pub(crate) struct Selection {
     pub(crate) resources: Vec<Resource>,
     pub(crate) removed: Vec<Arc<str>>,
+    /// What stands for nothing, of a type of which the client wants to hear so of each.
+    pub(crate) unknown: Vec<Arc<str>>,
     pub(crate) failed: Vec<(Arc<str>, Arc<Failure>)>,
     /// The subscribed names that this answers.
     pub(crate) keys: Vec<Arc<str>>,
@@ -37,7 +39,9 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub(crate) fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.removed.is_empty() && self.failed.is_empty() && !self.owed
+        let names = [&self.removed, &self.unknown];
+        let lists_nothing = self.resources.is_empty() && self.failed.is_empty();
+        lists_nothing && names.into_iter().all(Vec::is_empty) && !self.owed
     }
 
     /// Rules 30 and 37: no name twice, none both updated and removed, and none that failed in either.
@@ -53,6 +57,7 @@ impl Selection {
         self.removed.retain(|name| !sent(name));
         self.removed.sort();
         self.removed.dedup();
+        self.unknown.retain(|name| !sent(name));
         self.failed.retain(|(name, _)| !sent(name));
     }
 }

@@ -125,8 +125,10 @@ impl Ledger {
         self.nacks.renew(name, &answer, demand.bisect);
         match (self.nacks.shown(name, answer), self.holdings.known(name)) {
             (Answer::Resource(resource), known) => {
-                self.holdings.settle_resource(name, &resource);
-                if known == Known::Has(Some(resource.version())) {
+                let same = self.holdings.is_sent_as(name, &resource);
+                let former = self.holdings.settle_resource(name, &resource);
+                selection.removed.extend(former);
+                if same && known == Known::Has(Some(resource.version())) {
                     return 0;
                 }
                 self.give(name, resource, demand, selection)
@@ -148,6 +150,9 @@ impl Ledger {
                 if known == Known::Nothing {
                     return 0;
                 }
+                if known == Known::Unanswered && demand.view.type_url.is_on_demand() {
+                    return self.say_unknown(name, selection);
+                }
                 self.take_away(name, sent_as, selection)
             }
             (Answer::Withheld, _) => {
@@ -163,7 +168,7 @@ impl Ledger {
     fn current(&mut self, name: &Arc<str>, view: View<'_>) -> Answer {
         let answer = self.holdings.current(name, view);
         let asks = self.is_subscribed(name)
-            && (view.type_url.is_full_state() || self.holdings.known(name) == Known::Unanswered);
+            && (view.is_full_state() || self.holdings.known(name) == Known::Unanswered);
         match view
             .retired(name)
             .filter(|_| asks && answer == Answer::Missing)
@@ -230,6 +235,13 @@ impl Ledger {
         selection.failed.push((Arc::clone(name), failure));
         selection.keys.push(Arc::clone(name));
         size
+    }
+
+    fn say_unknown(&mut self, name: &Arc<str>, selection: &mut Selection) -> usize {
+        self.release_group(name);
+        selection.unknown.push(Arc::clone(name));
+        selection.keys.push(Arc::clone(name));
+        name.len()
     }
 
     fn take_away(

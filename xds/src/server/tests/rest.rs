@@ -22,6 +22,7 @@ use super::{delta_request, node};
 use crate::bisect::Bisect;
 use crate::delta::Subscription;
 use crate::protocol::Response;
+use crate::server::admission::Entry;
 use crate::server::codec::SharedCodec;
 use crate::server::connection_context::ConnectionContext;
 use crate::server::stream::DiscoveryStream;
@@ -72,20 +73,14 @@ impl Alone {
         let shared = Server::new(Arc::clone(store), config).shared;
         let shutdown = CancellationToken::new();
         let context = ConnectionContext::new(Peer::default(), shutdown, &shared.config);
-        let door = Arc::clone(&context.door);
-        let admitted = shared.admission.admit(&door, &shared.counters).await;
+        let place = shared.admission.place(&shared.counters).unwrap();
+        let entry = Entry::queue(&shared, &context.door);
         let (requests, receiver) = mpsc::unbounded_channel();
         let decoder = SharedCodec::<Subscription>::new();
         let messages = Streaming::new_request(decoder, Requests(receiver), None, None);
         let route = routes::find(ADS).unwrap();
         Self {
-            stream: DiscoveryStream::open(
-                shared,
-                Arc::new(context),
-                route,
-                messages,
-                admitted.unwrap(),
-            ),
+            stream: DiscoveryStream::open(shared, Arc::new(context), route, messages, place, entry),
             requests,
             woken: Arc::default(),
         }

@@ -189,7 +189,7 @@ fn is_told(
     name: &str,
     by_name: bool,
 ) -> bool {
-    let complete = !proxy.transport.delta && type_url.is_full_state();
+    let complete = !proxy.transport.delta && collection.is_full_state(type_url);
     if by_name {
         // In SotW, that nothing is there shows only in a response that must be complete.
         let removals = proxy.transport.delta || complete;
@@ -215,8 +215,9 @@ fn tells(response: &Response, proxy: &Proxy, collection: &Collection, name: &str
         return published.is_some_and(|published| published.version() == sent.version())
             || matches!(answer(), Answer::Resource(answer) if answer.version() == sent.version());
     }
-    let complete = !proxy.transport.delta && response.type_url.is_full_state();
+    let complete = !proxy.transport.delta && collection.is_full_state(&response.type_url);
     let failed = response.failed.iter().any(|(failed, _)| **failed == *name);
-    let removed = response.removed.iter().any(|removed| **removed == *name);
+    let mut gone = response.removed.iter().chain(&response.unknown);
+    let removed = gone.any(|removed| **removed == *name);
     published.is_none() && (complete || failed || removed)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::testing::{brief, cluster, rejection, resource};
+use crate::protocol::testing::{brief, cluster, listener, rejection, resource};
 use crate::protocol::{Limits, Response};
 use crate::sotw::{Request, Sotw};
 use crate::store::{Store, Update};
@@ -22,6 +22,14 @@ const SUBSCRIBED: [(TypeUrl, &str); 3] = [
     (TypeUrl::CLUSTER, "*"),
     (TypeUrl::ENDPOINT, "one"),
     (TypeUrl::ROUTE, "route"),
+];
+
+/// What some tests subscribe to beside that.
+const MORE: [(TypeUrl, &str); 4] = [
+    (TypeUrl::SECRET, "certificate"),
+    (TypeUrl::LISTENER, "*"),
+    (TypeUrl::SCOPED_ROUTE, "*"),
+    (TypeUrl::EXTENSION_CONFIG, "filter"),
 ];
 
 impl Mesh {
@@ -66,6 +74,7 @@ impl Mesh {
         } else {
             let own = SUBSCRIBED
                 .into_iter()
+                .chain(MORE)
                 .filter(|(type_url, _)| *type_url == response.type_url);
             own.map(|(_, name)| Arc::from(name)).collect()
         };
@@ -236,4 +245,38 @@ fn rule_31_a_route_does_not_wait_for_endpoints_that_nobody_asks_for() {
     mesh.publish(Update::new().put(resource(&TypeUrl::ENDPOINT, "two", "1")));
     assert_eq!(mesh.next().as_deref(), Some("ClusterLoadAssignment two"));
     assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration route"));
+}
+
+#[test]
+fn rule_33_a_changed_listener_is_followed_by_all_that_it_refers_to() {
+    let mut mesh = Mesh::new();
+    mesh.publish(
+        Update::new()
+            .put(listener("l", "1"))
+            .put(resource(&TypeUrl::SECRET, "certificate", "1"))
+            .put(resource(&TypeUrl::SECRET, "other", "1"))
+            .put(resource(&TypeUrl::SCOPED_ROUTE, "scope", "1"))
+            .put(resource(&TypeUrl::EXTENSION_CONFIG, "filter", "1")),
+    );
+    for (type_url, name) in MORE {
+        let request = Request::new(type_url, vec![Arc::from(name)]);
+        mesh.core.request(&request).unwrap();
+    }
+    let mut all = Vec::new();
+    while let Some(next) = mesh.next() {
+        all.push(next);
+    }
+    mesh.publish(Update::new().put(listener("l", "2")));
+    let mut again = Vec::new();
+    while let Some(next) = mesh.next() {
+        again.push(next);
+    }
+    let expected = [
+        "Listener l",
+        "Secret certificate",
+        "ScopedRouteConfiguration scope",
+        "RouteConfiguration route",
+        "TypedExtensionConfig filter",
+    ];
+    assert_eq!(again, expected, "after {all:?}");
 }

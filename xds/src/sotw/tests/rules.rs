@@ -314,6 +314,34 @@ fn rule_16_scopes_are_complete_too() {
 }
 
 #[test]
+fn rule_16_rate_limits_are_complete_too() {
+    let mut client = Client::new(TypeUrl::RATE_LIMIT_CONFIG, "a=1 b=1");
+    client.ask("");
+    client.next();
+    client.publish("b=2");
+    assert_eq!(client.next(), some("a=1 b=2"));
+    client.publish("-a");
+    assert_eq!(client.next(), some("b=2"));
+}
+
+#[test]
+fn rule_16_a_publisher_says_of_its_own_types_whether_they_are_complete() {
+    let own = TypeUrl::new("type.googleapis.com/acme.Own");
+    for (full_state, changed) in [(true, "a=1 b=2"), (false, "b=2")] {
+        let mut client = Client::new(own.clone(), "");
+        let update = Update::new().full_state(own.clone(), full_state);
+        client.store.publish(update);
+        client.publish("a=1 b=1");
+        client.ask("a b");
+        assert_eq!(client.next(), some("a=1 b=1"));
+        client.publish("b=2");
+        assert_eq!(client.next(), some(changed));
+        client.publish("-a");
+        assert_eq!(client.next(), full_state.then(|| "b=2".into()));
+    }
+}
+
+#[test]
 fn rule_16_other_types_send_what_changed_and_no_removals() {
     let mut client = Client::of_endpoints("a=1 b=1");
     client.ask("a b");

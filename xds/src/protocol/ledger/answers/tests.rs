@@ -25,6 +25,7 @@ fn refuse(ledger: &mut Ledger, nonce: Nonce, resources: Vec<Resource>) {
         nonce,
         resources,
         removed: Vec::new(),
+        unknown: Vec::new(),
         failed: Vec::new(),
         heartbeats: Vec::new(),
         ttl: false,
