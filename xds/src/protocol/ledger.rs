@@ -29,6 +29,8 @@ use holdings::{Entry, Holdings, Known};
 pub(crate) struct Ledger {
     holdings: Holdings,
     due: BTreeSet<Arc<str>>,
+    /// What is due and larger than a response is to be, while one is being put together.
+    large: BTreeSet<Arc<str>>,
     /// Removals that wait until nothing refers to these names any more (rule 32).
     held_back: BTreeSet<Arc<str>>,
     heartbeats: Heartbeats,

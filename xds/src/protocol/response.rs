@@ -12,7 +12,15 @@ use crate::version::Version;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(u64);
 
+/// How many low bits of a nonce count; those above tell streams apart.
+const COUNTING_BITS: u32 = 24;
+
 impl Nonce {
+    /// The nonce before the first of a stream that is told apart by `stream`.
+    pub(crate) fn before_first(stream: u32) -> Self {
+        Self(u64::from(stream) << COUNTING_BITS)
+    }
+
     /// The nonce after this one.
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)

@@ -67,6 +67,13 @@ impl<V: Variant> StreamCore<V> {
         }
     }
 
+    /// Its nonces are told apart by `stream` from those of other streams, of other servers too, so that no late answer counts on the wrong one.
+    ///
+    /// To be called before anything is sent, with a random number.
+    pub fn number(&mut self, stream: u32) {
+        self.nonce = Nonce::before_first(stream);
+    }
+
     /// The client drops resources when their TTL has passed (rule 35).
     pub fn support_ttl(&mut self) {
         self.ttl = true;

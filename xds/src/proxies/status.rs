@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::name;
 use crate::protocol::{Event, Isolated, Rejection, Response, SyncStatus};
+use crate::snapshot::Snapshot;
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 
@@ -135,6 +136,8 @@ pub(crate) struct StreamRecord {
     types: BTreeMap<TypeUrl, Arc<TypeStatus>>,
     sync_status: Vec<SyncStatus>,
     track_names: usize,
+    /// The types of which the client says that it has something from an earlier stream, until it is known whether that is all there is.
+    holding: Vec<TypeUrl>,
 }
 
 impl StreamRecord {
@@ -143,6 +146,7 @@ impl StreamRecord {
             types: BTreeMap::new(),
             sync_status: Vec::new(),
             track_names,
+            holding: Vec::new(),
         }
     }
 
@@ -211,10 +215,31 @@ impl StreamRecord {
         if status.sent.is_some() {
             return;
         }
+        self.holding.push(type_url.clone());
+        let status = self.status(type_url);
         for (name, version) in held {
             if let Some(known) = status.names.get_mut(name) {
                 known.sent = Some(*version);
                 known.acked = Some(*version);
+            }
+        }
+    }
+
+    /// Notes that a client which said what it has, and was sent nothing, has what is published: it took it on an earlier stream.
+    pub(crate) fn confirm_held(&mut self, snapshot: &Snapshot, at: Instant) {
+        for type_url in std::mem::take(&mut self.holding) {
+            let caught_up = self.sync_status(&type_url).map(|one| one.caught_up);
+            if caught_up != Some(snapshot.sequence()) {
+                self.holding.push(type_url);
+                continue;
+            }
+            let status = self.status(&type_url);
+            if status.sent.is_none() {
+                status.acked = Some(Delivered {
+                    version: snapshot.contents(&type_url).version(),
+                    sequence: snapshot.sequence(),
+                    at,
+                });
             }
         }
     }

@@ -7,7 +7,9 @@ use crate::type_url::TypeUrl;
 const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
 
 /// Each type's own service, with the end of its methods' names.
-const SERVICES: [(&str, &str, TypeUrl); 9] = [
+///
+/// The protocol has both variants of each, except for localities (delta only) and rate limits (SotW only).
+const SERVICES: [(&str, &str, TypeUrl); 11] = [
     (
         "envoy.service.listener.v3.ListenerDiscoveryService",
         "Listeners",
@@ -37,6 +39,16 @@ const SERVICES: [(&str, &str, TypeUrl); 9] = [
         "envoy.service.endpoint.v3.EndpointDiscoveryService",
         "Endpoints",
         TypeUrl::ENDPOINT,
+    ),
+    (
+        "envoy.service.endpoint.v3.LocalityEndpointDiscoveryService",
+        "LocalityEndpoints",
+        TypeUrl::LB_ENDPOINT,
+    ),
+    (
+        "ratelimit.service.ratelimit.v3.RateLimitConfigDiscoveryService",
+        "RlsConfigs",
+        TypeUrl::RATE_LIMIT_CONFIG,
     ),
     (
         "envoy.service.secret.v3.SecretDiscoveryService",
@@ -128,6 +140,26 @@ mod tests {
             "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
         let route = find(ads).unwrap();
         assert_eq!((route.only, route.transport.name()), (None, "sotw-ads"));
+    }
+
+    #[test]
+    fn every_type_of_the_protocol_has_its_service() {
+        for (path, only) in [
+            (
+                "/envoy.service.endpoint.v3.LocalityEndpointDiscoveryService/DeltaLocalityEndpoints",
+                TypeUrl::LB_ENDPOINT,
+            ),
+            (
+                "/ratelimit.service.ratelimit.v3.RateLimitConfigDiscoveryService/StreamRlsConfigs",
+                TypeUrl::RATE_LIMIT_CONFIG,
+            ),
+        ] {
+            assert_eq!(
+                find(path).and_then(|route| route.only),
+                Some(only),
+                "{path}"
+            );
+        }
     }
 
     #[test]

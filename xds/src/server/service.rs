@@ -1,7 +1,7 @@
 //! The service: finds the route of a request and opens a stream for it.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -61,6 +61,9 @@ impl Service<http::Request<Incoming>> for Discovery {
 
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         let this = self.clone();
+        if !is_grpc(&request) {
+            return Box::pin(ready(Ok(status::not_grpc())));
+        }
         Box::pin(async move {
             let answer = match routes::find(request.uri().path()) {
                 Some(route) if route.transport.delta => {
@@ -72,6 +75,11 @@ impl Service<http::Request<Incoming>> for Discovery {
             Ok(answer)
         })
     }
+}
+
+fn is_grpc(request: &http::Request<Incoming>) -> bool {
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Opens one stream.

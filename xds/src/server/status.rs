@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tonic::body::Body;
+use tonic::codegen::http;
 use tonic::{Code, Status};
 
 use super::admission::Full;
@@ -19,6 +21,7 @@ pub(super) fn full(full: Full) -> Status {
 /// A request that can't be served.
 pub(super) fn refused(refusal: &Refusal, counters: &Counters) -> Status {
     let text = refusal.to_string();
+    tracing::warn!(reason = text, "xDS stream refused");
     match refusal {
         Refusal::MissingNode
         | Refusal::LongNode { .. }
@@ -66,6 +69,21 @@ pub(super) fn silent(limit: Duration, counters: &Counters) -> Status {
 /// A stream of a server that shuts down.
 pub(super) fn shutting_down() -> Status {
     Status::unavailable("the xDS server is shutting down; reconnect")
+}
+
+/// What a client is told that does not speak gRPC.
+const NOT_GRPC: &str = "This port serves xDS over gRPC only, and the request has another content type than `application/grpc`.\n\
+In Envoy, set `api_type` of the config source to `GRPC` or `DELTA_GRPC` (not `REST`), and give its cluster HTTP/2.\n";
+
+/// The answer to a request that is no gRPC.
+pub(super) fn not_grpc() -> http::Response<Body> {
+    let mut response = http::Response::new(Body::new(NOT_GRPC.to_owned()));
+    *response.status_mut() = http::StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, text);
+    response
 }
 
 /// A path that is none of ours.

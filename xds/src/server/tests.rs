@@ -5,6 +5,7 @@ mod crowd;
 mod encrypted;
 mod flow;
 mod judged_together;
+mod protocol;
 mod rest;
 mod soak;
 mod waves;

@@ -115,6 +115,12 @@ impl Collection {
         }
     }
 
+    /// Whether the publisher, who makes stand-ins of the names that there may be, makes none of `name`.
+    pub(crate) fn rules_out(&self, name: &str) -> bool {
+        let makes_stand_ins = matches!(self.absent, Absent::Default(_));
+        makes_stand_ins && !name::is_glob(name) && matches!(self.answer(name), Answer::Missing)
+    }
+
     pub(crate) fn failure(&self, name: &str) -> Option<&Arc<Failure>> {
         self.failures.get(name)
     }

@@ -1,7 +1,7 @@
 //! A front: a listener of the mesh, which finds its routes, filters and certificates by name.
 
 use envoy_types::pb::envoy::config::core::v3::{
-    ExtensionConfigSource, TransportSocket, transport_socket,
+    ConfigSource, ExtensionConfigSource, TransportSocket, transport_socket,
 };
 use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter};
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
@@ -16,6 +16,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CommonTlsContext, DownstreamTlsContext, SdsSecretConfig,
 };
+use envoy_types::pb::google::protobuf::Duration;
 use fusegate_xds::Resource;
 use prost::{Message, Name};
 
@@ -35,6 +36,8 @@ pub(crate) struct Front {
     /// The secret that it shows to its clients; plain if empty.
     pub(crate) certificate: &'static str,
     pub(crate) stat_prefix: &'static str,
+    /// How long it waits for what it refers to, in seconds; Envoy's own if 0.
+    pub(crate) patience: i64,
 }
 
 /// How a listener finds its routes.
@@ -58,6 +61,7 @@ impl Front {
             injector: "injector",
             certificate: "",
             stat_prefix: "test",
+            patience: 0,
         }
     }
 
@@ -65,7 +69,7 @@ impl Front {
         let manager = HttpConnectionManager {
             stat_prefix: self.stat_prefix.into(),
             http_filters: self.filters(mesh),
-            route_specifier: Some(self.routing.specifier(mesh)),
+            route_specifier: Some(self.routing.specifier(&self.source(mesh))),
             ..HttpConnectionManager::default()
         };
         let filter = Filter {
@@ -92,7 +96,7 @@ impl Front {
         }
         if !self.injector.is_empty() {
             let discovery = ExtensionConfigSource {
-                config_source: Some(mesh.source()),
+                config_source: Some(self.source(mesh)),
                 type_urls: vec![CredentialInjector::type_url()],
                 ..ExtensionConfigSource::default()
             };
@@ -106,10 +110,21 @@ impl Front {
         filters
     }
 
+    fn source(self, mesh: Mesh) -> ConfigSource {
+        let patience = Duration {
+            seconds: self.patience,
+            nanos: 0,
+        };
+        ConfigSource {
+            initial_fetch_timeout: (self.patience > 0).then_some(patience),
+            ..mesh.source()
+        }
+    }
+
     fn tls(self, mesh: Mesh) -> TransportSocket {
         let secret = SdsSecretConfig {
             name: self.certificate.into(),
-            sds_config: Some(mesh.source()),
+            sds_config: Some(self.source(mesh)),
         };
         let common = CommonTlsContext {
             tls_certificate_sds_secret_configs: vec![secret],
@@ -127,18 +142,18 @@ impl Front {
 }
 
 impl Routing {
-    fn specifier(self, mesh: Mesh) -> RouteSpecifier {
+    fn specifier(self, source: &ConfigSource) -> RouteSpecifier {
         match self {
             Self::Named(name) | Self::OnDemand(name) => RouteSpecifier::Rds(Rds {
-                config_source: Some(mesh.source()),
+                config_source: Some(source.clone()),
                 route_config_name: name.into(),
             }),
-            Self::Scoped => RouteSpecifier::ScopedRoutes(scoped(mesh)),
+            Self::Scoped => RouteSpecifier::ScopedRoutes(scoped(source)),
         }
     }
 }
 
-fn scoped(mesh: Mesh) -> ScopedRoutes {
+fn scoped(source: &ConfigSource) -> ScopedRoutes {
     let header = HeaderValueExtractor {
         name: SCOPE_HEADER.into(),
         extract_type: Some(header_value_extractor::ExtractType::Index(0)),
@@ -148,7 +163,7 @@ fn scoped(mesh: Mesh) -> ScopedRoutes {
         r#type: Some(fragment_builder::Type::HeaderValueExtractor(header)),
     };
     let scopes = ScopedRds {
-        scoped_rds_config_source: Some(mesh.source()),
+        scoped_rds_config_source: Some(source.clone()),
         ..ScopedRds::default()
     };
     ScopedRoutes {
@@ -156,7 +171,7 @@ fn scoped(mesh: Mesh) -> ScopedRoutes {
         scope_key_builder: Some(ScopeKeyBuilder {
             fragments: vec![fragment],
         }),
-        rds_config_source: Some(mesh.source()),
+        rds_config_source: Some(source.clone()),
         config_specifier: Some(scoped_routes::ConfigSpecifier::ScopedRds(scopes)),
     }
 }

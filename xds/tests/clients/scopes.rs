@@ -15,7 +15,7 @@ use crate::wait::until;
 use crate::world::TIMEOUT;
 
 /// A plane whose clusters `one` and `two` have an upstream each.
-async fn plane_of_two(mesh: Mesh) -> (Plane, [Upstream; 2]) {
+pub(crate) async fn plane_of_two(mesh: Mesh) -> (Plane, [Upstream; 2]) {
     let plane = Plane::start().await;
     let upstreams = [Upstream::start("one").await, Upstream::start("two").await];
     plane.store.publish(
@@ -29,7 +29,7 @@ async fn plane_of_two(mesh: Mesh) -> (Plane, [Upstream; 2]) {
 }
 
 /// A new client comes to get this status, with a body that begins so.
-async fn expect(client: impl Fn() -> Client, status: u16, body: &str) {
+pub(crate) async fn expect(client: impl Fn() -> Client, status: u16, body: &str) {
     until("the answer through Envoy", Ok((status, true)), async || {
         let answer = client().get("/").await;
         answer.map(|(status, got)| (status, got.starts_with(body)))

@@ -6,6 +6,7 @@ use super::{Client, some};
 use crate::delta::{Delta, Request};
 use crate::protocol::testing::{failing, publish, rejection, resource};
 use crate::protocol::{Event, Limits, Refusal};
+use crate::resource::Resource;
 use crate::snapshot::Absent;
 use crate::store::Update;
 use crate::type_url::TypeUrl;
@@ -520,6 +521,26 @@ fn a_large_response_is_split() {
     assert_eq!(client.take(), some("a=0123456789"));
     assert_eq!(client.take(), some("b=0123456789"));
     assert_eq!(client.take(), some("c=0123456789"));
+    assert_eq!(client.take(), None);
+}
+
+#[test]
+fn what_is_too_large_for_a_response_goes_last_and_alone() {
+    let mut client = Client::new("a=1 b=01234567890123456789012345678901234567890123456789 c=1");
+    let size = |name| {
+        let snapshot = client.store.snapshot();
+        let published = snapshot.contents(&TypeUrl::ENDPOINT).published(name);
+        published.map(Resource::size)
+    };
+    let response_bytes = size("b").unwrap() - 1;
+    client.core = Delta::new(Limits {
+        response_bytes,
+        ..Limits::default()
+    });
+    client.ask("a b c");
+    assert_eq!(client.take(), some("a=1 c=1"));
+    let large = client.take().unwrap();
+    assert!(large.starts_with("b=0123"), "{large}");
     assert_eq!(client.take(), None);
 }
 

@@ -72,6 +72,7 @@ impl Ledger {
         {
             spent += self.answer(&name, demand, &mut selection);
         }
+        self.select_large(demand, &mut selection);
         if self.owed && self.due.is_empty() && !collection.is_withheld() {
             self.owed = false;
             selection.owed = true;
@@ -84,6 +85,19 @@ impl Ledger {
         self.offering = false;
         selection.tidy();
         selection
+    }
+
+    /// What is larger than a whole response goes last and alone: a client that can't take it has at least everything else.
+    fn select_large(&mut self, demand: Demand<'_>, selection: &mut Selection) {
+        let mut large = std::mem::take(&mut self.large);
+        if selection.is_empty()
+            && self.due.is_empty()
+            && let Some(first) = large.pop_first()
+        {
+            let budget = usize::MAX;
+            self.answer(&first, Demand { budget, ..demand }, selection);
+        }
+        self.due.append(&mut large);
     }
 
     /// What is due first: for a client that may refuse everything, what it refused, because that may be mended now.
@@ -124,6 +138,13 @@ impl Ledger {
         let answer = self.current(name, demand.view);
         self.nacks.renew(name, &answer, demand.bisect);
         match (self.nacks.shown(name, answer), self.holdings.known(name)) {
+            (Answer::Resource(resource), known)
+                if resource.size() > demand.budget
+                    && known != Known::Has(Some(resource.version())) =>
+            {
+                self.large.insert(Arc::clone(name));
+                0
+            }
             (Answer::Resource(resource), known) => {
                 let same = self.holdings.is_sent_as(name, &resource);
                 let former = self.holdings.settle_resource(name, &resource);

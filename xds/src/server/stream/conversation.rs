@@ -2,6 +2,7 @@
 //!
 //! It takes requests and gives responses; when it is asked for either is for the stream to say.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,8 +80,10 @@ impl<V: Messages> Conversation<V> {
         route: Route,
         wake: Arc<Wake>,
     ) -> Self {
+        let mut core = StreamCore::new(shared.config.limits.clone());
+        core.number(random());
         Self {
-            core: StreamCore::new(shared.config.limits.clone()),
+            core,
             pace: Pace::new(shared.config.debounce),
             shared,
             connection,
@@ -119,7 +122,7 @@ impl<V: Messages> Conversation<V> {
         let interest = self.core.take_interest();
         proxy.fall_behind(&events);
         store.interest().note(&self.wake, &interest);
-        note_denied(&self.shared, proxy, &interest);
+        note_denied(&self.shared, proxy, &store.look(), &interest);
         self.urgent |= !interest.is_empty();
         self.answered |= events.iter().any(Event::is_answer);
         self.note_answers(proxy, &events);
@@ -281,9 +284,17 @@ impl<V: Messages> Conversation<V> {
     fn note_sync_status(&mut self, proxy: &Proxy, snapshot: &Snapshot) {
         self.answered = false;
         if proxy.catch_up(self.core.sync_status(snapshot)) {
+            let now = Instant::now().into_std();
+            proxy.note(|record| record.confirm_held(snapshot, now));
             self.shared.observer.caught_up(proxy);
         }
     }
+}
+
+/// A number that no other stream has, of no other server either.
+fn random() -> u32 {
+    let random = RandomState::new().hash_one(Instant::now());
+    u32::try_from(random >> u32::BITS).unwrap_or_default()
 }
 
 impl<V: Messages> Drop for Conversation<V> {

@@ -5,17 +5,25 @@ use tokio::time::Instant;
 use crate::protocol::{Event, StreamCore, Variant};
 use crate::proxies::Proxy;
 use crate::server::Shared;
-use crate::snapshot::{InterestChange, Topic};
+use crate::snapshot::{InterestChange, Snapshot, Topic};
 
-/// Tells people that a client asked for what it may not have; the core tells the client itself.
-pub(super) fn note_denied(shared: &Shared, proxy: &Proxy, interest: &[InterestChange]) {
+/// Tells people that a client asked for what it may not have, or for what cannot be; the core tells the client itself.
+pub(super) fn note_denied(
+    shared: &Shared,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    interest: &[InterestChange],
+) {
+    let (node, peer) = (&proxy.node.id, &proxy.peer);
     for change in interest {
-        if let InterestChange::Join(Topic::Name(type_url, name)) = change
-            && !proxy.scope.permits(type_url, name)
-        {
+        let InterestChange::Join(Topic::Name(type_url, name)) = change else {
+            continue;
+        };
+        if !proxy.scope.permits(type_url, name) {
             shared.counters.names_denied.inc();
-            let (node, peer) = (&proxy.node.id, &proxy.peer);
             tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that it may not have");
+        } else if snapshot.contents(type_url).rules_out(name) {
+            tracing::warn!(node, ?peer, %type_url, %name, "xDS client asked for a name that nothing can be published under");
         }
     }
 }

@@ -1,0 +1,83 @@
+//! What clients get that speak the protocol oddly, or not at all.
+
+use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use http::{Request, StatusCode};
+use tokio::net::TcpStream;
+
+use super::{Running, delta_request, start};
+use crate::server::Config;
+use crate::type_url::TypeUrl;
+
+/// Asks as Envoy does where its configuration says REST.
+async fn post(running: &Running, content_type: &str) -> (StatusCode, String) {
+    let socket = TcpStream::connect(running.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post(format!("http://{}/v3/discovery:clusters", running.address))
+        .header("content-type", content_type)
+        .body(())
+        .unwrap();
+    let (response, _) = sender.send_request(request, true).unwrap();
+    let response = response.await.unwrap();
+    let status = response.status();
+    let mut body = response.into_body();
+    let mut text = Vec::new();
+    while let Some(data) = body.data().await {
+        text.extend_from_slice(&data.unwrap());
+    }
+    (status, String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn what_is_no_grpc_is_told_so() {
+    let running = start(Config::default()).await;
+    let (status, text) = post(&running, "application/json").await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(text.contains("`DELTA_GRPC`"), "{text}");
+    let (status, _) = post(&running, "application/grpc").await;
+    assert_eq!(status, StatusCode::OK, "the status of gRPC says more");
+}
+
+#[tokio::test]
+async fn rule_3_no_two_streams_have_a_nonce_in_common() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let mut nonces = Vec::new();
+    for _ in 0..3 {
+        let mut stream = running.delta().await;
+        stream.send(delta_request(&["shop"])).await;
+        nonces.push(stream.receive().await.unwrap().nonce);
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3);
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_with_all_there_is_is_shown_to_have_it() {
+    let running = start(Config::default()).await;
+    running.publish("shop", 1.0);
+    let snapshot = running.store.snapshot();
+    let published = snapshot.contents(&TypeUrl::RUNTIME);
+    let version = published.published("shop").unwrap().version();
+    let stream = running.delta().await;
+    let held = [("shop".to_owned(), version.to_string())];
+    let request = DeltaDiscoveryRequest {
+        initial_resource_versions: held.into(),
+        ..delta_request(&["shop"])
+    };
+    stream.send(request).await;
+    let proxies = running.server.proxies();
+    let acked = || {
+        Some(
+            proxies
+                .list()
+                .first()?
+                .of_type(&TypeUrl::RUNTIME)?
+                .acked?
+                .version,
+        )
+    };
+    let expected = Some(published.version());
+    running.eventually(|_| acked() == expected).await;
+}
