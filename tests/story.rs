@@ -35,6 +35,7 @@ mod streak;
 mod trip;
 mod trouble;
 mod visit;
+mod waits;
 mod wire;
 mod witness;
 mod world;

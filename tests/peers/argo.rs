@@ -113,6 +113,10 @@ async fn a_mistake_in_a_rollout_holds_like_a_doubt_and_says_what_was_meant(
     shop.roll_out_all().await?;
     assert_held(&shop, &before).await?;
     assert_said(&shop, meant).await?;
+    if argument != "policy" {
+        let caller = format!("Rollout {}/checkout at verdict", shop.namespace);
+        shop.wait_misasked(&caller).await?;
+    }
     shop.end().await
 }
 
@@ -227,5 +231,25 @@ async fn what_is_unknown_after_a_promotion_undoes_nothing() -> Result<()> {
         counted.inconclusive > 0 && counted.failed == 0,
         "{counted:?}"
     );
+    shop.end().await
+}
+
+#[tokio::test]
+async fn an_aborted_rollout_goes_through_when_a_person_retries_it() -> Result<()> {
+    let shop = Shop::open("argo-retry").await?;
+    let before = shop.begin_rollouts(SHORT).await?;
+    shop.order("ForcedOpen").await?;
+    shop.wait_gate("Open").await?;
+    shop.roll_out_all().await?;
+    shop.wait_all("Rollout", "to be aborted", aborted).await?;
+    shop.withdraw().await?;
+    shop.close().await?;
+    // It stays aborted, whatever the gate says by now, until it is retried.
+    shop.all_hold("Rollout", aborted).await?;
+    for place in Place::ALL {
+        shop.retry(place).await?;
+    }
+    let over = |rollout: &Value| before.is_over(rollout);
+    shop.wait_all("Rollout", "to go through", over).await?;
     shop.end().await
 }

@@ -75,7 +75,7 @@ impl Shop {
                     .await?;
             }
             Doubt::Illegal => {
-                self.report(&json!({"network-latency": "soon", "error-rate": 0.01}))
+                self.report(&json!({"network-latency": true, "error-rate": 0.01}))
                     .await?;
             }
             Doubt::HalfOpen => {

@@ -90,7 +90,7 @@ async fn each_mistake_holds_its_canary_and_is_told_once_with_what_was_meant() ->
         "the policy to say no more of it",
         super::world::SOON,
         async || {
-            let told = misasked(&shop).await?;
+            let told = shop.misasked().await?;
             ensure!(
                 !told.contains(&format!("{}/object at", shop.namespace)),
                 "{told}"
@@ -115,20 +115,9 @@ async fn assert_told_once(shop: &Shop, name: &str, meant: &str, known: bool) -> 
     });
     ensure!(lines.count() == 1, "{caller}");
     if known {
-        let told = misasked(shop).await?;
-        ensure!(!told.is_empty());
+        ensure!(!shop.misasked().await?.is_empty());
     }
     Ok(())
-}
-
-/// What the policy's status says of mistakes.
-async fn misasked(shop: &Shop) -> Result<String> {
-    let policy = shop.get("CircuitPolicy", "checkout").await?;
-    let conditions = policy["status"]["conditions"].as_array();
-    let mut conditions = conditions.into_iter().flatten();
-    let found = conditions.find(|condition| condition["type"] == "GateMisasked");
-    let message = found.map(|found| found["message"].as_str().unwrap_or_default().to_owned());
-    Ok(message.unwrap_or_default())
 }
 
 async fn assert_counted(shop: &Shop) -> Result<()> {

@@ -201,6 +201,12 @@ impl Shop {
         self.patch("Rollout", name, &patch).await
     }
 
+    /// Does what `kubectl argo rollouts retry rollout` does.
+    pub(super) async fn retry(&self, place: Place) -> Result<()> {
+        let again = json!({"status": {"abort": false}});
+        self.patch_status("Rollout", place.name(), &again).await
+    }
+
     /// What the analyses of a rollout have counted.
     pub(super) async fn counted(&self, place: Place) -> Result<Counted> {
         let runs = self.list("AnalysisRun").await?;

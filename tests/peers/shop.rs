@@ -127,6 +127,16 @@ impl Shop {
         Ok(())
     }
 
+    /// Merges a patch into an object's status.
+    pub(super) async fn patch_status(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        let params = PatchParams::default();
+        let patched = self.api(kind).await?;
+        patched
+            .patch_status(name, &params, &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
     /// An object as JSON.
     pub(super) async fn get(&self, kind: &str, name: &str) -> Result<Value> {
         Ok(serde_json::to_value(
@@ -173,12 +183,8 @@ impl Shop {
 
     /// The same of another object.
     pub(super) async fn report_of(&self, object: &str, conditions: &Value) -> Result<()> {
-        let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
-        let objects = self.api("Storefront").await?;
-        objects
-            .patch_status(object, &PatchParams::default(), &patch)
-            .await?;
-        Ok(())
+        let status = json!({"status": {"conditions": conditions}});
+        self.patch_status("Storefront", object, &status).await
     }
 
     /// Reports good latencies until the gate says Closed.
@@ -336,6 +342,26 @@ impl Shop {
         eventually(&format!("{reason} on {kind} {name}"), SOON, async || {
             let events = self.events(kind, name, reason).await?;
             events.into_iter().next().context("none")
+        })
+        .await
+    }
+
+    /// What the policy's status says of mistakes in questions.
+    pub(super) async fn misasked(&self) -> Result<String> {
+        let policy = self.get("CircuitPolicy", "checkout").await?;
+        let conditions = policy["status"]["conditions"].as_array();
+        let mut conditions = conditions.into_iter().flatten();
+        let found = conditions.find(|condition| condition["type"] == "GateMisasked");
+        let message = found.and_then(|found| found["message"].as_str());
+        Ok(message.unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the policy's status says that this caller asks by mistake.
+    pub(super) async fn wait_misasked(&self, caller: &str) -> Result<()> {
+        eventually(&format!("the policy to name {caller}"), SOON, async || {
+            let told = self.misasked().await?;
+            ensure!(told.contains(caller), "{told}");
+            Ok(())
         })
         .await
     }
