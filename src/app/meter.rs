@@ -197,7 +197,7 @@ mod tests {
                 observe: false,
                 passes_unknown: false,
                 rejected: None,
-                circuits: Default::default(),
+                circuits: imbl::OrdMap::new(),
             };
             let key = (Arc::from("shop"), Arc::from(format!("p{number:04}")));
             view.policies.insert(key, Arc::new(policy));

@@ -1,4 +1,4 @@
-//! Analyses: single AnalysisRuns of Argo Rollouts, for what its conditions make of an answer.
+//! Analyses: single `AnalysisRun`s of Argo Rollouts, for what its conditions make of an answer.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use super::{
 };
 
 impl Shop {
-    /// An AnalysisRun of these metrics about the shop's policy.
+    /// An `AnalysisRun` of these metrics about the shop's policy.
     pub(super) async fn analyze(&self, name: &str, metrics: &Value, since: &str) -> Result<()> {
         let args = json!([
             {"name": "policy", "value": "checkout"},
@@ -33,7 +33,7 @@ impl Shop {
         self.apply_document(&run).await
     }
 
-    /// The first measurement of an AnalysisRun.
+    /// The first measurement of an `AnalysisRun`.
     pub(super) async fn measured(&self, name: &str) -> Result<Value> {
         let first = |run: &Value| run["status"]["metricResults"][0]["measurements"][0].clone();
         let there = |run: &Value| first(run)["phase"].is_string();

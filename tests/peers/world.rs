@@ -124,8 +124,8 @@ async fn install(cluster: &Cluster) -> Result<()> {
     let roles: Api<ClusterRole> = Api::all(client);
     eventually("the aggregated role to have its rules", SOON, async || {
         let role = roles.get("fusegate-contracted-kinds").await?;
-        let rules = role.rules.unwrap_or_default().len();
-        ensure!(rules >= 3, "{rules} rules");
+        let granted = role.rules.unwrap_or_default().len();
+        ensure!(granted >= 3, "{granted} rules");
         Ok(())
     })
     .await

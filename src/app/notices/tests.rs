@@ -40,7 +40,7 @@ fn reporter(policies: &[String]) -> (GateReporter, Receiver) {
         observe: false,
         passes_unknown: false,
         rejected: None,
-        circuits: Default::default(),
+        circuits: imbl::OrdMap::new(),
     });
     let mut view = View::default();
     for name in policies {
