@@ -266,6 +266,11 @@ mod shown_a_breach {
         "fn a() { std::thread::sleep(B); }",
         "`std::thread::sleep`"
     )]
+    #[case::long_name(
+        "src/serve/gate/tests.rs",
+        "fn a_gate_passes_only_once_there_is_evidence_and_a_policy_nobody_knows_is_a_mistake() {}",
+        "a name of 80 characters"
+    )]
     #[case::module_file("src/serve/mod.rs", "", "`foo.rs` beside `foo/`")]
     fn a_breach_is_told_with_file_line_and_rule(
         #[case] path: &str,

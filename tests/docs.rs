@@ -62,7 +62,7 @@ fn the_bootstrap_in_the_pages_is_one_that_envoy_takes() {
 }
 
 #[tokio::test]
-async fn an_incident_is_replayed_as_the_page_shows_it_and_an_audit_log_that_says_otherwise_is_found_out()
+async fn an_incident_is_replayed_as_the_page_shows_it()
 -> Result<()> {
     let incident = Incident::happen().await?;
     let shown = incident::shown();

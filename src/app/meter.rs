@@ -177,7 +177,7 @@ mod tests {
     use crate::wire::view::PolicyView;
 
     #[test]
-    fn a_feed_of_our_own_kinds_is_unconfirmed_from_its_interruption_to_its_confirmation() {
+    fn an_interrupted_feed_is_unconfirmed_until_its_confirmation() {
         let metrics = Metrics::new();
         let line = |value: u8| format!("fusegate_feeds_unconfirmed{{feed=\"Policies\"}} {value}");
         let has = |value| metrics.encode().lines().any(|each| each == line(value));

@@ -7,6 +7,9 @@ use super::violation::Violation;
 /// A file past this has a second noun in it. Tests apart.
 const MAX_LINES: usize = 400;
 
+/// A function's name past this is a paragraph, that of a test too.
+const MAX_NAME: usize = 69;
+
 /// Marks of work that is not done, or not run.
 const UNFINISHED: [&str; 4] = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
 
@@ -21,6 +24,7 @@ pub(super) fn violations(source: &Source) -> Vec<Violation> {
     found.extend(module_file(source));
     found.extend(unfinished(source));
     found.extend(named(source));
+    found.extend(long_names(source));
     found
 }
 
@@ -53,6 +57,20 @@ fn length(source: &Source) -> Option<Violation> {
         );
         violation(source, lines, rule)
     })
+}
+
+fn long_names(source: &Source) -> Vec<Violation> {
+    let code = super::scan::without_comments_and_texts(&source.text);
+    let mut found = Vec::new();
+    for (index, line) in code.lines().enumerate() {
+        let name = line.split_once("fn ").map_or("", |(_, rest)| rest);
+        let name = name.split(['(', '<']).next().unwrap_or_default();
+        if name.len() > MAX_NAME {
+            let rule = format!("a name of {} characters; {MAX_NAME} are enough", name.len());
+            found.push(violation(source, index + 1, rule));
+        }
+    }
+    found
 }
 
 fn module_file(source: &Source) -> Option<Violation> {

@@ -222,7 +222,7 @@ fn resource(kind: &str, plural: &str) -> ApiResource {
 }
 
 #[tokio::test]
-async fn deployments_pods_and_nodes_trip_as_their_controllers_report_and_recover() -> Result<()> {
+async fn deployments_pods_and_nodes_trip_and_recover() -> Result<()> {
     let shop = Shop::open().await?;
     let namespace = shop.namespace.as_str();
     shop.deploy(2).await?;

@@ -39,7 +39,7 @@ async fn a_release_of_each_strategy_is_promoted_while_the_circuit_is_closed(
 #[case::half_open("peers-half-open", Doubt::HalfOpen)]
 #[case::open("peers-open", Doubt::Open)]
 #[tokio::test]
-async fn a_release_of_each_strategy_waits_to_start_and_goes_on_when_the_doubt_is_over(
+async fn a_release_of_each_strategy_waits_until_the_doubt_is_over(
     #[case] name: &str,
     #[case] doubt: Doubt,
 ) -> Result<()> {
@@ -155,7 +155,7 @@ async fn canary_weight(shop: &Shop) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn two_namespaces_are_judged_apart_and_a_policy_of_another_is_named_with_it() -> Result<()> {
+async fn two_namespaces_are_judged_apart() -> Result<()> {
     let calm = Shop::open("peers-calm").await?;
     let stormy = Shop::open("peers-stormy").await?;
     let elsewhere = json!({"policy": format!("{}/checkout", stormy.namespace)});

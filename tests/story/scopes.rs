@@ -264,7 +264,7 @@ async fn is_alerted(fleet: &Fleet, trip: &str) -> Result<()> {
 
 #[rstest]
 #[tokio::test]
-async fn a_policy_of_another_namespace_says_where_it_belongs_and_blocks_no_layer(
+async fn a_policy_of_another_namespace_says_where_it_belongs(
     #[values(Place::Cluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let fleet = Fleet::at(place).await?;

@@ -66,7 +66,7 @@ fn a_torn_recording_is_the_same_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_recording_that_is_cut_between_two_lines_is_told_to_lack_its_closing_line() {
+fn a_recording_cut_between_two_lines_lacks_its_closing_line() {
     let end = "{\"end\":{\"why\":\"stopped\"}}\n";
     let (same, _, told) = replayed(&format!("{HEADER}{LEADING}{end}"), None);
     assert!(same.unwrap());

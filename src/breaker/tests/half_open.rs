@@ -101,7 +101,7 @@ fn a_value_observed_since_the_trip_is_resampled_as_soon_as_settle_ends() {
 }
 
 #[test]
-fn a_value_that_stands_bad_since_before_the_trip_reopens_at_the_next_level_once_settled() {
+fn a_value_bad_since_before_the_trip_reopens_at_the_next_level() {
     for resample in [None, Some(Span::from_secs(30))] {
         let mut world = World::of(Config {
             resample,
@@ -116,7 +116,7 @@ fn a_value_that_stands_bad_since_before_the_trip_reopens_at_the_next_level_once_
 }
 
 #[test]
-fn a_second_rule_that_stands_good_all_along_keeps_no_circuit_from_closing() {
+fn a_second_rule_that_stands_good_lets_the_circuit_close() {
     let mut world = World::of(Config {
         rules: vec![latency(), latency()],
         ..defaults()
@@ -129,7 +129,7 @@ fn a_second_rule_that_stands_good_all_along_keeps_no_circuit_from_closing() {
 }
 
 #[test]
-fn the_good_value_of_another_rule_closes_nothing_while_the_one_that_tripped_is_silent() {
+fn another_rules_good_value_closes_nothing_while_the_bad_is_silent() {
     let mut world = World::of(Config {
         rules: vec![latency(), latency()],
         ..defaults()
@@ -149,7 +149,7 @@ fn a_rule_that_was_never_bad_in_the_trip_may_be_silent() {
 }
 
 #[test]
-fn a_rule_whose_usual_value_lies_between_clear_and_limit_keeps_no_circuit_from_closing() {
+fn a_value_between_clear_and_limit_lets_the_circuit_close() {
     let mut world = World::of(Config {
         rules: vec![latency(), latency()],
         ..defaults()
@@ -204,7 +204,7 @@ fn unknown_is_no_evidence() {
 }
 
 #[test]
-fn the_deadline_reopens_at_the_same_level_as_the_same_trip_with_a_warning() {
+fn the_deadline_reopens_the_same_trip_at_the_same_level() {
     let mut world = world().half_open();
     let trip = world.trip();
     let effects = world.run_secs(300);
@@ -229,7 +229,7 @@ fn the_deadline_is_for_all_steps_together() {
 }
 
 #[test]
-fn while_the_watch_is_not_confirmed_no_deadline_passes_and_none_is_resampled() {
+fn no_deadline_passes_while_the_watch_is_not_confirmed() {
     let mut world = world().half_open();
     world.run_secs(15);
     world.observe(GOOD);

@@ -81,7 +81,7 @@ fn forced_to_observe_reports_the_state_and_enforces_nothing() {
 }
 
 #[test]
-fn editing_the_policy_while_open_restarts_the_streaks_and_keeps_the_state() {
+fn editing_the_policy_while_open_restarts_only_the_streaks() {
     let mut world = tripped();
     let before = world.circuit.state.clone();
     world.config.rules.push(latency());

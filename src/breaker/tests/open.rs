@@ -184,7 +184,7 @@ fn the_level_stops_at_the_first_that_waits_the_longest() {
 }
 
 #[test]
-fn the_level_decays_by_one_per_healthy_interval_and_is_not_zeroed_on_close() {
+fn the_level_decays_by_one_per_healthy_interval() {
     let mut world = world();
     world.circuit.level = 2;
     world.trip_by_breach();
@@ -223,7 +223,7 @@ fn no_level_decays_while_nobody_knows_whether_the_service_is_healthy() {
 }
 
 #[test]
-fn past_so_many_trips_in_the_window_the_circuit_latches_until_a_person_acts() {
+fn too_many_trips_latch_the_circuit_until_a_person_acts() {
     let mut config = defaults();
     config.flap.trips = 2;
     let mut world = World::of(config);

@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn everything_else_but_the_wall_clock_decides_where_entries_carry_no_time(
+    fn the_wall_clock_decides_nothing_where_entries_carry_no_time(
         config in config(),
         story in proptest::collection::vec((timeless_act(), any::<i64>()), 0..80),
     ) {
@@ -227,7 +227,7 @@ proptest! {
     }
 
     #[test]
-    fn a_breach_takes_so_many_distinct_bad_observations_within_the_window_and_no_more(
+    fn a_breach_takes_exactly_so_many_distinct_bad_observations(
         consecutive in 1_u32..6,
         within in 1_000_u64..200_000,
         story in proptest::collection::vec(

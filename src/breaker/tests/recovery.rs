@@ -35,7 +35,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_that_stands_bad_is_admitted_to_for_no_longer_than_it_takes_to_settle(
+    fn a_value_that_stands_bad_is_admitted_to_only_while_settling(
         config in config().prop_map(expressible),
         story in proptest::collection::vec(steady_act(), 0..60),
     ) {

@@ -47,7 +47,7 @@ fn what_left_the_window_while_nobody_ran_counts_no_more() {
 }
 
 #[test]
-fn the_beginning_of_a_streak_survives_though_its_first_samples_are_not_remembered() {
+fn the_beginning_of_a_streak_survives_its_first_samples() {
     let mut world = world_without_resampling();
     world.config.at_least = Span::from_secs(60);
     for _ in 0..6 {

@@ -113,7 +113,7 @@ fn a_cluster_outside_of_the_allowance_is_named_once_for_each_object() {
 }
 
 #[test]
-fn every_problem_of_an_object_is_named_and_kinds_without_a_contract_are_not_judged() {
+fn every_problem_is_named_and_only_contracted_kinds_are_judged() {
     insta::assert_snapshot!(problems(&[
         &OBJECT.replace("120ms", "2 parsecs").replace("0.01", ".nan, tier: gold"),
         CONTRACT,

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn each_holds_the_contract_of_its_name_for_its_kind_and_says_what_it_is_for() {
+    fn each_holds_the_contract_of_its_name_and_says_what_it_is_for() {
         for each in all() {
             let documents: Vec<Value> = serde_saphyr::from_multiple(each.text).unwrap();
             let contract = &documents[0];

@@ -145,7 +145,7 @@ fn a_flood_of_keys_gives_a_bounded_diff() {
 }
 
 #[test]
-fn after_an_edit_of_the_contract_a_difference_is_counted_and_none_is_invented() {
+fn an_edit_of_the_contract_invents_no_difference() {
     let (old, new) = (contract(&["a", "b"]), contract(&["b", "a"]));
     let before = CompactReport::of(&read(&old, &json!({"a": 1, "b": 2})));
     assert_eq!(

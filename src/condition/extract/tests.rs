@@ -254,7 +254,7 @@ fn eleven_entries_are_one_too_many_and_the_whole_is_named_first() {
 }
 
 #[test]
-fn with_unknown_keys_ignored_strangers_break_no_limit_and_are_still_counted() {
+fn ignored_unknown_keys_break_no_limit_and_are_counted() {
     let contract = storefronts(Some("Ignore"));
     let mut conditions =
         json!({"error-rate": 0.5, "a b": 1, "y".repeat(300): {"a": {"b": {"c": {}}}}});

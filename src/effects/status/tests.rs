@@ -101,7 +101,7 @@ fn target(namespace: &str, name: &str) -> Target {
 }
 
 #[test]
-fn what_is_not_accepted_is_told_with_its_reason_and_what_is_accepted_is_not() {
+fn only_what_is_not_accepted_is_logged_with_its_reason() {
     let told = |accepted: bool| {
         let (_, update) = acceptance(Acceptance {
             target: Target {

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drift_waits_as_long_as_all_records_take_and_for_no_more_than_a_second() {
+    fn a_drift_waits_as_long_as_all_records_take_a_second_at_most() {
         assert_eq!(wait(1), Span(0));
         assert_eq!(wait(100), Span(50));
         assert_eq!(wait(1_000_000), Span(1_000));

@@ -176,7 +176,7 @@ mod tests {
     use super::ObjectEntry;
 
     #[test]
-    fn what_is_kept_of_an_object_beside_its_keys_fits_a_size_that_allocators_have() {
+    fn what_is_kept_of_an_object_fits_a_size_that_allocators_have() {
         assert_eq!(size_of::<ObjectEntry>(), 128);
     }
 }

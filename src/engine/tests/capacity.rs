@@ -112,7 +112,7 @@ fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
 }
 
 #[test]
-fn after_a_restart_at_the_bound_a_trip_stands_though_its_object_comes_last() {
+fn after_a_restart_at_the_bound_a_trip_of_the_last_object_stands() {
     let mut world = World::with_capacity(POLICY, ALL);
     world.break_latency("checkout");
     world.latency("cart", "100ms");

@@ -177,7 +177,7 @@ fn a_blocked_incident_is_told_by_its_reason_after_a_restart() {
 }
 
 #[test]
-fn of_two_contracts_on_a_kind_the_one_that_had_it_keeps_it_whatever_the_order() {
+fn of_two_contracts_on_a_kind_the_first_keeps_it_in_any_order() {
     let refused: ConditionContractStatus = yaml(
         "conditions: [{type: Accepted, status: \"False\", reason: InvalidSpec, message: no, lastTransitionTime: \"2027-01-15T08:00:00Z\"}]",
     );
@@ -193,7 +193,7 @@ fn of_two_contracts_on_a_kind_the_one_that_had_it_keeps_it_whatever_the_order() 
 }
 
 #[test]
-fn a_policy_that_came_before_its_contract_says_why_the_contract_is_refused() {
+fn a_policy_before_its_contract_says_why_that_is_refused() {
     let mut world = World::with(POLICY);
     let policy = POLICY.replace("storefronts.shop.example.com", "ghosts.shop.example.com");
     world.policy("checkout", &policy, None);

@@ -56,7 +56,7 @@ fn a_kind_is_listed_once_its_objects_were() {
 }
 
 #[test]
-fn a_half_open_circuit_tells_what_it_waits_for_and_until_when_and_keeps_its_trip() {
+fn a_half_open_circuit_says_what_it_waits_for_and_until_when() {
     let mut world = World::with(&POLICY.replace(
         "open: {minimum: 60s}",
         "open: {minimum: 2s, maximum: 60s}\nhalfOpen: {settle: 0s, successes: 2, timeout: 1m}",

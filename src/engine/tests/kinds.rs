@@ -149,7 +149,7 @@ fn event(world: &World) -> KubeEvent {
 }
 
 #[test]
-fn a_cluster_scoped_kind_is_judged_by_policies_of_fusegates_own_namespace() {
+fn cluster_scoped_kinds_are_judged_by_policies_of_our_namespace() {
     let (mut world, kind) = fleet();
     object(&mut world, &kind, "", "rack-7", &sick());
 
@@ -201,7 +201,7 @@ fn a_cluster_scoped_object_that_goes_takes_its_circuit_along() {
 }
 
 #[test]
-fn a_kind_without_a_crd_is_judged_and_its_contract_says_that_nothing_rolls_back() {
+fn a_kind_without_a_crd_is_judged_and_nothing_rolls_back() {
     let kind = GroupKind::new("apps", "Deployment");
     let mut world = builtin(&kind, true, HEALTHY);
     object(&mut world, &kind, "shop", "web", &sick());

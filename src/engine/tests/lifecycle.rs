@@ -27,7 +27,7 @@ fn delete_object(world: &mut World, uid: &str) {
 }
 
 #[test]
-fn a_deleted_object_closes_its_circuit_takes_its_keys_and_resolves_its_alert() {
+fn a_deleted_object_takes_its_circuit_keys_and_alert_along() {
     let mut world = tripped();
     delete_object(&mut world, "checkout-1");
     assert_eq!(world.state("checkout"), "none");
@@ -122,7 +122,7 @@ fn what_a_deleted_policy_froze_is_published_by_another_one_again() {
 }
 
 #[test]
-fn objects_are_read_anew_when_their_contract_is_edited_and_judged_by_nothing_until_then() {
+fn objects_of_an_edited_contract_are_judged_once_read_anew() {
     let mut world = World::with(POLICY);
     for value in ["300ms", "310ms"] {
         world.latency("checkout", value);
@@ -141,7 +141,7 @@ fn objects_are_read_anew_when_their_contract_is_edited_and_judged_by_nothing_unt
 }
 
 #[test]
-fn what_an_edited_contract_allows_is_published_once_the_object_is_told_again() {
+fn what_an_edited_contract_allows_is_published_with_the_next_report() {
     let mut world = World::with(POLICY);
     let conditions = json!({"network-latency": "90ms", "queue": 3});
     world.report("checkout", &conditions);
@@ -157,7 +157,7 @@ fn what_an_edited_contract_allows_is_published_once_the_object_is_told_again() {
 }
 
 #[test]
-fn a_kind_without_a_served_version_is_not_accepted_and_keeps_what_is_published() {
+fn a_kind_without_a_served_version_keeps_what_is_published() {
     let mut world = tripped();
     world.crd_with(50, false);
     assert_eq!(world.condition("Accepted").1, "KindNotServed");
@@ -319,7 +319,7 @@ fn a_contract_that_asks_for_admission_is_told_that_it_is_not_there_yet() {
 }
 
 #[test]
-fn more_labels_than_are_kept_are_told_once_and_selected_by_as_far_as_they_are_kept() {
+fn more_labels_than_are_kept_are_noted_once() {
     let mut world = World::with(POLICY);
     let mut labels = json!({"tier": "gold"});
     for index in 0..200 {

@@ -78,7 +78,7 @@ fn a_resumed_trip_is_published_only_with_the_override_that_forces_it() {
 }
 
 #[test]
-fn of_two_resumed_circuits_on_a_cluster_none_is_published_without_the_other() {
+fn two_resumed_circuits_of_a_cluster_are_published_together() {
     let mut world = World::with(&short());
     world.policy("patient", POLICY, None);
     world.break_latency("checkout");
@@ -93,7 +93,7 @@ fn of_two_resumed_circuits_on_a_cluster_none_is_published_without_the_other() {
 }
 
 #[test]
-fn overrides_that_can_not_be_listed_keep_trips_from_envoy_and_the_pager_for_ten_seconds_only() {
+fn unlisted_overrides_keep_trips_back_for_ten_seconds_only() {
     let mut world = World::with(POLICY);
     world.break_latency("checkout");
     let mut after = restart(&world, &[("checkout", POLICY)]);

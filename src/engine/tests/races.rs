@@ -79,7 +79,7 @@ fn restart(world: &World, revisions: Vec<Revision>) -> World {
 }
 
 #[test]
-fn a_rollback_that_was_not_begun_before_a_crash_is_ordered_after_the_lists_are_complete() {
+fn a_rollback_lost_in_a_crash_is_ordered_once_all_is_listed() {
     let mut world = World::with(POLICY);
     world.crd(5);
     world.break_latency("checkout");
@@ -95,7 +95,7 @@ fn a_rollback_that_was_not_begun_before_a_crash_is_ordered_after_the_lists_are_c
 }
 
 #[test]
-fn a_trip_before_the_revisions_are_listed_waits_for_them_with_its_rollback() {
+fn the_rollback_of_an_early_trip_waits_for_the_revisions() {
     let mut world = World::with(POLICY);
     world.crd(5);
     for value in ["300ms", "310ms"] {
@@ -119,7 +119,7 @@ fn a_trip_before_the_revisions_are_listed_waits_for_them_with_its_rollback() {
 }
 
 #[test]
-fn a_schema_that_came_after_the_trip_is_not_rolled_back_for_it_by_a_new_leader() {
+fn a_new_leader_rolls_no_schema_back_that_came_after_the_trip() {
     let mut world = World::with(POLICY);
     world.crd(5);
     world.break_latency("checkout");

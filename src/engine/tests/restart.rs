@@ -39,7 +39,7 @@ fn a_persisted_trip_is_published_before_the_sync_and_nothing_else_is() {
 }
 
 #[test]
-fn an_armed_streak_survives_and_the_same_observation_is_not_counted_again() {
+fn an_armed_streak_survives_and_counts_no_observation_twice() {
     let mut world = World::with(POLICY);
     for value in ["300ms", "310ms"] {
         world.pass(100);
@@ -105,7 +105,7 @@ fn an_absent_kind_does_not_hold_back_a_layer_forever() {
 }
 
 #[test]
-fn an_object_that_went_away_meanwhile_closes_its_circuit_when_the_list_is_complete() {
+fn an_object_that_went_meanwhile_closes_its_circuit_when_listed() {
     let mut world = World::with(POLICY);
     world.break_latency("checkout");
     let mut after = restart(&world);

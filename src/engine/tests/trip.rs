@@ -140,7 +140,7 @@ fn two_circuits_of_one_crd_order_one_rollback_each_for_the_same_incident() {
 }
 
 #[test]
-fn a_circuit_that_trips_after_the_rollback_joins_it_and_takes_the_crd_no_further_back() {
+fn a_trip_after_the_rollback_takes_the_crd_no_further_back() {
     let mut world =
         World::with(&POLICY.replace("mode: Enforce", "mode: Enforce\nmaxOpenPercent: 100"));
     for maximum in [20, 5] {
@@ -203,7 +203,7 @@ fn the_audit_log_tells_a_trip_from_its_cause_to_its_effects() {
 }
 
 #[test]
-fn illegal_updates_are_not_published_trip_with_cause_illegal_and_never_shed() {
+fn illegal_updates_trip_with_cause_illegal_and_never_shed() {
     let mut world = World::with(POLICY);
     let before = world.keys("shop.conditions");
     for index in 0..3 {
@@ -329,7 +329,7 @@ fn a_schema_made_live_again_by_a_person_counts_as_changed_now() {
 }
 
 #[test]
-fn a_value_that_envoy_can_not_hold_is_left_out_of_the_layer_and_named_in_the_status() {
+fn a_value_that_envoy_can_not_hold_is_left_out_and_named() {
     let long = "x".repeat(crate::translate::MAX_TEXT + 1);
     let mut world = World::with(POLICY);
     world.contract(&format!(

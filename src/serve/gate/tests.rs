@@ -368,7 +368,7 @@ async fn notice_of(made: View, path: &str, body: &'static str) -> Notice {
     "Rollout"
 )]
 #[tokio::test]
-async fn a_mistake_beside_a_policy_is_reported_about_that_policy_and_its_caller(
+async fn a_mistake_beside_a_policy_is_reported_about_it_and_its_caller(
     #[case] path: &str,
     #[case] body: &'static str,
     #[case] kind: &str,

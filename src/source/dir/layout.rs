@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_was_never_written_is_none_and_a_broken_one_names_its_file() {
+    fn a_status_never_written_is_none_and_a_broken_one_names_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         let read = |name| layout.read_status::<Value>("CircuitPolicy", "shop", name);

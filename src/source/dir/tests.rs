@@ -284,7 +284,7 @@ async fn each_feed_is_told_whole_first_and_then_confirmed() {
 }
 
 #[tokio::test]
-async fn a_change_comes_by_rename_or_by_a_plain_write_and_the_same_content_never_comes_twice() {
+async fn a_change_comes_by_rename_or_plain_write_and_never_twice() {
     let shop = Shop::new();
     let (mut running, first) = shop.started().await;
     shop.write("checkout.yaml", &storefront("checkout", "300ms"));
@@ -307,7 +307,7 @@ async fn a_change_comes_by_rename_or_by_a_plain_write_and_the_same_content_never
 }
 
 #[tokio::test]
-async fn a_half_written_file_is_a_problem_with_file_and_line_and_never_a_deletion() {
+async fn a_half_written_file_is_a_problem_and_never_a_deletion() {
     let shop = Shop::new();
     let (mut running, _) = shop.started().await;
     shop.overwrite(
@@ -358,7 +358,7 @@ async fn what_is_removed_from_a_file_or_with_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_link_that_leaves_the_directory_is_refused_and_one_within_it_is_followed() {
+async fn a_link_is_followed_only_within_the_directory() {
     let shop = Shop::new();
     let (mut running, _) = shop.started().await;
     let outside = shop.folder.path().join("outside.yaml");
@@ -443,7 +443,7 @@ async fn of_two_files_with_one_object_the_first_counts_and_both_are_named() {
 }
 
 #[tokio::test]
-async fn a_directory_that_goes_interrupts_every_feed_and_when_it_is_back_all_is_told_again() {
+async fn a_directory_that_goes_interrupts_every_feed_until_it_is_back() {
     let shop = Shop::new();
     let (mut running, _) = shop.started().await;
     let away = shop.folder.path().join("away");
@@ -530,7 +530,7 @@ async fn a_stored_status_comes_with_its_document_and_goes_with_it() {
 }
 
 #[tokio::test]
-async fn a_stored_revision_comes_and_its_bad_mark_is_cleared_by_editing_the_file() {
+async fn a_stored_revision_comes_and_editing_its_file_clears_its_mark() {
     let shop = Shop::new();
     let layout = Layout::new(shop.root());
     let mut revision = Revision {
@@ -608,7 +608,7 @@ async fn a_kind_is_told_whole_with_its_crd_when_its_contract_comes() {
 }
 
 #[tokio::test]
-async fn ten_megabytes_in_one_value_come_whole_and_a_larger_file_is_refused_by_its_size() {
+async fn ten_megabytes_in_one_value_come_whole_and_no_larger_file() {
     let shop = Shop::new();
     let (mut running, _) = shop.started().await;
     shop.write(
@@ -628,7 +628,7 @@ async fn ten_megabytes_in_one_value_come_whole_and_a_larger_file_is_refused_by_i
 }
 
 #[tokio::test]
-async fn after_a_restart_a_file_that_can_t_be_read_holds_back_what_it_had_a_part_in_and_nothing_else()
+async fn after_a_restart_an_unreadable_file_holds_back_only_its_own_part()
  {
     let shop = Shop::new();
     shop.write("policy.yaml", &policy("contract"));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_hundred_thousand_distinct_keys_leave_a_bounded_report_and_the_declared_key_judged() {
+fn a_hundred_thousand_keys_leave_a_bounded_report() {
     let contract = storefronts(None);
     let junk: Vec<String> = (0..100_000)
         .map(|index| format!(r#""uid-{index}-2026-11-22T14.05.28": {{"value": {index}}}"#))
@@ -64,7 +64,7 @@ fn a_key_of_megabytes_is_cut_in_every_place_where_it_is_shown() {
 }
 
 #[test]
-fn control_characters_and_forged_lines_are_escaped_wherever_they_are_shown() {
+fn control_characters_and_forged_lines_are_escaped_everywhere() {
     let contract = storefronts(None);
     let forged = "x\n{\"verdict\":\"pass\"}\r\u{1b}[2J\u{202e}\u{0}";
     let report = report(

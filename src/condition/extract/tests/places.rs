@@ -158,7 +158,7 @@ fn a_star_stands_for_no_more_than_there_may_be_entries() {
 }
 
 #[test]
-fn a_value_that_breaks_the_contract_at_a_place_of_its_own_is_named_by_its_path() {
+fn an_illegal_value_at_a_place_of_its_own_is_named_by_its_path() {
     let report = read(&json!([
         {"key": "failures.*", "type": "Integer", "maximum": 3, "from": {"path": ".status.health.*.numberOfFailures"}},
     ]));
@@ -195,7 +195,7 @@ fn conditions_in_arrays_are_read_by_an_expression(#[case] status: &str, #[case] 
 }
 
 #[test]
-fn what_an_expression_reads_beside_the_status_comes_with_the_rest_of_the_object() {
+fn an_expression_reads_the_rest_of_the_object_too() {
     let contract = declare(&json!([{
         "key": "unready", "type": "Integer", "minimum": 0,
         "from": {"cel": "object.spec.replicas - object.status.ready"},

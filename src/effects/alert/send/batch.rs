@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_firing_alert_ends_four_minutes_from_now_and_a_resolved_one_when_it_did() {
+    fn a_firing_alert_ends_in_four_minutes_a_resolved_one_when_it_did() {
         let mut alert = Alert {
             labels: [("alertname".into(), "CircuitBreakerOpen".into())].into(),
             annotations: [("summary".into(), "It is open.".into())].into(),

@@ -34,7 +34,7 @@ async fn an_alert_reaches_every_instance_though_one_hangs_and_one_is_away() {
 }
 
 #[tokio::test]
-async fn credentials_are_read_again_and_the_last_ones_stay_while_they_can_not_be() {
+async fn credentials_are_read_again_and_the_last_good_ones_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (token, options) = (folder.path().join("token"), folder.path().join("http.yaml"));
     std::fs::write(&options, "authorization: {credentials_file: token}").unwrap();

@@ -209,7 +209,7 @@ async fn a_refusal_is_said_once_however_often_it_comes_and_heals_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_without_an_answer_interrupts_an_open_watch_within_eight_seconds() {
+async fn an_unanswered_probe_interrupts_an_open_watch_in_eight_seconds() {
     let mut server = Server::new(vec![(StatusCode::OK, list("5", &[]))], vec![Vec::new()]);
     assert_eq!(server.updates(3).await, ["Listing", "Listed", "Confirmed"]);
     server.script.probe_hangs.store(true, Ordering::Relaxed);
