@@ -269,7 +269,7 @@ mod shown_a_breach {
     #[case::long_name(
         "src/serve/gate/tests.rs",
         "fn a_gate_passes_only_once_there_is_evidence_and_a_policy_nobody_knows_is_a_mistake() {}",
-        "a name of 80 characters"
+        "a name of 80 characters; 69 are enough"
     )]
     #[case::module_file("src/serve/mod.rs", "", "`foo.rs` beside `foo/`")]
     fn a_breach_is_told_with_file_line_and_rule(

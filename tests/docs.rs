@@ -62,8 +62,7 @@ fn the_bootstrap_in_the_pages_is_one_that_envoy_takes() {
 }
 
 #[tokio::test]
-async fn an_incident_is_replayed_as_the_page_shows_it()
--> Result<()> {
+async fn an_incident_is_replayed_as_the_page_shows_it() -> Result<()> {
     let incident = Incident::happen().await?;
     let shown = incident::shown();
     assert_eq!(shown.len(), 3, "--trip, --snapshot and --quiet");

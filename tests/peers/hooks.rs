@@ -145,8 +145,7 @@ async fn a_mistake_holds_each_strategy_from_the_start() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_middle_rolls_nothing_back() -> Result<()>
-{
+async fn a_mistake_in_the_middle_rolls_nothing_back() -> Result<()> {
     let shop = Shop::open("peers-other").await?;
     let other = json!({"metadata": {"name": "other"}});
     shop.apply("examples/storefront", &other).await?;

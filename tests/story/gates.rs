@@ -241,8 +241,7 @@ async fn a_mistake_about_a_policy_is_named_in_its_status_until_it_is_mended(
 }
 
 #[tokio::test]
-async fn without_its_api_server_a_gate_turns_unknown_and_open_stays_open() -> Result<()>
-{
+async fn without_its_api_server_a_gate_turns_unknown_and_open_stays_open() -> Result<()> {
     let opening = Opening::at(Place::OwnCluster)
         .policy(POLICY, json!({}))
         .policy(

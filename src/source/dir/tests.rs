@@ -628,8 +628,7 @@ async fn ten_megabytes_in_one_value_come_whole_and_no_larger_file() {
 }
 
 #[tokio::test]
-async fn after_a_restart_an_unreadable_file_holds_back_only_its_own_part()
- {
+async fn after_a_restart_an_unreadable_file_holds_back_only_its_own_part() {
     let shop = Shop::new();
     shop.write("policy.yaml", &policy("contract"));
     let (running, _) = shop.started().await;

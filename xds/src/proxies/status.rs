@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_of_more_is_noted_of_a_client_that_is_known_to_be_further() {
+    fn what_is_in_the_way_is_noted_of_a_client_that_is_further() {
         let mut record = StreamRecord::new(1);
         for (new, news, noted) in [
             (sync_status(0, 0), false, None),

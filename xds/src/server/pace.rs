@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_change_goes_at_once_and_the_next_ones_together_at_the_windows_end() {
+    fn the_first_change_goes_at_once_and_the_next_ones_together() {
         let mut pace = Pace::new(at(10));
         assert_eq!(pace.wait(1, at(0)), None);
         pace.look(1);

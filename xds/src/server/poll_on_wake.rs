@@ -75,7 +75,7 @@ mod tests {
     use super::PollOnWake;
 
     #[tokio::test]
-    async fn it_is_asked_when_it_has_woken_its_task_and_not_whenever_that_is_polled() {
+    async fn it_is_asked_only_when_it_has_woken_its_task() {
         let (asked, mut polls) = (Cell::new(0), 0);
         let (sender, mut told) = oneshot::channel();
         let mut sender = Some(sender);

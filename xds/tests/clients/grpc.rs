@@ -111,7 +111,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_grpc_client_balances_over_endpoints_that_change_and_drops_what_it_is_told_to() {
+async fn a_grpc_client_follows_endpoints_and_drops_as_told() {
     let mut plane = Plane::start().await;
     let (one, two) = (Upstream::start("one").await, Upstream::start("two").await);
     let (one, two) = (one.address, two.address);

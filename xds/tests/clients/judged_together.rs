@@ -122,7 +122,7 @@ async fn one_bad_key_of_three_layers_is_found_and_all_others_are_in_force() {
 }
 
 #[tokio::test]
-async fn without_bisecting_a_mended_layer_is_taken_and_so_are_those_refused_with_it() {
+async fn without_bisecting_a_mended_layer_is_taken_with_the_others() {
     Variant::each(async |variant| {
         let plane = Plane::start().await;
         publish(&plane, all(1.0, None));

@@ -91,7 +91,7 @@ async fn scopes_are_added_changed_renamed_and_removed_under_load() {
 
 /// The protocol has VHDS in delta only.
 #[tokio::test]
-async fn hosts_are_fetched_when_they_are_asked_for_and_follow_what_is_published() {
+async fn hosts_are_fetched_on_demand_and_follow_what_is_published() {
     let variants = Variant::ALL.into_iter().filter(|variant| variant.delta);
     let tests = variants.map(async |variant| {
         let mesh = Mesh { variant };

@@ -36,7 +36,7 @@ fn bank(value: f64) -> Update {
 }
 
 #[tokio::test]
-async fn a_canary_that_refuses_keeps_a_change_from_the_others_and_one_that_takes_it_does_not() {
+async fn a_canary_that_refuses_keeps_a_change_from_the_others() {
     Variant::each(async |variant| {
         let plan = WavePlan {
             canaries: Canaries::percent(50),
@@ -102,7 +102,7 @@ async fn a_canary_that_refuses_keeps_a_change_from_the_others_and_one_that_takes
 }
 
 #[tokio::test]
-async fn a_canary_that_dies_with_a_change_is_waited_for_and_what_is_urgent_is_not() {
+async fn a_canary_that_dies_is_waited_for_but_not_by_what_is_urgent() {
     Variant::each(async |variant| {
         let plan = WavePlan {
             canaries: Canaries::chosen(|node| node.id == "canary"),

@@ -152,9 +152,7 @@ fn a_client_that_comes_back_with_what_it_refused_is_mended(
 }
 
 #[rstest]
-fn a_client_that_refuses_even_what_it_took_gets_everything_once_it_takes_something(
-    #[values(true, false)] delta: bool,
-) {
+fn who_refuses_what_it_took_gets_all_once_it_takes_something(#[values(true, false)] delta: bool) {
     let store = Store::new();
     let mut client = client(delta, Keeps::OneByOne, false);
     publish(&store, &layers("1", None));
@@ -204,7 +202,7 @@ fn value() -> impl Strategy<Value = &'static str> {
 
 proptest! {
     #[test]
-    fn whatever_is_published_no_good_key_is_blamed_and_all_that_is_good_arrives(
+    fn whatever_is_published_no_good_key_is_blamed(
         (delta, words) in (proptest::bool::ANY, proptest::bool::ANY),
         keeps in prop_oneof![Just(Keeps::Nothing), Just(Keeps::Everything), Just(Keeps::OneByOne)],
         publications in vec((vec((0..3_usize, value(), value()), 1..4), 0..6_usize, proptest::bool::ANY), 1..10),

@@ -140,7 +140,7 @@ proptest! {
 }
 
 #[test]
-fn of_two_that_are_bad_together_one_is_isolated_and_comes_back_with_a_change_of_the_other() {
+fn of_two_bad_together_one_returns_when_the_other_changes() {
     for (type_url, delta) in [
         (TypeUrl::CLUSTER, true),
         (TypeUrl::CLUSTER, false),
@@ -249,7 +249,7 @@ fn a_part_that_is_bad_from_the_first_is_isolated_too() {
 }
 
 #[test]
-fn what_a_client_refused_many_times_is_searched_once_it_has_answered_everything() {
+fn what_was_refused_many_times_is_searched_once_all_is_answered() {
     let store = Store::new();
     let mut client = Client::new(TypeUrl::RUNTIME, true, no_bad);
     store.publish(layer(&[("a", "0"), ("b", "0")]));
@@ -271,7 +271,7 @@ fn what_a_client_refused_many_times_is_searched_once_it_has_answered_everything(
 }
 
 #[test]
-fn what_is_hidden_and_published_again_as_it_was_stays_hidden_while_something_else_is_refused() {
+fn what_is_hidden_stays_hidden_when_published_as_it_was() {
     let (type_url, store) = (TypeUrl::CLUSTER, Store::new());
     let mut client = Client::new(type_url.clone(), false, no_bad);
     publish_many(&store, &type_url, 4, "bad");

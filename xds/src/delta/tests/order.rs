@@ -139,7 +139,7 @@ fn rule_31_a_route_does_not_wait_for_endpoints_of_other_clusters() {
 }
 
 #[test]
-fn rule_31_a_route_does_not_wait_for_endpoints_that_were_taken_and_are_asked_for_no_more() {
+fn rule_31_a_route_waits_for_no_endpoints_that_are_not_asked_for() {
     let mut mesh = Mesh::new();
     mesh.publish(Update::new().put(cluster("one", "2")));
     while mesh.next().is_some() {}
@@ -162,7 +162,7 @@ fn rule_31_a_route_does_not_wait_for_clusters_that_were_refused() {
 }
 
 #[test]
-fn rule_32_what_was_referred_to_is_removed_when_the_referrer_has_moved_on() {
+fn rule_32_what_was_referred_to_goes_when_the_referrer_moved_on() {
     let mut mesh = Mesh::new();
     mesh.move_over();
     assert_eq!(mesh.next().as_deref(), Some("Cluster two"));

@@ -119,7 +119,7 @@ fn rule_9_newer_content_goes_at_once_after_a_refusal() {
 }
 
 #[test]
-fn rule_9_what_was_refused_together_with_something_that_has_changed_since_goes_again() {
+fn rule_9_what_was_refused_beside_a_changed_one_goes_again() {
     let mut client = Client::new("a=bad b=1");
     client.ask("a b");
     client.take();
@@ -587,7 +587,7 @@ fn limits_name_themselves() {
     );
 }
 #[test]
-fn rule_32_an_extension_is_removed_once_the_client_has_let_go_of_it_or_after_a_while() {
+fn rule_32_an_extension_goes_once_let_go_of_or_after_a_while() {
     let mut client = Client::new("");
     client.type_url = TypeUrl::EXTENSION_CONFIG;
     client.publish("old=1 kept=1");

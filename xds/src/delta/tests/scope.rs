@@ -17,7 +17,7 @@ fn a_name_that_is_not_permitted_is_as_if_it_did_not_exist() {
 }
 
 #[test]
-fn rule_37_a_name_that_is_not_permitted_is_explained_to_those_who_understand() {
+fn rule_37_a_forbidden_name_is_explained_to_who_understands() {
     let mut client = Client::new("other=1");
     client.core.confine(only_own().explaining(true));
     client.ask("other");

@@ -115,7 +115,7 @@ fn what_replaced_something_refused_is_confirmed() {
 }
 
 #[test]
-fn rule_9_a_late_refusal_of_something_older_brings_nothing_back_that_was_refused() {
+fn rule_9_a_late_refusal_brings_nothing_refused_back() {
     let mut client = Client::new("");
     let bisect = Bisect::nothing().resources(client.type_url.clone());
     client.core.bisect(Arc::new(bisect));

@@ -91,7 +91,7 @@ fn one_alone_sends_when_it_likes() {
 }
 
 #[test]
-fn after_a_refusal_nobody_sends_before_all_have_said_how_they_are_and_are_answered() {
+fn after_a_refusal_nobody_sends_before_all_are_answered() {
     let mut streams = NackCoordination::new(PATIENCE);
     (1..=3).for_each(|stream| streams.join(stream, START));
     streams.note_refused(2, START);
@@ -154,7 +154,7 @@ fn who_has_nothing_to_send_is_not_asked_again_and_again() {
 }
 
 #[test]
-fn when_nothing_is_left_to_be_given_back_it_is_lost_until_something_is_taken() {
+fn with_nothing_to_give_back_all_is_lost_until_some_is_taken() {
     let mut streams = coordination(&[REFUSED, DUE]);
     converse(&mut streams, 1, false, HELPLESS);
     assert_eq!(streams.take_notice(1), Some(Notice::Lost));
@@ -171,7 +171,7 @@ fn when_nothing_is_left_to_be_given_back_it_is_lost_until_something_is_taken() {
 }
 
 #[test]
-fn what_is_refused_is_in_doubt_while_anything_is_that_came_on_another_stream() {
+fn a_refusal_is_in_doubt_while_another_stream_is() {
     let mut streams = coordination(&[REFUSED, DUE, DUE]);
     let inconclusive =
         |streams: &NackCoordination| [1, 2, 3].map(|stream| streams.is_inconclusive(stream));

@@ -113,7 +113,7 @@ fn mended<C: Speaks>(keeps: bool, bad: &'static str) {
 }
 
 #[rstest]
-fn without_bisecting_what_was_refused_beside_a_bad_layer_is_taken_once_that_is_mended(
+fn without_bisecting_the_innocent_are_taken_once_all_is_mended(
     #[values(true, false)] keeps: bool,
     #[values("a", "b", "c")] bad: &'static str,
 ) {
@@ -211,7 +211,7 @@ fn check<C: Speaks>(
 
 proptest! {
     #[test]
-    fn whatever_happens_on_which_stream_no_good_key_is_blamed_and_all_that_is_good_arrives(
+    fn whatever_happens_on_any_stream_no_good_key_is_blamed(
         in_delta in proptest::bool::ANY,
         streams in prop_oneof![Just(&APART[..]), Just(&PAIRED[..])],
         how in (proptest::bool::ANY, proptest::bool::ANY),

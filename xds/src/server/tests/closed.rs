@@ -131,7 +131,7 @@ async fn one_that_asks_keeps_no_turn_and_is_held_one_response() {
 }
 
 #[tokio::test]
-async fn one_that_asks_keeps_its_place_until_its_connection_has_reached_its_age() {
+async fn one_that_asks_keeps_its_place_while_its_connection_lasts() {
     let running = start(Config {
         max_connection_age: SHORT * 4,
         max_connection_age_grace: SHORT,

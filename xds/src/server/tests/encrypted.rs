@@ -98,7 +98,7 @@ async fn is_served(running: &mut Running, client: ClientTlsConfig) -> bool {
 }
 
 #[tokio::test]
-async fn clients_must_trust_the_server_and_need_not_reconnect_when_it_changes_its_certificate() {
+async fn a_new_certificate_needs_no_reconnection() {
     let (old, new) = (Authority::new(), Authority::new());
     let tls = Tls::new(&old.material(None)).unwrap();
     let mut running = serve(&tls).await;

@@ -197,7 +197,7 @@ async fn streams_that_are_served_at_once_lose_no_turn() {
 }
 
 #[tokio::test]
-async fn while_one_stream_gives_back_what_was_refused_the_others_wait_for_a_time() {
+async fn the_others_wait_for_a_time_while_one_stream_gives_back() {
     let time = Duration::from_millis(200);
     let running = serve(time).await;
     let begun = tokio::time::Instant::now();

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_urgent_update_that_replaces_everything_replaces_what_waits_before_it() {
+    fn an_urgent_replacement_replaces_what_waits_before_it() {
         let store = Store::new();
         let mut queue = Queue::default();
         queue.push(waiting(put("before")));

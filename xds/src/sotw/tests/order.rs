@@ -125,7 +125,7 @@ fn move_over() -> Update {
 }
 
 #[test]
-fn rule_32_what_was_referred_to_is_left_out_when_the_referrer_has_moved_on() {
+fn rule_32_what_was_referred_to_goes_when_the_referrer_moved_on() {
     let mut mesh = Mesh::new();
     mesh.publish(move_over());
     assert_eq!(mesh.next().as_deref(), Some("Cluster one two"));
@@ -215,7 +215,7 @@ fn rule_33_a_changed_cluster_is_followed_by_its_unchanged_endpoints() {
 }
 
 #[test]
-fn rule_10_what_was_held_for_long_enough_waits_for_the_answer_and_for_no_time() {
+fn rule_10_what_was_held_long_enough_waits_only_for_the_answer() {
     let mut mesh = Mesh::new();
     mesh.publish(move_over());
     assert_eq!(mesh.next().as_deref(), Some("Cluster one two"));

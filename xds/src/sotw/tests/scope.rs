@@ -17,7 +17,7 @@ fn a_name_that_is_not_permitted_is_as_if_it_did_not_exist() {
 }
 
 #[test]
-fn rule_37_a_name_that_is_not_permitted_is_explained_to_those_who_understand() {
+fn rule_37_a_forbidden_name_is_explained_to_who_understands() {
     let mut client = Client::of_endpoints("other=1 own=1");
     client.core.confine(only_own().explaining(true));
     client.ask("other own");
@@ -42,7 +42,7 @@ fn a_wildcard_covers_what_is_permitted() {
 }
 
 #[test]
-fn what_can_not_be_sent_is_parked_and_the_client_goes_on_with_what_it_has() {
+fn what_can_not_be_sent_is_parked_and_the_client_goes_on() {
     let mut client = Client::of_endpoints("a=1");
     client.ask("a");
     assert_eq!(client.next(), some("a=1"));

@@ -81,7 +81,7 @@ fn a_client_that_is_not_sent_again_what_it_refused_is_known_to_refuse_it() {
 }
 
 #[test]
-fn what_a_client_refuses_for_a_layer_that_it_keeps_is_in_doubt_until_it_has_answered_for_it() {
+fn a_refusal_for_a_kept_layer_is_in_doubt_until_answered_for() {
     let mut client = Client::new(TypeUrl::RUNTIME, "a=1 b=1");
     client.ask("a b");
     client.next();

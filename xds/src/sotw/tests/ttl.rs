@@ -77,7 +77,7 @@ fn rule_9_what_was_refused_is_not_sent_again_by_its_heartbeat() {
 }
 
 #[test]
-fn rule_9_what_was_refused_of_a_complete_type_is_not_sent_again_by_the_heartbeat_of_another() {
+fn rule_9_no_heartbeat_of_another_resends_what_was_refused() {
     let mut client = client(TypeUrl::CLUSTER);
     let taken = client.last.clone().unwrap();
     client.publish("b=2");

@@ -96,7 +96,7 @@ async fn of_what_is_refused_together_only_the_bad_goes_back() {
 }
 
 #[tokio::test]
-async fn waves_of_different_types_and_of_one_that_are_published_at_once_all_pass() {
+async fn waves_that_are_published_at_once_all_pass() {
     let (fleet, mut canary, mut other) = settled().await;
     let cluster = |content| Update::new().put(resource(&TypeUrl::CLUSTER, "a", content));
     let waiting = fleet.wait([

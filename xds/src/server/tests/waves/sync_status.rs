@@ -234,7 +234,7 @@ fn asking(type_url: &TypeUrl, names: &[&str]) -> DiscoveryRequest {
 }
 
 #[tokio::test]
-async fn one_that_is_about_to_get_it_is_waited_for_whatever_was_withheld_before() {
+async fn one_that_is_about_to_get_it_is_waited_for() {
     let fleet = Fleet::start(halves(LONG)).await;
     let withheld = Update::new().withhold(TypeUrl::LISTENER, "l");
     fleet
@@ -268,7 +268,7 @@ async fn one_that_is_about_to_get_it_is_waited_for_whatever_was_withheld_before(
 }
 
 #[tokio::test]
-async fn one_that_has_answered_nothing_is_waited_for_once_nothing_is_withheld_from_it() {
+async fn a_silent_one_is_waited_for_once_nothing_is_withheld() {
     let fleet = Fleet::start(pair()).await;
     let withheld = Update::new().withhold(TypeUrl::CLUSTER, "b");
     fleet

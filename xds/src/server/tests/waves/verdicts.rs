@@ -101,7 +101,7 @@ async fn publishing_the_same_again_does_not_prolong_a_wave() {
 }
 
 #[tokio::test]
-async fn a_canary_is_not_asked_about_names_it_has_not_subscribed_to_even_where_none_are_tracked() {
+async fn a_canary_is_asked_only_about_names_it_subscribes_to() {
     let config = Config {
         track_names: 0,
         ..Config::default()
