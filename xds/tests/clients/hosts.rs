@@ -14,7 +14,7 @@ use crate::scopes::{expect, plane_of_two};
 const CONFIGURATIONS: [&str; 3] = ["first", "second", "third"];
 
 #[tokio::test]
-async fn hosts_that_do_not_exist_are_refused_and_aliases_lead_where_they_are_to() {
+async fn unknown_hosts_are_refused_and_aliases_lead_where_they_should() {
     let variants = Variant::ALL.into_iter().filter(|variant| variant.delta);
     let tests = variants.map(async |variant| {
         let mesh = Mesh { variant };

@@ -12,7 +12,7 @@ use crate::scopes::{expect, plane_of_two};
 use crate::wait::until;
 
 #[tokio::test]
-async fn a_listener_whose_sources_change_a_byte_has_its_certificate_scopes_and_filters() {
+async fn a_listener_of_changed_sources_has_its_certificate_and_filters() {
     Variant::each(async |variant| {
         let (mesh, authority) = (Mesh { variant }, Authority::new());
         let (plane, _upstreams) = plane_of_two(mesh).await;
