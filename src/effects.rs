@@ -5,6 +5,7 @@
 
 pub mod dispatch;
 
+pub(crate) mod admission;
 pub mod alert;
 pub mod audit;
 pub(crate) mod kube_event;

@@ -16,7 +16,7 @@ mod state;
 use crate::breaker::time::{Mono, Now};
 use crate::engine::output::Output;
 use crate::engine::outputs::outbox::Outbox;
-use crate::engine::outputs::{layers, status, view};
+use crate::engine::outputs::{admission, layers, status, view};
 use crate::engine::state::key::key;
 use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync, State};
 use crate::wire::event::{Change, Event};
@@ -69,6 +69,7 @@ impl Engine {
             Event::Unreadable(unreadable) => self.note_unreadable(now, &unreadable),
             Event::Leading(leads) => self.lead(now, leads),
             Event::Outcome(outcome) => self.end_rollback(now, outcome),
+            Event::Admission(outcome) => self.note_admission(now, outcome),
             Event::Programmed(programmed) => self.note_programmed(&programmed),
             Event::Misasked(misasked) => self.note_misasked(misasked),
         }
@@ -79,6 +80,7 @@ impl Engine {
         self.await_config_sync(now);
         self.expire_overrides(now);
         self.expire_confirmations(now);
+        admission::repeat(&self.state, &mut self.out, now);
         for (key, uid) in self.state.schedule.take_due(now.mono) {
             self.tick_circuit(now, &key, &uid);
         }
@@ -106,10 +108,14 @@ impl Engine {
             ConfigSync::Pending | ConfigSync::Complete => None,
         };
         let next = self.state.schedule.next();
-        [next, self.state.next_expiry(), self.out.next_status, orders]
-            .into_iter()
-            .flatten()
-            .min()
+        let next = [
+            next,
+            self.state.next_expiry(),
+            self.out.next_status,
+            self.out.next_admission,
+            orders,
+        ];
+        next.into_iter().flatten().min()
     }
 }
 

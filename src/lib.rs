@@ -8,6 +8,8 @@ pub mod source;
 
 pub mod condition;
 
+pub mod admission;
+
 pub mod breaker;
 
 pub mod policy;

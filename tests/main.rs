@@ -13,6 +13,7 @@ mod cases;
 mod corpus;
 mod deploy;
 mod docs;
+mod effects_admission;
 mod effects_alerts;
 mod effects_kube;
 mod harness;

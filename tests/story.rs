@@ -2,6 +2,7 @@
 
 mod absent;
 mod acts;
+mod admission;
 mod attackers;
 mod audit;
 mod breakage;

@@ -37,7 +37,7 @@ pub use crate::{
     },
     condition_contract::{
         ConditionContract, ConditionContractSpec, Target,
-        admission::{Admission, AdmissionMode},
+        admission::{Admission, AdmissionBy, AdmissionMode},
         condition::{ConditionRule, ConditionType, ValueSource},
         incident::{IncidentRecord, IncidentState, RevisionRecord},
         limits::{Limits, UnknownKeys},

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::app::logging::limit;
 use crate::app::notices::MOST_POLICIES;
 use crate::app::{publish, xds};
-use crate::effects::{alert, audit, kube_event, removal, revision, rollback, status};
+use crate::effects::{admission, alert, audit, kube_event, removal, revision, rollback, status};
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::BoundUsage;
@@ -90,6 +90,7 @@ impl Gauges {
             B::Circuits => sized(self.circuits(), wide(settings::MOST_CIRCUITS)),
             B::DirectoryDocuments => metric(wide(dir::MOST_ENTRIES)),
             B::DirectoryFiles => metric(wide(dir::MOST_FILES)),
+            B::EffectsAdmission => self.effects(EffectKind::Admission, admission::LIMITS.bound),
             B::EffectsGateNote => self.effects(EffectKind::GateNote, kube_event::GATE_LIMITS.bound),
             B::EffectsKubeEvent => self.effects(EffectKind::KubeEvent, kube_event::LIMITS.bound),
             B::EffectsRecord => self.effects(EffectKind::Record, revision::LIMITS.bound),

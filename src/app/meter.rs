@@ -150,6 +150,7 @@ fn feed_of(event: &Event) -> FeedKind {
         Event::Unreadable(_)
         | Event::Leading(_)
         | Event::Outcome(_)
+        | Event::Admission(_)
         | Event::Programmed(_)
         | Event::Misasked(_) => FeedKind::Other,
     }

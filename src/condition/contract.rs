@@ -9,7 +9,7 @@ use crate::condition::{
     json,
     kind::Kind,
     name,
-    place::Place,
+    place::{self, Place},
     problem::{Code, Problem},
 };
 
@@ -59,7 +59,7 @@ pub(super) enum Heartbeat {
 
 /// Where a condition's value comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Source {
+pub enum Source {
     /// The entry of its key, at the contract's path.
     Entry,
     /// A place of its own, or several.
@@ -128,10 +128,25 @@ impl Contract {
         &self.inputs
     }
 
+    /// Whether the entries at the path are read.
+    pub fn reads_entries(&self) -> bool {
+        self.place(&self.path)
+            .is_some_and(|place| place.has_entries)
+    }
+
+    /// The fields at a path that are, or lead to, conditions or inputs of their own, and so no entries there.
+    pub fn fields_of(&self, path: &str) -> Vec<&str> {
+        self.place(path).map_or_else(Vec::new, Place::fields)
+    }
+
+    fn place(&self, path: &str) -> Option<&Place> {
+        place::names(path).try_fold(&self.root, |place, name| place.field(name))
+    }
+
     /// Whether undeclared keys make an update illegal, given what does so when the contract doesn't say.
     ///
     /// The fields of `.status` itself are no map of conditions: there it takes the contract to say so.
-    pub(super) fn rejects_unknown_keys(&self, default: UnknownKeys) -> bool {
+    pub fn rejects_unknown_keys(&self, default: UnknownKeys) -> bool {
         let default = match &*self.path {
             STATUS => UnknownKeys::Ignore,
             _ => default,
@@ -162,6 +177,11 @@ impl Contract {
 }
 
 impl Condition {
+    /// Where the value comes from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// Whether the key stands for several values.
     pub fn is_several(&self) -> bool {
         self.key.ends_with(".*")

@@ -72,6 +72,11 @@ impl Place {
         self.fields.get(name)
     }
 
+    /// The names of the fields.
+    pub(super) fn fields(&self) -> Vec<&str> {
+        self.fields.keys().map(AsRef::as_ref).collect()
+    }
+
     /// The same without one of its fields.
     pub(super) fn without(&self, name: &str) -> Self {
         let mut rest = self.clone();

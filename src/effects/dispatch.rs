@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::breaker::time::Span;
+use crate::effects::admission::{self, Admissions, Contract};
 use crate::effects::alert::{Address, Alerting, Alerts};
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
@@ -21,7 +22,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
-use crate::wire::effect::{Effect, KubeEvent, Record, Rollback};
+use crate::wire::effect::{Admission, Effect, KubeEvent, Record, Rollback};
 
 /// What effects need.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ pub struct Dispatcher {
     records: DeliveryQueue<revision::Identity, Record>,
     rollbacks: DeliveryQueue<Incident, Rollback>,
     removals: DeliveryQueue<Expired, ()>,
+    admissions: DeliveryQueue<Contract, Admission>,
 }
 
 impl Dispatcher {
@@ -107,8 +109,12 @@ impl Dispatcher {
         let executors = Executors::at(backend);
         let rollbacks = Rollbacks {
             place: executors.rollbacks,
-            reports,
+            reports: reports.clone(),
             clock,
+        };
+        let admissions = Admissions {
+            cluster: executors.cluster,
+            reports,
         };
         let (at, m) = (|| leads.clone(), || metrics.clone());
         Ok(Self {
@@ -119,6 +125,7 @@ impl Dispatcher {
             records: DeliveryQueue::start(revision::LIMITS, executors.revisions, at(), m()),
             rollbacks: DeliveryQueue::start(rollback::LIMITS, rollbacks, at(), m()),
             removals: DeliveryQueue::start(removal::LIMITS, executors.removals, at(), m()),
+            admissions: DeliveryQueue::start(admission::LIMITS, admissions, at(), m()),
             leading,
             clock,
             metrics,
@@ -161,6 +168,10 @@ impl Dispatcher {
                 .send(kube_event::Identity::of(&kube_event), kube_event),
             Effect::Alert(alert) => self.alerts.send(alert),
             Effect::Record(record) => self.records.send(revision::Identity::of(&record), record),
+            Effect::Admission(order) => {
+                let contract = Contract(order.contract.name.clone());
+                self.admissions.send(contract, *order);
+            }
             Effect::Rollback(order) => {
                 self.rollbacks
                     .send(Incident(order.incident.clone()), *order);
@@ -183,6 +194,7 @@ impl Dispatcher {
             self.records.drain(deadline),
             self.rollbacks.drain(deadline),
             self.removals.drain(deadline),
+            self.admissions.drain(deadline),
             self.alerts.drain(deadline),
             async {
                 if let Some(log) = self.log {
@@ -235,6 +247,8 @@ struct Executors {
     revisions: Revisions,
     rollbacks: Place,
     removals: Removals,
+    /// The API server, where there is one.
+    cluster: Option<Cluster>,
 }
 
 impl Executors {
@@ -245,6 +259,7 @@ impl Executors {
                 revisions: Revisions::Kube(cluster.clone()),
                 rollbacks: Place::Kube(cluster.clone()),
                 removals: Removals::Kube(cluster.clone()),
+                cluster: Some(cluster.clone()),
                 kube_events: KubeEvents::Kube { cluster, instance },
             },
             Backend::Dir(layout) => {
@@ -254,6 +269,7 @@ impl Executors {
                     revisions: Revisions::Dir(folder.clone()),
                     rollbacks: Place::Dir(folder.clone()),
                     removals: Removals::Dir(folder),
+                    cluster: None,
                     kube_events: KubeEvents::Log,
                 }
             }
@@ -272,6 +288,7 @@ fn kind(effect: &Effect) -> EffectKind {
         Effect::Alert(_) => EffectKind::Alert,
         Effect::Record(_) => EffectKind::Record,
         Effect::Rollback(_) => EffectKind::Rollback,
+        Effect::Admission(_) => EffectKind::Admission,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Inputs: one file per kind of event: what it changes in the state, and which circuits it steps.
 
+mod admission;
 mod contract;
 mod crd;
 mod feed;

@@ -5,6 +5,7 @@
 pub(crate) mod outbox;
 pub(crate) mod sent;
 
+pub(crate) mod admission;
 pub(crate) mod alert;
 pub(crate) mod audit;
 pub(crate) mod catch_up;

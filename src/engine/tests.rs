@@ -1,6 +1,7 @@
 //! Scenarios: YAML and time in, decisions out. Everything that a real cluster shows is
 //! shown here first, in microseconds.
 
+mod admission;
 mod capacity;
 mod crash;
 mod gates;

@@ -118,6 +118,7 @@ pub enum EffectKind {
     Record,
     Rollback,
     RemoveOverride,
+    Admission,
 }
 
 /// How an effect, or an attempt at it, ended.

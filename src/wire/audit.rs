@@ -112,6 +112,8 @@ pub enum Operation {
     RecordRevision,
     /// A CRD is rolled back.
     RollbackSchema,
+    /// The API server is to enforce a contract, or no more.
+    EnforceContract,
 }
 
 /// What came of an operation.
@@ -183,6 +185,7 @@ impl Operation {
             Self::Alert => "Alert",
             Self::RecordRevision => "RecordRevision",
             Self::RollbackSchema => "RollbackSchema",
+            Self::EnforceContract => "EnforceContract",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
+use serde_json::Value;
 
 use crate::wire::audit::Line;
 use crate::wire::event::Revision;
@@ -32,6 +33,8 @@ pub enum Effect {
     Record(Record),
     /// Roll a CRD back.
     Rollback(Box<Rollback>),
+    /// Have the API server enforce a contract, or do so no more.
+    Admission(Box<Admission>),
 }
 
 /// An object of our own API that an effect is about.
@@ -124,6 +127,28 @@ pub struct Record {
     pub revision: Revision,
     /// How many to keep.
     pub limit: usize,
+}
+
+/// What the API server is to enforce of a contract.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    /// The contract.
+    pub contract: Target,
+    /// The names of the policy, of its binding and of the probe's binding.
+    pub names: [Box<str>; 3],
+    /// What is applied; `None` removes what was.
+    pub policy: Option<Arc<AdmissionPolicy>>,
+}
+
+/// A policy, and how is known that it is enforced.
+#[derive(Debug, PartialEq)]
+pub struct AdmissionPolicy {
+    /// The policy, its binding and the probe's, in the order in which they are applied.
+    pub objects: [Value; 3],
+    /// An object that is denied, with the marker in the answer, as soon as the policy is enforced.
+    pub probe: Value,
+    /// What tells this policy from those before it.
+    pub marker: Box<str>,
 }
 
 /// A rollback to be carried out.

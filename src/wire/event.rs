@@ -55,6 +55,8 @@ pub enum Event {
     Leading(bool),
     /// An effect reports how it ended.
     Outcome(Outcome),
+    /// The API server enforces a contract, or does not, and why.
+    Admission(AdmissionOutcome),
     /// How many proxies hold a layer as published.
     Programmed(Programmed),
     /// A release tool asks a policy's gate what the policy can't answer, or does so no more.
@@ -259,6 +261,31 @@ pub enum RollbackEnd {
     Joined,
     /// It may not be done.
     Blocked {
+        /// A reason in CamelCase for the condition.
+        reason: Box<str>,
+        /// What stands in the way and what to do.
+        message: Box<str>,
+    },
+}
+
+/// What came of having the API server enforce a contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdmissionOutcome {
+    /// The contract.
+    pub contract: Box<str>,
+    /// Which of its policies was applied.
+    pub marker: Box<str>,
+    /// The end of it.
+    pub end: AdmissionEnd,
+}
+
+/// The ends that applying a policy can have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdmissionEnd {
+    /// It was applied, and its probe was denied.
+    Enforced,
+    /// It is not known to be enforced.
+    Failed {
         /// A reason in CamelCase for the condition.
         reason: Box<str>,
         /// What stands in the way and what to do.

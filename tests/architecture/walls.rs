@@ -47,6 +47,12 @@ const WALLS: &[Wall] = &[
         never: &[IO],
     },
     Wall {
+        place: "src/admission",
+        inside: Some("crate::admission crate::condition"),
+        outside: Some("std fusegate_crds serde_json twox_hash"),
+        never: &[IO],
+    },
+    Wall {
         place: "src/revision",
         inside: Some("crate::revision crate::wire::event"),
         outside: Some("std fusegate_crds serde_json thiserror twox_hash"),
@@ -79,7 +85,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/engine",
         inside: Some(
-            "crate::engine crate::breaker crate::condition crate::policy crate::revision crate::spec crate::translate \
+            "crate::engine crate::admission crate::breaker crate::condition crate::policy crate::revision crate::spec crate::translate \
              crate::wire",
         ),
         outside: None,
@@ -107,8 +113,8 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/engine/outputs",
         inside: Some(
-            "crate::engine::outputs crate::engine::output crate::engine::state crate::breaker crate::condition \
-             crate::policy crate::revision crate::spec crate::translate crate::wire",
+            "crate::engine::outputs crate::engine::output crate::engine::state crate::admission crate::breaker \
+             crate::condition crate::policy crate::revision crate::spec crate::translate crate::wire",
         ),
         outside: None,
         never: &[],

@@ -8,8 +8,12 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 use anyhow::{Context as _, Result};
 use axum::http::{Request, header::CONTENT_TYPE};
 use fusegate::source::kube::revision;
+use http_body_util::BodyExt as _;
 use k8s_openapi::{
-    api::{apps::v1::ControllerRevision, core::v1::Namespace, events::v1::Event},
+    api::{
+        admissionregistration::v1::ValidatingAdmissionPolicy, apps::v1::ControllerRevision,
+        core::v1::Namespace, events::v1::Event,
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
@@ -121,6 +125,14 @@ async fn prepare(server: &ApiServer) -> Result<()> {
     Ok(())
 }
 
+/// What the API server answered to a write.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) code: u16,
+    pub(super) warnings: Vec<String>,
+    pub(super) message: String,
+}
+
 /// A cluster as one story writes to it; the client belongs to the story's runtime.
 #[derive(Clone)]
 pub(super) struct Access {
@@ -226,6 +238,32 @@ impl Access {
             .patch_status(name, &PatchParams::default(), &patch)
             .await?;
         Ok(())
+    }
+
+    /// Puts a status in place of the one before, and returns what the server answers, whatever it is.
+    pub(super) async fn answer_to_status(&self, name: &str, status: &Value) -> Result<Answer> {
+        let body = json!([{"op": "add", "path": "/status", "value": status}]);
+        let request = Request::patch(format!("{}/{name}/status", self.objects()));
+        let request = request.header(CONTENT_TYPE, "application/json-patch+json");
+        let request = request.body(body.to_string().into_bytes().into())?;
+        let answer = self.client.send(request).await?;
+        let (head, body) = answer.into_parts();
+        let warnings = head.headers.get_all("warning").iter();
+        let warnings = warnings.filter_map(|value| value.to_str().ok());
+        let body: Value = serde_json::from_slice(&body.collect().await?.to_bytes())?;
+        Ok(Answer {
+            code: head.status.as_u16(),
+            // The server quotes what it warns of.
+            warnings: warnings.map(|text| text.replace("\\\"", "\"")).collect(),
+            message: body["message"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// A policy of the API server, if there is one of that name.
+    pub(super) async fn admission_policy(&self, name: &str) -> Result<Option<Value>> {
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(self.client.clone());
+        let found = policies.get_opt(name).await?;
+        Ok(found.map(serde_json::to_value).transpose()?)
     }
 
     /// Creates an object without reading what the server answers with.

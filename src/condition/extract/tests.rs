@@ -52,6 +52,13 @@ fn declare(conditions: &Yaml) -> Contract {
     }))
 }
 
+/// The report, with which the contract's policy at the API server must agree.
+fn extract(contract: &Contract, status: Option<&str>) -> Report {
+    let report = super::extract(contract, status);
+    crate::admission::agreement::check(contract, status.unwrap_or("null"), &report);
+    report
+}
+
 fn report(contract: &Contract, conditions: &Yaml) -> Report {
     extract(
         contract,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::breaker::enforced::enforced;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
@@ -15,9 +14,7 @@ impl Engine {
         let Some((_, lowered, entry)) = self.state.judged(key, uid) else {
             return false;
         };
-        lowered.reject_updates
-            && !lowered.observe
-            && enforced(&entry.breaker, &lowered.config).frozen
+        entry.rejects_updates(lowered)
     }
 
     /// Keeps what is published as it was before the trip while any policy rejects
@@ -63,6 +60,7 @@ impl Engine {
             _ => false,
         };
         if changed {
+            self.mark_admission(kind);
             for key in keys {
                 self.out.mark(Dirty::Record(key, uid));
                 self.contribute(key, uid);
@@ -104,6 +102,18 @@ impl Engine {
         if object.is_some_and(|object| object.frozen().is_some()) {
             let keys = self.state.judges(kind, namespace);
             self.freeze(kind, uid, || None, &keys);
+        }
+    }
+
+    /// Has the policy of a kind's contract looked at again, where a bad schema is to be kept away or no more.
+    pub(crate) fn mark_admission(&mut self, kind: &GroupKind) {
+        let bad = self.state.kinds.get(kind).is_some_and(|entry| {
+            let mut revisions = entry.revisions.values();
+            revisions.any(|revision| revision.bad.is_some())
+        });
+        let contract = self.state.contract_of(kind).filter(|_| bad);
+        if let Some(contract) = contract {
+            self.out.mark(Dirty::Contract(&contract.meta.name));
         }
     }
 }

@@ -6,7 +6,7 @@ use fusegate_crds::{ConditionContractSpec, ConditionContractStatus};
 
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
-use crate::engine::outputs::revision;
+use crate::engine::outputs::{admission, revision};
 use crate::engine::parts::Engine;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
@@ -58,6 +58,7 @@ impl Engine {
     /// What is published stays, until the policies that asked for it go.
     pub(crate) fn delete_contract(&mut self, now: Now, name: &str) {
         if let Some(entry) = self.state.contracts.remove(name) {
+            admission::forget(&mut self.out, now, &entry);
             self.out.contracts.remove(name);
             if let Some(kind) = &entry.kind {
                 self.outdate_objects(kind);

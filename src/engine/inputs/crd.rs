@@ -75,6 +75,7 @@ impl Engine {
         let entry = self.state.kinds.entry(kind.clone()).or_default();
         entry.revisions.insert(revision.number, revision);
         self.out.mark(Dirty::Kind(&kind));
+        self.mark_admission(&kind);
     }
 
     pub(crate) fn delete_revision(&mut self, revision: &Revision) {

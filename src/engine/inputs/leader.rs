@@ -2,7 +2,7 @@
 
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
-use crate::engine::outputs::{alert, catch_up, revision};
+use crate::engine::outputs::{admission, alert, catch_up, revision};
 use crate::engine::parts::Engine;
 use crate::wire::event::GroupKind;
 
@@ -15,9 +15,11 @@ impl Engine {
         }
         self.state.leads = leads;
         self.out.mark(Dirty::View);
+        self.out.next_admission = None;
         if !leads {
             return;
         }
+        admission::restart(&self.state, &mut self.out);
         self.out.forget_statuses();
         self.mark_statuses();
         alert::repeat(&mut self.out);

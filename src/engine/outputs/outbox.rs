@@ -29,6 +29,8 @@ pub(crate) struct Outbox {
     pub(crate) stale: Stale,
     /// When the next status may be written that waits for its pace.
     pub(crate) next_status: Option<Mono>,
+    /// When the API server's policies are applied and probed anew.
+    pub(crate) next_admission: Option<Mono>,
 }
 
 /// What is to be said anew with the next flush.

@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::mem::Discriminant;
 use std::sync::Arc;
 
-use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractStatus};
+use fusegate_crds::{
+    CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractSpec, ConditionContractStatus,
+};
 
+use crate::admission::policy::Policy;
 use crate::breaker::circuit::{Forced, StateName, TripId};
 use crate::breaker::time::{Mono, Wall};
+use crate::engine::state::admission::FrozenRevision;
 use crate::engine::state::kind::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
@@ -50,6 +54,8 @@ pub(crate) struct ContractSent {
     pub(crate) conditions: Vec<Condition>,
     /// The status, by this process and as the leader.
     pub(crate) status: Option<Arc<ConditionContractStatus>>,
+    /// What the API server was asked to enforce of it.
+    pub(crate) admission: AdmissionSent,
 }
 
 /// What is said of an override: whether it is accepted, a reason, and a sentence.
@@ -68,6 +74,34 @@ pub(crate) struct OverrideSent {
     pub(crate) acceptance: OverrideAcceptance,
     /// When it was last accepted, or not accepted any more.
     pub(crate) since: Wall,
+}
+
+/// What was last asked of the API server for a contract.
+#[derive(Debug, Default)]
+pub(crate) struct AdmissionSent {
+    /// What the policy was made of.
+    pub(crate) basis: Option<AdmissionBasis>,
+    /// The policy that the contract asks for, as long as it is made of that.
+    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) ordered: AdmissionOrder,
+}
+
+/// What was ordered by this process and as the leader.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) enum AdmissionOrder {
+    #[default]
+    Nothing,
+    Applied(String),
+    Removed,
+}
+
+/// What a policy is made of.
+#[derive(Debug, PartialEq)]
+pub(crate) struct AdmissionBasis {
+    pub(crate) uid: Box<str>,
+    pub(crate) spec: Arc<ConditionContractSpec>,
+    pub(crate) live_hash: Option<Box<str>>,
+    pub(crate) frozen: Vec<FrozenRevision>,
 }
 
 /// What a circuit's alerts are made of, its policy apart: where it is the same, so are they.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use fusegate_crds::CircuitPolicyStatus;
 
 use crate::breaker::time::{Mono, Now, Span};
+use crate::engine::outputs::admission;
 use crate::engine::outputs::outbox::{Dirty, Outbox, Stale};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
@@ -53,6 +54,7 @@ pub(crate) fn write(state: &State, out: &mut Outbox, now: Now) {
     write_policies(state, out, now);
     overrides::write(state, out, now);
     for name in std::mem::take(&mut out.stale.contracts) {
+        admission::order(state, out, now, &name);
         write_contract(state, out, now, &name);
     }
 }
@@ -136,7 +138,7 @@ fn write_contract(state: &State, out: &mut Outbox, now: Now, name: &str) {
         return;
     };
     let sent = out.contract(name);
-    let status = contract::status(state, &sent.conditions, now, contract);
+    let status = contract::status(state, sent, now, contract);
     sent.conditions.clone_from(&status.conditions);
     if sent.status.as_deref() == Some(&status) {
         return;

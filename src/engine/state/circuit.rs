@@ -164,6 +164,13 @@ impl CircuitEntry {
         }
     }
 
+    /// Whether it keeps its object's published values as they were, and its kind's bad schema away.
+    pub(crate) fn rejects_updates(&self, lowered: &Policy) -> bool {
+        lowered.reject_updates
+            && !lowered.observe
+            && enforced(&self.breaker, &lowered.config).frozen
+    }
+
     pub(crate) fn trip(&self) -> Option<TripId> {
         self.breaker.state.trip().map(|trip| trip.id)
     }

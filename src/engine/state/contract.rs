@@ -20,9 +20,29 @@ pub(crate) struct ContractEntry {
     pub(crate) incidents: Vec<IncidentRecord>,
     /// Its status said, when it was first seen, that the kind is this contract's.
     pub(crate) had_its_kind: Option<bool>,
+    /// What came of the last policy that the API server was given.
+    pub(crate) admission: AdmissionState,
+    /// Its status said, when it was first seen, that there is such a policy.
+    pub(crate) was_enforced: bool,
     /// The reporter whose clock was last seen to differ from ours, until it agrees.
     pub(crate) skew: Option<Skew>,
     pub(crate) seen: bool,
+}
+
+/// What came of the last policy that was applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AdmissionState {
+    /// Nothing has been heard.
+    #[default]
+    None,
+    /// The policy of this marker is enforced.
+    Enforced { marker: Box<str> },
+    /// The policy of this marker is not known to be.
+    Failed {
+        marker: Box<str>,
+        reason: Box<str>,
+        message: Box<str>,
+    },
 }
 
 /// A reporter's clock that differs from ours.
@@ -56,6 +76,8 @@ impl ContractEntry {
             waiting: None,
             incidents: Vec::new(),
             had_its_kind: None,
+            admission: AdmissionState::None,
+            was_enforced: false,
             skew: None,
             seen: true,
         });
@@ -72,6 +94,8 @@ impl ContractEntry {
             let accepted =
                 |each: &Condition| each.type_ == "Accepted" && each.reason != "InvalidSpec";
             self.had_its_kind = Some(conditions.any(accepted));
+            let mut conditions = status.conditions.iter();
+            self.was_enforced = conditions.any(|each| each.type_ == "AdmissionReady");
         }
     }
 

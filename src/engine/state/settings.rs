@@ -11,7 +11,7 @@ use crate::wire::event::GroupKind;
 pub struct Settings {
     /// The `cluster` label of alerts.
     pub cluster: Box<str>,
-    /// fusegate's own namespace: its policies judge the cluster-scoped kinds.
+    /// fusegate's own namespace: its policies judge the cluster-scoped kinds, and no policy at the API server judges its objects.
     pub namespace: Arc<str>,
     /// Where this installation's admin port can be reached by people, for links in alerts.
     pub link: Box<str>,

@@ -298,27 +298,6 @@ fn a_latched_circuit_waits_for_a_person_and_a_forced_close_is_one() {
 }
 
 #[test]
-fn a_contract_that_asks_for_admission_is_told_that_it_is_not_there_yet() {
-    let mut world = World::with(POLICY);
-    world.contract(&format!("{CONTRACT}admission: {{mode: Deny}}\n"));
-    let conditions = world.effects.iter().rev().find_map(|effect| match effect {
-        crate::wire::effect::Effect::ContractStatus(write) => Some(write.status.conditions.clone()),
-        _ => None,
-    });
-    let conditions = conditions.unwrap();
-    let told = conditions
-        .iter()
-        .find(|condition| condition.type_ == "AdmissionReady")
-        .unwrap();
-    assert_eq!((&*told.status, &*told.reason), ("False", "NotImplemented"));
-    assert!(
-        told.message.contains("spec.admission.mode Deny"),
-        "{}",
-        told.message
-    );
-}
-
-#[test]
 fn more_labels_than_are_kept_are_noted_once() {
     let mut world = World::with(POLICY);
     let mut labels = json!({"tier": "gold"});

@@ -45,6 +45,7 @@ bounds! {
     Circuits: "circuits", "circuits of all policies", "a new one is refused and logged; its object is taken with its next report once there is room";
     DirectoryDocuments: "directory_documents", "documents", "a file with more is refused, and named";
     DirectoryFiles: "directory_files", "files", "new ones are passed over, and named";
+    EffectsAdmission: "effects_admission", "objects waiting", "a new one is dropped, counted and logged";
     EffectsGateNote: "effects_gate_note", "objects waiting", "a new one is dropped, counted and logged";
     EffectsKubeEvent: "effects_kube_event", "objects waiting", "a new one is dropped, counted and logged";
     EffectsRecord: "effects_record", "objects waiting", "a new one is dropped, counted and logged";

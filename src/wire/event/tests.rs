@@ -213,6 +213,19 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     })
 }
 
+fn admission() -> impl Strategy<Value = AdmissionOutcome> {
+    let failed = (text(), text());
+    let end = prop_oneof![
+        Just(AdmissionEnd::Enforced),
+        failed.prop_map(|(reason, message)| AdmissionEnd::Failed { reason, message }),
+    ];
+    (text(), text(), end).prop_map(|(contract, marker, end)| AdmissionOutcome {
+        contract,
+        marker,
+        end,
+    })
+}
+
 fn misasked() -> impl Strategy<Value = Misasked> {
     (text(), text(), text(), prop::option::of(text())).prop_map(
         |(namespace, policy, caller, problem)| Misasked {
@@ -256,6 +269,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(place, message)| Event::Unreadable(Unreadable { place, message })),
         any::<bool>().prop_map(Event::Leading),
         outcome().prop_map(Event::Outcome),
+        admission().prop_map(Event::Admission),
         programmed().prop_map(Event::Programmed),
         misasked().prop_map(Event::Misasked),
     ]

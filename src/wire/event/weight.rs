@@ -43,7 +43,8 @@ impl Event {
             | Self::Listed(_)
             | Self::Confirmed(_)
             | Self::Leading(_)
-            | Self::Outcome(_) => 0,
+            | Self::Outcome(_)
+            | Self::Admission(_) => 0,
         };
         EVENT + more
     }

@@ -55,7 +55,13 @@ pub(crate) struct ApiServer {
 impl ApiServer {
     /// A server of one's own, for tests that stop it, pause it or need it empty.
     pub(crate) async fn start() -> Result<Self> {
-        ports::retrying(Self::try_start).await
+        ports::retrying(async || Self::try_start("ServiceAccount").await).await
+    }
+
+    /// A server of one's own that stores admission policies and does not enforce them.
+    pub(crate) async fn start_without_policies() -> Result<Self> {
+        ports::retrying(async || Self::try_start("ServiceAccount,ValidatingAdmissionPolicy").await)
+            .await
     }
 
     /// The server that the tests of this process share, started by whoever asks first.
@@ -64,12 +70,12 @@ impl ApiServer {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    async fn try_start() -> Result<Self> {
+    async fn try_start(disabled: &str) -> Result<Self> {
         let scratch = Scratch::new("apiserver")?;
         let (etcd_port, peer_port, port) = (ports::free()?, ports::free()?, ports::free()?);
         let kubeconfig = write_credentials(&scratch, port)?;
         let etcd = start_etcd(&scratch, etcd_port, peer_port).await?;
-        let program = program(&scratch, port, etcd_port)?;
+        let program = program(&scratch, port, etcd_port, disabled)?;
         let mut server = Process::start(&program)?;
         wait_ready(&mut server, &kubeconfig).await?;
         Ok(Self {
@@ -230,7 +236,7 @@ fn etcd_url(port: u16) -> String {
     format!("http://{}", ports::loopback(port))
 }
 
-fn program(scratch: &Scratch, port: u16, etcd_port: u16) -> Result<Program> {
+fn program(scratch: &Scratch, port: u16, etcd_port: u16, disabled: &str) -> Result<Program> {
     let file = |name: &str| scratch.path().join(name).display().to_string();
     let flags = BTreeMap::from([
         ("etcd-servers", etcd_url(etcd_port)),
@@ -252,7 +258,7 @@ fn program(scratch: &Scratch, port: u16, etcd_port: u16) -> Result<Program> {
         ("authorization-mode", "RBAC".to_owned()),
         ("service-cluster-ip-range", "10.0.0.0/24".to_owned()),
         // Without its controller no service account would ever get a token.
-        ("disable-admission-plugins", "ServiceAccount".to_owned()),
+        ("disable-admission-plugins", disabled.to_owned()),
     ]);
     Ok(Program {
         name: "kube-apiserver",

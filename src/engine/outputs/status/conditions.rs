@@ -10,7 +10,7 @@ use crate::engine::state::policy::Rejection;
 use crate::wire::event::GroupKind;
 
 /// The longest message of a condition that we write; Kubernetes allows 32,768 bytes.
-const MAX_MESSAGE: usize = 4_096;
+pub(super) const MAX_MESSAGE: usize = 4_096;
 
 /// One condition, before it has a time.
 pub(super) struct ConditionDraft {

@@ -42,7 +42,7 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
             continue;
         };
         if !stale.contracts.contains(name) {
-            let is = contract::status(state, &sent.conditions, now, entry);
+            let is = contract::status(state, sent, now, entry);
             compare(&mut untrue, name, sent.status.as_deref(), Some(&is));
         }
     }

@@ -1,0 +1,146 @@
+//! Admission on a real API server: a policy that is stored and not enforced is never called ready.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fusegate::{
+    admission::policy::{self, Source},
+    breaker::time::Span,
+    condition::contract::Contract,
+    effects::{
+        cluster::Cluster,
+        dispatch::{Backend, Config, Dispatcher},
+    },
+    runtime::{clock::Clock, metrics::Metrics},
+    source::queue,
+    wire::{
+        effect::{Admission, AdmissionPolicy, Effect, Target},
+        event::{AdmissionEnd, Event},
+    },
+};
+use fusegate_crds::AdmissionMode;
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
+use kube::{Api, Client};
+use serde_json::json;
+
+use crate::support::{
+    servers::apiserver::{ApiServer, unique},
+    wait::eventually,
+};
+
+const SOON: Duration = Duration::from_mins(1);
+
+/// The policy of a contract, as the engine orders it.
+fn order(namespace: &str) -> Result<Admission> {
+    let group = format!("{}.example.com", unique("admission"));
+    let name = format!("foos.{group}");
+    let spec = json!({
+        "target": {"group": group, "kind": "Foo"},
+        "conditions": [{"key": "error-rate", "type": "Number", "maximum": 1}],
+        "rollback": {"mode": "Off"},
+    });
+    let contract = Contract::try_new(&name, &serde_json::from_value(spec)?);
+    let contract = contract.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let policy = policy::policy(&Source {
+        contract: &contract,
+        uid: "00000000-0000-0000-0000-000000000001",
+        mode: AdmissionMode::Warn,
+        group: &group,
+        version: "v1",
+        plural: "foos",
+        namespace,
+        frozen: &[],
+    });
+    let policy = policy.context("no policy")?;
+    Ok(Admission {
+        contract: Target {
+            namespace: "".into(),
+            name: name.as_str().into(),
+            uid: "00000000-0000-0000-0000-000000000001".into(),
+        },
+        names: policy::names(&name).map(Into::into),
+        policy: Some(Arc::new(AdmissionPolicy {
+            probe: policy.probe,
+            marker: policy.marker.as_str().into(),
+            objects: policy.objects,
+        })),
+    })
+}
+
+fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, queue::Receiver)> {
+    let limits = queue::Limits {
+        events: 8,
+        bytes: 1 << 20,
+    };
+    let (reports, ends) = queue::open(limits, Metrics::new());
+    let cluster = Cluster {
+        client,
+        namespace: namespace.to_owned(),
+    };
+    let dispatcher = Dispatcher::start(Config {
+        backend: Backend::Kube {
+            cluster,
+            instance: "test-0".to_owned(),
+        },
+        audit: None,
+        alertmanagers: Vec::new(),
+        reports,
+        clock: Clock::start(),
+        metrics: Metrics::new(),
+    })?;
+    dispatcher.set_leading(true);
+    Ok((dispatcher, ends))
+}
+
+async fn end(ends: &mut queue::Receiver) -> Result<AdmissionEnd> {
+    let event = tokio::time::timeout(SOON, ends.recv()).await?;
+    match event.context("the executor has ended")? {
+        Event::Admission(outcome) => Ok(outcome.end),
+        other => bail!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_denies_its_probe_is_enforced_and_can_be_removed() -> Result<()> {
+    let server = ApiServer::shared().await?;
+    let namespace = server.namespace("admission").await?;
+    let (dispatcher, mut ends) = dispatcher(server.client().await?, &namespace)?;
+    let order = order(&namespace)?;
+    dispatcher.dispatch(Effect::Admission(Box::new(order.clone())));
+    assert_eq!(end(&mut ends).await?, AdmissionEnd::Enforced);
+
+    let name = order.names[0].to_string();
+    let removal = Admission {
+        policy: None,
+        ..order
+    };
+    dispatcher.dispatch(Effect::Admission(Box::new(removal)));
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(server.client().await?);
+    eventually("the policy to be gone", SOON, async || {
+        ensure!(policies.get_opt(&name).await?.is_none());
+        Ok(())
+    })
+    .await?;
+    dispatcher.drain(Span::from_secs(20)).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_that_is_stored_and_not_enforced_is_never_called_ready() -> Result<()> {
+    let server = ApiServer::start_without_policies().await?;
+    let namespace = server.namespace("admission").await?;
+    let (dispatcher, mut ends) = dispatcher(server.client().await?, &namespace)?;
+    let order = order(&namespace)?;
+    dispatcher.dispatch(Effect::Admission(Box::new(order)));
+    match end(&mut ends).await? {
+        AdmissionEnd::Failed { reason, message } => {
+            assert_eq!(&*reason, "NotEnforced");
+            ensure!(
+                message.contains("a dry run that it must deny passed"),
+                "{message}"
+            );
+        }
+        AdmissionEnd::Enforced => bail!("called enforced"),
+    }
+    Ok(())
+}
