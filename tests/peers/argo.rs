@@ -213,9 +213,16 @@ async fn an_open_in_the_middle_aborts_canaries_and_undoes_a_promotion() -> Resul
     shop.end().await
 }
 
+#[rstest]
+#[case::not_a_number("argo-after-nan", Some(Doubt::NotANumber))]
+#[case::half_open("argo-after-half-open", Some(Doubt::HalfOpen))]
+#[case::mistake("argo-after-mistake", None)]
 #[tokio::test]
-async fn what_is_unknown_after_a_promotion_undoes_nothing() -> Result<()> {
-    let shop = Shop::open("argo-after").await?;
+async fn a_doubt_after_a_promotion_undoes_nothing(
+    #[case] name: &str,
+    #[case] doubt: Option<Doubt>,
+) -> Result<()> {
+    let shop = Shop::open_for(name, doubt.unwrap_or(Doubt::NeverReported)).await?;
     let before = shop.begin_rollouts(SHORT).await?;
     shop.close().await?;
     let green = Place::BlueGreen.name();
@@ -223,7 +230,11 @@ async fn what_is_unknown_after_a_promotion_undoes_nothing() -> Result<()> {
     let promoted = |rollout: &Value| !before.is(rollout);
     shop.wait("Rollout", green, "to be promoted", promoted)
         .await?;
-    shop.doubt(Doubt::NotANumber).await?;
+    match doubt {
+        Some(doubt) => shop.doubt(doubt).await?,
+        // What is asked about is there no more.
+        None => shop.delete("CircuitPolicy", "checkout").await?,
+    }
     let over = |rollout: &Value| before.is_over(rollout);
     shop.wait("Rollout", green, "to be over", over).await?;
     let counted = shop.counted(Place::BlueGreen).await?;

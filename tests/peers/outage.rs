@@ -56,6 +56,10 @@ async fn an_outage_of_45_s_rolls_nothing_back_and_every_release_goes_on(
     flagger.wait_all("Canary", "to start", started).await?;
     argo.roll_out_all().await?;
     argo.wait_all("Rollout", "to begin", runs).await?;
+    let promoted = |rollout: &Value| !before.is(rollout);
+    let green = Place::BlueGreen.name();
+    argo.wait("Rollout", green, "to be promoted", promoted)
+        .await?;
     if killed {
         replica.kill9()?;
     } else {
@@ -76,8 +80,10 @@ async fn an_outage_of_45_s_rolls_nothing_back_and_every_release_goes_on(
     let over = |rollout: &Value| before.is_over(rollout);
     argo.wait_all("Rollout", "to go through", over).await?;
     argo.assert_no_failures().await?;
-    let counted = argo.counted(Place::Background).await?;
-    ensure!(counted.error > 0, "the outage was seen: {counted:?}");
+    for place in Place::ALL {
+        let counted = argo.counted(place).await?;
+        ensure!(counted.error > 0, "{place:?} saw the outage: {counted:?}");
+    }
     flagger.end().await?;
     argo.end().await
 }

@@ -137,6 +137,13 @@ impl Shop {
         Ok(())
     }
 
+    /// Deletes an object.
+    pub(super) async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        let deleted = self.api(kind).await?;
+        deleted.delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
     /// An object as JSON.
     pub(super) async fn get(&self, kind: &str, name: &str) -> Result<Value> {
         Ok(serde_json::to_value(
@@ -245,11 +252,7 @@ impl Shop {
 
     /// Takes the order back.
     pub(super) async fn withdraw(&self) -> Result<()> {
-        let overrides = self.api("CircuitOverride").await?;
-        overrides
-            .delete("checkout-false-alarm", &DeleteParams::default())
-            .await?;
-        Ok(())
+        self.delete("CircuitOverride", "checkout-false-alarm").await
     }
 
     /// What the gate of the policy says, in full.
