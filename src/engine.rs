@@ -19,6 +19,7 @@ use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::{admission, layers, status, view};
 use crate::engine::state::key::key;
 use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync, State};
+use crate::wire::effect::Effect;
 use crate::wire::event::{Change, Event};
 
 pub use crate::wire::labels::MAX_LABEL_BYTES;
@@ -98,6 +99,13 @@ impl Engine {
             view,
             counts: std::mem::take(&mut self.out.counts),
         }
+    }
+
+    /// The statuses that wait for their pace, for a process that ends.
+    pub fn write_statuses(&mut self, now: Now) -> Vec<Effect> {
+        self.out.end_pacing();
+        status::write(&self.state, &mut self.out, now);
+        std::mem::take(&mut self.out.effects)
     }
 
     /// The next moment at which [`Engine::tick`] or [`Engine::flush`] could do something, if any.

@@ -1,8 +1,9 @@
 //! The pump: feeds events to the engine, and hands out what it decided.
 //!
 //! It is the only task that runs the engine. It publishes first and dispatches effects
-//! after: a proxy must not wait for a status write.
+//! after: a proxy must not wait for an API server. Only a directory is told before of what is published.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,12 +64,26 @@ impl Pump {
                 taken = events.recv_many(&mut burst, BURST) => if taken == 0 { break },
                 () = sleep_until(wake) => {}
             }
-            self.turn(&mut burst);
+            self.turn(&mut burst).await;
         }
+        self.finish(&mut events, &mut burst).await;
         (self.dispatcher, self.recorder)
     }
 
-    fn turn(&mut self, burst: &mut Vec<Queued>) {
+    /// Takes what has arrived, and writes down what waited for its pace: an orderly stop forgets nothing.
+    async fn finish(&mut self, events: &mut Receiver, burst: &mut Vec<Queued>) {
+        tokio::select! {
+            biased;
+            _ = events.recv_many(burst, BURST) => {}
+            () = ready(()) => {}
+        }
+        self.turn(burst).await;
+        for effect in self.engine.write_statuses(self.clock.now()) {
+            self.dispatcher.dispatch(effect);
+        }
+    }
+
+    async fn turn(&mut self, burst: &mut Vec<Queued>) {
         let taken = self.clock.elapsed();
         let now = self.clock.now();
         if let Some(recorder) = &mut self.recorder {
@@ -87,13 +102,17 @@ impl Pump {
         }
         self.engine.tick(now);
         let output = self.engine.flush(now);
-        self.hand_out(now, taken, output);
+        self.hand_out(now, taken, output).await;
     }
 
-    fn hand_out(&mut self, now: Now, taken: Duration, output: Output) {
+    async fn hand_out(&mut self, now: Now, taken: Duration, mut output: Output) {
+        let publishes = output.publication.is_news();
         if let Some(recorder) = &mut self.recorder {
             recorder.publication(&output.publication);
+            recorder.effects(&output.effects);
         }
+        let effects = &mut output.effects;
+        self.dispatcher.begin(effects, publishes).await;
         if publish::publish(&self.store, output.publication) {
             self.metrics.publishes.inc();
             let reaction = self.clock.elapsed().saturating_sub(taken);
@@ -110,7 +129,7 @@ impl Pump {
         }
         meter::counts(&self.metrics, &output.counts);
         if let Some(recorder) = &mut self.recorder {
-            recorder.end(&output.effects);
+            recorder.end();
         }
         for effect in output.effects {
             self.dispatcher.dispatch(effect);

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::effects::audit::json::Writer;
@@ -43,6 +43,10 @@ pub struct Log {
     shared: Arc<Shared>,
     waiting: Gauge,
     metrics: Metrics,
+    /// How many lines were queued.
+    queued: AtomicU64,
+    /// How many of them have been written.
+    written: watch::Receiver<u64>,
     finished: oneshot::Receiver<()>,
     thread: JoinHandle<()>,
 }
@@ -65,8 +69,10 @@ impl Log {
         let (sender, lines) = sync_channel(MOST_LINES);
         let (done, finished) = oneshot::channel();
         let shared = Arc::new(Shared::default());
+        let (writes, written) = watch::channel(0);
         let writer_thread = WriterThread {
             lines,
+            writes,
             sink,
             writer: Writer::default(),
             shared: Arc::clone(&shared),
@@ -87,9 +93,19 @@ impl Log {
             shared,
             waiting: metrics.bound_size(Bound::AuditLines),
             metrics,
+            queued: AtomicU64::new(0),
+            written,
             finished,
             thread,
         })
+    }
+
+    /// Waits until every line that was queued is in the file.
+    pub async fn written(&self) {
+        let queued = self.queued.load(Ordering::Relaxed);
+        let mut written = self.written.clone();
+        // The thread ends only with the log.
+        let _ended = written.wait_for(|written| *written >= queued).await;
     }
 
     /// Queues a line without waiting; drops and counts it at the bound.
@@ -98,12 +114,14 @@ impl Log {
         let waiting = self.shared.bytes.fetch_add(size, Ordering::Relaxed);
         let fits = waiting.saturating_add(size) <= MOST_BYTES;
         self.waiting.inc();
-        if !fits || self.sender.try_send(line).is_err() {
-            self.waiting.dec();
-            self.shared.bytes.fetch_sub(size, Ordering::Relaxed);
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
-            self.metrics.audit_lines_dropped.inc();
+        if fits && self.sender.try_send(line).is_ok() {
+            self.queued.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        self.waiting.dec();
+        self.shared.bytes.fetch_sub(size, Ordering::Relaxed);
+        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        self.metrics.audit_lines_dropped.inc();
     }
 
     /// Writes what waits and closes the log; gives up at the deadline.
@@ -134,6 +152,7 @@ impl Log {
 /// The thread that writes.
 struct WriterThread {
     lines: Receiver<Box<Line>>,
+    writes: watch::Sender<u64>,
     sink: Sink,
     writer: Writer,
     shared: Arc<Shared>,
@@ -151,6 +170,7 @@ impl WriterThread {
                 return;
             }
             self.metrics.audit_lines.inc_by(count);
+            self.writes.send_modify(|written| *written += count);
             batch.clear();
             self.report_lost(&mut batch);
         }

@@ -2,15 +2,18 @@
 //!
 //! Every write goes through here, one at a time: two executors may write the same file.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::effects::delivery::Failure;
+use crate::source::dir::atomic::{Durable, Staged};
 use crate::source::dir::layout::Layout;
 
 /// A directory, with one writer at a time.
@@ -19,7 +22,13 @@ pub struct Folder {
     layout: Layout,
     /// Locked while writing. Holds the identity of the directory that was last written to.
     writing: Arc<Mutex<Option<Identity>>>,
+    /// Files that the pump has written ahead of their executor, each with the order that it wrote.
+    ahead: Arc<Mutex<HashMap<PathBuf, Order>>>,
 }
+
+/// Which of two writes of one file was ordered later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Order(pub(crate) u64);
 
 /// Device and inode of the directory.
 type Identity = (u64, u64);
@@ -29,7 +38,49 @@ impl Folder {
     #[must_use]
     pub fn new(layout: Layout) -> Self {
         let writing = Arc::new(Mutex::new(identity(&layout)));
-        Self { layout, writing }
+        let ahead = Arc::default();
+        Self {
+            layout,
+            writing,
+            ahead,
+        }
+    }
+
+    /// Puts a file in its place at once, for a process that may die in the next moment. Its executor writes it
+    /// durably, later. Blocks for as long as the file system takes to write a file without syncing it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says. Nothing is written where there is no state folder, see [`Folder::exclusively`].
+    pub(crate) fn write_ahead(&self, path: &Path, order: Order, bytes: &[u8]) -> io::Result<()> {
+        if !self.layout.state_folder().is_dir() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let staged = Staged::write(path, bytes, Durable::Unsynced)?;
+        let mut ahead = self.ahead.blocking_lock();
+        staged.commit()?;
+        ahead.insert(path.to_owned(), order);
+        Ok(())
+    }
+
+    /// Writes a file durably, unless a later order than this one was written ahead.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub(crate) fn write(&self, path: &Path, order: Order, bytes: &[u8]) -> io::Result<()> {
+        let staged = Staged::write(path, bytes, Durable::Synced)?;
+        let mut ahead = self.ahead.blocking_lock();
+        if ahead.get(path).is_some_and(|written| *written > order) {
+            return Ok(());
+        }
+        staged.commit()?;
+        ahead.remove(path);
+        Ok(())
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Runs a blocking write while no other write runs.

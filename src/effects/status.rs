@@ -8,6 +8,7 @@ mod dir;
 mod kube;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use twox_hash::XxHash3_128;
 
 use crate::effects::cluster::Cluster;
 use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
-use crate::effects::folder::Folder;
+use crate::effects::folder::{Folder, Order};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::{Acceptance, StatusWrite, Target};
@@ -59,6 +60,7 @@ pub(crate) struct StatusOwner {
 #[derive(Debug)]
 pub(crate) struct StatusUpdate {
     uid: Box<str>,
+    order: Order,
     status: Status,
 }
 
@@ -75,27 +77,55 @@ pub(crate) enum Statuses {
     Dir(Folder),
 }
 
-pub(crate) fn policy(write: StatusWrite<CircuitPolicyStatus>) -> (StatusOwner, StatusUpdate) {
-    update(Kind::Policy, write.target, Status::Policy(write.status))
+/// What was ordered in one turn of the engine comes after what was ordered in those before.
+pub(crate) fn policy(
+    write: StatusWrite<CircuitPolicyStatus>,
+    order: Order,
+) -> (StatusOwner, StatusUpdate) {
+    let status = Status::Policy(write.status);
+    update(Kind::Policy, write.target, order, status)
 }
 
 pub(crate) fn contract(write: StatusWrite<ConditionContractStatus>) -> (StatusOwner, StatusUpdate) {
-    update(Kind::Contract, write.target, Status::Contract(write.status))
+    let status = Status::Contract(write.status);
+    update(Kind::Contract, write.target, Order::default(), status)
 }
 
 pub(crate) fn acceptance(acceptance: Acceptance) -> (StatusOwner, StatusUpdate) {
     let target = acceptance.target.clone();
-    update(Kind::Override, target, Status::Override(acceptance))
+    let status = Status::Override(acceptance);
+    update(Kind::Override, target, Order::default(), status)
 }
 
-fn update(kind: Kind, target: Target, status: Status) -> (StatusOwner, StatusUpdate) {
+/// Writes policies' statuses ahead of their executor: what is about to be published must not be forgotten by a
+/// process that dies in the next moment. What can't be written is left to the executor, which tries again.
+pub(crate) fn write_ahead(
+    folder: &Folder,
+    order: Order,
+    writes: &[StatusWrite<CircuitPolicyStatus>],
+) {
+    for write in writes {
+        let (namespace, name) = (&write.target.namespace, &write.target.name);
+        let layout = folder.layout();
+        let path = layout.status_path(Kind::Policy.name(), namespace, name);
+        let written = serde_json::to_vec_pretty(&*write.status)
+            .map_err(io::Error::from)
+            .and_then(|bytes| folder.write_ahead(&path, order, &bytes));
+        if let Err(error) = written {
+            tracing::debug!(%error, namespace = &**namespace, policy = &**name, "a status was not written before what it is about was published");
+        }
+    }
+}
+
+fn update(kind: Kind, target: Target, order: Order, status: Status) -> (StatusOwner, StatusUpdate) {
     let owner = StatusOwner {
         kind,
         namespace: target.namespace,
         name: target.name,
     };
     let uid = target.uid;
-    (owner, StatusUpdate { uid, status })
+    let update = StatusUpdate { uid, order, status };
+    (owner, update)
 }
 
 impl Deliver for Statuses {
@@ -112,7 +142,7 @@ impl Deliver for Statuses {
             .map_err(|error| Failure::Permanent(format!("encoding the status: {error}")))?;
         let delivered = match self {
             Self::Kube(cluster) => kube::apply(cluster, owner, &update.uid, status).await,
-            Self::Dir(folder) => dir::write(folder, owner, status).await,
+            Self::Dir(folder) => dir::write(folder, owner, update.order, status).await,
         }?;
         if let Some((reason, message)) = update.refusal() {
             tracing::warn!(about = %owner, reason = format_args!("{reason}: {message}"), "not accepted; its last accepted version stays in force, if there was one");
@@ -121,6 +151,10 @@ impl Deliver for Statuses {
     }
 
     fn digest(&self, update: &StatusUpdate) -> Option<u128> {
+        if let (Self::Dir(_), Status::Policy(_)) = (self, &update.status) {
+            // Another one may have been written ahead since.
+            return None;
+        }
         let text = update.json().ok()?.to_string();
         Some(XxHash3_128::oneshot(
             format!("{}\0{text}", update.uid).as_bytes(),

@@ -40,6 +40,14 @@ pub struct Publication {
     pub open: bool,
 }
 
+impl Publication {
+    /// Whether any layer holds other keys than before.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        !(self.put.is_empty() && self.remove.is_empty())
+    }
+}
+
 /// Counters of one flush.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -194,12 +194,18 @@ impl Recorder {
         self.tally.published(version);
     }
 
-    /// Ends the turn with its effects, and queues it without waiting.
-    pub fn end(&mut self, effects: &[Effect]) {
+    /// Records the effects of the turn.
+    pub fn effects(&mut self, effects: &[Effect]) {
+        if self.sender.is_some() {
+            self.tally.effects(effects);
+        }
+    }
+
+    /// Ends the turn, and queues it without waiting.
+    pub fn end(&mut self) {
         if self.sender.is_none() {
             return;
         }
-        self.tally.effects(effects);
         if self.events > 0 {
             self.turn.push(b']');
         }

@@ -230,3 +230,15 @@ fn written(line: &Line) -> Vec<u8> {
 fn parsed(line: &Line) -> Value {
     serde_json::from_slice(&written(line)).unwrap()
 }
+
+#[tokio::test]
+async fn whoever_waits_for_what_was_queued_finds_it_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let log = Log::open(Destination::new(&path), Clock::start(), Metrics::new()).unwrap();
+    for lines in 1..=100 {
+        log.push(Box::default());
+        log.written().await;
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), lines);
+    }
+}

@@ -5,27 +5,33 @@ use std::io;
 use serde_json::Value;
 
 use crate::effects::delivery::{Delivered, Failure};
-use crate::effects::folder::Folder;
+use crate::effects::folder::{Folder, Order};
 use crate::effects::status::{Kind, StatusOwner};
-use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::Layout;
 
 /// Writes a status, and keeps the `incidents` of a contract's stored status.
 pub(super) async fn write(
     folder: &Folder,
     owner: &StatusOwner,
+    order: Order,
     status: Value,
 ) -> Result<Delivered, Failure> {
-    let owner = owner.clone();
+    let (owner, to) = (owner.clone(), folder.clone());
     let written = folder
-        .exclusively(move |layout| replace(layout, &owner, status))
+        .exclusively(move |layout| replace(&to, layout, &owner, order, status))
         .await?;
     written
         .map(|()| Delivered::Done)
         .map_err(|error| Failure::Transient(format!("writing the status: {error}")))
 }
 
-fn replace(layout: &Layout, owner: &StatusOwner, mut status: Value) -> io::Result<()> {
+fn replace(
+    folder: &Folder,
+    layout: &Layout,
+    owner: &StatusOwner,
+    order: Order,
+    mut status: Value,
+) -> io::Result<()> {
     let kind = owner.kind.name();
     if let (Kind::Contract, Some(fields)) = (owner.kind, status.as_object_mut()) {
         let old: Option<Value> = layout
@@ -36,5 +42,5 @@ fn replace(layout: &Layout, owner: &StatusOwner, mut status: Value) -> io::Resul
         }
     }
     let path = layout.status_path(kind, &owner.namespace, &owner.name);
-    write_atomic(&path, &serde_json::to_vec_pretty(&status)?)
+    folder.write(&path, order, &serde_json::to_vec_pretty(&status)?)
 }

@@ -46,7 +46,7 @@ async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() 
             ..CircuitPolicyStatus::default()
         }),
     };
-    let (owner, update) = policy(write);
+    let (owner, update) = policy(write, Order(1));
     statuses.deliver(&owner, &update).await.unwrap();
     let (owner, update) = acceptance(expired());
     statuses.deliver(&owner, &update).await.unwrap();
@@ -64,6 +64,59 @@ async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() 
         "observedGeneration": 3, "lastTransitionTime": "2023-11-14T22:13:20Z",
     }]});
     assert_eq!(status, expected);
+}
+
+#[tokio::test]
+async fn a_status_that_was_written_ahead_yields_to_a_later_one_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    std::fs::create_dir(layout.state_folder()).unwrap();
+    let folder = Folder::new(layout.clone());
+    let statuses = Statuses::Dir(folder.clone());
+    let write = |open| StatusWrite {
+        target: target("shop", "checkout"),
+        status: Arc::new(CircuitPolicyStatus {
+            open,
+            ..CircuitPolicyStatus::default()
+        }),
+    };
+    let ahead = |open, order| {
+        let (folder, writes) = (folder.clone(), [write(open)]);
+        tokio::task::spawn_blocking(move || write_ahead(&folder, order, &writes))
+    };
+    let deliver = async |open, order| {
+        let (owner, update) = policy(write(open), order);
+        let delivered = statuses.deliver(&owner, &update).await;
+        assert_eq!(delivered, Ok(Delivered::Done));
+    };
+    let open = || {
+        let read = layout.read_status("CircuitPolicy", "shop", "checkout");
+        let status: CircuitPolicyStatus = read.unwrap().unwrap();
+        status.open
+    };
+
+    deliver(1, Order(1)).await;
+    ahead(3, Order(3)).await.unwrap();
+    assert_eq!(open(), 3);
+    deliver(2, Order(2)).await;
+    assert_eq!(open(), 3, "what was ordered before is not written over it");
+    deliver(3, Order(3)).await;
+    deliver(2, Order(4)).await;
+    assert_eq!(open(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_written_ahead_into_another_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let writes = [StatusWrite {
+        target: target("shop", "checkout"),
+        status: Arc::default(),
+    }];
+    let folder = Folder::new(layout.clone());
+    let writing = move || write_ahead(&folder, Order(1), &writes);
+    tokio::task::spawn_blocking(writing).await.unwrap();
+    assert!(!layout.state_folder().exists());
 }
 
 #[test]

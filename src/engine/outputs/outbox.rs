@@ -152,6 +152,14 @@ impl Outbox {
         self.contracts.entry(name.into()).or_default()
     }
 
+    /// Lets no status wait any more.
+    pub(crate) fn end_pacing(&mut self) {
+        for sent in self.policies.values_mut() {
+            sent.paced_until = Mono(0);
+            sent.counted_until = Mono(0);
+        }
+    }
+
     /// Forgets which statuses this process wrote; for whoever leads anew.
     pub(crate) fn forget_statuses(&mut self) {
         for sent in self.policies.values_mut() {

@@ -127,3 +127,16 @@ fn how_many_circuits_there_are_is_written_twice_a_second_at_most() {
     let open = status.conditions.iter().find(|each| each.type_ == "Open");
     assert_eq!(open.unwrap().message, "all of 101 circuits are Closed");
 }
+
+#[test]
+fn a_process_that_ends_writes_what_waits_for_its_pace() {
+    let mut world = armed();
+    world.latency(&name(0), "100ms");
+    world.latency(&name(1), "100ms");
+    assert_eq!(world.status().armed, 199, "the second one waits");
+    let written = world.engine.write_statuses(world.now);
+    let [Effect::PolicyStatus(write)] = &*written else {
+        panic!("{written:?}");
+    };
+    assert_eq!(write.status.armed, 198);
+}

@@ -36,7 +36,8 @@ fn turn(recorder: &mut Recorder, events: &[Event]) {
         recorder.event(event);
     }
     recorder.publication(&Publication::default());
-    recorder.end(&[Effect::Audit(Box::default())]);
+    recorder.effects(&[Effect::Audit(Box::default())]);
+    recorder.end();
 }
 
 async fn drain(recorder: Recorder) {
