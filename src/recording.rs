@@ -10,4 +10,5 @@ pub mod line;
 pub mod reader;
 pub mod recorder;
 pub mod rotate;
+pub mod rules;
 pub mod tally;

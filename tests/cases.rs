@@ -2,6 +2,7 @@
 //!
 //! Each was once judged wrongly. Those that are about files, and not about conditions, are in `files`.
 
+mod answers;
 mod case;
 mod files;
 mod place;

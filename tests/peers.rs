@@ -12,6 +12,7 @@ mod hooks;
 mod manifests;
 mod outage;
 mod prometheus;
+mod recorded;
 mod rollouts;
 mod shop;
 mod tap;

@@ -1,5 +1,6 @@
 //! The replay: runs a recording through a new engine, without effects.
 
+mod comparison;
 mod layers;
 mod moment;
 mod player;
@@ -11,11 +12,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::app::replay::comparison::Comparison;
 use crate::app::replay::player::{Difference, Player};
 use crate::app::replay::story::{Story, Subject};
 use crate::cli::replay::Replay;
-use crate::recording::line::{Turn, Why};
+use crate::recording::line::{Header, Turn, Why};
 use crate::recording::reader::{Ending, Reader};
+use crate::recording::rules;
 
 /// A recording in a file.
 type Recorded = Reader<BufReader<File>>;
@@ -31,6 +34,9 @@ pub fn replay(
     out: &mut impl Write,
     told: &mut impl Write,
 ) -> anyhow::Result<bool> {
+    if let Some(log) = &options.audit {
+        return compare(&options.file, log, out, told);
+    }
     let mut recorded = open(&options.file)?;
     let mut shown = Shown::of(options)?;
     let mut player = Player::new(recorded.header());
@@ -43,17 +49,73 @@ pub fn replay(
     out.flush().context("writing the replay")?;
     player.summary(told)?;
     if let Some(difference) = outcome? {
-        let (then, now) = (&recorded.header().version, env!("CARGO_PKG_VERSION"));
         writeln!(told, "{difference}")?;
+        versions(recorded.header(), told)?;
         writeln!(
             told,
-            "recorded by fusegate {then}, replayed by fusegate {now}"
+            "give the audit log of that run as --audit to see each line that differs, and why"
         )?;
         return Ok(false);
     }
     writeln!(told, "{}", ending(&recorded))?;
     writeln!(told, "every turn produced what was recorded")?;
     Ok(true)
+}
+
+/// Replays to the end, and writes each audit line that differs from that of the run; returns whether none does.
+fn compare(
+    file: &Path,
+    log: &Path,
+    out: &mut impl Write,
+    told: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let mut recorded = open(file)?;
+    let name = log.display();
+    let opened = File::open(log).with_context(|| {
+        format!("{name}: can't be opened; give the audit log that was written beside the recording")
+    })?;
+    let header = recorded.header().clone();
+    let mut player = Player::new(&header);
+    let mut comparison = Comparison::of(BufReader::new(opened), header.rules);
+    let outcome = play(&mut recorded, &mut player, |turn, player| {
+        let wall = turn.wall;
+        let _differs = player.turn(turn);
+        comparison.turn(wall, player.tally.lines(), out)?;
+        Ok(None)
+    });
+    comparison.settle(out)?;
+    out.flush().context("writing the comparison")?;
+    player.summary(told)?;
+    outcome?;
+    writeln!(told, "{}", ending(&recorded))?;
+    if comparison.differences == 0 {
+        writeln!(told, "every audit line is the same")?;
+        return Ok(true);
+    }
+    writeln!(
+        told,
+        "{} audit lines differ; what came of them then, a rollback for instance, is in the recording as it was",
+        comparison.differences
+    )?;
+    versions(&header, told)?;
+    Ok(false)
+}
+
+/// Says which versions decided, and which rules have changed between them.
+fn versions(header: &Header, told: &mut impl Write) -> std::io::Result<()> {
+    let (then, now) = (&header.version, env!("CARGO_PKG_VERSION"));
+    writeln!(
+        told,
+        "recorded by fusegate {then}, replayed by fusegate {now}"
+    )?;
+    for rule in rules::since(header.rules) {
+        writeln!(
+            told,
+            "rule {} has changed since: {}",
+            rule.number, rule.title
+        )?;
+    }
+    Ok(())
 }
 
 /// What to write of each turn.

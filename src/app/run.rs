@@ -22,6 +22,7 @@ use crate::engine::Settings;
 use crate::engine::settings::Capacity;
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
+use crate::recording::rules;
 use crate::runtime::client;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
@@ -247,6 +248,7 @@ impl Parts {
                 cluster: cluster.into(),
                 link: link.into(),
                 namespace: namespace.to_string(),
+                rules: rules::newest(),
                 began: Some(self.clock.now().wall.0),
             },
         };

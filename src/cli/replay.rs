@@ -9,6 +9,7 @@ Examples:
   fusegate replay /var/lib/fusegate/recording.jsonl > audit.jsonl
   fusegate replay recording.jsonl --trip 9f86d081884c7d65
   fusegate replay recording.jsonl --snapshot
+  fusegate replay recording.jsonl --audit audit.jsonl    what would be decided otherwise now, and why
 
 The audit lines go to standard output, byte for byte as in the audit log of that run, and a summary
 to standard error. Every turn is compared with what it produced when it was recorded.
@@ -33,6 +34,11 @@ pub struct Replay {
     /// Instead of audit lines, the layers as they were at the end, as JSON.
     #[arg(long, conflicts_with = "quiet")]
     pub snapshot: bool,
+
+    /// The audit log of that run. Instead of audit lines, writes each line that would be another one now, with the rule
+    /// that has changed since, and goes on to the end of the recording.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trip", "snapshot", "quiet"])]
+    pub audit: Option<PathBuf>,
 
     /// Only the summary.
     #[arg(long, short)]

@@ -43,9 +43,17 @@ pub struct Header {
     /// fusegate's own namespace; older versions judged nothing by it.
     #[serde(default)]
     pub namespace: String,
+    /// The number of the newest of [`RULES`](super::rules::RULES) that it was decided by; older versions did not record it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rules: u32,
     /// When the run began, in Unix milliseconds; older versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One turn: its events at one reading of the clocks, then a tick and a flush.

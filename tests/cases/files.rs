@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::{case::condition, place::Folder};
 use crate::support::wait::eventually;
 
-const SOON: Duration = Duration::from_mins(1);
+pub(super) const SOON: Duration = Duration::from_mins(1);
 
-const CONTRACT: &str = include_str!("storefront/contract.yaml");
-const POLICY: &str = include_str!("storefront/policy.yaml");
-const OBJECT: &str = include_str!("storefront/eu-1.yaml");
-const CRD: &str = include_str!("storefront/crd.yaml");
+pub(super) const CONTRACT: &str = include_str!("storefront/contract.yaml");
+pub(super) const POLICY: &str = include_str!("storefront/policy.yaml");
+pub(super) const OBJECT: &str = include_str!("storefront/eu-1.yaml");
+pub(super) const CRD: &str = include_str!("storefront/crd.yaml");
 
 /// A document of somebody else's, which is no concern of ours and whose name no file system likes.
 const FOREIGN: &str = "\
@@ -24,7 +24,7 @@ rules: []
 ";
 
 /// Waits until the object's circuit is in this state, and returns it.
-async fn gets(folder: &Folder, state: &str) -> Result<Value> {
+pub(super) async fn gets(folder: &Folder, state: &str) -> Result<Value> {
     let what = format!("eu-1 to be {state}");
     let waited = eventually(&what, SOON, async || {
         let path = "v1/circuits?namespace=shop&policy=storefronts";
@@ -45,7 +45,7 @@ fn at(latency: &str) -> String {
 }
 
 /// Trips the circuit, and returns the trip's id.
-async fn trip(folder: &Folder) -> Result<String> {
+pub(super) async fn trip(folder: &Folder) -> Result<String> {
     folder.put("eu-1.yaml", &at("900ms"))?;
     let circuit = gets(folder, "Open").await?;
     Ok(circuit["tripId"].as_str().context("no trip")?.to_owned())

@@ -116,6 +116,11 @@ pub(super) struct Folder {
 impl Folder {
     /// Begins with these files.
     pub(super) async fn start(files: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(files, &[]).await
+    }
+
+    /// The same, with these arguments.
+    pub(super) async fn start_with(files: &[(&str, &str)], args: &[String]) -> Result<Self> {
         let scratch = Scratch::new("case")?;
         let watched = scratch.path().join("watched");
         fs::create_dir(&watched)?;
@@ -123,16 +128,23 @@ impl Folder {
             fs::write(watched.join(name), text)?;
         }
         let audit = scratch.path().join("audit.jsonl");
-        let fusegate = Fusegate::start(FusegateConfig::args([
+        let own = [
             format!("--source=dir:{}", watched.display()),
             format!("--audit={}", audit.display()),
-        ]));
+        ];
+        let args = own.into_iter().chain(args.iter().cloned());
+        let fusegate = Fusegate::start(FusegateConfig::args(args));
         Ok(Self {
             fusegate: fusegate.await?,
             audit,
             watched,
             scratch,
         })
+    }
+
+    /// The folder that everything is in which fusegate writes, its log apart.
+    pub(super) fn root(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// Renames a file into the directory, or over the one that is there.

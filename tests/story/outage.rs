@@ -89,8 +89,9 @@ async fn busy_shop() -> Result<Shop> {
     let once = json!({"consecutive": 1, "resample": "2s"});
     let probe = json!({
         "open": {"minimum": "1s", "maximum": "1s"},
-        // Resampling would close it within 30 s, and its deadline would open it again after 45 s.
-        "halfOpen": {"admitPercent": [10], "settle": "0s", "successes": 15, "timeout": "45s"},
+        // Resampling would close it within 50 s, and its deadline would open it again after 55 s, both before the outage
+        // is over; and both long after the watch has ceased to be confirmed, which takes 15 s.
+        "halfOpen": {"admitPercent": [10], "settle": "0s", "successes": 25, "timeout": "55s", "begin": "Evidence"},
     });
     let many = json!({"consecutive": 100, "resample": "2s"});
     let more = [
@@ -124,9 +125,9 @@ async fn busy(shop: &Shop) -> Result<String> {
     let trip = shop.wait_open(TRIPPED, "front").await?;
     shop.wait_recorded(TRIPPED, &trip).await?;
     shop.wait_answer("front", 503).await?;
-    shop.wait_half_open(PROBING, "back", 10).await?;
-    // Good, and standing since the trip: from now on it could be resampled.
+    // Good, and standing since the trip: once it is tried, this could be resampled.
     shop.report("back", &report("110ms", 0.2, (0, 2))).await?;
+    shop.wait_half_open(PROBING, "back", 10).await?;
     shop.wait_shed("back", Some("90")).await?;
     ensure!(shop.streak(ARMED, "back").await? == 2);
     Ok(trip)

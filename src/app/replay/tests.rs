@@ -20,6 +20,7 @@ fn replayed(text: &str, trip: Option<&str>) -> (anyhow::Result<bool>, String, St
         trip: trip.map(str::to_owned),
         snapshot: false,
         quiet: false,
+        audit: None,
     };
     let (mut out, mut told) = (Vec::new(), Vec::new());
     let same = replay(&options, &mut out, &mut told);
@@ -103,4 +104,32 @@ fn a_file_that_is_not_there_is_named() {
             .to_string()
             .starts_with("/nowhere/recording.jsonl: can't be opened")
     );
+}
+
+/// A recording of before the newest rules: a Canary whose clock is ahead, and a map with an undeclared standard condition.
+#[test]
+fn a_recording_of_before_is_compared_with_its_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, log] = ["recording.jsonl", "audit.jsonl"].map(|name| folder.path().join(name));
+    fs::write(&file, include_str!("fixtures/before.jsonl")).unwrap();
+    fs::write(&log, include_str!("fixtures/before.audit.jsonl")).unwrap();
+    let options = Replay {
+        file,
+        trip: None,
+        snapshot: false,
+        quiet: false,
+        audit: Some(log),
+    };
+    let (mut out, mut told) = (Vec::new(), Vec::new());
+    assert!(!replay(&options, &mut out, &mut told).unwrap());
+    let [out, told] = [out, told].map(|bytes| String::from_utf8(bytes).unwrap());
+    let why = out.lines().filter(|line| line.starts_with("  why"));
+    assert!(why.clone().count() >= 2, "{out}");
+    for line in why {
+        assert!(
+            line.contains("rule ") || line.contains("follows from"),
+            "{line}"
+        );
+    }
+    assert!(told.contains("rule 1 has changed since: "), "{told}");
 }

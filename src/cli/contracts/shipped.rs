@@ -21,16 +21,19 @@ macro_rules! shipped {
 /// All of them, by name.
 pub(super) fn all() -> impl Iterator<Item = Shipped> {
     shipped![
+        "apiservices.apiregistration.k8s.io",
         "applications.argoproj.io",
         "backupstoragelocations.velero.io",
         "canaries.flagger.app",
         "cephclusters.ceph.rook.io",
         "certificates.cert-manager.io",
         "clusterqueues.kueue.x-k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
         "deployments.apps",
         "externalsecrets.external-secrets.io",
         "gateways.gateway.networking.k8s.io",
         "helmreleases.helm.toolkit.fluxcd.io",
+        "horizontalpodautoscalers.autoscaling",
         "httproutes.gateway.networking.k8s.io",
         "istios.sailoperator.io",
         "jobs.batch",
@@ -39,6 +42,7 @@ pub(super) fn all() -> impl Iterator<Item = Shipped> {
         "machines.cluster.x-k8s.io",
         "nodes",
         "pipelineruns.tekton.dev",
+        "poddisruptionbudgets.policy",
         "pods",
         "prometheuses.monitoring.coreos.com",
         "providers.pkg.crossplane.io",

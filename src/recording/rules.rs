@@ -1,0 +1,133 @@
+//! Rules of judgment that have changed, each with the number by which recordings know whether they were made before it.
+//!
+//! Whoever changes what is decided of the same events adds a rule here; its number goes into every recording from then on.
+
+use serde_json::Value;
+
+/// A rule of judgment that has changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Counts up from 1.
+    pub number: u32,
+    /// What holds now, as a sentence without its full stop.
+    pub title: &'static str,
+    /// Whether it explains a difference: the audit line of then and that of now, where there is one.
+    explains: fn(Option<&Value>, Option<&Value>) -> bool,
+}
+
+/// Every change, oldest first.
+pub const RULES: &[Rule] = &[
+    Rule {
+        number: 1,
+        title: "what no rule judges makes nothing illegal: an entry's reason, message, times, generation and other fields may be there in any form, and of two entries of one type the one that changed last is judged",
+        explains: |then, now| {
+            was_rejected(then, now) && !says(then, "has status ") && !says(then, "is not declared")
+        },
+    },
+    Rule {
+        number: 2,
+        title: "a status is read by the declared type: an Enum's own values, a Boolean in any case, a number's text",
+        explains: |then, now| was_rejected(then, now) && says(then, "has status "),
+    },
+    Rule {
+        number: 3,
+        title: "the order of observations is that of arrival: a reporter's clock makes no report older, younger or void, and a value is stale by fusegate's clock only",
+        explains: |then, now| {
+            moved(then, now) && !says(now, "while probing") && !says(then, "no evidence came")
+        },
+    },
+    Rule {
+        number: 4,
+        title: "after settling, a value that stands Bad reopens the circuit at the next level, and one that stands Good counts, however old",
+        explains: |then, now| {
+            says(now, "while probing")
+                || says(then, "no evidence came")
+                || (moved(then, now) && says(now, "good samples"))
+        },
+    },
+    Rule {
+        number: 5,
+        title: "an undeclared entry of a map that carries a status in place of a value is ignored, unless the contract says unknownKeys: Reject",
+        explains: |then, now| was_rejected(then, now) && says(then, "is not declared"),
+    },
+];
+
+/// The number of the newest rule.
+#[must_use]
+pub fn newest() -> u32 {
+    RULES.last().map_or(0, |rule| rule.number)
+}
+
+/// The rules that have changed since a recording was made that knew them up to a number.
+pub fn since(known: u32) -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().filter(move |rule| rule.number > known)
+}
+
+impl Rule {
+    /// Whether it explains that an audit line of then is another one now, is gone, or is new.
+    #[must_use]
+    pub fn explains(&self, then: Option<&Value>, now: Option<&Value>) -> bool {
+        (self.explains)(then, now)
+    }
+}
+
+fn says(line: Option<&Value>, words: &str) -> bool {
+    let reason = line.and_then(|line| line["reason"].as_str());
+    reason.is_some_and(|reason| reason.contains(words))
+}
+
+/// Whether a report was illegal and is so no more, or by fewer words.
+fn was_rejected(then: Option<&Value>, now: Option<&Value>) -> bool {
+    let rejected = |line: &Value| line["action"] == "Map" && line["verdict"] == "Rejected";
+    then.is_some_and(rejected) && now.is_some_and(|now| now["action"] == "Map")
+}
+
+/// Whether a circuit moved then or moves now.
+fn moved(then: Option<&Value>, now: Option<&Value>) -> bool {
+    let mut lines = then.into_iter().chain(now);
+    lines.any(|line| line["action"] == "State")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn they_are_numbered_without_a_gap() {
+        let numbers: Vec<u32> = RULES.iter().map(|rule| rule.number).collect();
+        let expected: Vec<u32> = (1..=newest()).collect();
+        assert_eq!(numbers, expected);
+        assert_eq!(since(newest()).count(), 0);
+        assert_eq!(since(0).count(), RULES.len());
+    }
+
+    fn map(verdict: &str, reason: &str) -> Option<Value> {
+        Some(json!({"action": "Map", "verdict": verdict, "reason": reason}))
+    }
+
+    fn state(reason: &str) -> Option<Value> {
+        Some(json!({"action": "State", "reason": reason}))
+    }
+
+    #[rstest]
+    #[case::a_message(map("Rejected", "key \"a\" has a number as message; write text"), map("Published", ""), &[1])]
+    #[case::a_status(map("Rejected", "key \"a\" has status \"Degraded\"; write"), map("Published", ""), &[2])]
+    #[case::a_breach_that_a_clock_hid(None, state("a above 1, 3 times in a row, last 2"), &[3])]
+    #[case::a_probe_that_timed_out(state("no evidence came before halfOpen.timeout"), None, &[4])]
+    #[case::a_standing_value(None, state("a bad sample while probing: a above 1"), &[4])]
+    #[case::an_undeclared_entry(map("Rejected", "key \"b\" is not declared by contract c"), map("Unpublished", ""), &[5])]
+    #[case::nothing_of_the_kind(map("Published", ""), map("Frozen", ""), &[])]
+    fn each_difference_has_its_rule(
+        #[case] then: Option<Value>,
+        #[case] now: Option<Value>,
+        #[case] expected: &[u32],
+    ) {
+        let rules = RULES.iter();
+        let rules = rules.filter(|rule| rule.explains(then.as_ref(), now.as_ref()));
+        let numbers: Vec<u32> = rules.map(|rule| rule.number).collect();
+        assert_eq!(numbers, expected);
+    }
+}
