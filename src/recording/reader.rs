@@ -140,6 +140,7 @@ impl<R: BufRead> Reader<R> {
                 cluster: String::new(),
                 link: String::new(),
                 namespace: String::new(),
+                rules: 0,
                 began: None,
             },
             line: 0,

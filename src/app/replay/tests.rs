@@ -97,6 +97,7 @@ fn a_file_that_is_not_there_is_named() {
         trip: None,
         snapshot: false,
         quiet: true,
+        audit: None,
     };
     let refused = replay(&options, &mut Vec::new(), &mut Vec::new()).unwrap_err();
     assert!(
@@ -106,7 +107,8 @@ fn a_file_that_is_not_there_is_named() {
     );
 }
 
-/// A recording of before the newest rules: a Canary whose clock is ahead, and a map with an undeclared standard condition.
+/// A recording by a fusegate that knew none of the rules: of a Canary whose clock is an hour ahead, and of one whose
+/// status is written in small letters.
 #[test]
 fn a_recording_of_before_is_compared_with_its_audit_log() {
     let folder = tempfile::tempdir().unwrap();

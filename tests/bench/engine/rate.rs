@@ -6,7 +6,7 @@ use fusegate::wire::event::Event;
 
 use crate::Target;
 use crate::meter;
-use crate::shop::{self, Policies};
+use crate::shop::{self, COMPUTED, Policies};
 use crate::statuses::{Dice, Sort, status};
 use crate::turns::{BURST, Turns};
 
@@ -47,7 +47,7 @@ impl Mix {
     }
 }
 
-const MIXES: [Mix; 9] = [
+const MIXES: [Mix; 10] = [
     Mix::new("legal, 10 rules", Policies::TenRules, [0, 0, 0]),
     Mix::new(
         "2 % breaching, 2 % illegal, 10 rules",
@@ -73,6 +73,7 @@ const MIXES: [Mix; 9] = [
         Policies::Publishing,
         [0, 1_000, 0],
     ),
+    Mix::new("legal, 2 rules, 3 CEL keys", Policies::Computed, [0, 0, 0]),
 ];
 
 /// What one mix came to.
@@ -88,9 +89,23 @@ pub(crate) fn measure(objects: usize, updates: usize) -> Vec<Target> {
         .iter()
         .map(|mix| measure_mix(mix, objects, updates))
         .collect();
-    let [legal, mixed, half, all, flood, _, _, published, stopped] = &rates[..] else {
-        panic!("nine mixes");
+    let [
+        legal,
+        mixed,
+        half,
+        all,
+        flood,
+        two,
+        _,
+        published,
+        stopped,
+        computed,
+    ] = &rates[..]
+    else {
+        panic!("ten mixes");
     };
+    let microseconds = |rate: &Rate| 1e6 / rate.updates;
+    let computing = (microseconds(computed) - microseconds(two)) / COMPUTED.len() as f64;
     let observations = mixed.updates * KEYS as f64;
     let slowest = half.updates.min(all.updates);
     vec![
@@ -130,6 +145,12 @@ pub(crate) fn measure(objects: usize, updates: usize) -> Vec<Target> {
                 legal.updates * legal.bytes / 1e6
             ),
             met: flood.updates * flood.bytes >= legal.updates * legal.bytes,
+        },
+        Target {
+            what: "µs of one CEL key, an update",
+            wanted: "reported",
+            found: format!("{computing:.1}"),
+            met: true,
         },
     ]
 }

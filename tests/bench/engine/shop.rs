@@ -19,7 +19,20 @@ pub(crate) enum Policies {
     TenRules,
     /// As `TwoRules`, and all ten conditions are published to Envoy.
     Publishing,
+    /// As `TwoRules`, and the contract has three keys more, which expressions compute from each status.
+    Computed,
 }
+
+/// Keys that expressions compute: of one field, of the whole map, and by a loop over its ten keys.
+pub(crate) const COMPUTED: [(&str, &str, &str); 3] = [
+    ("generation", "Integer", "object.status.observedGeneration"),
+    ("reported", "Integer", "object.status.conditions.size()"),
+    (
+        "odd",
+        "Boolean",
+        "object.status.conditions.exists(key, key.startsWith('x-'))",
+    ),
+];
 
 /// Every key, and a threshold that healthy values keep.
 const RULES: [(&str, &str, &str); 10] = [
@@ -50,7 +63,7 @@ pub(crate) fn kind() -> GroupKind {
 
 /// Everything before the objects: a contract, a served kind, a policy in each namespace, all listed.
 pub(crate) fn opening(policies: Policies, namespaces: usize) -> Vec<Event> {
-    let mut events = vec![Event::Leading(true), contract(), crd()];
+    let mut events = vec![Event::Leading(true), contract(policies), crd()];
     if policies != Policies::None {
         events.extend((0..namespaces).map(|index| policy(policies, index)));
     }
@@ -110,9 +123,16 @@ pub(crate) fn meta(namespace: &str, name: &str) -> Meta {
     }
 }
 
-fn contract() -> Event {
-    let spec: ConditionContractSpec =
-        serde_json::from_str(include_str!("../contract.json")).expect("a contract");
+fn contract(policies: Policies) -> Event {
+    let mut spec: Value = serde_json::from_str(include_str!("../contract.json")).expect("JSON");
+    if policies == Policies::Computed {
+        let conditions = spec["conditions"].as_array_mut().expect("conditions");
+        conditions.extend(
+            COMPUTED
+                .map(|(key, type_, cel)| json!({"key": key, "type": type_, "from": {"cel": cel}})),
+        );
+    }
+    let spec: ConditionContractSpec = serde_json::from_value(spec).expect("a contract");
     Event::Contract(Change::Applied(Document {
         meta: meta("", "storefronts.shop.example.com"),
         spec: Ok(Arc::new(spec)),
