@@ -160,7 +160,7 @@ impl<R: BufRead> Comparison<R> {
             .map(|rule| format!("rule {} has changed: {}", rule.number, rule.title))
             .collect();
         match (titles.is_empty(), self.differed.get(object)) {
-            (false, _) => titles.join("; or "),
+            (false, _) => titles.join("; and "),
             (true, Some(first)) => format!(
                 "follows from what differs of the same object at {}",
                 moment(*first)
