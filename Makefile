@@ -57,6 +57,11 @@ KILLS ?= 300
 chaos: servers ## Kill fusegate KILLS=300 times in a cluster and as often in a directory, at random moments (about five minutes; SEED= repeats one)
 	FUSEGATE_KILLS=$(KILLS) $(if $(SEED),FUSEGATE_SEED=$(SEED)) cargo test --test main story::kills -- --nocapture
 
+.PHONY: record-corpus
+record-corpus: ## Write the recordings of tests/corpus anew, from the real controllers (a quarter of an hour the first time)
+	@$(SERVERS) test peers
+	RECORD_CORPUS=1 cargo test --workspace --test main -- peers::recorded
+
 .PHONY: bench-reaction
 bench-reaction: servers ## Measure a status write to the first 503, and where the time goes (a few minutes)
 	cargo bench --bench reaction

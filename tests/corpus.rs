@@ -1,6 +1,7 @@
 //! The corpus: conditions of well-known kinds, healthy and sick, and the contracts that are shipped for them.
 //!
 //! Each folder of `tests/corpus` belongs to the file of the same name in `deploy/contracts`, which holds a contract and the policy that is suggested with it.
+//! A file that begins with `# Recorded` is what a real controller reported (`make record-corpus`); the others are written from what the project documents.
 //! No healthy object is illegal or trips, every sick one trips, and each recovers once it is healthy again.
 
 use std::collections::BTreeMap;

@@ -186,3 +186,36 @@ async fn a_status_says_how_many_circuits_there_are() -> Result<()> {
     )?;
     says(&folder, "no object", 0).await
 }
+
+#[tokio::test]
+async fn a_cluster_scoped_object_is_judged_in_fusegates_own_namespace() -> Result<()> {
+    let all = include_str!("12-cluster-scoped/all.yaml");
+    let folder = Folder::start(&[("all.yaml", all)]).await?;
+    let gets = async |state: &str| {
+        let what = format!("rack-7 to be {state}");
+        let waited = eventually(&what, SOON, async || {
+            let path = "v1/circuits?namespace=default&policy=nodes";
+            let page = folder.fusegate.get_json(path).await?;
+            let circuit = &page["items"][0];
+            ensure!(
+                circuit["object"] == "rack-7" && circuit["state"] == state,
+                "{page}"
+            );
+            Ok(())
+        });
+        waited.await.with_context(|| folder.fusegate.log_tail())
+    };
+    gets("Open").await?;
+    let status = folder.status("CircuitPolicy", "default", "nodes")?;
+    let [accepted, ..] = condition(&status, "Accepted")?;
+    ensure!(accepted == "True", "{status}");
+    let (status, body) = folder.fusegate.get("v1/gate/default/nodes").await?;
+    ensure!(status == 403, "{status} {body}");
+
+    let healthy = all.replace(
+        "status: \"False\", reason: Fan",
+        "status: \"True\", reason: Fan",
+    );
+    folder.put("all.yaml", &healthy)?;
+    gets("Closed").await
+}
