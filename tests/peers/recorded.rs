@@ -231,8 +231,12 @@ impl Scene {
     vec![deployment(&nowhere(), &json!({}))], ["Available", "False"]))]
 #[case::deployment_too_late(Scene::new(["deployments.apps", "sick-deadline-exceeded"], ["apps/v1", "Deployment"],
     vec![deployment(&nowhere(), &json!({"progressDeadlineSeconds": 2}))], ["Progressing", "False"]))]
-#[case::deployment_over_quota(Scene::new(["deployments.apps", "sick-quota"], ["apps/v1", "Deployment"],
-    vec![quota()], ["unavailableReplicas", "2"]).then(vec![deployment(&json!({}), &json!({}))], ["ReplicaFailure", "True"]))]
+#[case::deployment_over_quota(Scene::new(
+    ["deployments.apps", "sick-quota"],
+    ["apps/v1", "Deployment"],
+    vec![quota(), deployment(&json!({}), &json!({}))],
+    ["ReplicaFailure", "True"]
+))]
 #[case::job_complete(Scene::new(["jobs.batch", "healthy-complete"], ["batch/v1", "Job"],
     vec![job(&json!({}), &json!({}))], ["Complete", "True"]))]
 #[case::job_too_late(Scene::new(["jobs.batch", "sick-deadline-exceeded"], ["batch/v1", "Job"],
