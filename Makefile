@@ -43,6 +43,12 @@ bench-gates: ## Measure the hooks of fifty canaries of a real Flagger, and metri
 	@$(SERVERS) test peers
 	cargo test --test main -- peers::crowd --nocapture
 
+.PHONY: test-clients
+test-clients: ## Run the xDS library's tests against gRPC clients in Go, Java, Node, Python and Rust (needs go, maven and npm; minutes the first time)
+	@$(SERVERS) grpcio
+	xds/tests/clients/peers/install.sh
+	cargo test -p fusegate-xds --test clients -- peers::
+
 # The tests that use an API server.
 CLUSTER_TESTS := deploy:: effects_kube:: harness::apiserver:: source_kube:: story::
 

@@ -105,6 +105,7 @@
 //! |---|---|---|
 //! | [`resource`], [`runtime`] | resources, encoded once | IO |
 //! | [`snapshot`], [`store`] | what is published, and who is woken when it changes | tokio, tonic |
+//! | [`consistency`] | what of an update cannot work | IO |
 //! | [`sotw`], [`delta`], [`protocol`] | the protocol of one stream | IO, clocks, tokio, tonic |
 //! | [`bisect`] | the search for what a client refuses | IO, clocks |
 //! | [`wave`] | when a change that went to canaries goes to all | IO, clocks |
@@ -112,6 +113,7 @@
 //! | [`server`] | gRPC | decide anything |
 
 pub mod bisect;
+pub mod consistency;
 pub mod delta;
 pub mod node;
 pub mod observer;

@@ -37,9 +37,14 @@ pub struct Node {
 impl Node {
     /// Reads the node of a stream's first request; it must have an id (rule 1).
     pub fn identify(wire: Option<WireNode>) -> Result<Self, Refusal> {
-        let wire = wire
-            .filter(|node| !node.id.is_empty())
-            .ok_or(Refusal::MissingNode)?;
+        Self::of(&wire.unwrap_or_default())
+    }
+
+    /// The same of a node that stays with the caller.
+    pub(crate) fn of(wire: &WireNode) -> Result<Self, Refusal> {
+        if wire.id.is_empty() {
+            return Err(Refusal::MissingNode);
+        }
         for (field, text) in [("id", &wire.id), ("cluster", &wire.cluster)] {
             let (length, limit) = (text.len(), MAX_NAME);
             if length > limit {
@@ -58,10 +63,10 @@ impl Node {
             ttl: announces("xds.config.supports-resource-ttl"),
             resource_errors: announces("xds.config.supports-resource-errors"),
             ttl_in_sotw: announces("xds.config.supports-resource-ttl") && in_sotw,
-            user_agent: cut(user_agent(&wire)),
-            locality: cut(locality(&wire)),
-            id: wire.id,
-            cluster: wire.cluster,
+            user_agent: cut(user_agent(wire)),
+            locality: cut(locality(wire)),
+            id: wire.id.clone(),
+            cluster: wire.cluster.clone(),
         })
     }
 }

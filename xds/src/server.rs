@@ -32,7 +32,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use assign::{Assign, Assignment};
+pub use assign::{Assign, Assignment, Opening, Openings};
 pub use config::Config;
 pub use counts::Counts;
 pub use tls::{Tls, TlsFailure, TlsMaterial};

@@ -33,6 +33,8 @@ pub(crate) struct Ledger {
     large: BTreeSet<Arc<str>>,
     /// Removals that wait until nothing refers to these names any more (rule 32).
     held_back: BTreeSet<Arc<str>>,
+    /// What the client goes on with although its name has a failure, of which it hears nothing.
+    kept: BTreeSet<Arc<str>>,
     heartbeats: Heartbeats,
     /// Compare what the client has through the wildcard with all that is published.
     sweep: bool,
@@ -247,6 +249,7 @@ impl Ledger {
         self.holdings.sent_as.remove(name);
         self.due.remove(name);
         self.held_back.remove(name);
+        self.kept.remove(name);
         self.heartbeats.stop(name);
         self.nacks.forget_name(name);
     }

@@ -140,6 +140,12 @@ impl<'a> View<'a> {
         self.collection.is_full_state(self.type_url)
     }
 
+    /// What a client goes on with that has it, and to which nobody can say why its name has a failure.
+    pub(crate) fn kept(self, name: &str) -> Option<&'a Resource> {
+        let kept = self.collection.kept(name)?;
+        (!self.scope.explains).then_some(kept)
+    }
+
     /// What is published and permitted.
     pub(crate) fn resources(self) -> impl Iterator<Item = &'a Resource> {
         let published = self.collection.resources().values();

@@ -106,8 +106,9 @@ impl<V: Messages> StreamingService<V::Message> for Opener<V> {
             if let Poll::Ready(Err(full)) = early.await {
                 return Err(status::full(full));
             }
-            let requests = request.into_inner();
-            let stream = DiscoveryStream::open(shared, connection, route, requests, place, entry);
+            let (metadata, _, requests) = request.into_parts();
+            let asked = (metadata.into_headers(), requests);
+            let stream = DiscoveryStream::open(shared, connection, route, asked, (place, entry));
             Ok(Response::new(stream))
         })
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures::Stream;
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::codegen::http::HeaderMap;
 use tonic::{Status, Streaming};
 
 use super::admission::{Entry, Place};
@@ -60,9 +61,8 @@ impl<V: Messages> DiscoveryStream<V> {
         shared: Arc<Shared>,
         connection: Arc<ConnectionContext>,
         route: Route,
-        requests: Streaming<V::Message>,
-        place: Place,
-        entry: Entry,
+        (headers, requests): (HeaderMap, Streaming<V::Message>),
+        (place, entry): (Place, Entry),
     ) -> Self {
         let wake = Wake::new();
         let flags = WakeFlags::new(Arc::clone(&wake));
@@ -70,6 +70,7 @@ impl<V: Messages> DiscoveryStream<V> {
             Arc::clone(&shared),
             Arc::clone(&connection),
             route,
+            headers,
             Arc::clone(&wake),
         );
         Self {

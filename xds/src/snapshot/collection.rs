@@ -21,6 +21,8 @@ pub struct Collection {
     resources: OrdMap<Arc<str>, Resource>,
     aliases: Aliases,
     failures: OrdMap<Arc<str>, Arc<Failure>>,
+    /// What clients go on with that have it, while its name has a failure.
+    kept: OrdMap<Arc<str>, Resource>,
     /// The members of each glob that has any (rule 39).
     globs: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
     withheld: OrdSet<Arc<str>>,
@@ -125,6 +127,11 @@ impl Collection {
         self.failures.get(name)
     }
 
+    /// What clients go on with that have it, while `name` has a failure.
+    pub(crate) fn kept(&self, name: &str) -> Option<&Resource> {
+        self.kept.get(name)
+    }
+
     pub(crate) fn withholds(&self, name: &str) -> bool {
         self.withheld.contains(name)
     }
@@ -200,7 +207,12 @@ impl Collection {
         if self.failures.get(name) == Some(failure) {
             return;
         }
+        let last = self.resources.get(name).or_else(|| self.kept.get(name));
+        let last = last.filter(|_| failure.keeps()).cloned();
         self.remove(name, changed);
+        if let Some(last) = last {
+            self.kept.insert(Arc::clone(name), last);
+        }
         self.version = self.version.include(member(name, failure.version()));
         self.failures.insert(Arc::clone(name), Arc::clone(failure));
         changed.push(Arc::clone(name));
@@ -210,6 +222,7 @@ impl Collection {
     pub(crate) fn remove(&mut self, name: &str, changed: &mut Vec<Arc<str>>) {
         if let Some((name, failure)) = self.failures.remove_with_key(name) {
             self.version = self.version.exclude(member(&name, failure.version()));
+            self.kept.remove(&name);
             changed.push(name);
         }
         let Some(resource) = self.resources.remove(name) else {

@@ -6,7 +6,9 @@ use crate::version::Version;
 ///
 /// With `NOT_FOUND` (5) a client drops what it has, with `PERMISSION_DENIED` (7) it may;
 /// with `UNAVAILABLE` (14), `INTERNAL` (13) or `UNKNOWN` (2) it goes on with what it has.
-/// A client that knows nothing of failures ignores them, and waits for the resource.
+/// A client that knows nothing of failures never hears the text.
+/// It waits for the resource if it has none, and keeps the one that it has where the failure says so:
+/// of a type whose responses are complete it is sent that one on, because to be left out is to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The gRPC status code.
@@ -15,7 +17,15 @@ pub struct Failure {
     pub message: String,
 }
 
+/// The codes with which a client goes on with what it has: unknown, internal, unavailable.
+const KEEPING: [i32; 3] = [2, 13, 14];
+
 impl Failure {
+    /// Whether a client goes on with what it has.
+    pub fn keeps(&self) -> bool {
+        KEEPING.contains(&self.code)
+    }
+
     /// The hash by which failures are told apart.
     pub(crate) fn version(&self) -> Version {
         let mut bytes = self.code.to_be_bytes().to_vec();

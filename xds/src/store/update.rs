@@ -109,6 +109,14 @@ impl Update {
         self
     }
 
+    /// The names under which it publishes several resources, with nothing in between.
+    pub(crate) fn repeated(&self) -> impl Iterator<Item = (TypeUrl, Arc<str>)> {
+        self.steps.iter().flat_map(|(type_url, steps)| {
+            let repeated = repeated(steps).into_iter();
+            repeated.map(|name| (type_url.clone(), name))
+        })
+    }
+
     /// What makes the names that `touched` lists the same as in `snapshot`.
     pub(crate) fn copying(snapshot: &Snapshot, touched: &Changes) -> Self {
         let mut update = Self::new();
@@ -258,6 +266,28 @@ impl Published {
             contested,
         }
     }
+}
+
+/// The names that these steps put several times, with no other step about them in between.
+fn repeated(steps: &[Step]) -> BTreeSet<Arc<str>> {
+    let (mut put, mut repeated) = (BTreeSet::new(), BTreeSet::new());
+    for step in steps {
+        let resources = match step {
+            Step::Put(resource) => std::slice::from_ref(resource),
+            Step::Replace(resources) => {
+                put.clear();
+                resources.as_slice()
+            }
+            Step::Remove(name) | Step::Fail(name, _) => {
+                put.remove(name);
+                continue;
+            }
+            _ => continue,
+        };
+        let names = resources.iter().map(|resource| Arc::clone(resource.name()));
+        repeated.extend(names.filter(|name| !put.insert(Arc::clone(name))));
+    }
+    repeated
 }
 
 /// Takes the steps, and says which names they touched.

@@ -21,6 +21,7 @@ mod life;
 mod lifecycle;
 mod load;
 mod mesh;
+mod peers;
 mod plane;
 mod ports;
 mod proxy;

@@ -63,6 +63,16 @@ impl Plane {
         Self::serve(Arc::new(store), listener, Config::default())
     }
 
+    /// Dies, and starts anew on the same port with nothing but what `store` holds.
+    pub(crate) async fn die_and_restart(self, store: Store) -> Self {
+        let address = self.address;
+        self.serving.abort();
+        // It is over once its listener is closed, and its connections with it.
+        assert!(self.serving.await.is_err_and(|error| error.is_cancelled()));
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::serve(Arc::new(store), listener, Config::default())
+    }
+
     /// What a new process has once it has published the same as this one.
     pub(crate) fn published_anew(&self) -> Store {
         let snapshot = self.store.snapshot();

@@ -45,6 +45,11 @@ impl Ledger {
                 Answer::Resource(resource) => {
                     insert(resource);
                 }
+                Answer::Failed(_) if self.kept.contains(name) => {
+                    if let Some(kept) = view.kept(name) {
+                        insert(kept.clone());
+                    }
+                }
                 Answer::Failed(_) | Answer::Missing => {}
                 Answer::Withheld => return None,
             }

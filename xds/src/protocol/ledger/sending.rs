@@ -159,7 +159,14 @@ impl Ledger {
                 if known == told {
                     return 0;
                 }
+                let kept = demand.view.kept(name).map(Resource::version);
+                if kept.is_some() && known == Known::Has(kept) {
+                    self.kept.insert(Arc::clone(name));
+                }
                 self.holdings.settle_failed(name, told);
+                if self.kept.contains(name) && demand.view.is_full_state() {
+                    return 0;
+                }
                 self.fail(name, failure, selection)
             }
             (Answer::Missing, Known::Has(_)) if demand.hold_removals => {
@@ -240,6 +247,7 @@ impl Ledger {
         selection: &mut Selection,
     ) -> usize {
         self.release_group(name);
+        self.kept.remove(name);
         if let Some(now) = demand.ttl {
             self.heartbeats.start(name, &resource, now);
         }
@@ -272,6 +280,7 @@ impl Ledger {
         selection: &mut Selection,
     ) -> usize {
         self.release_group(name);
+        self.kept.remove(name);
         self.heartbeats.stop(name);
         selection
             .removed

@@ -9,6 +9,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use tokio::time::Instant;
 use tonic::Code;
+use tonic::codegen::http::HeaderMap;
 
 use super::report::{note_denied, report};
 use crate::encode;
@@ -16,7 +17,7 @@ use crate::node::Node;
 use crate::protocol::{Event, Refusal, Rejection, Response, StreamCore};
 use crate::proxies::{Client, Proxy};
 use crate::server::Shared;
-use crate::server::assign::Assignment;
+use crate::server::assign::{Assignment, Opening};
 use crate::server::connection_context::ConnectionContext;
 use crate::server::messages::Messages;
 use crate::server::pace::Pace;
@@ -31,6 +32,8 @@ pub(super) struct Conversation<V: Messages> {
     shared: Arc<Shared>,
     connection: Arc<ConnectionContext>,
     route: Route,
+    /// Of the request, until it is known who the client is.
+    headers: HeaderMap,
     core: StreamCore<V>,
     wake: Arc<Wake>,
     /// Who the client is and where its resources are, once it has said so.
@@ -78,6 +81,7 @@ impl<V: Messages> Conversation<V> {
         shared: Arc<Shared>,
         connection: Arc<ConnectionContext>,
         route: Route,
+        headers: HeaderMap,
         wake: Arc<Wake>,
     ) -> Self {
         let mut core = StreamCore::new(shared.config.limits.clone());
@@ -88,6 +92,7 @@ impl<V: Messages> Conversation<V> {
             shared,
             connection,
             route,
+            headers,
             wake,
             identity: None,
             link: StreamLink::default(),
@@ -137,9 +142,18 @@ impl<V: Messages> Conversation<V> {
         if let Some(identity) = &self.identity {
             return Ok(Arc::clone(identity));
         }
-        let node = Node::identify(node)?;
+        let whole_node = node.unwrap_or_default();
+        let node = Node::of(&whole_node)?;
         let peer = &self.connection.peer;
-        let Some(assignment) = self.shared.stores.assign(&node, peer) else {
+        // They are needed once.
+        let headers = std::mem::take(&mut self.headers);
+        let assignment = self.shared.stores.assign_opening(&Opening {
+            node: &node,
+            whole_node: &whole_node,
+            headers: &headers,
+            peer,
+        });
+        let Some(assignment) = assignment else {
             tracing::warn!(
                 node = node.id,
                 cluster = node.cluster,

@@ -1,11 +1,21 @@
 //! What clients get that speak the protocol oddly, or not at all.
 
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::google::protobuf::{Struct, Value};
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
 
-use super::{Running, delta_request, start};
-use crate::server::Config;
+use super::{Running, delta_request, node, start};
+use crate::runtime;
+use crate::server::{Config, Opening, Openings, Server};
+use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
 
 /// Asks as Envoy does where its configuration says REST.
@@ -26,6 +36,50 @@ async fn post(running: &Running, content_type: &str) -> (StatusCode, String) {
         text.extend_from_slice(&data.unwrap());
     }
     (status, String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn a_client_is_assigned_by_its_metadata_and_its_token() {
+    let store = Arc::new(Store::new());
+    store.publish(Update::new().put(runtime::layer("shop", [])));
+    let served = Arc::clone(&store);
+    let assign = Openings(move |opening: &Opening<'_>| {
+        let token = opening.headers.get("authorization")?;
+        let metadata = opening.whole_node.metadata.as_ref()?;
+        let known = token == "Bearer secret" && metadata.fields.contains_key("group");
+        known.then(|| Arc::clone(&served).into())
+    });
+    let server = Server::assigned(Arc::new(assign), Config::default(), Arc::new(()));
+    let running = Running::of(server, store).await;
+    for (token, fields, expected) in [
+        ("Bearer secret", vec!["group"], Ok(1)),
+        ("Bearer secret", vec![], Err(Code::PermissionDenied)),
+        ("Bearer guess", vec!["group"], Err(Code::PermissionDenied)),
+    ] {
+        let fields = fields
+            .into_iter()
+            .map(|key| (key.to_owned(), Value::default()));
+        let node = Node {
+            metadata: Some(Struct {
+                fields: fields.collect(),
+            }),
+            ..node()
+        };
+        let request = DeltaDiscoveryRequest {
+            node: Some(node),
+            ..delta_request(&["shop"])
+        };
+        let (requests, receiver) = mpsc::channel(1);
+        requests.send(request).await.unwrap();
+        let mut request = tonic::Request::new(ReceiverStream::new(receiver));
+        let token = token.parse().unwrap();
+        request.metadata_mut().insert("authorization", token);
+        let mut client = AggregatedDiscoveryServiceClient::new(running.channel.clone());
+        let responses = client.delta_aggregated_resources(request).await.unwrap();
+        let answer = responses.into_inner().message().await;
+        let answer = answer.map(|response| response.unwrap().resources.len());
+        assert_eq!(answer.map_err(|status| status.code()), expected);
+    }
 }
 
 #[tokio::test]

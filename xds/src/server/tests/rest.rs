@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tonic::codegen::http::HeaderMap;
 use tonic::{Status, Streaming};
 
 use super::{delta_request, node};
@@ -80,7 +81,13 @@ impl Alone {
         let messages = Streaming::new_request(decoder, Requests(receiver), None, None);
         let route = routes::find(ADS).unwrap();
         Self {
-            stream: DiscoveryStream::open(shared, Arc::new(context), route, messages, place, entry),
+            stream: DiscoveryStream::open(
+                shared,
+                Arc::new(context),
+                route,
+                (HeaderMap::new(), messages),
+                (place, entry),
+            ),
             requests,
             woken: Arc::default(),
         }

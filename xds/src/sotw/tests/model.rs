@@ -12,7 +12,7 @@ use proptest::prelude::{ProptestConfig, proptest};
 use crate::name;
 use crate::protocol::testing::rejection;
 use crate::protocol::testing::script::{self, Rule, Step};
-use crate::protocol::{Limits, Response};
+use crate::protocol::{Limits, Response, Scope};
 use crate::snapshot::Answer;
 use crate::sotw::{Request, Sotw};
 use crate::store::Store;
@@ -44,11 +44,18 @@ struct Run {
     model: Model,
 }
 
+/// A stream whose client hears of failures: to one that does not, what it has is listed on (rule 37).
+fn core() -> Sotw {
+    let mut core = Sotw::new(Limits::default());
+    core.confine(Scope::everything().explaining(true));
+    core
+}
+
 impl Run {
     fn new(type_url: TypeUrl) -> Self {
         Self {
             store: Store::new(),
-            core: Sotw::new(Limits::default()),
+            core: core(),
             type_url,
             model: Model::default(),
         }
@@ -105,7 +112,7 @@ impl Run {
     }
 
     fn reconnect(&mut self) {
-        self.core = Sotw::new(Limits::default());
+        self.core = core();
         let model = &mut self.model;
         model.under_way = None;
         model.nonce.clear();

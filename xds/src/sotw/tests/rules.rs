@@ -1,8 +1,8 @@
 //! One test for each rule.
 
 use super::{Client, some};
-use crate::protocol::testing::{failing, publish, rejection, resource};
-use crate::protocol::{Event, Limits, Refusal};
+use crate::protocol::testing::{failing, line, publish, rejection, resource};
+use crate::protocol::{Event, Limits, Refusal, Scope};
 use crate::snapshot::Absent;
 use crate::sotw::{Request, Sotw};
 use crate::store::Update;
@@ -461,6 +461,7 @@ fn rule_37_a_failure_is_told_once_beside_all_else() {
     client.publish("a=2");
     assert_eq!(client.next(), some("a=2"));
     let mut client = Client::of_clusters("a=1 b=1");
+    client.core.confine(Scope::everything().explaining(true));
     client.ask("a b");
     client.next();
     client
@@ -468,6 +469,33 @@ fn rule_37_a_failure_is_told_once_beside_all_else() {
         .publish(failing(&TypeUrl::CLUSTER, "a", "busy"));
     assert_eq!(client.next(), some("b=1 !a=busy"));
     client.publish("b=2");
+    assert_eq!(client.next(), some("b=2"));
+}
+
+#[test]
+fn rule_37_who_hears_of_no_failures_goes_on_with_what_it_has() {
+    let mut client = Client::of_clusters("a=1 b=1");
+    client.ask("a b");
+    client.next();
+    let fail = |name: &str, words: &str| failing(&TypeUrl::CLUSTER, name, words);
+    client.store.publish(fail("a", "busy"));
+    assert_eq!(client.next(), None);
+    client.store.publish(fail("a", "busier"));
+    client.publish("b=2");
+    assert_eq!(client.next(), some("a=1 b=2"));
+    let mut other = Sotw::new(Limits::default());
+    let request = Request::new(TypeUrl::CLUSTER, vec!["a".into(), "b".into()]);
+    other.request(&request).unwrap();
+    let first = other.next(&client.store.snapshot(), client.now).unwrap();
+    assert_eq!(
+        line(&first),
+        "b=2 !a=busier",
+        "who has nothing gets nothing"
+    );
+    client.publish("a=2");
+    assert_eq!(client.next(), some("a=2 b=2"));
+    client.store.publish(fail("a", "busy"));
+    client.publish("-a");
     assert_eq!(client.next(), some("b=2"));
 }
 

@@ -25,10 +25,10 @@ use fusegate_xds::{Resource, Update};
 use crate::resources::{any, routes, socket};
 
 /// What the client's target is called.
-pub(super) const TARGET: &str = "shop.test";
+pub(crate) const TARGET: &str = "shop.test";
 
 /// A listener, its routes, and the cluster `shop`, whose endpoints are still to come.
-pub(super) fn mesh() -> Update {
+pub(crate) fn mesh() -> Update {
     Update::new()
         .put(listener())
         .put(routes("routes", "shop"))
@@ -42,7 +42,7 @@ fn ads() -> ConfigSource {
     }
 }
 
-fn listener() -> Resource {
+pub(crate) fn listener() -> Resource {
     let router = HttpFilter {
         name: "router".into(),
         config_type: Some(http_filter::ConfigType::TypedConfig(
@@ -69,7 +69,8 @@ fn listener() -> Resource {
     Resource::from_message(TARGET, &message)
 }
 
-fn cluster(name: &str) -> Resource {
+/// The cluster `name`, whose endpoints come by EDS.
+pub(crate) fn cluster(name: &str) -> Resource {
     let message = Cluster {
         name: name.into(),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
@@ -82,8 +83,29 @@ fn cluster(name: &str) -> Resource {
     Resource::from_message(name, &message)
 }
 
+/// The cluster `name` of a kind that no gRPC client knows.
+pub(crate) fn refused_cluster(name: &str) -> Resource {
+    let message = Cluster {
+        name: name.into(),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(
+            DiscoveryType::OriginalDst.into(),
+        )),
+        ..Cluster::default()
+    };
+    Resource::from_message(name, &message)
+}
+
 /// The endpoints of `shop`, and what percentage of the calls is to be dropped, by category.
-pub(super) fn endpoints(upstreams: &[SocketAddr], drops: &[(&str, u32)]) -> Resource {
+pub(crate) fn endpoints(upstreams: &[SocketAddr], drops: &[(&str, u32)]) -> Resource {
+    endpoints_of("shop", upstreams, drops)
+}
+
+/// The same of another cluster.
+pub(crate) fn endpoints_of(
+    cluster: &str,
+    upstreams: &[SocketAddr],
+    drops: &[(&str, u32)],
+) -> Resource {
     let endpoint = |upstream: &SocketAddr| LbEndpoint {
         host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(Endpoint {
             address: Some(socket(*upstream)),
@@ -109,7 +131,7 @@ pub(super) fn endpoints(upstreams: &[SocketAddr], drops: &[(&str, u32)]) -> Reso
         ..LocalityLbEndpoints::default()
     };
     let message = ClusterLoadAssignment {
-        cluster_name: "shop".into(),
+        cluster_name: cluster.into(),
         endpoints: vec![locality],
         policy: Some(Policy {
             drop_overloads: drops.iter().map(drop).collect(),
@@ -117,5 +139,5 @@ pub(super) fn endpoints(upstreams: &[SocketAddr], drops: &[(&str, u32)]) -> Reso
         }),
         ..ClusterLoadAssignment::default()
     };
-    Resource::from_message("shop", &message)
+    Resource::from_message(cluster, &message)
 }

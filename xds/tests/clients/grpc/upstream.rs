@@ -17,13 +17,13 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
     serving: JoinHandle<()>,
 }
 
 impl Upstream {
-    pub(super) async fn start(name: &'static str) -> Self {
+    pub(crate) async fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let incoming = TcpListenerStream::new(listener);
