@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
+        batch::v1::Job,
         core::v1::{Namespace, Node, Pod},
     },
     apimachinery::pkg::apis::meta::v1::Time,
@@ -30,7 +31,7 @@ const SOON: Duration = Duration::from_mins(3);
 const OWN: &str = "fusegate-system";
 const NODE: &str = "node";
 
-/// A cluster with its controllers, fusegate on it, and the contracts of three built-in kinds.
+/// A cluster with its controllers, fusegate on it, and the contracts of four built-in kinds.
 struct Shop {
     fusegate: Fusegate,
     client: Client,
@@ -60,7 +61,7 @@ impl Shop {
             namespace: cluster.api().namespace("builtin").await?,
             _cluster: cluster,
         };
-        for kind in ["deployments.apps", "pods", "nodes"] {
+        for kind in ["deployments.apps", "jobs.batch", "pods", "nodes"] {
             shop.contract(kind).await?;
         }
         Ok(shop)
@@ -121,6 +122,10 @@ impl Shop {
         Api::all_with(self.client.clone(), &resource)
     }
 
+    fn jobs(&self) -> Api<Job> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
     fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
@@ -145,6 +150,22 @@ impl Shop {
         Api::namespaced(self.client.clone(), &self.namespace)
             .create(&PostParams::default(), &deployment)
             .await?;
+        Ok(())
+    }
+
+    /// A Job that fails unless its pod ends within a second.
+    async fn begin_job(&self) -> Result<()> {
+        let job: Job = serde_json::from_value(json!({
+            "metadata": {"name": "migrate"},
+            "spec": {
+                "activeDeadlineSeconds": 1,
+                "template": {"spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "migrate", "image": "migrate"}],
+                }},
+            },
+        }))?;
+        self.jobs().create(&PostParams::default(), &job).await?;
         Ok(())
     }
 
@@ -222,7 +243,7 @@ fn resource(kind: &str, plural: &str) -> ApiResource {
 }
 
 #[tokio::test]
-async fn deployments_pods_and_nodes_trip_and_recover() -> Result<()> {
+async fn deployments_jobs_pods_and_nodes_trip_and_recover() -> Result<()> {
     let shop = Shop::open().await?;
     let namespace = shop.namespace.as_str();
     shop.deploy(2).await?;
@@ -243,6 +264,21 @@ async fn deployments_pods_and_nodes_trip_and_recover() -> Result<()> {
     ensure!(shop.fusegate.get(&gate).await?.0 == 403);
     let pod = shop.wait_any(namespace, "pods", "Open").await?;
     ensure!(pod["kind"] == "Pod" && pod["group"] == "", "{pod}");
+
+    shop.begin_job().await?;
+    let job = shop.wait_any(namespace, "jobs", "Open").await?;
+    ensure!(
+        job["object"] == "migrate" && job["group"] == "batch",
+        "{job}"
+    );
+    let background = DeleteParams::background();
+    shop.jobs().delete("migrate", &background).await?;
+    eventually("the circuit of the Job to go with it", SOON, async || {
+        let circuits = shop.circuits(namespace, "jobs").await?;
+        ensure!(circuits.is_empty(), "{circuits:?}");
+        Ok(())
+    })
+    .await?;
 
     shop.cordon(false).await?;
     shop.wait_all_closed(namespace, "deployments", 1).await?;

@@ -76,6 +76,46 @@ fn a_contract_is_judged_by_its_schema_and_by_what_it_says() {
 }
 
 #[test]
+fn an_object_is_judged_by_its_spec_where_the_contract_reads_it() {
+    let contract = "\
+apiVersion: fusegate.io/v1alpha1
+kind: ConditionContract
+metadata: {name: deployments.apps}
+spec:
+  target: {group: apps, kind: Deployment}
+  conditions:
+  - {key: missing, type: Integer, maximum: 1, from: {cel: object.spec.replicas - object.status.readyReplicas}}
+  rollback: {mode: \"Off\"}
+";
+    let object = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 3}, status: {readyReplicas: 1}}\n";
+    insta::assert_snapshot!(problems(&[contract, object]), @r#"
+    <stdin>:2 Deployment default/web: object: key "missing" is 2, above the maximum of 1 that contract deployments.apps sets; report a value within it or change maximum there
+    2 documents, 1 problem
+    "#);
+}
+
+#[test]
+fn an_object_of_a_cluster_scoped_kind_is_named_without_a_namespace() {
+    let crd = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: storefronts.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Cluster
+  names: {kind: Storefront, plural: storefronts}
+  versions: [{name: v1, served: true, storage: true}]
+";
+    let object = OBJECT
+        .replace(", namespace: shop", "")
+        .replace("120ms", "61s");
+    insta::assert_snapshot!(problems(&[CONTRACT, &object, crd]), @r#"
+    <stdin>:2 Storefront web: status.conditions["network-latency"]: key "network-latency" is 61s, above the maximum of 60s that contract storefronts.shop.example.com sets; report a value within it or change maximum there
+    3 documents, 1 problem
+    "#);
+}
+
+#[test]
 fn a_policy_is_held_to_its_contract() {
     insta::assert_snapshot!(problems(&[
         CONTRACT,

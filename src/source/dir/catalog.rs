@@ -300,8 +300,8 @@ impl Catalog {
 
     /// Takes up what the CRDs say of scopes; returns the files that were read by other ones.
     pub(super) fn rescope(&mut self) -> Vec<PathBuf> {
-        let scoped = self.crds().filter(|crd| !crd.namespaced);
-        let scopes: Scopes = scoped.map(|crd| crd.target.clone()).collect();
+        let without = self.crds().filter(|crd| !crd.namespaced);
+        let scopes: Scopes = without.map(|crd| crd.target.clone()).collect();
         let before = std::mem::replace(&mut self.scopes, scopes);
         let moved: BTreeSet<&GroupKind> = self.scopes.differing(&before).collect();
         if moved.is_empty() {

@@ -134,7 +134,7 @@ impl Discovery {
 
     /// How a kind is served, in this version or the preferred one.
     pub(super) fn find(&self, kind: &GroupKind, version: Option<&str>) -> Found {
-        let mut resources = self.documents.iter().flat_map(|it| it.found.get(kind));
+        let mut resources = self.documents.iter().filter_map(|it| it.found.get(kind));
         let Some(resources) = resources.find(|resources| !resources.is_empty()) else {
             return Found::Absent;
         };

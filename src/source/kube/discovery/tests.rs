@@ -1,12 +1,13 @@
 //! Discovery against a scripted server: versions, scopes, and how often the documents are sent.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::*;
 
@@ -42,17 +43,17 @@ impl Server {
         let server = self.clone();
         let answer = move |uri: Uri, headers: HeaderMap| {
             let server = server.clone();
-            async move { server.answer(&uri, &headers) }
+            async move { server.answer(&uri, &headers).await }
         };
         Discovery::new(Client::new(Router::new().fallback(answer), "default"))
     }
 
-    fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Response {
+    async fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Response {
         let document = match uri.path() {
             "/api" => json!({"items": [{"metadata": {"name": ""}, "versions": [
                 {"version": "v1", "resources": [resource("nodes", "Node", "Cluster", json!(["list", "watch"]))]},
             ]}]}),
-            _ => self.apis.lock().unwrap().clone(),
+            _ => self.apis.lock().await.clone(),
         };
         let text = document.to_string();
         let tag = format!("\"{}\"", twox_hash::XxHash3_64::oneshot(text.as_bytes()));
@@ -167,7 +168,7 @@ async fn documents_are_sent_whole_only_when_they_changed_or_more_is_wanted() {
 
     let gauges = resource("gauges", "Gauge", "Namespaced", json!(["list", "watch"]));
     let group = json!({"metadata": {"name": "gauges.example.com"}, "versions": [{"version": "v1beta1", "resources": [gauges]}]});
-    server.apis.lock().unwrap()["items"]
+    server.apis.lock().await["items"]
         .as_array_mut()
         .unwrap()
         .push(group);
