@@ -201,6 +201,7 @@ impl Bench {
             return Event::ApiResource(Change::Applied(ApiResource {
                 target,
                 version: "v1".into(),
+                plural: "".into(),
                 namespaced,
             }));
         }

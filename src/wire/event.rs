@@ -206,6 +206,9 @@ pub struct ApiResource {
     pub target: GroupKind,
     /// The version in which it is watched.
     pub version: Box<str>,
+    /// Its plural in paths; empty in a directory.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub plural: Box<str>,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
 }

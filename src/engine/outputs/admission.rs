@@ -12,6 +12,7 @@ use crate::engine::outputs::sent::{AdmissionBasis, AdmissionOrder};
 use crate::engine::state::State;
 use crate::engine::state::admission::plural;
 use crate::engine::state::contract::ContractEntry;
+use crate::engine::state::kind::KindEntry;
 use crate::wire::audit::{Operation, Verdict};
 use crate::wire::effect::{Admission, AdmissionPolicy, Effect, Target};
 
@@ -143,7 +144,11 @@ fn refresh(state: &State, out: &mut Outbox, contract: &ContractEntry) {
     let Some(entry) = state.kinds.get(kind) else {
         return;
     };
+    let Some((version, plural)) = resource(entry, spec.target.version.as_deref()) else {
+        return;
+    };
     let basis = AdmissionBasis {
+        version: version.into(),
         uid: contract.meta.uid.clone(),
         spec: spec.clone(),
         live_hash: entry.live_hash.clone(),
@@ -153,12 +158,6 @@ fn refresh(state: &State, out: &mut Outbox, contract: &ContractEntry) {
     if sent.basis.as_ref() == Some(&basis) {
         return;
     }
-    let Some(crd) = &entry.crd else {
-        return;
-    };
-    let (Some(version), Some(plural)) = (entry.judged_version(), plural(crd)) else {
-        return;
-    };
     let frozen: Vec<Frozen<'_>> = basis
         .frozen
         .iter()
@@ -166,7 +165,7 @@ fn refresh(state: &State, out: &mut Outbox, contract: &ContractEntry) {
             Some(Frozen {
                 revision: frozen.number,
                 trip: &frozen.trip,
-                live: &crd.spec,
+                live: &entry.crd.as_ref()?.spec,
                 bad: &entry.revisions.get(&frozen.number)?.spec,
             })
         })
@@ -183,6 +182,18 @@ fn refresh(state: &State, out: &mut Outbox, contract: &ContractEntry) {
     });
     sent.policy = made.map(Arc::new);
     sent.basis = Some(basis);
+}
+
+/// The version in which a kind is judged, and its plural.
+fn resource<'e>(entry: &'e KindEntry, asked: Option<&'e str>) -> Option<(&'e str, &'e str)> {
+    let (version, plural) = match (&entry.crd, &entry.resource) {
+        (Some(crd), _) => (asked.or_else(|| entry.judged_version())?, plural(crd)?),
+        (None, resource) => {
+            let resource = resource.as_ref()?;
+            (&*resource.version, &*resource.plural)
+        }
+    };
+    (!plural.is_empty()).then_some((version, plural))
 }
 
 fn target(contract: &ContractEntry) -> Target {

@@ -98,6 +98,7 @@ pub(crate) enum AdmissionOrder {
 /// What a policy is made of.
 #[derive(Debug, PartialEq)]
 pub(crate) struct AdmissionBasis {
+    pub(crate) version: Box<str>,
     pub(crate) uid: Box<str>,
     pub(crate) spec: Arc<ConditionContractSpec>,
     pub(crate) live_hash: Option<Box<str>>,

@@ -77,8 +77,26 @@ fn resource(kind: &GroupKind, namespaced: bool) -> ApiResource {
     ApiResource {
         target: kind.clone(),
         version: "v1".into(),
+        plural: format!("{}s", kind.kind.to_lowercase()).into(),
         namespaced,
     }
+}
+
+#[test]
+fn a_kind_without_a_crd_gets_a_policy_at_the_api_server_too() {
+    let kind = GroupKind::new("apps", "Deployment");
+    let mut spec = contract(&kind.group, &kind.kind, HEALTHY);
+    spec.push_str("admission: {mode: Deny, by: Policy}\n");
+    let mut world = world(&spec);
+    world.send(Event::ApiResource(Change::Applied(resource(&kind, true))));
+    listed(&mut world, &kind);
+    let policy = world.effects.iter().find_map(|effect| match effect {
+        Effect::Admission(order) => order.policy.clone(),
+        _ => None,
+    });
+    let rules = &policy.unwrap().objects[1]["spec"]["matchResources"]["resourceRules"];
+    assert_eq!(rules[0]["resources"][1], "deployments/status");
+    assert_eq!(rules[0]["apiVersions"][0], "v1");
 }
 
 /// A kind without a CRD, watched.

@@ -27,6 +27,7 @@ impl Resources {
         for kind in targets {
             let resource = ApiResource {
                 version: contracts.version(&kind).unwrap_or(VERSION).into(),
+                plural: "".into(),
                 namespaced: !catalog.scopes().is_cluster_scoped(&kind),
                 target: kind.clone(),
             };

@@ -193,6 +193,7 @@ impl Resource {
         ApiResource {
             target: kind.clone(),
             version: self.version.clone(),
+            plural: self.plural.clone(),
             namespaced: self.namespaced,
         }
     }

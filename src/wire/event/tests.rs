@@ -106,10 +106,13 @@ fn crd() -> impl Strategy<Value = Crd> {
 }
 
 fn resource() -> impl Strategy<Value = ApiResource> {
-    (kind(), text(), any::<bool>()).prop_map(|(target, version, namespaced)| ApiResource {
-        target,
-        version,
-        namespaced,
+    (kind(), text(), text(), any::<bool>()).prop_map(|(target, version, plural, namespaced)| {
+        ApiResource {
+            target,
+            version,
+            plural,
+            namespaced,
+        }
     })
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn opening(namespaces: usize) -> Vec<Event> {
     let resource = Event::ApiResource(Change::Applied(ApiResource {
         target: kind(),
         version: "v1".into(),
+        plural: "pods".into(),
         namespaced: true,
     }));
     let policy = |index| {

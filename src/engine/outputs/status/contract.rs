@@ -103,7 +103,7 @@ fn admission_ready(sent: &ContractSent, contract: &ContractEntry) -> Option<Cond
     }
     let Some(policy) = &sent.admission.policy else {
         let message =
-            "the kind's CRD is not known yet, and the policy names its resource; install the CRD"
+            "the kind is not known to be served by an API server, and the policy names its resource; install its CRD or its API"
                 .to_owned();
         return Some(draft(READY, false, "KindNotServed", message));
     };

@@ -90,6 +90,7 @@ async fn kubernetes_own_kinds_need_no_crd() {
     let resource = |group: &str, kind: &str, namespaced| ApiResource {
         target: GroupKind::new(group, kind),
         version: "v1".into(),
+        plural: "".into(),
         namespaced,
     };
     let expected = [

@@ -101,6 +101,7 @@ async fn a_kind_is_found_in_its_preferred_version_that_can_be_watched() {
         let resource = ApiResource {
             target: target.clone(),
             version: version.into(),
+            plural: plural.into(),
             namespaced,
         };
         Found::Served(resource, endpoint)
