@@ -19,9 +19,14 @@ use fusegate::{
     },
 };
 use fusegate_crds::AdmissionMode;
-use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
-use kube::{Api, Client};
-use serde_json::json;
+use k8s_openapi::api::{
+    admissionregistration::v1::ValidatingAdmissionPolicy, apps::v1::Deployment,
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
 
 use crate::support::{
     servers::apiserver::{ApiServer, unique},
@@ -30,13 +35,31 @@ use crate::support::{
 
 const SOON: Duration = Duration::from_mins(1);
 
+/// A kind, and what of it a contract declares.
+struct Judged {
+    group: String,
+    plural: &'static str,
+    condition: Value,
+    mode: AdmissionMode,
+}
+
+/// A kind that nobody serves.
+fn foos() -> Judged {
+    Judged {
+        group: format!("{}.example.com", unique("admission")),
+        plural: "foos",
+        condition: json!({"key": "error-rate", "type": "Number", "maximum": 1}),
+        mode: AdmissionMode::Warn,
+    }
+}
+
 /// The policy of a contract, as the engine orders it.
-fn order(namespace: &str) -> Result<Admission> {
-    let group = format!("{}.example.com", unique("admission"));
-    let name = format!("foos.{group}");
+fn order(judged: &Judged, namespace: &str) -> Result<Admission> {
+    let Judged { group, plural, .. } = judged;
+    let name = format!("{plural}.{group}");
     let spec = json!({
-        "target": {"group": group, "kind": "Foo"},
-        "conditions": [{"key": "error-rate", "type": "Number", "maximum": 1}],
+        "target": {"group": group, "kind": "Judged"},
+        "conditions": [judged.condition],
         "rollback": {"mode": "Off"},
     });
     let contract = Contract::try_new(&name, &serde_json::from_value(spec)?);
@@ -44,10 +67,10 @@ fn order(namespace: &str) -> Result<Admission> {
     let policy = policy::policy(&Source {
         contract: &contract,
         uid: "00000000-0000-0000-0000-000000000001",
-        mode: AdmissionMode::Warn,
-        group: &group,
+        mode: judged.mode,
+        group,
         version: "v1",
-        plural: "foos",
+        plural,
         namespace,
         frozen: &[],
     });
@@ -105,7 +128,7 @@ async fn a_policy_that_denies_its_probe_is_enforced_and_can_be_removed() -> Resu
     let server = ApiServer::shared().await?;
     let namespace = server.namespace("admission").await?;
     let (dispatcher, mut ends) = dispatcher(server.client().await?, &namespace)?;
-    let order = order(&namespace)?;
+    let order = order(&foos(), &namespace)?;
     dispatcher.dispatch(Effect::Admission(Box::new(order.clone())));
     assert_eq!(end(&mut ends).await?, AdmissionEnd::Enforced);
 
@@ -130,7 +153,7 @@ async fn a_policy_that_is_stored_and_not_enforced_is_never_called_ready() -> Res
     let server = ApiServer::start_without_policies().await?;
     let namespace = server.namespace("admission").await?;
     let (dispatcher, mut ends) = dispatcher(server.client().await?, &namespace)?;
-    let order = order(&namespace)?;
+    let order = order(&foos(), &namespace)?;
     dispatcher.dispatch(Effect::Admission(Box::new(order)));
     match end(&mut ends).await? {
         AdmissionEnd::Failed { reason, message } => {
@@ -141,6 +164,61 @@ async fn a_policy_that_is_stored_and_not_enforced_is_never_called_ready() -> Res
             );
         }
         AdmissionEnd::Enforced => bail!("called enforced"),
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_built_in_kind_is_enforced_as_one_with_a_crd_is() -> Result<()> {
+    let server = ApiServer::start().await?;
+    let client = server.client().await?;
+    let (own, namespace) = (
+        server.namespace("own").await?,
+        server.namespace("shop").await?,
+    );
+    let (dispatcher, mut ends) = dispatcher(client.clone(), &own)?;
+    let judged = Judged {
+        group: "apps".to_owned(),
+        plural: "deployments",
+        condition: json!({"key": "Available", "type": "Boolean"}),
+        mode: AdmissionMode::Deny,
+    };
+    dispatcher.dispatch(Effect::Admission(Box::new(order(&judged, &own)?)));
+    assert_eq!(end(&mut ends).await?, AdmissionEnd::Enforced);
+
+    let deployment: Deployment = serde_json::from_value(json!({
+        "metadata": {"name": "front"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "front"}},
+            "template": {
+                "metadata": {"labels": {"app": "front"}},
+                "spec": {"containers": [{"name": "front", "image": "front"}]},
+            },
+        },
+    }))?;
+    let status = |available: &str, progressing: &str| {
+        json!({"status": {"replicas": 1, "conditions": [
+            {"type": "Available", "status": available}, {"type": "Progressing", "status": progressing},
+        ]}})
+    };
+    let says = "key \"Available\" must be true or false";
+    for (namespace, denies) in [(&namespace, true), (&own, false)] {
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+        deployments
+            .create(&PostParams::default(), &deployment)
+            .await?;
+        let write = async |status: &Value| {
+            let patch = Patch::Merge(status);
+            deployments
+                .patch_status("front", &PatchParams::default(), &patch)
+                .await
+        };
+        write(&status("True", "whatever")).await?;
+        let refused = write(&status("maybe", "True")).await;
+        let message = refused
+            .err()
+            .map_or_else(String::new, |error| error.to_string());
+        assert_eq!(message.contains(says), denies, "{message}");
     }
     Ok(())
 }
