@@ -29,3 +29,6 @@ pub(crate) use coordinated::Coordinated;
 pub(crate) use ledger::{Demand, Ledger, Selection};
 pub(crate) use nack_coordination::{NackCoordination, SendPermit};
 pub(crate) use variant::{Accepted, Head, Outgoing, SendContext, Variant};
+
+#[cfg(test)]
+mod tests;

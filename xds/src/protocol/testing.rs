@@ -1,6 +1,8 @@
 //! What the tests of both protocol variants share: resources of one word, and responses as one line.
 
+pub(crate) mod client;
 pub(crate) mod layers;
+pub(crate) mod mesh;
 pub(crate) mod script;
 
 use std::sync::Arc;
@@ -195,4 +197,10 @@ pub(crate) fn rejection() -> Rejection {
         code: 3,
         message: "no good".into(),
     }
+}
+
+// It is compared with what a client takes.
+#[allow(clippy::unnecessary_wraps)]
+pub(crate) fn some(line: &str) -> Option<String> {
+    Some(line.to_owned())
 }

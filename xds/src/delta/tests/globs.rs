@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::{Client, Request, names, some};
+use crate::protocol::Scope;
 use crate::protocol::testing::in_folders;
 
 fn client(published: &str) -> Client {
-    Client::new(&in_folders(published))
+    Client::of_endpoints(&in_folders(published))
 }
 
 impl Client {
     fn ask_folder(&mut self, line: &str) {
-        self.ask(&in_folders(line));
+        self.subscribe(&in_folders(line));
     }
 
     fn publish_in_folder(&self, line: &str) {
@@ -136,4 +137,16 @@ fn rules_9_and_39_a_refused_member_is_parked_and_its_glob_goes_on() {
     client.expect("f/b=1");
     client.publish_in_folder("f/a=2");
     client.expect("f/a=2");
+}
+
+#[test]
+fn a_glob_covers_what_is_permitted() {
+    let mut client = client("f/a=1 f/b=1");
+    client
+        .core
+        .confine(Scope::only("ask for it", |_, name| !name.ends_with("/b")));
+    client.ask_folder("f/*");
+    client.expect("f/a=1");
+    client.publish_in_folder("f/b=2 -f/a");
+    client.expect("-f/* -f/a");
 }

@@ -5,7 +5,7 @@ use crate::protocol::testing::resource;
 use crate::type_url::TypeUrl;
 
 fn client(published: &str) -> Client {
-    let mut client = Client::new("");
+    let mut client = Client::of_endpoints("");
     client.type_url = TypeUrl::VIRTUAL_HOST;
     client.publish(published);
     client
@@ -14,32 +14,32 @@ fn client(published: &str) -> Client {
 #[test]
 fn an_empty_first_request_asks_for_nothing_and_is_answered() {
     let mut client = client("r/a=1 s/b=1");
-    client.ask("");
+    client.subscribe("");
     assert_eq!(client.next(), some(""));
     client.publish("r/a=2");
     assert_eq!(client.next(), None);
-    client.ask("r/a");
+    client.subscribe("r/a");
     assert_eq!(client.next(), some("r/a=2"));
 }
 
 #[test]
 fn who_asks_for_everything_gets_it() {
     let mut client = client("r/a=1 s/b=1");
-    client.ask("*");
+    client.subscribe("*");
     assert_eq!(client.next(), some("r/a=1 s/b=1"));
 }
 
 #[test]
 fn what_does_not_exist_is_said_to_be_unknown_and_sent_once_it_exists() {
     let mut client = client("r/a=1");
-    client.ask("r/nobody r/a");
+    client.subscribe("r/nobody r/a");
     assert_eq!(client.next(), some("r/a=1 ?r/nobody"));
     assert_eq!(client.next(), None);
     client.publish("r/nobody=1");
     assert_eq!(client.next(), some("r/nobody=1"));
     client.publish("-r/nobody");
     assert_eq!(client.next(), some("-r/nobody"));
-    client.ask("r/nobody");
+    client.subscribe("r/nobody");
     assert_eq!(client.next(), some("?r/nobody"));
 }
 
@@ -48,7 +48,7 @@ fn rule_28_an_alias_that_leads_elsewhere_takes_the_old_away() {
     let mut client = client("");
     let of = |name: &str| resource(&TypeUrl::VIRTUAL_HOST, name, "1").with_aliases(["r/nick"]);
     client.put(of("r/a"));
-    client.ask("r/nick");
+    client.subscribe("r/nick");
     assert_eq!(client.next(), some("r/a=1"));
     client.put(of("r/b"));
     assert_eq!(client.next(), some("r/b=1 -r/a"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Client, some};
 use crate::delta::{Delta, Request};
 use crate::protocol::testing::{failing, publish, rejection, resource};
-use crate::protocol::{Event, Limits, Refusal};
+use crate::protocol::{Event, Limits};
 use crate::resource::Resource;
 use crate::snapshot::Absent;
 use crate::store::Update;
@@ -13,8 +13,8 @@ use crate::type_url::TypeUrl;
 
 #[test]
 fn rule_3_every_response_has_a_nonce_of_its_own() {
-    let mut client = Client::new("a=1");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=1");
+    client.subscribe("a");
     client.next();
     let first = client.nonce();
     client.publish("a=2");
@@ -24,7 +24,7 @@ fn rule_3_every_response_has_a_nonce_of_its_own() {
 
 #[test]
 fn rule_4_the_type_version_changes_if_and_only_if_the_type_does() {
-    let client = Client::new("a=1");
+    let client = Client::of_endpoints("a=1");
     let version = |client: &Client| {
         client
             .store
@@ -44,84 +44,9 @@ fn rule_4_the_type_version_changes_if_and_only_if_the_type_does() {
 }
 
 #[test]
-fn rule_5_a_refusal_of_one_type_leaves_the_others_alone() {
-    let mut client = Client::new("a=1");
-    client.ask("a");
-    client.take();
-    client.nack();
-    publish(&client.store, &TypeUrl::CLUSTER, "c=1");
-    client.type_url = TypeUrl::CLUSTER;
-    client.ask("c");
-    assert_eq!(client.next(), some("c=1"));
-}
-
-#[test]
-fn rule_7_an_ack_is_the_nonce_alone_and_gets_no_reply() {
-    let mut client = Client::new("a=1");
-    client.ask("a");
-    client.take();
-    assert!(matches!(client.ack()[..], [Event::Acked(_)]));
-    assert_eq!(client.take(), None);
-    assert!(client.ack().is_empty(), "a response is settled once");
-}
-
-#[test]
-fn rule_8_a_nack_is_the_error_detail() {
-    let mut client = Client::new("a=1");
-    client.ask("a");
-    client.take();
-    let events = client.nack();
-    let [Event::Nacked(response, why)] = &events[..] else {
-        panic!("{events:?}");
-    };
-    assert_eq!(response.resources[0].name().as_ref(), "a");
-    assert_eq!(*why, rejection());
-}
-
-#[test]
-fn rule_9_what_was_refused_is_parked_until_it_changes() {
-    let mut client = Client::new("a=bad b=1");
-    client.ask("a b");
-    assert_eq!(client.take(), some("a=bad b=1"));
-    client.nack();
-    assert_eq!(client.take(), None);
-    client.publish("unrelated=1");
-    assert_eq!(client.take(), None);
-    client.publish("a=good");
-    assert_eq!(
-        client.next(),
-        some("a=good b=1"),
-        "all that was refused together goes again"
-    );
-    assert_eq!(client.take(), None);
-}
-
-#[test]
-fn rule_9_another_resource_is_not_held_up_by_a_parked_one() {
-    let mut client = Client::new("a=bad b=1");
-    client.ask("a b");
-    client.take();
-    client.nack();
-    client.ask("c");
-    assert_eq!(client.next(), some("-c"));
-    client.publish("c=1");
-    assert_eq!(client.next(), some("c=1"));
-}
-
-#[test]
-fn rule_9_newer_content_goes_at_once_after_a_refusal() {
-    let mut client = Client::new("a=bad");
-    client.ask("a");
-    client.take();
-    client.publish("a=good");
-    client.nack();
-    assert_eq!(client.next(), some("a=good"));
-}
-
-#[test]
 fn rule_9_what_was_refused_beside_a_changed_one_goes_again() {
-    let mut client = Client::new("a=bad b=1");
-    client.ask("a b");
+    let mut client = Client::of_endpoints("a=bad b=1");
+    client.subscribe("a b");
     client.take();
     let refused = client.nonce();
     client.publish("a=good");
@@ -138,8 +63,8 @@ fn rule_9_what_was_refused_beside_a_changed_one_goes_again() {
 
 #[test]
 fn rule_9_a_refused_removal_goes_again_with_its_group() {
-    let mut client = Client::new("a=1 b=1");
-    client.ask("");
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.subscribe("");
     client.next();
     client.publish("a=bad -b");
     assert_eq!(client.take(), some("a=bad -b"));
@@ -150,18 +75,18 @@ fn rule_9_a_refused_removal_goes_again_with_its_group() {
 
 #[test]
 fn rule_9_subscribing_again_unparks() {
-    let mut client = Client::new("a=bad");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=bad");
+    client.subscribe("a");
     client.take();
     client.nack();
-    client.ask("a");
+    client.subscribe("a");
     assert_eq!(client.take(), some("a=bad"));
 }
 
 #[test]
 fn rule_11_a_stale_nonce_still_changes_the_subscription() {
-    let mut client = Client::new("a=1 b=1");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.subscribe("a");
     client.next();
     let request = Request {
         nonce: "77".into(),
@@ -175,56 +100,28 @@ fn rule_11_a_stale_nonce_still_changes_the_subscription() {
 }
 
 #[test]
-fn rule_12_a_subscription_in_an_answer_is_applied() {
-    let mut client = Client::new("a=bad b=1 c=1");
-    client.ask("a");
-    client.take();
-    let nack = Request {
-        nonce: client.nonce(),
-        rejection: Some(rejection()),
-        ..client.change("b")
-    };
-    client.request(&nack).unwrap();
-    assert_eq!(client.take(), some("b=1"));
-    let ack = Request {
-        nonce: client.nonce(),
-        ..client.change("c")
-    };
-    client.request(&ack).unwrap();
-    assert_eq!(client.next(), some("c=1"));
-}
-
-#[test]
 fn rule_20_the_wildcard_and_names_come_and_go() {
-    let mut client = Client::new("a=1 b=1");
-    client.ask("");
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.subscribe("");
     assert_eq!(client.next(), some("a=1 b=1"));
-    client.ask("a");
+    client.subscribe("a");
     assert_eq!(client.next(), some("a=1"));
-    client.ask("-*");
+    client.subscribe("-*");
     client.publish("a=2 b=2");
     assert_eq!(client.next(), some("a=2"));
-    client.ask("-a");
+    client.subscribe("-a");
     client.publish("a=3 b=3");
     assert_eq!(client.next(), None);
-    client.ask("*");
+    client.subscribe("*");
     assert_eq!(client.next(), some("a=3 b=3"));
 }
 
 #[test]
-fn rule_21_the_first_wildcard_is_answered_even_with_nothing() {
-    let mut client = Client::new("");
-    client.ask("*");
-    assert_eq!(client.next(), some(""));
-    assert_eq!(client.next(), None);
-}
-
-#[test]
 fn rule_22_a_name_left_under_a_wildcard_is_answered_once_more() {
-    let mut client = Client::new("a=1");
-    client.ask("* a gone");
+    let mut client = Client::of_endpoints("a=1");
+    client.subscribe("* a gone");
     assert_eq!(client.next(), some("a=1 -gone"));
-    client.ask("-a -gone");
+    client.subscribe("-a -gone");
     assert_eq!(client.next(), some("a=1 -gone"));
     client.publish("a=2");
     assert_eq!(client.next(), some("a=2"));
@@ -232,31 +129,22 @@ fn rule_22_a_name_left_under_a_wildcard_is_answered_once_more() {
 
 #[test]
 fn rule_23_subscribing_again_sends_again() {
-    let mut client = Client::new("a=1");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=1");
+    client.subscribe("a");
     client.next();
-    client.ask("a");
+    client.subscribe("a");
     assert_eq!(client.next(), some("a=1"));
 }
 
 #[test]
 fn rule_24_unsubscribing_gets_no_reply_known_or_not() {
-    let mut client = Client::new("a=1");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=1");
+    client.subscribe("a");
     client.next();
-    client.ask("-a -never");
+    client.subscribe("-a -never");
     assert_eq!(client.next(), None);
     client.publish("a=2");
     assert_eq!(client.next(), None);
-}
-
-#[test]
-fn rule_25_a_missing_name_is_reported_and_pushed_once_it_exists() {
-    let mut client = Client::new("");
-    client.ask("a");
-    assert_eq!(client.next(), some("-a"));
-    client.publish("a=1");
-    assert_eq!(client.next(), some("a=1"));
 }
 
 fn holding(client: &Client, subscribe: &str, held: &[(&str, String)]) -> Request {
@@ -277,7 +165,7 @@ fn version(name: &str, content: &str) -> String {
 
 #[test]
 fn rule_26_a_reconnecting_client_gets_only_what_differs() {
-    let mut client = Client::new("same=1 changed=2 new=1");
+    let mut client = Client::of_endpoints("same=1 changed=2 new=1");
     let held = [
         ("same", version("same", "1")),
         ("changed", version("changed", "1")),
@@ -291,7 +179,7 @@ fn rule_26_a_reconnecting_client_gets_only_what_differs() {
 
 #[test]
 fn rule_26_a_reconnecting_wildcard_gets_only_what_differs() {
-    let mut client = Client::new("same=1 changed=2 new=1");
+    let mut client = Client::of_endpoints("same=1 changed=2 new=1");
     let held = [
         ("same", version("same", "1")),
         ("changed", version("changed", "1")),
@@ -308,8 +196,8 @@ fn rule_26_a_reconnecting_wildcard_gets_only_what_differs() {
 
 #[test]
 fn rule_26_versions_count_only_in_the_first_request_of_a_type() {
-    let mut client = Client::new("a=1 b=1");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.subscribe("a");
     client.next();
     let request = holding(&client, "b", &[("b", version("b", "1"))]);
     client.request(&request).unwrap();
@@ -318,8 +206,8 @@ fn rule_26_versions_count_only_in_the_first_request_of_a_type() {
 
 #[test]
 fn rule_27_only_what_changed_is_sent() {
-    let mut client = Client::new("a=1 b=1 c=1");
-    client.ask("*");
+    let mut client = Client::of_endpoints("a=1 b=1 c=1");
+    client.subscribe("*");
     client.next();
     client.publish("b=2 -c d=1");
     assert_eq!(client.next(), some("b=2 d=1 -c"));
@@ -329,8 +217,8 @@ fn rule_27_only_what_changed_is_sent() {
 
 #[test]
 fn rule_28_an_alias_is_answered_by_the_name() {
-    let mut client = Client::new("");
-    client.ask("nick");
+    let mut client = Client::of_endpoints("");
+    client.subscribe("nick");
     assert_eq!(client.next(), some("-nick"));
     client.put(resource(&TypeUrl::ENDPOINT, "name", "1").with_aliases(["nick"]));
     assert_eq!(client.next(), some("name=1"));
@@ -340,53 +228,23 @@ fn rule_28_an_alias_is_answered_by_the_name() {
 
 #[test]
 fn rule_30_a_name_and_its_alias_make_one_entry() {
-    let mut client = Client::new("");
+    let mut client = Client::of_endpoints("");
     client.put(resource(&TypeUrl::ENDPOINT, "name", "1").with_aliases(["nick"]));
-    client.ask("name nick");
+    client.subscribe("name nick");
     assert_eq!(client.next(), some("name=1"));
     client.publish("-name");
     assert_eq!(client.next(), some("-name"));
 }
 
 #[test]
-fn rule_31_one_change_goes_in_make_before_break_order() {
-    let mut client = Client::new("");
-    let types = [
-        TypeUrl::ROUTE,
-        TypeUrl::LISTENER,
-        TypeUrl::ENDPOINT,
-        TypeUrl::CLUSTER,
-    ];
-    for type_url in types {
-        client.type_url = type_url;
-        client.ask("*");
-        client.next();
-        client.publish("a=1");
-    }
-    let mut order = Vec::new();
-    while client.next().is_some() {
-        order.push(client.last.clone().unwrap().type_url.clone());
-    }
-    assert_eq!(
-        order,
-        [
-            TypeUrl::CLUSTER,
-            TypeUrl::ENDPOINT,
-            TypeUrl::LISTENER,
-            TypeUrl::ROUTE
-        ]
-    );
-}
-
-#[test]
 fn rule_37_a_failure_is_told_once_to_those_who_ask_by_name() {
-    let mut client = Client::new("a=1 b=1");
+    let mut client = Client::of_endpoints("a=1 b=1");
     let fail = |client: &Client, message| {
         client
             .store
             .publish(failing(&TypeUrl::ENDPOINT, "a", message))
     };
-    client.ask("a");
+    client.subscribe("a");
     client.next();
     fail(&client, "busy");
     assert_eq!(client.next(), some("!a=busy"));
@@ -404,8 +262,8 @@ fn rule_37_a_failure_is_told_once_to_those_who_ask_by_name() {
 
 #[test]
 fn rule_37_a_wildcard_is_told_of_no_failures() {
-    let mut client = Client::new("a=1 b=1");
-    client.ask("*");
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.subscribe("*");
     client.next();
     client
         .store
@@ -415,38 +273,20 @@ fn rule_37_a_wildcard_is_told_of_no_failures() {
 
 #[test]
 fn rule_40_a_subscription_in_mid_stream_needs_no_new_snapshot() {
-    let mut client = Client::new("a=1 b=1");
-    client.ask("a");
+    let mut client = Client::of_endpoints("a=1 b=1");
+    client.subscribe("a");
     client.next();
-    client.ask("b");
+    client.subscribe("b");
     assert_eq!(client.next(), some("b=1"));
 }
 
 #[test]
-fn an_absent_name_may_have_a_stand_in() {
-    let mut client = Client::new("");
-    let empty = Absent::default_to(|name| {
-        let permitted = name.starts_with("shop");
-        permitted.then(|| resource(&TypeUrl::ENDPOINT, name, ""))
-    });
-    client
-        .store
-        .publish(Update::new().absent(TypeUrl::ENDPOINT, empty));
-    client.ask("shop bank");
-    assert_eq!(client.next(), some("shop= -bank"));
-    client.publish("shop=1");
-    assert_eq!(client.next(), some("shop=1"));
-    client.publish("-shop");
-    assert_eq!(client.next(), some("shop="));
-}
-
-#[test]
 fn what_is_withheld_gets_no_answer_until_it_is_known() {
-    let mut client = Client::new("a=1");
+    let mut client = Client::of_endpoints("a=1");
     client
         .store
         .publish(Update::new().absent(TypeUrl::ENDPOINT, Absent::Withheld));
-    client.ask("a b");
+    client.subscribe("a b");
     assert_eq!(client.next(), some("a=1"));
     client.publish("-a");
     assert_eq!(client.next(), None);
@@ -464,7 +304,7 @@ fn what_is_withheld_gets_no_answer_until_it_is_known() {
 
 #[test]
 fn a_withheld_wildcard_hears_of_no_removal_until_it_is_known() {
-    let mut client = Client::new("");
+    let mut client = Client::of_endpoints("");
     client
         .store
         .publish(Update::new().absent(TypeUrl::ENDPOINT, Absent::Withheld));
@@ -481,8 +321,8 @@ fn a_withheld_wildcard_hears_of_no_removal_until_it_is_known() {
 
 #[test]
 fn a_slow_client_is_owed_the_newest_state_only() {
-    let mut client = Client::new("");
-    client.ask("*");
+    let mut client = Client::of_endpoints("");
+    client.subscribe("*");
     client.next();
     for round in 0..100 {
         client.publish(&format!("a={round} b={round}"));
@@ -494,12 +334,12 @@ fn a_slow_client_is_owed_the_newest_state_only() {
 
 #[test]
 fn a_client_that_never_answers_is_sent_no_more_than_the_limit() {
-    let mut client = Client::new("");
+    let mut client = Client::of_endpoints("");
     client.core = Delta::new(Limits {
         unanswered: 2,
         ..Limits::default()
     });
-    client.ask("a");
+    client.subscribe("a");
     client.take();
     client.publish("a=1");
     assert_eq!(client.take(), some("a=1"));
@@ -512,12 +352,12 @@ fn a_client_that_never_answers_is_sent_no_more_than_the_limit() {
 
 #[test]
 fn a_large_response_is_split() {
-    let mut client = Client::new("a=0123456789 b=0123456789 c=0123456789");
+    let mut client = Client::of_endpoints("a=0123456789 b=0123456789 c=0123456789");
     client.core = Delta::new(Limits {
         response_bytes: 1,
         ..Limits::default()
     });
-    client.ask("*");
+    client.subscribe("*");
     assert_eq!(client.take(), some("a=0123456789"));
     assert_eq!(client.take(), some("b=0123456789"));
     assert_eq!(client.take(), some("c=0123456789"));
@@ -526,7 +366,8 @@ fn a_large_response_is_split() {
 
 #[test]
 fn what_is_too_large_for_a_response_goes_last_and_alone() {
-    let mut client = Client::new("a=1 b=01234567890123456789012345678901234567890123456789 c=1");
+    let mut client =
+        Client::of_endpoints("a=1 b=01234567890123456789012345678901234567890123456789 c=1");
     let size = |name| {
         let snapshot = client.store.snapshot();
         let published = snapshot.contents(&TypeUrl::ENDPOINT).published(name);
@@ -537,7 +378,7 @@ fn what_is_too_large_for_a_response_goes_last_and_alone() {
         response_bytes,
         ..Limits::default()
     });
-    client.ask("a b c");
+    client.subscribe("a b c");
     assert_eq!(client.take(), some("a=1 c=1"));
     let large = client.take().unwrap();
     assert!(large.starts_with("b=0123"), "{large}");
@@ -545,59 +386,17 @@ fn what_is_too_large_for_a_response_goes_last_and_alone() {
 }
 
 #[test]
-fn limits_name_themselves() {
-    let mut client = Client::new("");
-    client.core = Delta::new(Limits {
-        names: 2,
-        types: 1,
-        name_bytes: 5,
-        ..Limits::default()
-    });
-    client.ask("a b");
-    client.ask("-b c");
-    let refusal = client.request(&client.change("d")).unwrap_err();
-    assert_eq!(
-        refusal,
-        Refusal::TooManyNames {
-            type_url: TypeUrl::ENDPOINT,
-            limit: 2
-        }
-    );
-    assert!(
-        refusal.to_string().contains("limit of 2 names"),
-        "{refusal}"
-    );
-    let refusal = client.request(&client.change("longer")).unwrap_err();
-    assert_eq!(
-        refusal,
-        Refusal::NameTooLong {
-            type_url: TypeUrl::ENDPOINT,
-            length: 6,
-            limit: 5
-        }
-    );
-    client.type_url = TypeUrl::CLUSTER;
-    let refusal = client.request(&client.change("a")).unwrap_err();
-    assert_eq!(
-        refusal,
-        Refusal::TooManyTypes {
-            type_url: TypeUrl::CLUSTER,
-            limit: 1
-        }
-    );
-}
-#[test]
 fn rule_32_an_extension_goes_once_let_go_of_or_after_a_while() {
-    let mut client = Client::new("");
+    let mut client = Client::of_endpoints("");
     client.type_url = TypeUrl::EXTENSION_CONFIG;
     client.publish("old=1 kept=1");
-    client.ask("old kept");
+    client.subscribe("old kept");
     assert_eq!(client.next(), some("kept=1 old=1"));
     client.publish("new=1 -old -kept");
-    client.ask("new");
+    client.subscribe("new");
     assert_eq!(client.next(), some("new=1"));
     assert_eq!(client.next(), None);
-    client.ask("-old");
+    client.subscribe("-old");
     assert_eq!(client.next(), None);
     client.now += Limits::default().hold;
     assert_eq!(client.next(), some("-kept"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Client, some};
-use crate::protocol::testing::{brief, resource};
+use crate::protocol::testing::resource;
 use crate::store::Update;
 use crate::type_url::TypeUrl;
 
@@ -19,30 +19,6 @@ fn client(type_url: TypeUrl) -> Client {
     client
 }
 
-fn beat(client: &mut Client, seconds: u64) -> Option<String> {
-    client.now = Duration::from_secs(seconds);
-    client.next()?;
-    client.last.as_deref().map(brief)
-}
-
-#[test]
-fn rule_36_what_has_a_ttl_is_sent_again_within_it() {
-    let mut client = client(TypeUrl::ENDPOINT);
-    assert_eq!(beat(&mut client, 2), None);
-    assert_eq!(beat(&mut client, 3), some("ClusterLoadAssignment a"));
-    assert_eq!(beat(&mut client, 3), None);
-    assert_eq!(client.core.wake_at(), Some(Duration::from_secs(6)));
-}
-
-#[test]
-fn rule_36_a_heartbeat_of_a_complete_type_is_complete() {
-    let mut client = client(TypeUrl::CLUSTER);
-    assert_eq!(beat(&mut client, 2), None);
-    assert_eq!(beat(&mut client, 3), some("Cluster a b"));
-    assert_eq!(beat(&mut client, 3), None);
-    assert_eq!(client.core.wake_at(), Some(Duration::from_secs(6)));
-}
-
 #[test]
 fn rule_16_a_heartbeat_of_a_complete_type_waits_until_it_can_be_complete() {
     let mut client = Client::new(TypeUrl::CLUSTER, "b=1");
@@ -53,27 +29,12 @@ fn rule_16_a_heartbeat_of_a_complete_type_waits_until_it_can_be_complete() {
     assert_eq!(client.next(), some("a=1 b=1"));
     let update = Update::new().withhold(TypeUrl::CLUSTER, "c");
     client.store.publish(update);
-    assert_eq!(beat(&mut client, 3), None);
+    assert_eq!(client.beat(3), None);
     assert_eq!(client.core.wake_at(), None, "no time brings it");
     let update = Update::new().release(TypeUrl::CLUSTER, "c");
     client.store.publish(update);
-    assert_eq!(beat(&mut client, 4), some("Cluster a b"));
+    assert_eq!(client.beat(4), some("Cluster a b"));
     assert_eq!(client.core.wake_at(), Some(Duration::from_secs(7)));
-}
-
-#[test]
-fn rule_9_what_was_refused_is_not_sent_again_by_its_heartbeat() {
-    let mut client = client(TypeUrl::ENDPOINT);
-    let refused = resource(&client.type_url, "a", "2").with_ttl(TTL);
-    client.store.publish(Update::new().put(refused));
-    assert_eq!(client.take(), some("a=2"));
-    client.nack();
-    assert_eq!(client.core.wake_at(), None);
-    assert_eq!(beat(&mut client, 3), None);
-    let mended = resource(&client.type_url, "a", "3").with_ttl(TTL);
-    client.store.publish(Update::new().put(mended));
-    assert_eq!(client.next(), some("a=3"));
-    assert_eq!(beat(&mut client, 6), some("ClusterLoadAssignment a"));
 }
 
 #[test]
@@ -83,7 +44,7 @@ fn rule_9_no_heartbeat_of_another_resends_what_was_refused() {
     client.publish("b=2");
     assert_eq!(client.take(), some("a=1 b=2"));
     client.nack();
-    assert_eq!(beat(&mut client, 2), None);
+    assert_eq!(client.beat(2), None);
     client.now = Duration::from_secs(3);
     assert_eq!(client.next(), some("a=1 b=1"), "what it took last");
     let again = client.last.clone().unwrap();
