@@ -209,9 +209,7 @@ async fn what_is_refused_harms_nobody_and_is_mended(#[case] peer: Peer) {
 #[case::python(Peer::Python)]
 #[case::tonic(Peer::Tonic)]
 #[tokio::test]
-async fn a_server_that_dies_comes_back_with_the_same_with_less_and_with_nothing(
-    #[case] peer: Peer,
-) {
+async fn a_server_that_dies_comes_back_with_the_same_with_less_and_empty(#[case] peer: Peer) {
     let mut plane = Plane::start().await;
     let upstreams = [Upstream::start("one").await, Upstream::start("two").await];
     let [one, two] = [upstreams[0].address, upstreams[1].address];
