@@ -98,7 +98,7 @@ pub(crate) fn listener(name: &str, content: &str) -> Resource {
         name: "certificate".into(),
         ..SdsSecretConfig::default()
     };
-    let context = DownstreamTlsContext {
+    let downstream = DownstreamTlsContext {
         common_tls_context: Some(CommonTlsContext {
             tls_certificate_sds_secret_configs: vec![certificate],
             ..CommonTlsContext::default()
@@ -106,7 +106,7 @@ pub(crate) fn listener(name: &str, content: &str) -> Resource {
         ..DownstreamTlsContext::default()
     };
     let tls = TransportSocket {
-        config_type: Some(transport_socket::ConfigType::TypedConfig(any(&context))),
+        config_type: Some(transport_socket::ConfigType::TypedConfig(any(&downstream))),
         ..TransportSocket::default()
     };
     let filter = HttpFilter {

@@ -154,21 +154,7 @@ impl Ledger {
                 }
                 self.give(name, resource, demand, selection)
             }
-            (Answer::Failed(failure), known) => {
-                let told = Known::Failed(failure.version());
-                if known == told {
-                    return 0;
-                }
-                let kept = demand.view.kept(name).map(Resource::version);
-                if kept.is_some() && known == Known::Has(kept) {
-                    self.kept.insert(Arc::clone(name));
-                }
-                self.holdings.settle_failed(name, told);
-                if self.kept.contains(name) && demand.view.is_full_state() {
-                    return 0;
-                }
-                self.fail(name, failure, selection)
-            }
+            (Answer::Failed(failure), _) => self.answer_failed(name, failure, demand, selection),
             (Answer::Missing, Known::Has(_)) if demand.hold_removals => {
                 self.held_back.insert(Arc::clone(name));
                 0
@@ -207,6 +193,30 @@ impl Ledger {
             }
             None => answer,
         }
+    }
+
+    /// Tells of `failure`, unless the client hears of none and goes on with what it has.
+    fn answer_failed(
+        &mut self,
+        name: &Arc<str>,
+        failure: Arc<Failure>,
+        demand: Demand<'_>,
+        selection: &mut Selection,
+    ) -> usize {
+        let known = self.holdings.known(name);
+        let told = Known::Failed(failure.version());
+        if known == told {
+            return 0;
+        }
+        let kept = demand.view.kept(name).map(Resource::version);
+        if kept.is_some() && known == Known::Has(kept) {
+            self.kept.insert(Arc::clone(name));
+        }
+        self.holdings.settle_failed(name, told);
+        if self.kept.contains(name) && demand.view.is_full_state() {
+            return 0;
+        }
+        self.fail(name, failure, selection)
     }
 
     /// Makes those members due that need an answer, and tells the client if there are none; says how many bytes that takes.

@@ -66,14 +66,14 @@ fn secret(name: &str) -> SdsSecretConfig {
     }
 }
 
-fn tls(certificate: &str, authority: Option<&str>) -> Option<CommonTlsContext> {
+fn tls(certificate: &str, authority: Option<&str>) -> CommonTlsContext {
     let authority =
         authority.map(|name| ValidationContextType::ValidationContextSdsSecretConfig(secret(name)));
-    Some(CommonTlsContext {
+    CommonTlsContext {
         tls_certificate_sds_secret_configs: vec![secret(certificate)],
         validation_context_type: authority,
         ..CommonTlsContext::default()
-    })
+    }
 }
 
 fn with_filter(config: filter::ConfigType) -> Listener {
@@ -117,7 +117,7 @@ fn a_cluster_refers_to_its_endpoints_by_service_name_or_its_own() {
 #[test]
 fn a_cluster_refers_to_the_secrets_of_all_its_sockets() {
     let context = |certificate, authority| UpstreamTlsContext {
-        common_tls_context: tls(certificate, authority),
+        common_tls_context: Some(tls(certificate, authority)),
         ..UpstreamTlsContext::default()
     };
     let other = TransportSocketMatch {
@@ -189,7 +189,7 @@ fn a_listener_refers_to_the_secrets_of_its_chains() {
             validation_context_type: Some(ValidationContextType::CombinedValidationContext(
                 combined,
             )),
-            ..tls("certificate", None).unwrap()
+            ..tls("certificate", None)
         }),
         session_ticket_keys_type: Some(SessionTicketKeysType::SessionTicketKeysSdsSecretConfig(
             secret("tickets"),
@@ -198,7 +198,7 @@ fn a_listener_refers_to_the_secrets_of_its_chains() {
     };
     let quic = QuicDownstreamTransport {
         downstream_tls_context: Some(DownstreamTlsContext {
-            common_tls_context: tls("quic", None),
+            common_tls_context: Some(tls("quic", None)),
             ..DownstreamTlsContext::default()
         }),
         ..QuicDownstreamTransport::default()

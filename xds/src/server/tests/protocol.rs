@@ -42,12 +42,12 @@ async fn post(running: &Running, content_type: &str) -> (StatusCode, String) {
 async fn a_client_is_assigned_by_its_metadata_and_its_token() {
     let store = Arc::new(Store::new());
     store.publish(Update::new().put(runtime::layer("shop", [])));
-    let served = Arc::clone(&store);
+    let source = Arc::clone(&store);
     let assign = Openings(move |opening: &Opening<'_>| {
         let token = opening.headers.get("authorization")?;
         let metadata = opening.whole_node.metadata.as_ref()?;
         let known = token == "Bearer secret" && metadata.fields.contains_key("group");
-        known.then(|| Arc::clone(&served).into())
+        known.then(|| Arc::clone(&source).into())
     });
     let server = Server::assigned(Arc::new(assign), Config::default(), Arc::new(()));
     let running = Running::of(server, store).await;

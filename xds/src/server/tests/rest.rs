@@ -70,7 +70,7 @@ struct Alone {
 }
 
 impl Alone {
-    async fn open(store: &Arc<Store>, config: Config) -> Self {
+    fn open(store: &Arc<Store>, config: Config) -> Self {
         let shared = Server::new(Arc::clone(store), config).shared;
         let shutdown = CancellationToken::new();
         let context = ConnectionContext::new(Peer::default(), shutdown, &shared.config);
@@ -121,7 +121,7 @@ async fn a_client_that_refused_what_has_a_ttl_leaves_its_stream_at_rest() {
         bisect: Arc::new(plan),
         ..Config::default()
     };
-    let mut alone = Alone::open(&store, config).await;
+    let mut alone = Alone::open(&store, config);
     let node = Node {
         client_features: vec!["xds.config.supports-resource-ttl".into()],
         ..node()

@@ -30,7 +30,7 @@ impl Client {
             names: BTreeMap::new(),
         };
         client.store.publish(adding("a"));
-        client.ask(TypeUrl::ROUTE, "route");
+        client.ask(&TypeUrl::ROUTE, "route");
         assert_eq!(client.next().as_deref(), Some("RouteConfiguration route"));
         client.follow("a");
         client.now += Limits::default().grace * 2;
@@ -44,10 +44,10 @@ impl Client {
         self.store.publish(update.remove(TypeUrl::ENDPOINT, from));
     }
 
-    fn ask(&mut self, type_url: TypeUrl, names: &str) {
+    fn ask(&mut self, type_url: &TypeUrl, names: &str) {
         let names: Vec<Arc<str>> = names.split(' ').map(Arc::from).collect();
         self.names.insert(type_url.clone(), names);
-        self.send(&type_url);
+        self.send(type_url);
     }
 
     fn send(&mut self, type_url: &TypeUrl) {
@@ -75,9 +75,9 @@ impl Client {
 
     /// Asks for the cluster and then for its endpoints, as the route says, and has both.
     fn follow(&mut self, name: &str) {
-        self.ask(TypeUrl::CLUSTER, name);
+        self.ask(&TypeUrl::CLUSTER, name);
         assert_eq!(self.next(), Some(format!("Cluster {name}")));
-        self.ask(TypeUrl::ENDPOINT, name);
+        self.ask(&TypeUrl::ENDPOINT, name);
         assert_eq!(self.next(), Some(format!("ClusterLoadAssignment {name}")));
         assert_eq!(self.next(), None);
     }
@@ -96,7 +96,7 @@ fn rule_32_a_cluster_in_use_is_listed_until_the_route_is_taken() {
     client.rename("a", "b");
     let route = client.take().unwrap();
     assert_eq!(brief(&route), "RouteConfiguration route");
-    client.ask(TypeUrl::CLUSTER, "a b");
+    client.ask(&TypeUrl::CLUSTER, "a b");
     assert_eq!(client.next().as_deref(), Some("Cluster a b"));
 }
 
@@ -106,7 +106,7 @@ fn rule_32_a_cluster_that_was_in_use_is_listed_for_a_while_after_that() {
     client.rename("a", "b");
     assert_eq!(client.next().as_deref(), Some("RouteConfiguration route"));
     assert_eq!(client.next(), None, "it may not have taken `b` into use");
-    client.ask(TypeUrl::CLUSTER, "a b");
+    client.ask(&TypeUrl::CLUSTER, "a b");
     assert_eq!(client.next().as_deref(), Some("Cluster a b"));
     assert_eq!(client.next(), None);
     client.now = client.core.wake_at().unwrap();
@@ -120,9 +120,9 @@ fn rule_32_a_client_that_lags_gets_what_its_route_leads_to() {
     client.rename("a", "b");
     assert_eq!(client.next().as_deref(), Some("RouteConfiguration route"));
     client.rename("b", "c");
-    client.ask(TypeUrl::CLUSTER, "b");
+    client.ask(&TypeUrl::CLUSTER, "b");
     assert_eq!(client.next().as_deref(), Some("Cluster b"));
-    client.ask(TypeUrl::ENDPOINT, "b");
+    client.ask(&TypeUrl::ENDPOINT, "b");
     assert_eq!(client.next().as_deref(), Some("ClusterLoadAssignment b"));
     assert_eq!(client.next().as_deref(), Some("RouteConfiguration route"));
     client.follow("c");
@@ -135,9 +135,9 @@ fn rule_32_a_new_client_gets_nothing_that_is_gone() {
     client.rename("a", "b");
     client.core = Sotw::new(Limits::default());
     client.nonces.clear();
-    client.ask(TypeUrl::ROUTE, "route");
+    client.ask(&TypeUrl::ROUTE, "route");
     assert_eq!(client.next().as_deref(), Some("RouteConfiguration route"));
-    client.ask(TypeUrl::CLUSTER, "a");
+    client.ask(&TypeUrl::CLUSTER, "a");
     assert_eq!(client.next().as_deref(), Some("Cluster"));
 }
 
@@ -149,6 +149,6 @@ fn rule_32_what_is_gone_for_a_while_is_given_to_nobody() {
     client.follow("b");
     client.now += Limits::default().grace * 2;
     assert_eq!(client.next(), None);
-    client.ask(TypeUrl::CLUSTER, "a b");
+    client.ask(&TypeUrl::CLUSTER, "a b");
     assert_eq!(client.next().as_deref(), Some("Cluster b"));
 }
