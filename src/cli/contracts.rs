@@ -84,10 +84,10 @@ fn find(name: &str) -> Result<Shipped, Print> {
         found.next().filter(|_| found.next().is_none())
     };
     named.or_else(also).ok_or_else(|| {
-        let names = shipped::all().flat_map(|contract| [contract.name, contract.kind()]);
+        let known = shipped::all().flat_map(|contract| [contract.name, contract.kind()]);
         Print::Unknown {
             name: name.to_owned(),
-            meant: nearest(name, names).map(str::to_owned),
+            meant: nearest(name, known).map(str::to_owned),
         }
     })
 }

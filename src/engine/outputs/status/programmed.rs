@@ -15,8 +15,8 @@ const MAX_QUOTE: usize = 1_024;
 /// What proxies hold of the policy's layer; `None` while nothing is published in it, or nothing is known yet.
 pub(super) fn counts<'a>(publisher: &'a Publisher, policy: &PolicyEntry) -> Option<&'a Programmed> {
     let layer = &policy.lowered.as_ref()?.plan.layer;
-    let published = publisher.published.contains(layer);
-    publisher.programmed.get(layer).filter(|_| published)
+    let is_empty = !publisher.published.contains(layer);
+    publisher.programmed.get(layer).filter(|_| !is_empty)
 }
 
 /// The condition, once proxies have said anything of the layer.

@@ -13,10 +13,10 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
     if !state.is_listed() {
         return Vec::new();
     }
-    let stale = &out.stale;
+    let marks = &out.stale;
     let mut untrue = Vec::new();
     for (key, entry) in &state.policies {
-        let marked = [&stale.policies, &stale.drifted, &stale.counted];
+        let marked = [&marks.policies, &marks.drifted, &marks.counted];
         let Some(sent) = out.policies.get(key) else {
             continue;
         };
@@ -35,20 +35,25 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
                 continue;
             }
         }
-        compare(&mut untrue, &format!("{key:?}"), said, Some(essence(&is)));
+        compare(
+            &mut untrue,
+            &format!("{key:?}"),
+            said.as_ref(),
+            Some(&essence(&is)),
+        );
     }
     for (name, entry) in &state.contracts {
         let Some(sent) = out.contracts.get(name) else {
             continue;
         };
-        if !stale.contracts.contains(name) {
+        if !marks.contracts.contains(name) {
             let is = contract::status(state, sent, now, entry);
             compare(&mut untrue, name, sent.status.as_deref(), Some(&is));
         }
     }
     for (key, entry) in &state.overrides {
         let is = overrides::acceptance(state, now, key, entry);
-        if is.is_some() && !stale.overrides.contains(key) {
+        if is.is_some() && !marks.overrides.contains(key) {
             let said = out.overrides.get(key).map(|sent| &sent.acceptance);
             compare(&mut untrue, &format!("{key:?}"), said, is.as_ref());
         }
@@ -59,8 +64,8 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
 fn compare<T: PartialEq + std::fmt::Debug>(
     untrue: &mut Vec<String>,
     whose: &str,
-    said: Option<T>,
-    is: Option<T>,
+    said: Option<&T>,
+    is: Option<&T>,
 ) {
     if said == is {
         return;
