@@ -321,7 +321,8 @@ fn has(status: &Value, [name, value]: [&str; 2]) -> bool {
     let mut named = conditions.filter(|each| each["type"] == name);
     let plain = |field: &Value| match field {
         Value::String(text) => text == value,
-        other => other.to_string() == value,
+        Value::Number(number) => number.to_string() == *value,
+        _ => false,
     };
     named.any(|each| each["status"] == value) || plain(&status[name])
 }
