@@ -149,6 +149,10 @@ fn functions() -> Context<'static> {
     context
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a function of an expression takes its arguments by value"
+)]
 fn type_of(value: Value) -> String {
     let name = match value {
         Value::Bool(_) => "bool",
@@ -163,6 +167,10 @@ fn type_of(value: Value) -> String {
     name.to_owned()
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a function of an expression takes its arguments by value"
+)]
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> Result<bool, ExecutionError> {
     thread_local! {
         static KNOWN: RefCell<HashMap<String, Regex>> = RefCell::default();

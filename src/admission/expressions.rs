@@ -174,7 +174,7 @@ impl<'c> Expressions<'c> {
             return;
         }
         let values = match condition.source() {
-            Source::Entry => self.entry(index, condition),
+            Source::Entry => Some(self.entry(index, condition)),
             Source::Path(path) => self.place(index, path, condition.is_several()),
             Source::Computed => {
                 let key = condition.key.as_ref().into();
@@ -198,15 +198,16 @@ impl<'c> Expressions<'c> {
         }
         let message = message::value(self.contract, condition);
         // Of two items of one type the one that changed last is judged, so that one of them must be legal.
-        let quantifier = match condition.is_several() {
-            true => format!("{values}.all(v, {expression})"),
-            false => format!("size({values}) == 0 || {values}.exists(v, {expression})"),
+        let quantifier = if condition.is_several() {
+            format!("{values}.all(v, {expression})")
+        } else {
+            format!("size({values}) == 0 || {values}.exists(v, {expression})")
         };
         self.validate(quantifier, message);
     }
 
     /// The values of the entry of a key, of which a list may have several.
-    fn entry(&mut self, index: usize, condition: &Condition) -> Option<String> {
+    fn entry(&mut self, index: usize, condition: &Condition) -> String {
         let at = self.variables.field(SUBJECT, names(self.contract.path()));
         let key = cel::quote(&condition.key);
         let judged = self.judged();
@@ -214,7 +215,7 @@ impl<'c> Expressions<'c> {
             "(type({at}) == map ? ({key} in {at} ? [{at}[{key}]] : []) : type({at}) == list && size({at}) <= {MOST_ITEMS} \
              ? {at}.filter(e, type(e) == map && 'type' in e && e['type'] == {key}) : []).map(e, {judged})"
         );
-        Some(self.variables.add(format!("values{index}"), values))
+        self.variables.add(format!("values{index}"), values)
     }
 
     /// The values at a path of their own, none where it leads nowhere.

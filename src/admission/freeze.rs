@@ -56,7 +56,7 @@ impl Pair<'_> {
 fn compare(pair: &Pair<'_>, live: &Value, bad: &Value, conditions: &mut Vec<String>) {
     match (live, bad) {
         _ if live == bad && !pair.leads_to_injected(live) => {
-            conditions.push(format!("{} == {}", pair.new, pair.old))
+            conditions.push(format!("{} == {}", pair.new, pair.old));
         }
         (Value::Object(live), Value::Object(bad)) => objects(pair, live, bad, conditions),
         (Value::Array(live), Value::Array(bad)) if live.len() == bad.len() => {

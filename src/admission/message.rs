@@ -8,7 +8,7 @@ const MOST: usize = 512;
 
 /// Why a condition's value is denied.
 pub(super) fn value(contract: &Contract, condition: &Condition) -> String {
-    cut(format!(
+    cut(&format!(
         "key \"{}\" must be {}, in at most {} bytes (contract {})",
         condition.key,
         kind(&condition.kind),
@@ -31,7 +31,7 @@ pub(super) fn too_many(contract: &Contract) -> String {
 pub(super) fn unknown_key(contract: &Contract) -> String {
     let declared = contract.conditions().iter();
     let declared: Vec<&str> = declared.map(|condition| &*condition.key).collect();
-    cut(format!(
+    cut(&format!(
         "{} has a key that contract {} does not declare; declare it there or set unknownKeys: Ignore. It declares {}",
         contract.path(),
         contract.name(),
@@ -87,7 +87,7 @@ fn kind(kind: &Kind) -> String {
 }
 
 /// At most [`MOST`] characters, on one line.
-fn cut(text: String) -> String {
+fn cut(text: &str) -> String {
     let line = text.replace(char::is_control, " ");
     if line.chars().count() <= MOST {
         return line;

@@ -32,14 +32,13 @@ impl Variables {
         for name in path {
             walked = format!("{walked}.{name}");
             let known = self.paths.iter().find(|(path, _)| *path == walked);
-            at = match known {
-                Some((_, known)) => known.clone(),
-                None => {
-                    let step = step(&at, name);
-                    let added = self.add(format!("at{}", self.paths.len()), step);
-                    self.paths.push((walked.clone(), added.clone()));
-                    added
-                }
+            at = if let Some((_, known)) = known {
+                known.clone()
+            } else {
+                let step = step(&at, name);
+                let added = self.add(format!("at{}", self.paths.len()), step);
+                self.paths.push((walked.clone(), added.clone()));
+                added
             };
         }
         at

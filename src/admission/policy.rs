@@ -99,11 +99,16 @@ pub fn policy(source: &Source<'_>) -> Option<Policy> {
     let marker = marker(&spec, &expressions.validations, &actions);
     expressions.validations.insert(0, denies_probe(&marker));
     let rules: Vec<&Value> = judged.iter().chain([&probed]).collect();
-    spec["matchConstraints"] = json!({"matchPolicy": "Equivalent", "resourceRules": rules});
     let validations = expressions.validations.iter();
-    spec["validations"] = validations
+    let validations: Value = validations
         .map(|each| json!({"expression": each.expression, "message": each.message, "reason": "Invalid"}))
         .collect();
+    put(
+        &mut spec,
+        "matchConstraints",
+        json!({"matchPolicy": "Equivalent", "resourceRules": rules}),
+    );
+    put(&mut spec, "validations", validations);
     let names @ [name, ..] = &names(source.contract.name());
     let binding = |actions: Value, rules: Value| json!({"policyName": name, "validationActions": actions, "matchResources": {"resourceRules": rules}});
     let specs = [
@@ -116,7 +121,7 @@ pub fn policy(source: &Source<'_>) -> Option<Policy> {
         objects: std::array::from_fn(|_| {
             let object = objects.next();
             object.map_or(Value::Null, |((kind, name), spec)| {
-                object_of(source, kind, name, spec)
+                object_of(source, kind, name, &spec)
             })
         }),
         probe: probe(source, &marker),
@@ -133,7 +138,13 @@ const KINDS: [&str; 3] = [
     "ValidatingAdmissionPolicyBinding",
 ];
 
-fn object_of(source: &Source<'_>, kind: &str, name: &str, spec: Value) -> Value {
+fn put(spec: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = spec.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
+fn object_of(source: &Source<'_>, kind: &str, name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
         "metadata": {
@@ -221,7 +232,8 @@ fn spec(source: &Source<'_>, expressions: &Expressions<'_>, frozen: bool) -> Val
             is_crd(),
             breaks_glass()
         );
-        spec["auditAnnotations"] = json!([{"key": "break-glass", "valueExpression": reason}]);
+        let annotation = json!([{"key": "break-glass", "valueExpression": reason}]);
+        put(&mut spec, "auditAnnotations", annotation);
     }
     spec
 }

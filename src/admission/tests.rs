@@ -18,6 +18,10 @@ use crate::condition::problem::Code;
 
 mod freezing;
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "patches are written in place"
+)]
 /// A contract with a key of every type; the patch is merged into its spec.
 fn contract(patch: Value) -> Contract {
     let mut spec = json!({
@@ -354,7 +358,7 @@ fn ten_thousand_random_maps_and_lists_show_nothing_legal_denied() {
         json!({"unknownKeys": "Reject"}),
         json!({"limits": {"maxDepth": 1, "maxEntries": 2}}),
     ]
-    .map(|patch| contract(patch))
+    .map(contract)
     .map(|contract| (Evaluator::new(&contract, &[]), contract));
     let mut shares = Shares::default();
     let mut legal = 0;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn spec(properties: Value) -> Value {
+fn spec(properties: &Value) -> Value {
     json!({
         "group": "shop.example.com", "scope": "Namespaced", "names": {"plural": "storefronts", "kind": "Storefront"},
         "conversion": {"strategy": "Webhook", "webhook": {"clientConfig": {"caBundle": "b2xk", "url": "https://c"}}},
@@ -16,13 +16,13 @@ fn spec(properties: Value) -> Value {
 
 fn live() -> Value {
     spec(
-        json!({"size": {"type": "integer", "maximum": 5}, "color": {"type": "string", "enum": ["red", "blue"]}, "old": {"type": "string"}}),
+        &json!({"size": {"type": "integer", "maximum": 5}, "color": {"type": "string", "enum": ["red", "blue"]}, "old": {"type": "string"}}),
     )
 }
 
 fn bad() -> Value {
     spec(
-        json!({"size": {"type": "integer", "maximum": 3.5}, "color": {"type": "string", "enum": ["red"]},
+        &json!({"size": {"type": "integer", "maximum": 3.5}, "color": {"type": "string", "enum": ["red"]},
         "new": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "default": {"a": [1, null, "x"]}}}),
     )
 }
@@ -136,7 +136,7 @@ fn a_schema_too_different_to_be_told_is_listed_and_not_denied() {
             )
         })
         .collect();
-    let (live, bad) = (live(), spec(huge));
+    let (live, bad) = (live(), spec(&huge));
     let frozen = [Frozen {
         revision: 2,
         trip: "trip-1",

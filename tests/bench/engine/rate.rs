@@ -83,6 +83,7 @@ struct Rate {
     bytes: f64,
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of targets")]
 pub(crate) fn measure(objects: usize, updates: usize) -> Vec<Target> {
     println!("rate: {updates} updates of {objects} objects, {EACH} to a policy");
     let rates: Vec<Rate> = MIXES

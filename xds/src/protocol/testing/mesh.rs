@@ -47,6 +47,7 @@ impl<V: Dialect> Mesh<V> {
         self.store.publish(update);
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "a constant at every call")]
     /// Subscribes to names as they are, and unsubscribes from those with a `-` before them.
     pub(crate) fn subscribe(&mut self, type_url: TypeUrl, line: &str) {
         let names = self.names.entry(type_url.clone()).or_default();

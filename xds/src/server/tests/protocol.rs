@@ -49,8 +49,8 @@ async fn a_client_is_assigned_by_its_metadata_and_its_token() {
         let known = token == "Bearer secret" && metadata.fields.contains_key("group");
         known.then(|| Arc::clone(&source).into())
     });
-    let server = Server::assigned(Arc::new(assign), Config::default(), Arc::new(()));
-    let running = Running::of(server, store).await;
+    let node_server = Server::assigned(Arc::new(assign), Config::default(), Arc::new(()));
+    let running = Running::of(node_server, store).await;
     for (token, fields, expected) in [
         ("Bearer secret", vec!["group"], Ok(1)),
         ("Bearer secret", vec![], Err(Code::PermissionDenied)),
