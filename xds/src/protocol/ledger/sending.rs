@@ -159,29 +159,20 @@ impl Ledger {
                 self.held_back.insert(Arc::clone(name));
                 0
             }
-            (Answer::Missing, known) => self.miss(name, known, demand, selection),
+            (Answer::Missing, known) => {
+                let sent_as = self.holdings.settle_missing(name);
+                if known == Known::Nothing {
+                    return 0;
+                }
+                if known == Known::Unanswered && demand.view.type_url.is_on_demand() {
+                    return self.say_unknown(name, selection);
+                }
+                self.take_away(name, sent_as, selection)
+            }
             (Answer::Withheld, _) => {
                 self.diverged |= !explicit;
                 0
             }
-        }
-    }
-
-    /// Answers that `name` is not there.
-    fn miss(
-        &mut self,
-        name: &Arc<str>,
-        known: Known,
-        demand: Demand<'_>,
-        selection: &mut Selection,
-    ) -> usize {
-        let sent_as = self.holdings.settle_missing(name);
-        match known {
-            Known::Nothing => 0,
-            Known::Unanswered if demand.view.type_url.is_on_demand() => {
-                self.say_unknown(name, selection)
-            }
-            _ => self.take_away(name, sent_as, selection),
         }
     }
 
