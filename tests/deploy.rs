@@ -289,7 +289,7 @@ async fn alertmanager_runs_with_the_configuration() -> Result<()> {
     ready.await
 }
 
-/// A fusegate that runs on the examples, all of them but the override.
+/// A fusegate that runs on the examples, all of them but the override, and has judged the object.
 async fn fusegate(scratch: &Scratch) -> Result<Fusegate> {
     for name in [
         "crd.yaml",
@@ -299,11 +299,18 @@ async fn fusegate(scratch: &Scratch) -> Result<Fusegate> {
     ] {
         scratch.write(name, read(&format!("deploy/examples/{name}")))?;
     }
-    Fusegate::start(FusegateConfig::args([
+    let fusegate = Fusegate::start(FusegateConfig::args([
         format!("--source=dir:{}", scratch.path().display()),
         "--audit=/dev/null".to_owned(),
     ]))
-    .await
+    .await?;
+    eventually("the gate to pass", SOON, async || {
+        let (status, body) = fusegate.get("v1/gate/shop/checkout").await?;
+        ensure!(status == 200, "{status} {body}");
+        Ok(())
+    })
+    .await?;
+    Ok(fusegate)
 }
 
 #[tokio::test]
@@ -362,17 +369,12 @@ async fn the_url_of_each_analysis_is_answered_with_what_its_conditions_read() ->
             .replace("{{args.rollout}}", "checkout")
             .replace("{{args.object}}", "")
             .replace("{{args.since}}", "");
-        // It is ready before it has judged the object.
-        eventually(&format!("{file} to pass"), SOON, async || {
-            let (status, body) = fusegate.get(&path).await?;
-            let verdict: Value = serde_json::from_str(&body)?;
-            ensure!(
-                status == 200 && verdict["verdict"] == "pass",
-                "{status} {body}"
-            );
-            Ok(())
-        })
-        .await?;
+        let (status, body) = fusegate.get(&path).await?;
+        let verdict: Value = serde_json::from_str(&body)?;
+        ensure!(
+            status == 200 && verdict["verdict"] == "pass",
+            "{status} {body}"
+        );
         let limit = metric["inconclusiveLimit"].as_u64();
         if let Some(count) = metric["count"].as_u64() {
             assert!(limit <= Some(count), "{file}: Argo refuses it");
