@@ -178,14 +178,26 @@ impl Shop {
     /// Reports conditions as they stand in a status.
     pub(super) async fn report_status(&self, object: &str, status: &Value) -> Result<Line> {
         let before = self.map_lines(object)?.len();
+        let counted = self.operations().await?;
         self.store.write_status(object, status).await?;
-        self.wait("the update's audit line", async || {
-            self.map_lines(object)?
-                .into_iter()
-                .nth(before)
-                .context("no line")
+        // What it came to is counted once it can be seen, which may be a little later than its audit line.
+        self.wait("the update's audit line and count", async || {
+            let mut lines = self.map_lines(object)?.into_iter();
+            let line = lines.nth(before).context("no line")?;
+            ensure!(self.operations().await? > counted, "not counted yet");
+            Ok(line)
         })
         .await
+    }
+
+    /// How many operations on maps are counted.
+    async fn operations(&self) -> Result<f64> {
+        let (_, metrics) = self.store.fusegate().get("metrics").await?;
+        let lines = metrics.lines();
+        let counts = lines.filter_map(|line| line.strip_prefix("fusegate_map_operations_total{"));
+        Ok(counts
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
     }
 
     /// Reports one latency after the other.

@@ -12,10 +12,21 @@ use loom::thread;
 /// Two are enough for each of the faults that these tests were tried with: either fence left out, or a look before the note.
 const PREEMPTIONS: usize = 2;
 
+/// The stack of a thread, in words: an update that is applied without optimization takes more than the checker gives.
+const STACK: usize = 64 << 10;
+
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(PREEMPTIONS);
-    builder.check(model);
+    let model = Arc::new(model);
+    builder.check(move || {
+        let model = Arc::clone(&model);
+        spawn(move || model()).join().unwrap();
+    });
+}
+
+fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
+    thread::Builder::new().stack_size(STACK).spawn(run).unwrap()
 }
 
 fn put(name: &str, letter: char) -> Update {
@@ -25,7 +36,7 @@ fn put(name: &str, letter: char) -> Update {
 /// A thread that publishes these, one after the other.
 fn publishing<const N: usize>(store: &Arc<Store>, updates: [Update; N]) -> thread::JoinHandle<()> {
     let store = Arc::clone(store);
-    thread::spawn(move || {
+    spawn(move || {
         for update in updates {
             store.publish(update);
         }
@@ -75,7 +86,7 @@ fn a_wildcard_client_is_woken_by_every_name() {
 fn publishers_that_race_lose_nothing_and_the_log_names_both() {
     check(|| {
         let store = Arc::new(Store::new());
-        let other = thread::spawn({
+        let other = spawn({
             let store = Arc::clone(&store);
             move || store.publish(put("bank", 'b')).sequence
         });
@@ -137,7 +148,7 @@ fn a_client_that_leaves_takes_nobody_with_it() {
         let leaver = Client::new(2, topic("shop"));
         store.publish(put("shop", 'a'));
         leaver.subscribe_until(&store, is("shop", 'a'));
-        let others = thread::spawn({
+        let others = spawn({
             let store = Arc::clone(&store);
             move || {
                 leaver.leave(&store);
