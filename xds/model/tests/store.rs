@@ -15,6 +15,7 @@ const PREEMPTIONS: usize = 2;
 /// The stack of a thread, in words: an update that is applied without optimization takes more than the checker gives.
 const STACK: usize = 64 << 10;
 
+#[allow(clippy::unwrap_used, reason = "a thread that panics fails the test")]
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(PREEMPTIONS);
@@ -25,6 +26,10 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
     });
 }
 
+#[allow(
+    clippy::unwrap_used,
+    reason = "a thread that can't begin fails the test"
+)]
 fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
     thread::Builder::new().stack_size(STACK).spawn(run).unwrap()
 }
