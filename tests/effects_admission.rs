@@ -7,11 +7,6 @@ use fusegate::{
     admission::policy::{self, Source},
     breaker::time::Span,
     condition::contract::Contract,
-    effects::{
-        cluster::Cluster,
-        dispatch::{Backend, Config, Dispatcher},
-    },
-    runtime::{clock::Clock, metrics::Metrics},
     source::queue,
     wire::{
         effect::{Admission, AdmissionPolicy, Effect, Target},
@@ -23,11 +18,12 @@ use k8s_openapi::api::{
     admissionregistration::v1::ValidatingAdmissionPolicy, apps::v1::Deployment,
 };
 use kube::{
-    Api, Client,
+    Api,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 
+use crate::effects_kube::dispatcher;
 use crate::support::{
     servers::apiserver::{ApiServer, unique},
     wait::eventually,
@@ -88,31 +84,6 @@ fn order(judged: &Judged, namespace: &str) -> Result<Admission> {
             objects: policy.objects,
         })),
     })
-}
-
-fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, queue::Receiver)> {
-    let limits = queue::Limits {
-        events: 8,
-        bytes: 1 << 20,
-    };
-    let (reports, ends) = queue::open(limits, Metrics::new());
-    let cluster = Cluster {
-        client,
-        namespace: namespace.to_owned(),
-    };
-    let dispatcher = Dispatcher::start(Config {
-        backend: Backend::Kube {
-            cluster,
-            instance: "test-0".to_owned(),
-        },
-        audit: None,
-        alertmanagers: Vec::new(),
-        reports,
-        clock: Clock::start(),
-        metrics: Metrics::new(),
-    })?;
-    dispatcher.set_leading(true);
-    Ok((dispatcher, ends))
 }
 
 async fn end(ends: &mut queue::Receiver) -> Result<AdmissionEnd> {

@@ -201,7 +201,8 @@ impl World {
     }
 }
 
-fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, queue::Receiver)> {
+/// What executes effects as the leader, and what it answers.
+pub(crate) fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher, queue::Receiver)> {
     let limits = queue::Limits {
         events: 8,
         bytes: 1 << 20,

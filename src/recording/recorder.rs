@@ -165,13 +165,13 @@ impl Recorder {
             return;
         }
         // What would not fit is not even written out, and a buffer is not larger than what it holds.
-        let waiting = self.shared.bytes.load(Ordering::Relaxed);
-        if waiting + self.turn.len() + event.weight() > MOST_BYTES {
+        let (waiting, weight) = (self.shared.bytes.load(Ordering::Relaxed), event.weight());
+        if waiting + self.turn.len() + weight > MOST_BYTES {
             self.unfit = true;
             return;
         }
-        if event.weight() > USUAL {
-            self.turn.reserve_exact(event.weight() + USUAL);
+        if weight > USUAL {
+            self.turn.reserve_exact(weight + USUAL);
         }
         let begin: &[u8] = if self.events == 0 {
             b",\"events\":["

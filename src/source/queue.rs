@@ -41,7 +41,7 @@ pub struct Receiver(mpsc::Receiver<Queued>);
 pub struct Queued {
     /// The event.
     pub event: Event,
-    _capacity: OwnedSemaphorePermit,
+    capacity: OwnedSemaphorePermit,
 }
 
 /// Measures the queue without keeping it open.
@@ -86,10 +86,7 @@ impl Sender {
     pub async fn send(&self, event: Event) -> Result<(), Closed> {
         let capacity = self.capacity.take(event.weight()).await?;
         let place = self.place().await?;
-        place.send(Queued {
-            event,
-            _capacity: capacity,
-        });
+        place.send(Queued { event, capacity });
         Ok(())
     }
 
@@ -132,7 +129,7 @@ impl Receiver {
         let mut next = self.0.recv().await;
         let (before, mut bytes) = (taken.len(), 0);
         while let Some(queued) = next {
-            bytes += queued.event.weight();
+            bytes += queued.capacity.num_permits();
             taken.push(queued);
             let more = bytes < TURN_BYTES && taken.len() - before < limit;
             next = more.then(|| self.0.try_recv().ok()).flatten();
