@@ -256,7 +256,8 @@ fn program(scratch: &Scratch, port: u16, etcd_port: u16, disabled: &str) -> Resu
         ("service-account-signing-key-file", file("tls.key")),
         ("token-auth-file", file("tokens.csv")),
         ("authorization-mode", "RBAC".to_owned()),
-        ("service-cluster-ip-range", "10.0.0.0/24".to_owned()),
+        // Each test in a whole cluster takes addresses of its own, and a /24 has 254.
+        ("service-cluster-ip-range", "10.0.0.0/16".to_owned()),
         // Without its controller no service account would ever get a token.
         ("disable-admission-plugins", disabled.to_owned()),
     ]);
