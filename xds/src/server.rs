@@ -4,16 +4,18 @@
 
 mod admission;
 mod assign;
-mod codec;
 mod config;
 mod connection;
 mod connection_context;
 mod counts;
+mod frames;
+mod gzip;
 mod incoming;
 mod messages;
 mod pace;
 mod poll_on_wake;
 mod rate;
+mod request_decoder;
 mod routes;
 mod service;
 mod status;

@@ -46,6 +46,11 @@ pub struct Config {
     ///
     /// Responses are split long before this, at [`Limits::response_bytes`], except for single resources and what must be complete.
     pub max_response_bytes: usize,
+    /// From how many bytes on a response is compressed by gzip, for clients that accept it; `usize::MAX` for never.
+    ///
+    /// It takes the CPU about as long as a network of a gigabit a second would take to carry what is saved.
+    /// Requests may be compressed in any case.
+    pub gzip_from: usize,
     /// After how much silence a connection is probed.
     pub keepalive_interval: Duration,
     /// How long the answer to a probe may take until the connection is given up.
@@ -84,6 +89,7 @@ impl Default for Config {
             debounce: Duration::from_millis(10),
             max_request_bytes: 32 << 20,
             max_response_bytes: 64 << 20,
+            gzip_from: 32 << 10,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
             max_connection_age: Duration::from_hours(1),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,8 +37,11 @@ pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: C
     };
     let context = Arc::new(ConnectionContext::new(peer, shutdown, config));
     let service = Discovery::new(Arc::clone(&shared), Arc::clone(&context));
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Who speaks HTTP/1 is told what is served here.
+    builder.http1().keep_alive(false);
     builder
+        .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(config.keepalive_interval))
         .keep_alive_timeout(config.keepalive_timeout)

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,15 +10,17 @@ use std::task::Poll;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, http};
-use tonic::server::{Grpc, StreamingService};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::codegen::http;
+use tonic::metadata::GRPC_CONTENT_TYPE;
+use tonic::{Status, Streaming};
 
 use super::Shared;
 use super::admission::Entry;
-use super::codec::SharedCodec;
 use super::connection_context::ConnectionContext;
+use super::frames::Frames;
+use super::gzip;
 use super::messages::Messages;
+use super::request_decoder::RequestDecoder;
 use super::routes::{self, Route};
 use super::status;
 use super::stream::DiscoveryStream;
@@ -39,18 +40,36 @@ impl Discovery {
         Self { shared, connection }
     }
 
-    async fn open<V: Messages>(self, route: Route, request: http::Request<Incoming>) -> Answer {
-        self.connection.used.store(true, Ordering::Relaxed);
-        let limit = Some(self.shared.config.max_request_bytes);
-        let opener = Opener {
-            discovery: self,
-            route,
-            variant: PhantomData::<V>,
-        };
-        Grpc::new(SharedCodec::<V>::new())
-            .apply_max_message_size_config(limit, None)
-            .streaming(opener, request)
-            .await
+    async fn open<V: Messages>(
+        self,
+        route: Route,
+        request: http::Request<Incoming>,
+    ) -> Result<Answer, Status> {
+        let Self { shared, connection } = self;
+        connection.used.store(true, Ordering::Relaxed);
+        let (parts, body) = request.into_parts();
+        let encoding = gzip::of_requests(&parts.headers)?;
+        let gzip_from = gzip::is_accepted(&parts.headers).then_some(shared.config.gzip_from);
+        let place = shared.admission.place(&shared.counters);
+        let place = place.map_err(status::full)?;
+        let mut entry = Entry::queue(&shared, &connection.door);
+        // The queue is in the order in which streams were opened, not in that in which they are polled later.
+        let early = poll_fn(|context| Poll::Ready(entry.poll(context)));
+        if let Poll::Ready(Err(full)) = early.await {
+            return Err(status::full(full));
+        }
+        let limit = Some(shared.config.max_request_bytes);
+        let decoder = RequestDecoder::<V>::new();
+        let requests = Streaming::new_request(decoder, body, encoding, limit);
+        let asked = (parts.headers, requests);
+        let stream = DiscoveryStream::<V>::open(shared, connection, route, asked, (place, entry));
+        let mut answer = Answer::new(Body::new(Frames::new(stream, gzip_from)));
+        let headers = answer.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, GRPC_CONTENT_TYPE);
+        if gzip_from.is_some() {
+            gzip::announce(headers);
+        }
+        Ok(answer)
     }
 }
 
@@ -70,46 +89,16 @@ impl Service<http::Request<Incoming>> for Discovery {
                     this.open::<delta::Subscription>(route, request).await
                 }
                 Some(route) => this.open::<sotw::Subscription>(route, request).await,
-                None => status::unknown(request.uri().path()).into_http(),
+                None => Err(status::unknown(request.uri().path())),
             };
-            Ok(answer)
+            Ok(answer.unwrap_or_else(Status::into_http))
         })
     }
 }
 
+/// Whether it is gRPC, which there is over HTTP/2 only.
 fn is_grpc(request: &http::Request<Incoming>) -> bool {
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// Opens one stream.
-struct Opener<V> {
-    discovery: Discovery,
-    route: Route,
-    variant: PhantomData<V>,
-}
-
-impl<V: Messages> StreamingService<V::Message> for Opener<V> {
-    type Response = Arc<crate::protocol::Response>;
-    type ResponseStream = DiscoveryStream<V>;
-    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
-
-    fn call(&mut self, request: Request<Streaming<V::Message>>) -> Self::Future {
-        let Discovery { shared, connection } = self.discovery.clone();
-        let route = self.route.clone();
-        Box::pin(async move {
-            let place = shared.admission.place(&shared.counters);
-            let place = place.map_err(status::full)?;
-            let mut entry = Entry::queue(&shared, &connection.door);
-            // The queue is in the order in which streams were opened, not in that in which they are polled later.
-            let early = poll_fn(|context| Poll::Ready(entry.poll(context)));
-            if let Poll::Ready(Err(full)) = early.await {
-                return Err(status::full(full));
-            }
-            let (metadata, _, requests) = request.into_parts();
-            let asked = (metadata.into_headers(), requests);
-            let stream = DiscoveryStream::open(shared, connection, route, asked, (place, entry));
-            Ok(Response::new(stream))
-        })
-    }
+    request.version() == http::Version::HTTP_2
+        && content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

@@ -48,8 +48,8 @@ pub(super) fn refused(refusal: &Refusal, counters: &Counters) -> Status {
 
 /// A request that could not be read.
 pub(super) fn unread(status: Status, limit: usize, counters: &Counters) -> Status {
-    // It is what the transport says of a message over its limit, which it knows no name of.
-    if status.code() != Code::OutOfRange {
+    // It is what the transport says of a message over its limit, which it knows no name of; the latter, where it is compressed.
+    if !matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted) {
         return status;
     }
     counters.requests_too_large.inc();
@@ -72,7 +72,7 @@ pub(super) fn shutting_down() -> Status {
 }
 
 /// What a client is told that does not speak gRPC.
-const NOT_GRPC: &str = "This port serves xDS over gRPC only, and the request has another content type than `application/grpc`.\n\
+const NOT_GRPC: &str = "This port serves xDS over gRPC only: HTTP/2 with the content type `application/grpc`.\n\
 In Envoy, set `api_type` of the config source to `GRPC` or `DELTA_GRPC` (not `REST`), and give its cluster HTTP/2.\n";
 
 /// The answer to a request that is no gRPC.
@@ -84,6 +84,17 @@ pub(super) fn not_grpc() -> http::Response<Body> {
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, text);
     response
+}
+
+/// The trailers that end a stream.
+pub(super) fn trailers(end: Status) -> http::HeaderMap {
+    let mut trailers = http::HeaderMap::new();
+    if let Err(unwritable) = end.add_header(&mut trailers) {
+        trailers.clear();
+        // One whose text can be written, as that of the failure can.
+        let _: Result<(), Status> = unwritable.add_header(&mut trailers);
+    }
+    trailers
 }
 
 /// A path that is none of ours.

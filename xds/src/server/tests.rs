@@ -4,6 +4,7 @@ mod closed;
 mod crowd;
 mod encrypted;
 mod flow;
+mod gzip;
 mod judged_together;
 mod protocol;
 mod rest;

@@ -5,7 +5,7 @@
 use std::env;
 use std::path::PathBuf;
 
-use fusegate_xds::{Absent, Store, TypeUrl, Update};
+use fusegate_xds::{Absent, Config, Store, TypeUrl, Update};
 use rstest::rstest;
 use tokio::process::Command;
 
@@ -89,7 +89,12 @@ fn folder() -> PathBuf {
 #[case::tonic(Peer::Tonic)]
 #[tokio::test]
 async fn endpoints_that_change_are_followed(#[case] peer: Peer) {
-    let plane = Plane::start().await;
+    // Those that accept gzip have to read it.
+    let config = Config {
+        gzip_from: 0,
+        ..Config::default()
+    };
+    let plane = Plane::start_with(config).await;
     let upstreams = [Upstream::start("one").await, Upstream::start("two").await];
     let [one, two] = [upstreams[0].address, upstreams[1].address];
     plane.store.publish(mesh().put(endpoints(&[one, two], &[])));

@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use envoy_types::pb::google::protobuf::{Struct, Value};
 use http::{Request, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -90,6 +91,22 @@ async fn what_is_no_grpc_is_told_so() {
     assert!(text.contains("`DELTA_GRPC`"), "{text}");
     let (status, _) = post(&running, "application/grpc").await;
     assert_eq!(status, StatusCode::OK, "the status of gRPC says more");
+}
+
+#[tokio::test]
+async fn what_speaks_http_1_is_told_so() {
+    let running = start(Config::default()).await;
+    for content_type in ["application/json", "application/grpc"] {
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        let request = format!(
+            "POST /v3/discovery:clusters HTTP/1.1\r\nhost: plane\r\ncontent-type: {content_type}\r\ncontent-length: 2\r\n\r\n{{}}"
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
+        assert!(answer.contains("`DELTA_GRPC`"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -24,8 +24,8 @@ use crate::bisect::Bisect;
 use crate::delta::Subscription;
 use crate::protocol::Response;
 use crate::server::admission::Entry;
-use crate::server::codec::SharedCodec;
 use crate::server::connection_context::ConnectionContext;
+use crate::server::request_decoder::RequestDecoder;
 use crate::server::stream::DiscoveryStream;
 use crate::server::{Config, Server, routes};
 use crate::store::{Store, Update};
@@ -77,7 +77,7 @@ impl Alone {
         let place = shared.admission.place(&shared.counters).unwrap();
         let entry = Entry::queue(&shared, &context.door);
         let (requests, receiver) = mpsc::unbounded_channel();
-        let decoder = SharedCodec::<Subscription>::new();
+        let decoder = RequestDecoder::<Subscription>::new();
         let messages = Streaming::new_request(decoder, Requests(receiver), None, None);
         let route = routes::find(ADS).unwrap();
         Self {
