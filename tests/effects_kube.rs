@@ -262,6 +262,7 @@ fn open(target: Target, open: i64) -> Effect {
             open,
             ..CircuitPolicyStatus::default()
         }),
+        opens: false,
     })
 }
 
@@ -277,6 +278,35 @@ async fn the_newest_status_of_a_policy_reaches_its_status_subresource() -> Resul
     let after = policies.get("checkout").await?;
     assert_eq!(after.status.context("no status")?.open, 50);
     assert_eq!(after.metadata.generation, Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_trip_sheds_is_recorded_before_it_is_published() -> Result<()> {
+    let mut world = World::new().await?;
+    let policy = world.policy().await?;
+    for number in 1..=200 {
+        let other = Target {
+            name: format!("other-{number}").into(),
+            ..target(&policy)
+        };
+        world.dispatcher.dispatch(open(other, 1));
+    }
+    world.dispatcher.dispatch(open(target(&policy), 1));
+    let mut effects = vec![open(target(&policy), 2)];
+    for effect in &mut effects {
+        if let Effect::PolicyStatus(write) = effect {
+            write.opens = true;
+        }
+    }
+    effects.push(Effect::RemoveOverride(target(&policy)));
+    world.dispatcher.begin(&mut effects, true).await;
+    let policies: Api<CircuitPolicy> = Api::namespaced(world.client.clone(), &world.namespace);
+    let stored = policies.get("checkout").await?.status;
+    assert_eq!(stored.map(|status| status.open), Some(2));
+    let [Effect::RemoveOverride(_)] = &*effects else {
+        anyhow::bail!("{effects:?}");
+    };
     Ok(())
 }
 
@@ -435,6 +465,7 @@ async fn a_crd_is_rolled_back_once_per_incident() -> Result<()> {
                 crd: Some("it".into()),
                 ..ConditionContractStatus::default()
             }),
+            opens: false,
         }));
     eventually("the contract's status", SOON, async || {
         let status = world

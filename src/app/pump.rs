@@ -1,7 +1,8 @@
 //! The pump: feeds events to the engine, and hands out what it decided.
 //!
 //! It is the only task that runs the engine. It publishes first and dispatches effects
-//! after: a proxy must not wait for an API server. Only a directory is told before of what is published.
+//! after, so that no proxy waits for an API server; but of what a trip sheds is written down first,
+//! for a quarter of a second at most, or a process that dies in between would let go of it.
 
 use std::future::ready;
 use std::sync::Arc;

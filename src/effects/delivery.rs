@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::backoff::{self, Backoff};
-use crate::runtime::keyed_queue::KeyedQueue;
+use crate::runtime::keyed_queue::{Full, KeyedQueue};
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 
 /// Carries out one kind of effect. It is called again after a failure, so it must be idempotent.
@@ -130,9 +130,28 @@ where
 
     /// Queues a value. Refuses, counts and logs it when too many wait.
     pub(crate) fn send(&self, key: K, value: V) {
+        self.queue(key, value, KeyedQueue::put);
+    }
+
+    /// Queues values before all that wait, and waits until each is delivered, refused or dropped.
+    pub(crate) async fn deliver_first(&self, values: Vec<(K, V)>) {
+        let mut keys = Vec::with_capacity(values.len());
+        for (key, value) in values {
+            keys.push(key.clone());
+            self.queue(key, value, KeyedQueue::put_first);
+        }
+        self.keyed_queue.handled(&keys).await;
+    }
+
+    fn queue(
+        &self,
+        key: K,
+        value: V,
+        put: impl FnOnce(&KeyedQueue<K, V>, K, V) -> Result<(), Full>,
+    ) {
         let kind = self.limits.kind;
         let name = key.to_string();
-        if self.keyed_queue.put(key, value).is_err() {
+        if put(&self.keyed_queue, key, value).is_err() {
             self.metrics.effect(kind, EffectResult::Overflowed);
             tracing::error!(
                 ?kind,

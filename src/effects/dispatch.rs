@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use fusegate_crds::CircuitPolicyStatus;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
@@ -25,10 +26,10 @@ use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
-use crate::wire::effect::{Admission, Effect, KubeEvent, Record, Rollback};
+use crate::wire::effect::{Admission, Effect, KubeEvent, Record, Rollback, StatusWrite};
 
-/// How long what is to be published waits for a directory that takes no writes. A write takes a tenth of a
-/// millisecond; a disk that hangs must not keep a trip from Envoy.
+/// How long what is to be published waits for a directory or an API server that takes no writes. A write takes a
+/// tenth of a millisecond there and a few here; what hangs must not keep a trip from Envoy.
 const WRITE_AHEAD_WITHIN: Duration = Duration::from_millis(250);
 
 /// For how long it is then not waited for again.
@@ -94,7 +95,7 @@ pub struct Dispatcher {
     folder: Option<Folder>,
     /// How many turns of the engine were handed over.
     turns: Order,
-    /// Until then a directory that took no writes is not waited for.
+    /// Until then what took no writes is not waited for.
     slow_until: Option<Mono>,
 }
 
@@ -156,39 +157,64 @@ impl Dispatcher {
     }
 
     /// Begins a turn: what it orders comes after what was ordered before. Where it publishes something, call it before
-    /// that is done: in a directory the statuses of what is published are written first, and before them the audit
-    /// lines, which are taken out of the effects; so that whoever dies in between and starts again knows what it sheds.
-    /// In a cluster nothing waits for the API server: what is about to trip was written down when it was armed.
+    /// that is done: the statuses of what is published are written first, and before them the audit lines; both are
+    /// taken out of the effects. So whoever dies in between and starts again knows what it sheds.
+    ///
+    /// In a directory all statuses of the turn are written first. At an API server, which is slower, these are only
+    /// those of circuits that open.
     pub async fn begin(&mut self, effects: &mut Vec<Effect>, publishes: bool) {
         self.turns.0 += 1;
         let now = self.clock.now().mono;
-        let waits = publishes && self.slow_until.is_none_or(|until| now >= until);
-        let Some(folder) = self.folder.clone().filter(|_| waits) else {
+        let slow = self.slow_until.is_some_and(|until| now < until);
+        if slow || !publishes || !*self.leading.borrow() {
             return;
+        }
+        let comes_first = |effect: &Effect| match effect {
+            Effect::PolicyStatus(write) => write.opens || self.folder.is_some(),
+            _ => false,
         };
-        let statuses = effects.iter().filter_map(|effect| match effect {
-            Effect::PolicyStatus(write) => Some(write.clone()),
-            _ => None,
-        });
-        let statuses: Vec<_> = statuses.collect();
-        if statuses.is_empty() || !*self.leading.borrow() {
+        if !effects.iter().any(comes_first) {
             return;
         }
         let lines = effects.extract_if(.., |effect| matches!(effect, Effect::Audit(_)));
         lines.for_each(|line| self.dispatch(line));
-        let order = self.turns;
         let writing = async {
             if let Some(log) = &self.log {
                 log.written().await;
             }
-            spawn_blocking(move || status::write_ahead(&folder, order, &statuses)).await
+            match &self.folder {
+                Some(folder) => self.write_ahead(folder.clone(), effects).await,
+                None => self.deliver_first(effects).await,
+            }
         };
         if timeout(WRITE_AHEAD_WITHIN, writing).await.is_err() {
             self.slow_until = Some(now + SLOW_FOR);
             tracing::warn!(
-                "the directory or the audit log takes no writes: what is published now is written down only afterwards"
+                "what stores the policies' statuses, or the audit log, takes no writes: what is published now is written down only afterwards"
             );
         }
+    }
+
+    /// Puts the files in their places; their executor makes them durable.
+    async fn write_ahead(&self, folder: Folder, effects: &[Effect]) {
+        let writes = effects.iter().filter_map(policy_status).cloned();
+        let (order, writes): (_, Vec<_>) = (self.turns, writes.collect());
+        let writing = spawn_blocking(move || status::write_ahead(&folder, order, &writes));
+        if let Err(panicked) = writing.await {
+            tracing::error!(%panicked, "a status was not written ahead; please report it");
+        }
+    }
+
+    /// Has the executor write the statuses of circuits that open before all others, and waits for it.
+    async fn deliver_first(&self, effects: &mut Vec<Effect>) {
+        let writes = effects.extract_if(.., |effect| {
+            policy_status(effect).is_some_and(|write| write.opens)
+        });
+        let writes = writes.filter_map(|effect| match effect {
+            Effect::PolicyStatus(write) => Some(status::policy(write, self.turns)),
+            _ => None,
+        });
+        self.statuses.deliver_first(writes.collect()).await;
     }
 
     /// Sets whether this replica holds the lease. Call it before the engine is told: the engine then
@@ -333,6 +359,13 @@ impl Executors {
                 }
             }
         }
+    }
+}
+
+fn policy_status(effect: &Effect) -> Option<&StatusWrite<CircuitPolicyStatus>> {
+    match effect {
+        Effect::PolicyStatus(write) => Some(write),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! shown here first, in microseconds.
 
 mod admission;
+mod ahead;
 mod capacity;
 mod crash;
 mod gates;

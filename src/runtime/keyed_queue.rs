@@ -1,7 +1,7 @@
 //! A keyed queue: the newest value per key, in the order in which the keys first arrived.
 //!
 //! With it an executor that is slower than the engine stays bounded and never acts on an outdated
-//! value. A taken key is not handed out again until it is [`KeyedQueue::done`], so that at most one
+//! value. A key that is put first overtakes all that wait. A taken key is not handed out again until it is [`KeyedQueue::done`], so that at most one
 //! worker handles it at a time; newer values for it wait.
 
 // The one lock of the runtime: held for a few map operations, never across an await.
@@ -34,6 +34,8 @@ pub struct Full;
 struct Inner<K, V> {
     values: HashMap<K, V>,
     order: VecDeque<K>,
+    /// Keys being handled whose waiting value was put first.
+    first: HashSet<K>,
     busy: HashSet<K>,
     /// Keys that were taken before the last `clear`: their values must not be put back.
     stale: HashSet<K>,
@@ -48,6 +50,7 @@ impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
             inner: Mutex::new(Inner {
                 values: HashMap::new(),
                 order: VecDeque::new(),
+                first: HashSet::new(),
                 busy: HashSet::new(),
                 stale: HashSet::new(),
             }),
@@ -74,6 +77,23 @@ impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
         inner.queue(key, value);
         drop(inner);
         self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Queues a value before all others; replaces an older one of the same key.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`]; the value is dropped.
+    pub fn put_first(&self, key: K, value: V) -> Result<(), Full> {
+        self.put(key.clone(), value)?;
+        let mut inner = self.lock();
+        if inner.busy.contains(&key) {
+            inner.first.insert(key);
+        } else if inner.values.contains_key(&key) {
+            inner.order.retain(|waiting| *waiting != key);
+            inner.order.push_front(key);
+        }
         Ok(())
     }
 
@@ -127,8 +147,13 @@ impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
         let mut inner = self.lock();
         inner.busy.remove(key);
         inner.stale.remove(key);
+        let first = inner.first.remove(key);
         if inner.values.contains_key(key) {
-            inner.order.push_back(key.clone());
+            if first {
+                inner.order.push_front(key.clone());
+            } else {
+                inner.order.push_back(key.clone());
+            }
             self.arrived.notify_one();
         } else {
             self.settled.notify_waiters();
@@ -141,6 +166,7 @@ impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
         inner.stale = inner.busy.iter().cloned().collect();
         inner.values = HashMap::new();
         inner.order = VecDeque::new();
+        inner.first = HashSet::new();
         self.settled.notify_waiters();
     }
 
@@ -157,11 +183,24 @@ impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
 
     /// Waits until [`KeyedQueue::is_idle`].
     pub async fn idle(&self) {
+        self.settled(|inner| inner.values.is_empty() && inner.busy.is_empty())
+            .await;
+    }
+
+    /// Waits until none of these keys waits or is being handled.
+    pub async fn handled(&self, keys: &[K]) {
+        let held =
+            |inner: &Inner<K, V>, key| inner.values.contains_key(key) || inner.busy.contains(key);
+        self.settled(|inner| !keys.iter().any(|key| held(inner, key)))
+            .await;
+    }
+
+    async fn settled(&self, is_so: impl Fn(&Inner<K, V>) -> bool) {
         loop {
             let settled = self.settled.notified();
             tokio::pin!(settled);
             settled.as_mut().enable();
-            if self.is_idle() {
+            if is_so(&self.lock()) {
                 return;
             }
             settled.await;
@@ -189,6 +228,10 @@ impl<K: Clone + Eq + Hash, V> Inner<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::poll;
+
     use super::*;
 
     #[test]
@@ -255,6 +298,39 @@ mod tests {
         keyed_queue.put("a", 3).unwrap();
         keyed_queue.done(&"a");
         assert_eq!(keyed_queue.try_take(), Some(("a", 3)));
+    }
+
+    #[test]
+    fn a_key_that_is_put_first_overtakes_those_that_wait() {
+        let keyed_queue = KeyedQueue::new(9);
+        for key in ["a", "b", "c"] {
+            keyed_queue.put(key, 1).unwrap();
+        }
+        assert_eq!(keyed_queue.try_take(), Some(("a", 1)));
+        keyed_queue.put_first("a", 2).unwrap();
+        keyed_queue.put_first("c", 2).unwrap();
+        assert_eq!(keyed_queue.try_take(), Some(("c", 2)));
+        keyed_queue.done(&"a");
+        assert_eq!(keyed_queue.try_take(), Some(("a", 2)));
+        assert_eq!(keyed_queue.try_take(), Some(("b", 1)));
+        assert_eq!(keyed_queue.try_take(), None);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_handled_once_its_last_value_is() {
+        let keyed_queue = KeyedQueue::new(9);
+        keyed_queue.put("a", 1).unwrap();
+        keyed_queue.put("b", 1).unwrap();
+        keyed_queue.try_take().unwrap();
+        keyed_queue.put("a", 2).unwrap();
+        let mut handled = pin!(keyed_queue.handled(&["a"]));
+        keyed_queue.done(&"a");
+        assert!(poll!(&mut handled).is_pending());
+        assert_eq!(keyed_queue.try_take(), Some(("b", 1)));
+        assert_eq!(keyed_queue.try_take(), Some(("a", 2)));
+        assert!(poll!(&mut handled).is_pending());
+        keyed_queue.done(&"a");
+        handled.await;
     }
 
     #[tokio::test]

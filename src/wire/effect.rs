@@ -55,6 +55,8 @@ pub struct StatusWrite<T> {
     pub target: Target,
     /// What, shared with the engine, which compares the next one with it.
     pub status: Arc<T>,
+    /// Whether it tells of a circuit that has just opened: it is written before what that circuit sheds is published.
+    pub opens: bool,
 }
 
 /// Whether an override is in force.

@@ -24,6 +24,7 @@ async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
             incidents: vec![fusegate_crds::IncidentRecord::default()],
             ..ConditionContractStatus::default()
         }),
+        opens: false,
     });
     let delivered = statuses.deliver(&owner, &update).await;
     assert_eq!(delivered, Ok(Delivered::Done));
@@ -45,6 +46,7 @@ async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() 
             open: 1,
             ..CircuitPolicyStatus::default()
         }),
+        opens: false,
     };
     let (owner, update) = policy(write, Order(1));
     statuses.deliver(&owner, &update).await.unwrap();
@@ -79,6 +81,7 @@ async fn a_status_that_was_written_ahead_yields_to_a_later_one_only() {
             open,
             ..CircuitPolicyStatus::default()
         }),
+        opens: false,
     };
     let ahead = |open, order| {
         let (folder, writes) = (folder.clone(), [write(open)]);
@@ -112,6 +115,7 @@ async fn nothing_is_written_ahead_into_another_directory() {
     let writes = [StatusWrite {
         target: target("shop", "checkout"),
         status: Arc::default(),
+        opens: false,
     }];
     let folder = Folder::new(layout.clone());
     let writing = move || write_ahead(&folder, Order(1), &writes);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::breaker::circuit::State as BreakerState;
+use crate::breaker::circuit::{State as BreakerState, StateName};
 use crate::breaker::step::{self, Context, Effect as StepEffect, Input, Reason};
 use crate::breaker::time::{Mono, Now};
 use crate::engine::outputs::outbox::Dirty;
@@ -93,6 +93,9 @@ impl Engine {
                         entry.follow(&change, last_step, now);
                     }
                     self.out.counts.moves.push(change.to);
+                    if change.to == StateName::Open {
+                        self.out.mark(Dirty::Opened(key));
+                    }
                     audit::change(&self.state, &mut self.out, now, key, uid, &change, trigger);
                     let trips = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);
                     if trips && let Some(trip) = &change.trip {

@@ -37,6 +37,8 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 pub(crate) struct Stale {
     pub(crate) policies: BTreeSet<Key>,
+    /// Those of them of which a circuit has opened.
+    pub(crate) opened: BTreeSet<Key>,
     pub(crate) drifted: BTreeSet<Key>,
     pub(crate) counted: BTreeSet<Key>,
     pub(crate) overrides: BTreeSet<Key>,
@@ -54,6 +56,8 @@ pub(crate) struct Stale {
 pub(crate) enum Dirty<'a> {
     /// A policy's status, which is to be written at once.
     Policy(&'a Key),
+    /// A policy's status, which is to be written before what its circuit sheds, which has opened, is published.
+    Opened(&'a Key),
     /// What a policy's status says of its circuits, which is to be written when its pace allows.
     Drift(&'a Key),
     /// How many circuits a policy's status counts, which is to be written when its pace allows.
@@ -84,6 +88,10 @@ impl Outbox {
         let stale = &mut self.stale;
         match dirty {
             Dirty::Policy(key) => insert(&mut stale.policies, key),
+            Dirty::Opened(key) => {
+                insert(&mut stale.policies, key);
+                insert(&mut stale.opened, key);
+            }
             Dirty::Drift(key) => insert(&mut stale.drifted, key),
             Dirty::Count(key) => insert(&mut stale.counted, key),
             Dirty::Override(key) => insert(&mut stale.overrides, key),
@@ -185,6 +193,7 @@ impl Outbox {
     pub(crate) fn forget_policy(&mut self, key: &Key) {
         self.policies.remove(key);
         self.stale.policies.remove(key);
+        self.stale.opened.remove(key);
         self.stale.drifted.remove(key);
         self.stale.counted.remove(key);
         self.mark(Dirty::PolicyView(key));

@@ -119,6 +119,7 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
         return;
     };
     records::refresh(state, out, now, key);
+    let opens = out.stale.opened.remove(key);
     let status = policy::status(state, out, now, key, policy);
     let sent = out.policy(key);
     sent.conditions.clone_from(&status.conditions);
@@ -130,6 +131,7 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
     out.effects.push(Effect::PolicyStatus(StatusWrite {
         target: target(&policy.meta),
         status,
+        opens,
     }));
 }
 
@@ -148,6 +150,7 @@ fn write_contract(state: &State, out: &mut Outbox, now: Now, name: &str) {
     out.effects.push(Effect::ContractStatus(StatusWrite {
         target: target(&contract.meta),
         status,
+        opens: false,
     }));
 }
 
