@@ -81,8 +81,8 @@ bench-engine: ## Measure the engine by itself: updates per second, memory per ob
 OBJECTS ?= 100000
 
 .PHONY: bench-sync
-bench-sync: servers ## Measure the sync of OBJECTS=100000 custom resources from a real API server: time, memory, CPU (a few minutes, 5 GB)
-	FUSEGATE_OBJECTS=$(OBJECTS) cargo bench --bench sync
+bench-sync: servers ## Measure the sync of OBJECTS=100000 custom resources from a real API server: time, memory, CPU (a few minutes, 5 GB; KIND=pods for Pods)
+	FUSEGATE_OBJECTS=$(OBJECTS) $(if $(KIND),FUSEGATE_KIND=$(KIND)) cargo bench --bench sync
 
 .PHONY: demo
 demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and Alertmanager (HOLD=1 keeps it running)

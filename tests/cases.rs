@@ -6,6 +6,7 @@ mod answers;
 mod case;
 mod files;
 mod place;
+mod swap;
 
 use std::time::SystemTime;
 

@@ -313,6 +313,15 @@ fn every_contract_that_is_shipped_is_held_to_a_corpus() {
 }
 
 #[test]
+fn ten_kinds_are_recorded_from_their_controllers() {
+    let is_recorded = |file: &PathBuf| fs::read_to_string(file).unwrap().starts_with("# Recorded");
+    let folders = files(Path::new(CORPUS)).into_iter();
+    let recorded = folders.filter(|folder| files(folder).iter().any(is_recorded));
+    let recorded: Vec<String> = recorded.map(|folder| file_name_of(&folder)).collect();
+    assert!(recorded.len() >= 10, "{recorded:?}");
+}
+
+#[test]
 fn no_healthy_object_is_illegal_or_trips() {
     for kind in kinds() {
         for (name, object) in kind.healthy.iter().chain(&kind.busy) {

@@ -16,8 +16,9 @@ use std::process::Command;
 use anyhow::Result;
 use serde_json::Value;
 
-use self::blocks::Block;
+use self::blocks::{Block, Page};
 use self::incident::Incident;
+use crate::support::fusegate::program;
 use crate::support::servers::assets;
 
 fn blocks(language: &str) -> Vec<Block> {
@@ -82,6 +83,18 @@ async fn an_incident_is_replayed_as_the_page_shows_it() -> Result<()> {
     assert!(told.contains("other audit lines"), "{told}");
     fs::write(&incident.audit, audit)?;
     Ok(())
+}
+
+#[test]
+fn a_recording_of_before_is_compared_as_the_page_shows_it() -> Result<()> {
+    let shown = Page::read("docs/replay.md").blocks("text").pop().unwrap();
+    let fixture = |file: &str| format!("src/app/replay/fixtures/before.{file}");
+    let replayed = Command::new(program()?)
+        .args(["replay", &fixture("jsonl")])
+        .args(["--audit", &fixture("audit.jsonl")])
+        .output()?;
+    let printed = String::from_utf8(replayed.stdout)?;
+    output::shows(&shown.place, &shown.text, &printed)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod absent;
 mod acts;
 mod admission;
+mod aggregated;
 mod attackers;
 mod audit;
 mod breakage;
@@ -12,6 +13,7 @@ mod contracts;
 mod dice;
 mod directory;
 mod documents;
+mod extension;
 mod fleet;
 mod folder;
 mod garbage;

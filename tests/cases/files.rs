@@ -3,10 +3,12 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::{case::condition, place::Folder};
-use crate::support::wait::eventually;
+use crate::support::{fusegate::program, wait::eventually};
 
 pub(super) const SOON: Duration = Duration::from_mins(1);
 
@@ -82,7 +84,69 @@ async fn files_without_a_last_line_break_are_read_like_any_other() -> Result<()>
     gets(&folder, "Open").await?;
     let (status, ready) = folder.fusegate.get("readyz?verbose").await?;
     ensure!(status == 200 && ready.contains("half.yaml"), "{ready}");
+    let mut check = Command::new(program()?);
+    let checked = check.arg("check").arg(&folder.watched).output().await?;
+    let told = String::from_utf8_lossy(&checked.stdout);
+    ensure!(
+        told.contains("half.yaml") && told.contains("4 documents, 1 problem"),
+        "{told}"
+    );
     Ok(())
+}
+
+/// The CRD beside the contract in each form that is read, at this maximum of replicas.
+fn forms(maximum: u32) -> Result<[(&'static str, String); 4]> {
+    let mut crd: Value = serde_saphyr::from_str(include_str!("storefront/crd-webhook.yaml"))?;
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["replicas"]
+        ["maximum"] = json!(maximum);
+    let contract: Value = serde_saphyr::from_str(
+        &CONTRACT.replace("mode: \"Off\"", "mode: Auto, changedWithin: 24h"),
+    )?;
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [contract, crd]});
+    let typed = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinitionList", "items": [crd],
+    });
+    Ok([
+        ("crd.json", serde_json::to_string_pretty(&crd)?),
+        ("all.json", serde_json::to_string_pretty(&list)?),
+        ("crds.json", typed.to_string()),
+        ("all.jsonl", format!("{contract}\n{crd}\n")),
+    ])
+}
+
+#[rstest]
+#[case::json(0)]
+#[case::a_list(1)]
+#[case::a_typed_list(2)]
+#[case::json_lines(3)]
+#[tokio::test]
+async fn a_rollback_leaves_a_file_in_its_form(#[case] form: usize) -> Result<()> {
+    let (file, before) = forms(50)?[form].clone();
+    let auto = CONTRACT.replace("mode: \"Off\"", "mode: Auto, changedWithin: 24h");
+    let mut files = vec![
+        (file, &*before),
+        ("policy.yaml", POLICY),
+        ("eu-1.yaml", OBJECT),
+    ];
+    if !file.starts_with("all") {
+        files.push(("contract.yaml", &auto));
+    }
+    let folder = Folder::start(&files).await?;
+    wait_revisions(&folder, 1).await?;
+    folder.put(file, &forms(40)?[form].1)?;
+    wait_revisions(&folder, 2).await?;
+    trip(&folder).await?;
+
+    let waited = eventually("the file to be as before", SOON, async || {
+        let text = fs::read_to_string(folder.watched.join(file))?;
+        let documents = |text: &str| -> Result<Vec<Value>> {
+            let parsed = serde_json::Deserializer::from_str(text).into_iter();
+            Ok(parsed.collect::<Result<_, _>>()?)
+        };
+        ensure!(documents(&text)? == documents(&before)?, "{text}");
+        Ok(())
+    });
+    waited.await.with_context(|| folder.fusegate.log_tail())
 }
 
 #[tokio::test]

@@ -123,10 +123,16 @@ impl Folder {
     pub(super) async fn start_with(files: &[(&str, &str)], args: &[String]) -> Result<Self> {
         let scratch = Scratch::new("case")?;
         let watched = scratch.path().join("watched");
-        fs::create_dir(&watched)?;
-        for (name, text) in files {
-            fs::write(watched.join(name), text)?;
-        }
+        write_all(&watched, files)?;
+        Self::start_at(scratch, watched, args).await
+    }
+
+    /// Begins on what is at this path of a scratch folder.
+    pub(super) async fn start_at(
+        scratch: Scratch,
+        watched: PathBuf,
+        args: &[String],
+    ) -> Result<Self> {
         let audit = scratch.path().join("audit.jsonl");
         let own = [
             format!("--source=dir:{}", watched.display()),
@@ -162,6 +168,15 @@ impl Folder {
         let status = Layout::new(&self.watched).read_status(kind, namespace, name)?;
         status.with_context(|| format!("no status of {kind} {name}"))
     }
+}
+
+/// Makes a folder of these files.
+pub(super) fn write_all(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
+    fs::create_dir(folder)?;
+    for (name, text) in files {
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
 }
 
 /// An API server with fusegate on it.

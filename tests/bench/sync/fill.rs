@@ -1,8 +1,8 @@
 //! Filling: so many objects, written straight into etcd.
 //!
-//! The first object and its status are written by the API server. The others are what that has stored,
-//! under other names, with other uids and other values. The API server finds them like its own, and a
-//! hundred thousand take seconds instead of the minutes that as many requests would.
+//! The first object and its status are written by the API server. The others are what that shows,
+//! under other names, with other uids and other values. The API server finds them like its own (it reads JSON
+//! where it writes Protobuf), and a hundred thousand take seconds instead of the minutes that as many requests would.
 
 use anyhow::{Context, Result};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,7 +11,8 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::harness::support::servers::apiserver::ApiServer;
-use crate::shop::{EACH, labels, name, namespace, status};
+use crate::kind::{Kind, labels};
+use crate::shop::{EACH, Shop, name, namespace};
 
 /// etcd's limit for one transaction.
 const BATCH: usize = 128;
@@ -19,11 +20,11 @@ const BATCH: usize = 128;
 /// Transactions at the same time.
 const AT_ONCE: usize = 4;
 
-const PREFIX: &str = "/registry/shop.example.com/storefronts/";
-
 /// Writes objects 1 up to `objects`; the revision at which all are there.
-pub(crate) async fn fill(api: &ApiServer, objects: usize) -> Result<i64> {
-    let template = stored_first(api).await?;
+pub(crate) async fn fill(api: &ApiServer, shop: &Shop, kind: Kind, objects: usize) -> Result<i64> {
+    let mut first = shop.first().await?;
+    first.metadata.resource_version = None;
+    let template = serde_json::to_value(first)?;
     println!(
         "writing {objects} objects into etcd, {} bytes each",
         template.to_string().len()
@@ -32,7 +33,7 @@ pub(crate) async fn fill(api: &ApiServer, objects: usize) -> Result<i64> {
     let mut writes = stream::iter(starts)
         .map(|start| {
             let batch = start..objects.min(start + BATCH);
-            let puts: Result<Vec<Value>> = batch.map(|index| put(&template, index)).collect();
+            let puts: Result<Vec<Value>> = batch.map(|index| put(kind, &template, index)).collect();
             async move { api.etcd("txn", &json!({"success": puts?})).await }
         })
         .buffer_unordered(AT_ONCE);
@@ -47,30 +48,26 @@ pub(crate) async fn fill(api: &ApiServer, objects: usize) -> Result<i64> {
     Ok(revision)
 }
 
-/// The first object as the API server has stored it.
-async fn stored_first(api: &ApiServer) -> Result<Value> {
-    let range = json!({"key": key(0)?});
-    let answer = api.etcd("range", &range).await?;
-    let stored = answer["kvs"][0]["value"].clone();
-    let stored: ByteString = serde_json::from_value(stored).context("the first object in etcd")?;
-    Ok(serde_json::from_slice(&stored.0)?)
-}
-
-fn put(template: &Value, index: usize) -> Result<Value> {
+fn put(kind: Kind, template: &Value, index: usize) -> Result<Value> {
     let mut object = template.clone();
     let metadata = &mut object["metadata"];
     let mixed = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     metadata["name"] = json!(name(index));
     metadata["namespace"] = json!(namespace(index / EACH));
     metadata["uid"] = json!(format!("{:08x}-0000-4000-8000-{:012x}", index, mixed >> 16));
-    metadata["labels"] = labels(index);
-    object["status"] = status(index, Timestamp::now());
+    metadata["labels"] = labels(&name(index));
+    object["status"] = kind.status(index, Timestamp::now());
     let value = ByteString(serde_json::to_vec(&object)?);
-    Ok(json!({"requestPut": {"key": key(index)?, "value": value}}))
+    Ok(json!({"requestPut": {"key": key(kind, index)?, "value": value}}))
 }
 
-fn key(index: usize) -> Result<Value> {
-    let key = format!("{PREFIX}{}/{}", namespace(index / EACH), name(index));
+fn key(kind: Kind, index: usize) -> Result<Value> {
+    let key = format!(
+        "{}{}/{}",
+        kind.prefix(),
+        namespace(index / EACH),
+        name(index)
+    );
     Ok(serde_json::to_value(ByteString(key.into_bytes()))?)
 }
 

@@ -1,6 +1,6 @@
 //! The sync: how long fusegate takes from its start until it holds 100,000 custom resources of ten
 //! conditions from a real API server, and how much memory that takes, without circuits and with one
-//! for each; then whether a flood of writes moves it.
+//! for each; then whether a flood of writes moves it. `FUSEGATE_KIND=pods` takes Pods in their place.
 
 #![allow(
     clippy::cast_possible_wrap,
@@ -19,6 +19,7 @@ mod harness {
 
 mod fill;
 mod footprint;
+mod kind;
 mod peer;
 mod shop;
 
@@ -31,6 +32,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use harness::support::fusegate::{Fusegate, FusegateConfig};
 use harness::support::servers::apiserver::ApiServer;
 use harness::support::wait::pace;
+use kind::Kind;
 use shop::Shop;
 
 /// How many objects there are, unless `FUSEGATE_OBJECTS` says otherwise.
@@ -60,14 +62,14 @@ async fn main() -> Result<()> {
         Ok(objects) => objects.parse().context("FUSEGATE_OBJECTS")?,
         Err(_) => OBJECTS,
     };
-    bench(objects).await
+    bench(Kind::chosen()?, objects).await
 }
 
-async fn bench(objects: usize) -> Result<()> {
+async fn bench(kind: Kind, objects: usize) -> Result<()> {
     println!("starting etcd and kube-apiserver");
     let api = ApiServer::start().await?;
-    let shop = Shop::open(api.client().await?, objects).await?;
-    let revision = fill::fill(&api, objects).await?;
+    let shop = Shop::open(api.client().await?, kind, objects).await?;
+    let revision = fill::fill(&api, &shop, kind, objects).await?;
     shop.caught_up(revision).await?;
     let kubeconfig = api.kubeconfig_path().display().to_string();
     println!("listing with kube-runtime's reflector");
@@ -78,7 +80,7 @@ async fn bench(objects: usize) -> Result<()> {
     let watched = run("watched", &kubeconfig, &shop, objects, 0).await?;
     shop.police().await?;
     let judged = run("a circuit each", &kubeconfig, &shop, objects, objects).await?;
-    report(objects, floor, &peer, &[watched, judged]);
+    report(kind, objects, floor, &peer, &[watched, judged]);
     Ok(())
 }
 
@@ -185,10 +187,13 @@ async fn flood(shop: &Shop, fusegate: &Fusegate, objects: usize) -> Result<()> {
     reached(fusegate, EVENTS, wanted).await
 }
 
-fn report(objects: usize, floor: u64, peer: &peer::Took, runs: &[Run]) {
+fn report(kind: Kind, objects: usize, floor: u64, peer: &peer::Took, runs: &[Run]) {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let each = |bytes: u64, floor: u64| bytes.saturating_sub(floor) / objects as u64;
-    println!("\n{objects} custom resources of ten conditions; MiB and bytes are resident memory");
+    println!(
+        "\n{objects} {}; MiB and bytes are resident memory",
+        kind.plural()
+    );
     println!("  process floor, no contract: {:.1} MiB", mib(floor));
     println!(
         "  {:<32} {:>8} {:>8} {:>10} {:>12} {:>12}",

@@ -15,7 +15,7 @@ use kube::runtime::{WatchStreamExt as _, reflector, watcher};
 use kube::{Api, Client, Config};
 
 use crate::footprint::Footprint;
-use crate::shop::resource;
+use crate::kind::Kind;
 
 /// What it took.
 pub(crate) struct Took {
@@ -69,8 +69,9 @@ pub(crate) async fn run(kubeconfig: &str, objects: usize) -> Result<()> {
     client.apiserver_version().await?;
     println!("connected");
     std::io::stdin().lock().read_line(&mut String::new())?;
-    let api: Api<DynamicObject> = Api::all_with(client, &resource());
-    let writer = reflector::store::Writer::new(resource());
+    let resource = Kind::chosen()?.resource();
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let writer = reflector::store::Writer::new(resource);
     let store = writer.as_reader();
     let events = watcher(api, watcher::Config::default())
         .default_backoff()

@@ -1,4 +1,4 @@
-//! The shop: a contracted kind of ten conditions, its namespaces, and policies that select every object.
+//! The shop: the contracted kind, its namespaces, and policies that select every object.
 
 use std::time::Duration;
 
@@ -7,37 +7,38 @@ use fusegate_crds::{CircuitPolicy, ConditionContract};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::GroupVersionKind;
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::support::wait::eventually;
+use crate::kind::Kind;
 
 /// Objects of one namespace, and so circuits of one policy.
 pub(crate) const EACH: usize = 1_000;
-
-/// The contract's name, and the target CRD's.
-const STOREFRONTS: &str = "storefronts.shop.example.com";
 
 /// The cluster's side of a run.
 #[derive(Clone)]
 pub(crate) struct Shop {
     client: Client,
+    kind: Kind,
     namespaces: usize,
 }
 
 impl Shop {
     /// Makes the CRDs and the namespaces of so many objects, and the first object.
-    pub(crate) async fn open(client: Client, objects: usize) -> Result<Self> {
+    pub(crate) async fn open(client: Client, kind: Kind, objects: usize) -> Result<Self> {
         let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
         for crd in fusegate_crds::all() {
             crds.create(&PostParams::default(), &crd).await?;
         }
-        let target: CustomResourceDefinition = serde_json::from_value(crd())?;
-        crds.create(&PostParams::default(), &target).await?;
+        if let Some(crd) = kind.crd() {
+            let target: CustomResourceDefinition = serde_json::from_value(crd)?;
+            crds.create(&PostParams::default(), &target).await?;
+        }
         let shop = Self {
             client,
+            kind,
             namespaces: objects.div_ceil(EACH),
         };
         let names = (0..shop.namespaces).map(namespace);
@@ -53,7 +54,7 @@ impl Shop {
     }
 
     pub(crate) async fn contract(&self) -> Result<()> {
-        let contract: ConditionContract = serde_json::from_value(contract())?;
+        let contract: ConditionContract = serde_json::from_value(self.kind.contract())?;
         Api::all(self.client.clone())
             .create(&PostParams::default(), &contract)
             .await?;
@@ -63,7 +64,8 @@ impl Shop {
     /// A policy in every namespace, which selects all that is there.
     pub(crate) async fn police(&self) -> Result<()> {
         for index in 0..self.namespaces {
-            let policy: CircuitPolicy = serde_json::from_value(policy(&namespace(index)))?;
+            let policy: CircuitPolicy =
+                serde_json::from_value(self.kind.policy(&namespace(index)))?;
             Api::<CircuitPolicy>::namespaced(self.client.clone(), &namespace(index))
                 .create(&PostParams::default(), &policy)
                 .await?;
@@ -73,7 +75,7 @@ impl Shop {
 
     /// Writes all ten conditions of an object anew.
     pub(crate) async fn report(&self, index: usize, turn: usize) -> Result<()> {
-        let status = json!({"status": status(turn, Timestamp::now())});
+        let status = json!({"status": self.kind.status(turn, Timestamp::now())});
         let (name, params, patch) = (name(index), PatchParams::default(), Patch::Merge(&status));
         let objects = self.objects(index);
         objects
@@ -83,13 +85,18 @@ impl Shop {
         Ok(())
     }
 
+    /// The first object, as the API server has it.
+    pub(crate) async fn first(&self) -> Result<DynamicObject> {
+        Ok(self.objects(0).get(&name(0)).await?)
+    }
+
     /// Waits until the API server's own watch cache is not behind a revision: what it answers costs
     /// no more than it must from then on.
     pub(crate) async fn caught_up(&self, revision: i64) -> Result<()> {
         let params = ListParams::default()
             .labels("none=such")
             .at(&revision.to_string());
-        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource());
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &self.kind.resource());
         eventually(
             "the API server to catch up",
             Duration::from_mins(10),
@@ -119,12 +126,7 @@ impl Shop {
     }
 
     async fn create_first(&self) -> Result<()> {
-        let object: DynamicObject = serde_json::from_value(json!({
-            "apiVersion": "shop.example.com/v1",
-            "kind": "Storefront",
-            "metadata": {"name": name(0), "labels": labels(0)},
-            "spec": {"replicas": 1},
-        }))?;
+        let object: DynamicObject = serde_json::from_value(self.kind.first(&name(0)))?;
         self.objects(0)
             .create(&PostParams::default(), &object)
             .await?;
@@ -133,14 +135,8 @@ impl Shop {
 
     fn objects(&self, index: usize) -> Api<DynamicObject> {
         let namespace = namespace(index / EACH);
-        Api::namespaced_with(self.client.clone(), &namespace, &resource())
+        Api::namespaced_with(self.client.clone(), &namespace, &self.kind.resource())
     }
-}
-
-/// The contracted kind.
-pub(crate) fn resource() -> ApiResource {
-    let kind = GroupVersionKind::gvk("shop.example.com", "v1", "Storefront");
-    ApiResource::from_gvk_with_plural(&kind, "storefronts")
 }
 
 pub(crate) fn namespace(index: usize) -> String {
@@ -149,59 +145,4 @@ pub(crate) fn namespace(index: usize) -> String {
 
 pub(crate) fn name(index: usize) -> String {
     format!("store-{index}")
-}
-
-pub(crate) fn labels(index: usize) -> Value {
-    json!({"app.kubernetes.io/name": "storefront", "app.kubernetes.io/instance": name(index), "tier": "gold"})
-}
-
-/// Ten healthy conditions, other ones for every turn, in the length that operators' statuses have.
-pub(crate) fn status(turn: usize, at: Timestamp) -> Value {
-    let at = format!("{at:.3}");
-    let timed = |value: Value| json!({"value": value, "observedAt": at});
-    json!({"observedGeneration": 1, "conditions": {
-        "network-latency": format!("{}us", 100_000 + turn % 100_000),
-        "error-rate": format!("0.0{turn:06}"),
-        "queue-depth": turn,
-        "cpu-load": format!("{}.{turn:06}%", turn % 90),
-        "build": format!("release-{turn}"),
-        "disk-latency": timed(json!("12ms")),
-        "memory-free": timed(json!("512Mi")),
-        "saturation": timed(json!(0.25)),
-        "ready": timed(json!(true)),
-        "tier": timed(json!("gold")),
-    }})
-}
-
-fn crd() -> Value {
-    serde_json::from_str(include_str!("../crd.json")).expect("a CRD")
-}
-
-fn contract() -> Value {
-    let spec: Value = serde_json::from_str(include_str!("../contract.json")).expect("a contract");
-    json!({
-        "apiVersion": "fusegate.io/v1alpha1",
-        "kind": "ConditionContract",
-        "metadata": {"name": STOREFRONTS},
-        "spec": spec,
-    })
-}
-
-fn policy(namespace: &str) -> Value {
-    json!({
-        "apiVersion": "fusegate.io/v1alpha1",
-        "kind": "CircuitPolicy",
-        "metadata": {"name": "checkout", "namespace": namespace},
-        "spec": {
-            "contract": STOREFRONTS,
-            "selector": {"matchLabels": {"tier": "gold"}},
-            "mode": "Enforce",
-            "trip": {"when": [
-                {"condition": "network-latency", "above": "250ms"},
-                {"condition": "error-rate", "above": "0.5"},
-            ]},
-            "onTrip": ["RejectUpdates"],
-            "mesh": {"shed": [{"cluster": "{namespace}-{name}", "percent": 100}]},
-        },
-    })
 }
