@@ -2,6 +2,7 @@
 
 mod bounds;
 mod circuits;
+mod exposition;
 mod health;
 mod index;
 mod page;
@@ -10,10 +11,11 @@ mod proxies;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use crate::serve::admin::exposition::Exposition;
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
 
@@ -40,11 +42,11 @@ pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     index::ENDPOINTS.iter().map(|(_, path, _)| *path)
 }
 
-/// What Prometheus negotiates as `OpenMetrics`.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-async fn metrics(State(state): State<ServeState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], (state.metrics)())
+async fn metrics(State(state): State<ServeState>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let format = Exposition::accepted(accept.filter_map(|value| value.to_str().ok()));
+    let text = format.text((state.metrics)());
+    ([(header::CONTENT_TYPE, format.content_type())], text)
 }
 
 #[cfg(test)]

@@ -14,7 +14,11 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 17] = [
         "/readyz",
         "200 once contracts, policies and overrides have been listed",
     ),
-    ("GET", "/metrics", "OpenMetrics text"),
+    (
+        "GET",
+        "/metrics",
+        "for Prometheus: its text format, or OpenMetrics",
+    ),
     (
         "GET",
         "/v1/bounds",

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use rstest::rstest;
 use serde_json::json;
 
 use super::index::ENDPOINTS;
 use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::time::Mono;
-use crate::serve::fixture::{circuit, forced, get, policy, post, state, view};
+use crate::serve::fixture::{ask, circuit, forced, get, policy, post, state, view};
+use crate::serve::server::router;
 use crate::serve::state::{Heartbeat, ServeState};
 use crate::wire::view::View;
 
@@ -59,7 +61,7 @@ async fn skipped_files_are_listed_on_request_and_do_not_make_a_replica_unready()
 }
 
 #[tokio::test]
-async fn metrics_are_open_metrics_text_and_count_every_answer_of_a_gate() {
+async fn metrics_count_every_answer_of_a_gate() {
     let state = two();
     for _ in 0..3 {
         get(&state, "/v1/gate/shop/checkout").await;
@@ -68,7 +70,7 @@ async fn metrics_are_open_metrics_text_and_count_every_answer_of_a_gate() {
     let answer = get(&state, "/metrics").await;
     assert_eq!(
         answer.content_type,
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        "text/plain; version=0.0.4; charset=utf-8"
     );
     for line in [
         r#"fusegate_gate_answers_total{form="native",state="Open"} 3"#,
@@ -82,7 +84,13 @@ async fn metrics_are_open_metrics_text_and_count_every_answer_of_a_gate() {
             answer.body
         );
     }
-    assert!(answer.body.ends_with("# EOF\n"));
+    let request = Request::get("/metrics").header("accept", "application/openmetrics-text");
+    let open = ask(router(state), request.body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        open.content_type,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(open.body.ends_with("# EOF\n") && !answer.body.contains("# EOF"));
 }
 
 #[tokio::test]
