@@ -12,6 +12,7 @@ pub mod revisions;
 pub mod run;
 mod store;
 pub mod style;
+mod version;
 
 use clap::{Parser, Subcommand};
 
@@ -21,7 +22,7 @@ use clap::{Parser, Subcommand};
 /// Envoy when a threshold is broken several times in a row, holds the gray release,
 /// rolls the CRD back, and pages.
 #[derive(Debug, Parser)]
-#[command(name = "fusegate", version, propagate_version = true)]
+#[command(name = "fusegate", version = version::VERSION, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
