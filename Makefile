@@ -20,9 +20,12 @@ check: ## Check format, lints, unit tests, architecture and documentation, witho
 	cargo test --workspace --test main --quiet -- architecture:: docs::pages:: docs::generated::
 
 .PHONY: generate
-generate: ## Write what the code generates: the CRDs and the reference pages
+generate: ## Write what is generated: the CRDs, the reference pages, the chart's schema, and the plain manifests (with Helm, which is built the first time)
+	@$(SERVERS) helm
 	UPDATE_GENERATED=1 cargo test --workspace --lib --quiet -- generate::
 	UPDATE_GENERATED=1 cargo test --workspace --test main --quiet -- docs::generated::
+	UPDATE_GENERATED=1 cargo test --workspace --test main --quiet -- deploy::generated::the_chart_has deploy::generated::the_values
+	UPDATE_GENERATED=1 cargo test --workspace --test main --quiet -- deploy::generated::the_plain
 
 .PHONY: servers
 servers: ## Install the real servers that `make test` runs (half an hour the first time, then nothing)
@@ -111,6 +114,23 @@ fuzz: ## Fuzz both protocol cores for FUZZ_SECONDS each (a minute); the first ti
 	for target in sotw delta; do \
 		cargo fuzz run --fuzz-dir xds/fuzz --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
+
+DENY = "$$($(SERVERS) --print-bin)/cargo-deny" --config .deny.toml
+
+.PHONY: deny
+deny: ## Check the licences, duplicates and sources of all crates, and their advisories where GitHub is reachable
+	@$(SERVERS) cargo-deny
+	$(DENY) check licenses bans sources
+	@if $(DENY) fetch db 2>/dev/null; then $(DENY) check advisories; \
+	else echo "advisories were not checked: https://github.com/RustSec/advisory-db is out of reach" >&2; fi
+
+IMAGE = $(or $(CARGO_TARGET_DIR),target)/image
+
+.PHONY: image
+image: ## Build an OCI image of the program, target/image, without a container engine (needs umoci; four minutes)
+	FUSEGATE_VERSION="$$(deploy/image/version.sh)" cargo build --release --locked
+	deploy/image/build.sh $(or $(CARGO_TARGET_DIR),target)/release/fusegate $(IMAGE) "$$(deploy/image/version.sh | cut -d' ' -f1)"
+	@du -sh $(IMAGE)
 
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation

@@ -1,6 +1,13 @@
 //! The deployment: what `deploy/` ships is taken by the programs that it is for.
 
+mod chart;
 mod cluster;
+mod generated;
+mod helm;
+mod image;
+mod meshes;
+mod observed;
+mod release;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,12 +44,6 @@ fn documents(below: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&read(below)).unwrap_or_else(|error| panic!("{below}: {error}"))
 }
 
-/// The container of the Deployment.
-fn container() -> Value {
-    let deployment = documents("deploy/kubernetes/deployment.yaml").remove(0);
-    deployment["spec"]["template"]["spec"]["containers"][0].clone()
-}
-
 #[test]
 fn the_examples_and_the_demos_files_are_clean_to_fusegate_check() {
     for folder in ["deploy/examples", "tests/demo/files"] {
@@ -52,29 +53,6 @@ fn the_examples_and_the_demos_files_are_clean_to_fusegate_check() {
         let mut out = Vec::new();
         let clean = check.print(&mut out).unwrap();
         assert!(clean, "{}", String::from_utf8_lossy(&out));
-    }
-}
-
-#[test]
-fn the_deployment_starts_fusegate_with_options_that_it_has() {
-    let container = container();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let args = container["args"].as_array().unwrap().iter().map(text);
-    let cli = Cli::try_parse_from(["fusegate".to_owned()].into_iter().chain(args)).unwrap();
-    let cli::Command::Run(run) = cli.command else {
-        panic!("the Deployment does not run the controller")
-    };
-    let port = |name: &str| {
-        let ports = container["ports"].as_array().unwrap();
-        let found = ports.iter().find(|port| port["name"] == name).unwrap();
-        found["containerPort"].as_u64().unwrap()
-    };
-    assert_eq!(u64::from(run.xds.listen.port()), port("xds"));
-    assert_eq!(u64::from(run.http_listen.port()), port("http"));
-    let read: BTreeSet<String> = variables();
-    for variable in container["env"].as_array().unwrap() {
-        let name = text(&variable["name"]);
-        assert!(read.contains(&name), "fusegate doesn't read {name}");
     }
 }
 
@@ -102,54 +80,25 @@ fn kustomize_lists_every_manifest() {
     }
 }
 
-/// What JSON patches make of a document; only what ours do is understood.
-fn patched(mut document: Value, patches: &[Value]) -> Value {
-    for patch in patches {
-        let (path, value) = (patch["path"].as_str().unwrap(), &patch["value"]);
-        let (parent, last) = path.rsplit_once('/').unwrap();
-        let place = document.pointer_mut(parent).unwrap();
-        match (patch["op"].as_str().unwrap(), last.parse::<usize>()) {
-            ("test", Ok(index)) => assert_eq!(place[index], *value, "{path}"),
-            ("replace", Ok(index)) => place[index] = value.clone(),
-            ("add", Err(_)) if last == "-" => place.as_array_mut().unwrap().push(value.clone()),
-            ("add", Err(_)) => place[last] = value.clone(),
-            other => panic!("{other:?}"),
-        }
-    }
-    document
-}
-
 #[test]
-fn the_deployment_with_certificates_starts_fusegate_with_safe_options() {
-    let deployment = documents("deploy/kubernetes/deployment.yaml").remove(0);
-    let plain = xds_options(&deployment);
-    assert!(plain.insecure && plain.check().is_ok());
-    let steps = documents("deploy/mtls/deployment-patch.yaml").remove(0);
-    let certified = patched(deployment, steps.as_array().unwrap());
-    let options = xds_options(&certified);
-    assert!(!options.insecure && options.check().is_ok());
-    assert_eq!(options.layers, cli::run::xds::Layers::Certificate);
-    let secret = &certified["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"];
-    let certificates = documents("deploy/mtls/certificates.yaml");
-    let made = certificates
-        .iter()
-        .any(|document| document["spec"]["secretName"] == *secret);
-    assert!(made, "{secret}");
-}
-
-/// The xDS options of a Deployment's container.
-fn xds_options(deployment: &Value) -> cli::run::xds::Xds {
-    let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
-    let args = args
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|arg| arg.as_str().unwrap());
+fn the_deployment_with_certificates_mounts_those_that_are_made() {
+    let deployment = documents("deploy/mtls/deployment.yaml").remove(0);
+    let pod = &deployment["spec"]["template"]["spec"];
+    let args = pod["containers"][0]["args"].as_array().unwrap().iter();
+    let args = args.map(|arg| arg.as_str().unwrap());
     let cli = Cli::try_parse_from(["fusegate"].into_iter().chain(args)).unwrap();
     let cli::Command::Run(run) = cli.command else {
         panic!("the Deployment does not run the controller")
     };
-    run.xds
+    assert!(!run.xds.insecure && run.xds.check().is_ok());
+    assert_eq!(run.xds.layers, cli::run::xds::Layers::Certificate);
+    let mounted = &pod["containers"][0]["volumeMounts"][0]["mountPath"];
+    let mounted = Path::new(mounted.as_str().unwrap());
+    assert!(run.xds.key.unwrap().starts_with(mounted));
+    let secret = &pod["volumes"][0]["secret"]["secretName"];
+    let certificates = documents("deploy/mtls/certificates.yaml");
+    let mut made = certificates.iter().map(|made| &made["spec"]["secretName"]);
+    assert!(made.any(|made| made == secret), "{secret}");
 }
 
 #[test]

@@ -18,13 +18,20 @@ use crate::support::servers::{
 const NAMESPACE: &str = "fusegate-system";
 const ACCOUNT: &str = "system:serviceaccount:fusegate-system:fusegate";
 
+/// Makes fusegate's namespace, unless another test has made it.
+pub(super) async fn namespace(client: &Client) -> Result<()> {
+    for document in documents("deploy/kubernetes/namespace.yaml") {
+        apply(client, NAMESPACE, &document, Keep::Yes).await?;
+    }
+    Ok(())
+}
+
 /// The namespace and the access rules are kept; other tests of the process may have made them already.
 async fn prepared() -> Result<Client> {
     let client = ApiServer::shared().await?.client().await?;
-    for file in ["namespace", "rbac"] {
-        for document in documents(&format!("deploy/kubernetes/{file}.yaml")) {
-            apply(&client, NAMESPACE, &document, Keep::Yes).await?;
-        }
+    namespace(&client).await?;
+    for document in documents("deploy/kubernetes/rbac.yaml") {
+        apply(&client, NAMESPACE, &document, Keep::Yes).await?;
     }
     Api::<Namespace>::all(client.clone()).get(NAMESPACE).await?;
     Ok(client)
@@ -34,6 +41,7 @@ async fn prepared() -> Result<Client> {
 async fn an_api_server_takes_every_manifest() -> Result<()> {
     let client = prepared().await?;
     for file in [
+        "crds",
         "deployment",
         "services",
         "network-policy",

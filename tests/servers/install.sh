@@ -9,10 +9,9 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/go.sh"
 
 # What each kind of tests runs, in the order of how soon it is made.
-for_test="envoy grpcio etcd kube-apiserver alertmanager prometheus"
+for_test="envoy grpcio etcd kube-apiserver alertmanager prometheus promtool amtool helm umoci"
 for_oldest="etcd oldest/kube-apiserver"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
-for_tools="helm promtool amtool"
 
 usage() {
   cat <<USAGE
@@ -22,7 +21,6 @@ usage: install.sh [--print-bin] [NAME…]
                test    $for_test (if nothing is named)
                oldest  $for_oldest
                peers   $for_peers
-               tools   $for_tools
   --print-bin  print the folder that the programs are in, and do nothing
 
 FUSEGATE_CACHE      where to keep them (default: \$XDG_CACHE_HOME/fusegate or ~/.cache/fusegate)
@@ -36,6 +34,12 @@ recipe() {
   envoy | grpcio)
     local version="${1}_version"
     home="$1-${!version}" make="make_$1"
+    ;;
+  cargo-deny)
+    home="cargo-deny-$cargo_deny_version" make=make_cargo_deny
+    ;;
+  umoci)
+    home=debian make=make_umoci
     ;;
   *)
     go_recipe "$1"
@@ -63,7 +67,14 @@ install() {
   fi
 }
 
-known() { [[ " envoy grpcio $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+# Makes images without a container engine.
+make_umoci() {
+  command -v umoci >/dev/null || need_package umoci
+  mkdir -p "$work/$home"
+  ln -s "$(command -v umoci)" "$work/$home/umoci"
+}
+
+known() { [[ " envoy grpcio umoci cargo-deny $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do
@@ -76,7 +87,7 @@ for argument in "$@"; do
     usage
     exit 0
     ;;
-  test | oldest | peers | tools)
+  test | oldest | peers)
     group="for_$argument"
     wanted="$wanted ${!group}"
     ;;

@@ -1,0 +1,25 @@
+{{/* What selects the pods. */}}
+{{- define "fusegate.selector" -}}
+app.kubernetes.io/name: fusegate
+{{- end }}
+
+{{/* The options of `fusegate run`, as YAML: those of the values, and what the certificates of the xDS port add. */}}
+{{- define "fusegate.options" -}}
+{{- $options := deepCopy .Values.options }}
+{{- if ne .Values.xds.certificates.from "None" }}
+{{- $options = omit $options "xds-insecure" }}
+{{- $folder := "/etc/fusegate-xds" }}
+{{- $own := dict "xds-tls-cert" (printf "%s/tls.crt" $folder) "xds-tls-key" (printf "%s/tls.key" $folder) "xds-tls-client-ca" (printf "%s/ca.crt" $folder) "xds-layers" "certificate" }}
+{{- $options = merge $options $own }}
+{{- end }}
+{{- toYaml $options }}
+{{- end }}
+
+{{/* The ports, as YAML: of each option NAME-listen, NAME and its port. */}}
+{{- define "fusegate.ports" -}}
+{{- range $option, $address := .Values.options }}
+{{- if and $address (hasSuffix "-listen" $option) }}
+{{ trimSuffix "-listen" $option }}: {{ regexFind "[0-9]+$" $address }}
+{{- end }}
+{{- end }}
+{{- end }}
