@@ -4,6 +4,7 @@ mod bounds;
 mod certificates;
 mod feeds;
 mod fleet;
+mod history;
 mod logging;
 mod meter;
 mod notices;

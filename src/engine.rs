@@ -91,12 +91,13 @@ impl Engine {
     pub fn flush(&mut self, now: Now) -> Output {
         let publication = layers::publish(&self.state, &mut self.out);
         status::write(&self.state, &mut self.out, now);
-        let view = view::refresh(&self.state, &mut self.out);
+        let (view, seen) = view::refresh(&self.state, &mut self.out);
         self.find_room();
         Output {
             effects: std::mem::take(&mut self.out.effects),
             publication,
             view,
+            seen,
             counts: std::mem::take(&mut self.out.counts),
         }
     }

@@ -5,6 +5,8 @@
 
 pub mod bounds;
 pub mod counters;
+pub mod history;
+pub mod installation;
 pub mod notice;
 pub mod proxies;
 pub mod selector;
@@ -16,6 +18,7 @@ pub mod verdict;
 pub mod gate;
 
 pub mod admin;
+pub mod page;
 
 pub mod server;
 

@@ -24,6 +24,7 @@ mod kills;
 mod lifecycle;
 mod observe;
 mod outage;
+mod page;
 mod pager;
 mod proxies;
 mod recovery;

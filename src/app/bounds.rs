@@ -6,6 +6,7 @@ use fusegate_xds::server::Counts;
 use fusegate_xds::{Config, Server};
 use prometheus_client::metrics::gauge::Gauge;
 
+use crate::app::history::MOST_TURNS;
 use crate::app::logging::limit;
 use crate::app::notices::MOST_POLICIES;
 use crate::app::{publish, xds};
@@ -13,6 +14,7 @@ use crate::effects::{admission, alert, audit, kube_event, removal, revision, rol
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::BoundUsage;
+use crate::serve::history;
 use crate::serve::notice::MOST_NOTICES;
 use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
@@ -104,6 +106,9 @@ impl Gauges {
             B::GateCallers => metric(wide(MOST_CALLERS)),
             B::GateNotices => each(wide(MOST_NOTICES)),
             B::GateWaiters => sized(wide(self.waiters.count()), wide(MOST_WAITERS)),
+            B::HistoryCircuits => metric(wide(history::MOST_CIRCUITS)),
+            B::HistoryTrips => metric(wide(history::story::MOST_TRIPS)),
+            B::HistoryTurns => each(wide(MOST_TURNS)),
             B::HttpConnections => sized(
                 count(&self.metrics.http_connections),
                 wide(server::MAX_CONNECTIONS),

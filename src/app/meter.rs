@@ -194,11 +194,7 @@ mod tests {
         for number in 0..MOST_POLICIES + 2 {
             let policy = PolicyView {
                 uid: "p1".into(),
-                kind: None,
-                observe: false,
-                passes_unknown: false,
-                rejected: None,
-                circuits: imbl::OrdMap::new(),
+                ..PolicyView::default()
             };
             let key = (Arc::from("shop"), Arc::from(format!("p{number:04}")));
             view.policies.insert(key, Arc::new(policy));

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::feeds::Feeds;
+use crate::app::history::HistoryFeed;
 use crate::app::{meter, publish};
 use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::dispatch::Dispatcher;
@@ -42,6 +43,8 @@ pub(super) struct Pump {
     pub(super) view: SharedView,
     /// Tells those who wait for another view.
     pub(super) changed: watch::Sender<()>,
+    /// What the page remembers.
+    pub(super) history: HistoryFeed,
     pub(super) heartbeat: Heartbeat,
     pub(super) metrics: Metrics,
     pub(super) dispatcher: Dispatcher,
@@ -112,6 +115,8 @@ impl Pump {
             recorder.publication(&output.publication);
             recorder.effects(&output.effects);
         }
+        self.history
+            .note(now.wall, std::mem::take(&mut output.seen), &output.effects);
         let effects = &mut output.effects;
         self.dispatcher.begin(effects, publishes).await;
         if publish::publish(&self.store, output.publication) {

@@ -14,11 +14,13 @@ use crate::app::feeds::Feeds;
 use crate::app::notices::GateReporter;
 use crate::app::pump::Pump;
 use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
-use crate::app::{fleet, meter, programmed, publish, xds};
-use crate::cli::run::Run;
+use crate::app::{fleet, history, meter, programmed, publish, xds};
+use crate::cli::run::{Run, Source};
 use crate::engine::Engine;
 use crate::runtime::metrics::Bound;
 use crate::serve::counters::Counters;
+use crate::serve::history::SharedHistory;
+use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
 use crate::serve::notice::ledger::Ledger;
 use crate::serve::server as http;
@@ -54,9 +56,21 @@ impl Parts {
         let heartbeat = Heartbeat::start(self.clock.now().mono);
         let (changed, views) = watch::channel(());
         let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
+        let kept = SharedHistory::default();
+        let (history, keeping) = history::open(
+            kept.clone(),
+            view.clone(),
+            self.metrics.clone(),
+            self.clock,
+            self.token.clone(),
+        );
+        tasks.spawn(async move {
+            keeping.await;
+            Ok(())
+        });
         let state = self.serve_state(
             options,
-            (&view, &heartbeat),
+            (&view, &heartbeat, kept),
             (server, store.clone()),
             (notices, Waiters::new(views)),
         );
@@ -81,6 +95,7 @@ impl Parts {
             store,
             view,
             changed,
+            history,
             heartbeat,
             metrics: self.metrics.clone(),
             dispatcher: outgoing.dispatcher,
@@ -93,7 +108,7 @@ impl Parts {
     fn serve_state(
         &self,
         options: &Run,
-        (view, heartbeat): (&SharedView, &Heartbeat),
+        (view, heartbeat, history): (&SharedView, &Heartbeat, SharedHistory),
         (server, store): (Server, Arc<Store>),
         (notices, waiters): (Notices, Waiters),
     ) -> ServeState {
@@ -118,6 +133,8 @@ impl Parts {
             notices,
             waiters,
             proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
+            history,
+            installation: Arc::new(installation(options)),
             skipped: Arc::new({
                 let skipped = self.skipped.clone();
                 move || skipped.get().iter().map(ToString::to_string).collect()
@@ -137,5 +154,21 @@ impl Parts {
                 metrics.encode()
             }),
         }
+    }
+}
+
+/// What people are told of this installation.
+fn installation(options: &Run) -> Installation {
+    Installation {
+        cluster: options.cluster.clone(),
+        namespace: options.namespace().to_owned(),
+        replica: options.replica.clone(),
+        link: options.link.trim_end_matches('/').to_owned(),
+        directory: match &options.source {
+            Source::Kube => None,
+            Source::Dir(path) => Some(path.display().to_string()),
+        },
+        alertmanagers: options.alertmanagers.len(),
+        audit: options.audit.display().to_string(),
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::state::settings::{Exceeded, Refused};
 use crate::policy::layer::LayerName;
 use crate::wire::audit::Verdict;
 use crate::wire::effect::Effect;
-use crate::wire::view::View;
+use crate::wire::view::{Seen, View};
 
 /// Everything decided since the last flush.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Output {
     pub publication: Publication,
     /// The new view, if anything in it changed.
     pub view: Option<View>,
+    /// The circuits that changed in it.
+    pub seen: Vec<Seen>,
     /// What happened, for metrics.
     pub counts: Counts,
 }

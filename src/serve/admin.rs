@@ -1,11 +1,11 @@
 //! The admin side: is this replica alive and ready, what does it measure, and which circuits live.
 
 mod bounds;
-mod circuits;
+pub(in crate::serve) mod circuits;
 mod exposition;
 mod health;
-mod index;
-mod page;
+pub(in crate::serve) mod index;
+pub(in crate::serve) mod page;
 mod policies;
 mod proxies;
 
@@ -21,7 +21,6 @@ use crate::serve::state::ServeState;
 
 /// The routes of the admin side.
 pub fn routes() -> Router<ServeState> {
-    let index = Router::new().route("/", get(index::show));
     [
         ("/healthz", get(health::live)),
         ("/readyz", get(health::ready)),
@@ -32,7 +31,7 @@ pub fn routes() -> Router<ServeState> {
         ("/v1/bounds", get(bounds::list)),
     ]
     .into_iter()
-    .fold(index, |router, (path, methods)| {
+    .fold(Router::new(), |router, (path, methods)| {
         routed(router, path, methods)
     })
 }

@@ -16,6 +16,8 @@ use crate::breaker::time::{Mono, Wall};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::serve::counters::Counters;
+use crate::serve::history::SharedHistory;
+use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
 use crate::serve::server::router;
 use crate::serve::state::{Heartbeat, ServeState};
@@ -54,6 +56,7 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
             needed: 3,
         }),
         admit_percent: if tripped { 0 } else { 100 },
+        armed: false,
         latched: false,
         suppressed: false,
         rules: vec![rule("network-latency", 312.0, if tripped { 3 } else { 0 })],
@@ -89,13 +92,11 @@ pub(crate) fn policy(
     PolicyView {
         uid: "p1".into(),
         kind: Some(storefront()),
-        observe: false,
-        passes_unknown: false,
-        rejected: None,
         circuits: circuits
             .into_iter()
             .map(|(name, circuit)| (Arc::from(name), Arc::new(circuit)))
             .collect(),
+        ..PolicyView::default()
     }
 }
 
@@ -132,6 +133,8 @@ pub(crate) fn state(view: View) -> ServeState {
         bounds: Arc::new(Vec::new),
         skipped: Arc::new(Vec::new),
         proxies: Arc::new(|_| Vec::new()),
+        history: SharedHistory::default(),
+        installation: Arc::new(Installation::default()),
         metrics: Arc::new(move || metrics.encode()),
     }
 }

@@ -19,7 +19,7 @@ use crate::serve::server::connection::converse;
 use crate::serve::server::places::{Place, Places};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::nearest;
-use crate::serve::{admin, gate, wire};
+use crate::serve::{admin, gate, page, wire};
 
 pub(crate) use places::{MAX_CONNECTIONS, SHARE};
 
@@ -37,10 +37,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub fn router(state: ServeState) -> Router {
     Router::new()
         .merge(admin::routes())
+        .merge(page::routes())
         .merge(gate::polled())
         .layer(from_fn(timed))
         // Whoever waits for an answer does so for longer, and sends no body.
         .merge(gate::waiting())
+        .merge(page::waiting())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -8,6 +8,8 @@ use crate::breaker::time::Mono;
 use crate::runtime::clock::Clock;
 use crate::serve::bounds::Bounds;
 use crate::serve::counters::{Counters, Form};
+use crate::serve::history::SharedHistory;
+use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
 use crate::serve::proxies::Proxies;
 use crate::serve::verdict::{Moment, Query, Verdict, verdict};
@@ -35,6 +37,10 @@ pub struct ServeState {
     pub skipped: Skipped,
     /// The connected Envoys.
     pub proxies: Proxies,
+    /// What circuits did, and what was done about their trips.
+    pub history: SharedHistory,
+    /// What this installation is.
+    pub installation: Arc<Installation>,
     /// Renders the registry as `OpenMetrics` text.
     pub metrics: MetricsText,
 }

@@ -20,6 +20,7 @@ const MAX_TEXT: usize = 253;
 pub(crate) struct RuleDocument {
     condition: String,
     value: Json,
+    unit: &'static str,
     class: Option<&'static str>,
     unknown_reason: Option<&'static str>,
     streak: u32,
@@ -27,10 +28,12 @@ pub(crate) struct RuleDocument {
 }
 
 impl RuleDocument {
-    pub(crate) fn new(rule: &RuleView, now: Mono) -> Self {
+    /// `unit` stands behind the value when people read it.
+    pub(crate) fn new(rule: &RuleView, unit: &'static str, now: Mono) -> Self {
         Self {
             condition: rule.condition.to_string(),
             value: value(rule.value.as_ref()),
+            unit: unit.trim(),
             class: rule.class.map(class),
             unknown_reason: rule.class.and_then(unknown_reason),
             streak: rule.streak,

@@ -6,9 +6,15 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use fusegate_crds::{
+    CircuitPolicySpec, CircuitPolicyStatus, ConditionContractSpec, ConditionContractStatus,
+    IncidentRecord,
+};
 use imbl::{HashMap, HashSet, OrdMap};
+use serde_json::Value as Json;
 
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
+use crate::breaker::config::Config;
 use crate::breaker::sample::{Class, Value};
 use crate::breaker::time::{Mono, Wall};
 use crate::wire::event::GroupKind;
@@ -22,6 +28,8 @@ pub type SharedView = Arc<ArcSwap<View>>;
 pub struct View {
     /// By namespace, then name.
     pub policies: OrdMap<(Arc<str>, Arc<str>), Arc<PolicyView>>,
+    /// By name.
+    pub contracts: OrdMap<Arc<str>, Arc<ContractView>>,
     /// By contracted kind: since when its watch has not been confirmed; absent while it is.
     pub unconfirmed: HashMap<GroupKind, Mono>,
     /// Contracted kinds whose objects have been listed once: what is missing of them does not exist.
@@ -35,7 +43,7 @@ pub struct View {
 }
 
 /// One policy and its circuits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PolicyView {
     /// Its uid.
     pub uid: Arc<str>,
@@ -47,12 +55,69 @@ pub struct PolicyView {
     pub passes_unknown: bool,
     /// Why it is not accepted, if so.
     pub rejected: Option<Box<str>>,
+    /// What its circuits run, once it is accepted.
+    pub config: Option<Arc<Config>>,
+    /// For each rule, what stands behind its numbers when people read them.
+    pub units: Arc<[&'static str]>,
+    /// The layer that it publishes in.
+    pub layer: Option<Arc<str>>,
+    /// As it was written.
+    pub spec: Option<Arc<CircuitPolicySpec>>,
+    /// As it was last told.
+    pub status: Option<Arc<CircuitPolicyStatus>>,
     /// Its circuits by object name.
     pub circuits: OrdMap<Arc<str>, Arc<CircuitView>>,
 }
 
+/// One contract.
+#[derive(Clone, Debug)]
+pub struct ContractView {
+    /// The kind that it is of, once it is accepted.
+    pub kind: Option<GroupKind>,
+    /// Why it is not accepted, if so.
+    pub rejected: Option<Box<str>>,
+    /// As it was last accepted.
+    pub spec: Option<Arc<ConditionContractSpec>>,
+    /// As it was last told.
+    pub status: Option<Arc<ConditionContractStatus>>,
+    /// The rollbacks of its CRD, as they are recorded.
+    pub incidents: Vec<IncidentRecord>,
+    /// The schemas that its CRD has had, oldest first.
+    pub revisions: Vec<RevisionView>,
+}
+
+/// One schema of a CRD.
+#[derive(Clone, Debug)]
+pub struct RevisionView {
+    /// Its number.
+    pub number: u64,
+    /// When it was last made live.
+    pub seen_at: Wall,
+    /// The trip that marked it bad.
+    pub bad: Option<Box<str>>,
+    /// Whether it is the live one.
+    pub live: bool,
+    /// The CRD's `spec`.
+    pub spec: Arc<Json>,
+}
+
+/// A circuit that changed, as it is now.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The namespace and name of its policy.
+    pub policy: (Arc<str>, Arc<str>),
+    /// Its object.
+    pub object: Arc<str>,
+    /// The circuit.
+    pub circuit: Arc<CircuitView>,
+}
+
 /// One circuit.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not, whatever the others are"
+)]
 pub struct CircuitView {
     /// The object's uid.
     pub uid: Arc<str>,
@@ -78,6 +143,8 @@ pub struct CircuitView {
     pub probe: Option<Probe>,
     /// Percent of traffic admitted.
     pub admit_percent: u8,
+    /// One Bad sample short of a trip, or due and held back.
+    pub armed: bool,
     /// Latched by flapping.
     pub latched: bool,
     /// A trip is held back by the open cap.

@@ -153,7 +153,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/serve",
         inside: Some(
-            "crate::serve crate::breaker crate::wire::labels crate::wire::view \
+            "crate::serve crate::breaker crate::lint crate::revision crate::wire::labels crate::wire::view \
              crate::wire::event::GroupKind crate::runtime::clock crate::runtime::metrics",
         ),
         outside: None,

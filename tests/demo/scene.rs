@@ -71,7 +71,7 @@ impl Scene {
         );
         timeline.tell(
             "scene",
-            format!("its gate and metrics are at {}", fusegate.url("")),
+            format!("its page, gate and metrics are at {}", fusegate.url("")),
         );
         timeline.tell(
             "scene",
@@ -122,6 +122,7 @@ impl Scene {
         let folder = self.files.folder();
         println!(
             "\nEverything still runs; Ctrl-C ends it. Try:
+  the page, in a browser     {page}
   the gate, and why          curl -s {gate}
   the circuits, live         curl -s {circuits}
   the service, through Envoy curl -i {checkout}
@@ -131,6 +132,7 @@ impl Scene {
     kind: CircuitOverride
     metadata: {{name: hold, namespace: shop}}
     spec: {{policy: storefronts, object: checkout, state: ForcedOpen, until: \"2099-01-01T00:00:00Z\", reason: trying}}",
+            page = self.fusegate.url("#/circuits/shop/storefronts/checkout"),
             gate = self.fusegate.url("v1/gate/shop/storefronts"),
             circuits = self.fusegate.url("v1/circuits"),
             checkout = self.envoy.url(CHECKOUT),

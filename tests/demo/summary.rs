@@ -95,7 +95,8 @@ fn next() -> String {
         "
 What to try next
   make demo HOLD=1
-      the same, and everything keeps running for you to play with
+      the same, and everything keeps running: open its page in a browser and look at the trip, how its
+      values crossed the threshold, what was done about it in order, and the two schemas under Contracts
   {program} check tests/demo/files
       validates the files of this demo: break one and see
   {program} run --help

@@ -9,6 +9,8 @@ use axum::http::{Request, StatusCode};
 use fusegate::runtime::clock::Clock;
 use fusegate::runtime::metrics::{Bound, Metrics};
 use fusegate::serve::counters::Counters;
+use fusegate::serve::history::SharedHistory;
+use fusegate::serve::installation::Installation;
 use fusegate::serve::notice::Notices;
 use fusegate::serve::proxies::{Behind, Name, Proxy, Refusal, Type, Version};
 use fusegate::serve::server::router;
@@ -37,6 +39,8 @@ pub(super) fn state() -> ServeState {
         bounds: Arc::new(Vec::new),
         skipped: Arc::new(Vec::new),
         proxies: Arc::new(|_| vec![proxy()]),
+        history: SharedHistory::default(),
+        installation: Arc::new(Installation::default()),
         metrics: Arc::new(String::new),
     }
 }

@@ -7,9 +7,10 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/lib.sh"
 . "$here/wheels.sh"
 . "$here/go.sh"
+. "$here/chromium.sh"
 
 # What each kind of tests runs, in the order of how soon it is made.
-for_test="envoy grpcio etcd kube-apiserver alertmanager prometheus promtool amtool helm umoci"
+for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm umoci"
 for_oldest="etcd oldest/kube-apiserver"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
 
@@ -40,6 +41,9 @@ recipe() {
     ;;
   umoci)
     home=debian make=make_umoci
+    ;;
+  chromedriver)
+    home=chromium make=make_chromium
     ;;
   *)
     go_recipe "$1"
@@ -74,7 +78,7 @@ make_umoci() {
   ln -s "$(command -v umoci)" "$work/$home/umoci"
 }
 
-known() { [[ " envoy grpcio umoci cargo-deny $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+known() { [[ " envoy grpcio chromedriver umoci cargo-deny $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do

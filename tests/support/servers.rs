@@ -5,6 +5,7 @@ pub(crate) mod apiserver;
 pub(crate) mod apply;
 pub(crate) mod assets;
 pub(crate) mod authority;
+pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod envoy;
 pub(crate) mod ports;

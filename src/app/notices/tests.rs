@@ -36,11 +36,7 @@ fn notice(policy: &str, answer: Answer) -> Notice {
 fn reporter(policies: &[String]) -> (GateReporter, Receiver) {
     let policy = Arc::new(PolicyView {
         uid: "p1".into(),
-        kind: None,
-        observe: false,
-        passes_unknown: false,
-        rejected: None,
-        circuits: imbl::OrdMap::new(),
+        ..PolicyView::default()
     });
     let mut view = View::default();
     for name in policies {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::cli::grid::{self, NOTHING, cell};
 use crate::serve::proxies::{Proxy, Type};
 
 const HEAD: [&str; 9] = [
@@ -24,26 +25,14 @@ const WORDS: usize = 120;
 
 /// Writes the table.
 pub(super) fn write(proxies: &[Proxy], out: &mut impl Write) -> io::Result<()> {
-    let mut rows = vec![HEAD.map(str::to_owned)];
+    let mut rows = Vec::new();
     for proxy in proxies {
         if proxy.types.is_empty() {
             rows.push(row(proxy, None));
         }
         rows.extend(proxy.types.iter().map(|one| row(proxy, Some(one))));
     }
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: [usize; HEAD.len()] = std::array::from_fn(width);
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        writeln!(out, "{}", line.join("  ").trim_end())?;
-    }
-    Ok(())
+    grid::write(HEAD, &rows, out)
 }
 
 fn row(proxy: &Proxy, of_type: Option<&Type>) -> [String; HEAD.len()] {
@@ -99,22 +88,6 @@ fn refused(of_type: &Type) -> String {
     })
 }
 
-/// Text from outside on one line, cut where it is too long.
-fn cell(text: &str, most: usize) -> String {
-    if text.is_empty() {
-        return nothing();
-    }
-    let clean = text
-        .chars()
-        .map(|one| if one.is_control() { ' ' } else { one });
-    let mut cell: String = clean.clone().take(most).collect();
-    if clean.count() > most && most > 8 {
-        cell.pop();
-        cell.push('…');
-    }
-    cell
-}
-
 fn nothing() -> String {
-    "-".to_owned()
+    NOTHING.to_owned()
 }

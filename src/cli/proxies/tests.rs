@@ -82,7 +82,13 @@ idle                                      edge     10.0.0.7:4711  delta-ads  -  
 
 #[test]
 fn what_is_asked_for_is_in_the_url() {
-    let url = |line: &str, after| options(line).url(after).map(|url| url.to_string());
+    let url = |line: &str, after| {
+        let options = options(line);
+        let url = options
+            .server
+            .url("v1/proxies", &options.query("500", after));
+        url.map(|url| url.to_string())
+    };
     let plain = url("", None).unwrap();
     assert_eq!(plain, "http://127.0.0.1:8080/v1/proxies?limit=500");
     let more = "--server http://a:1/base/ --node a&b --layer shop --behind";

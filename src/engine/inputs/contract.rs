@@ -60,6 +60,7 @@ impl Engine {
         if let Some(entry) = self.state.contracts.remove(name) {
             admission::forget(&mut self.out, now, &entry);
             self.out.contracts.remove(name);
+            self.out.stale.contract_views.insert(name.into());
             if let Some(kind) = &entry.kind {
                 self.outdate_objects(kind);
             }

@@ -47,6 +47,7 @@ pub(crate) struct Stale {
     pub(crate) layers: BTreeSet<LayerName>,
     pub(crate) readiness: bool,
     pub(crate) policy_views: BTreeSet<Key>,
+    pub(crate) contract_views: BTreeSet<Box<str>>,
     pub(crate) circuit_views: BTreeMap<Key, BTreeSet<Arc<str>>>,
     pub(crate) view: bool,
 }
@@ -97,6 +98,7 @@ impl Outbox {
             Dirty::Override(key) => insert(&mut stale.overrides, key),
             Dirty::Contract(name) => {
                 stale.contracts.insert(name.into());
+                stale.contract_views.insert(name.into());
             }
             Dirty::Kind(kind) => {
                 stale.readiness = true;

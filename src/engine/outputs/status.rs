@@ -128,6 +128,7 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
     }
     let status = Arc::new(status);
     sent.status = Some(Arc::clone(&status));
+    out.mark(Dirty::PolicyView(key));
     out.effects.push(Effect::PolicyStatus(StatusWrite {
         target: target(&policy.meta),
         status,

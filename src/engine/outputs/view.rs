@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 use std::sync::Arc;
 
+use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
 use imbl::OrdMap;
 
 use crate::breaker::circuit::{Circuit, State as BreakerState, StateName, Trip};
@@ -15,28 +16,42 @@ use crate::breaker::wake::waits_until;
 use crate::engine::outputs::outbox::{Dirty, Outbox};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
+use crate::engine::state::kind::KindEntry;
 use crate::wire::labels::Labels;
-use crate::wire::view::{CircuitView, PolicyView, Probe, RuleView, Tripped, View};
+use crate::wire::view::{
+    CircuitView, ContractView, PolicyView, Probe, RevisionView, RuleView, Seen, Tripped, View,
+};
 
-/// The view, brought up to date, if anything in it has changed.
-pub(crate) fn refresh(state: &State, out: &mut Outbox) -> Option<View> {
+/// The view, brought up to date, if anything in it has changed, and the circuits that did.
+pub(crate) fn refresh(state: &State, out: &mut Outbox) -> (Option<View>, Vec<Seen>) {
     let view = &mut out.view;
     let outdated = &mut out.stale;
     let policies = std::mem::take(&mut outdated.policy_views);
     let circuits = std::mem::take(&mut outdated.circuit_views);
+    let contracts = std::mem::take(&mut outdated.contract_views);
     let objects = state.kinds.values().map(|entry| entry.objects.len()).sum();
     let changed = std::mem::take(&mut outdated.view)
         || !policies.is_empty()
         || !circuits.is_empty()
+        || !contracts.is_empty()
         || view.objects != objects;
     if !changed {
-        return None;
+        return (None, Vec::new());
     }
     for key in policies {
-        refresh_policy(state, view, key);
+        let status = out.policies.get(&key).and_then(|sent| sent.status.clone());
+        refresh_policy(state, view, key, status);
     }
+    for name in contracts {
+        let status = out
+            .contracts
+            .get(&name)
+            .and_then(|sent| sent.status.clone());
+        refresh_contract(state, view, &name, status);
+    }
+    let mut seen = Vec::new();
     for (key, uids) in circuits {
-        refresh_circuits(state, view, &key, uids);
+        refresh_circuits(state, view, &key, uids, &mut seen);
     }
     for (kind, entry) in &state.kinds {
         match entry.unconfirmed_since {
@@ -47,11 +62,49 @@ pub(crate) fn refresh(state: &State, out: &mut Outbox) -> Option<View> {
     view.synced = state.synced;
     view.leads = state.leads;
     view.objects = objects;
-    Some(view.clone())
+    (Some(view.clone()), seen)
+}
+
+/// Brings what the view says of a contract up to date.
+fn refresh_contract(
+    state: &State,
+    view: &mut View,
+    name: &str,
+    status: Option<Arc<ConditionContractStatus>>,
+) {
+    let Some(entry) = state.contracts.get(name) else {
+        view.contracts.remove(name);
+        return;
+    };
+    let kind = entry.kind.as_ref().and_then(|kind| state.kinds.get(kind));
+    let live = kind.and_then(KindEntry::live).map(|live| live.number);
+    let revisions = kind.into_iter().flat_map(|kind| kind.revisions.values());
+    let contract = ContractView {
+        kind: entry.kind.clone(),
+        rejected: entry.rejected.clone(),
+        spec: entry.spec.clone(),
+        status,
+        incidents: entry.incidents.clone(),
+        revisions: revisions
+            .map(|revision| RevisionView {
+                number: revision.number,
+                seen_at: Wall(revision.seen_at),
+                bad: revision.bad.clone(),
+                live: live == Some(revision.number),
+                spec: revision.spec.clone(),
+            })
+            .collect(),
+    };
+    view.contracts.insert(name.into(), Arc::new(contract));
 }
 
 /// Brings what the view says of a policy up to date, its circuits apart.
-fn refresh_policy(state: &State, view: &mut View, key: Key) {
+fn refresh_policy(
+    state: &State,
+    view: &mut View,
+    key: Key,
+    status: Option<Arc<CircuitPolicyStatus>>,
+) {
     let before = view.policies.remove(&key);
     let Some(entry) = state.policies.get(&key) else {
         return;
@@ -64,19 +117,36 @@ fn refresh_policy(state: &State, view: &mut View, key: Key) {
         observe: lowered.is_some_and(|lowered| lowered.observe),
         passes_unknown: lowered.is_some_and(|lowered| lowered.passes_unknown),
         rejected: rejected.map(|rejection| rejection.message.as_str().into()),
+        config: lowered.map(|lowered| Arc::new(lowered.config.clone())),
+        units: lowered.map_or_else(Arc::default, |lowered| lowered.units.as_slice().into()),
+        layer: lowered.map(|lowered| lowered.plan.layer.as_str().into()),
+        spec: entry.spec.clone(),
+        status,
         circuits: before.map_or_else(OrdMap::new, |before| before.circuits.clone()),
     };
     view.policies.insert(key, Arc::new(policy));
 }
 
-fn refresh_circuits(state: &State, view: &mut View, key: &Key, uids: BTreeSet<Arc<str>>) {
+fn refresh_circuits(
+    state: &State,
+    view: &mut View,
+    key: &Key,
+    uids: BTreeSet<Arc<str>>,
+    seen: &mut Vec<Seen>,
+) {
     let Some(policy) = view.policies.get_mut(key) else {
         return;
     };
     let policy: &mut PolicyView = Arc::make_mut(policy);
     for uid in uids {
         if let Some((object, circuit)) = circuit_view(state, key, &uid) {
-            policy.circuits.insert(object, Arc::new(circuit));
+            let circuit = Arc::new(circuit);
+            seen.push(Seen {
+                policy: key.clone(),
+                object: object.clone(),
+                circuit: circuit.clone(),
+            });
+            policy.circuits.insert(object, circuit);
         }
     }
 }
@@ -121,6 +191,7 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
         until: until(&entry.breaker, &lowered.config, confirmed),
         probe: probe(&entry.breaker, &lowered.config),
         admit_percent: acting.admit_percent,
+        armed: entry.breaker.armed,
         latched: entry.breaker.latched,
         suppressed: entry.breaker.suppressed,
         rules: rules

@@ -57,6 +57,9 @@ bounds! {
     GateCallers: "gate_callers", "callers of the gate", "all are forgotten, and what each is answered is told once more";
     GateNotices: "gate_notices", "answers waiting to be told", "a new one is not told, and counted";
     GateWaiters: "gate_waiters", "callers that wait", "a new one is answered at once, or told to come back";
+    HistoryCircuits: "history_circuits", "circuits with a history", "a new one has none, unless it is in trouble: then one at rest loses its own";
+    HistoryTrips: "history_trips", "trips with a story", "the oldest is forgotten; the audit log still has it";
+    HistoryTurns: "history_turns", "turns waiting for the history", "a new one is left out of it, and counted";
     HttpConnections: "http_connections", "connections", "idle ones end; metrics and health have a share of their own, other requests wait 5 s, then get 503";
     LabelBytes: "label_bytes", "bytes of labels of an object", "labels behind, in the order of keys, are seen by no selector, and audited";
     LogLines: "log_lines", "lines of one place in 10 s", "left out; told every 10 s how many";

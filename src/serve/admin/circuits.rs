@@ -1,5 +1,6 @@
 //! The circuits, live, as JSON: `GET /v1/circuits`.
 
+use std::iter::repeat;
 use std::sync::Arc;
 
 use axum::Json;
@@ -21,6 +22,7 @@ pub(super) struct Parameters {
     namespace: Option<String>,
     policy: Option<String>,
     state: Option<String>,
+    q: Option<String>,
     limit: Option<usize>,
     r#continue: Option<String>,
 }
@@ -28,7 +30,11 @@ pub(super) struct Parameters {
 /// One circuit.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Document {
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
+pub(in crate::serve) struct Document {
     namespace: String,
     policy: String,
     group: Option<String>,
@@ -45,6 +51,7 @@ pub(super) struct Document {
     since: Option<String>,
     until: Option<String>,
     admit_percent: u8,
+    armed: bool,
     latched: bool,
     suppressed: bool,
     rules: Vec<RuleDocument>,
@@ -56,7 +63,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Document>>, BadRequest> {
     let parameters = page::parameters(
         parameters,
-        "`namespace`, `policy`, `state`, `limit` and `continue`",
+        "`namespace`, `policy`, `state`, `q`, `limit` and `continue`",
     )?;
     let limit = page::limit(parameters.limit)?;
     let filter = Filter::try_new(&parameters)?;
@@ -74,17 +81,30 @@ pub(super) async fn list(
 struct Filter<'a> {
     namespace: Option<&'a str>,
     policy: Option<&'a str>,
-    state: Option<StateName>,
+    state: Option<Standing>,
+    text: Option<&'a str>,
     after: Option<[&'a str; 3]>,
 }
 
 /// One circuit and where it stands.
-struct Row<'a> {
-    namespace: &'a Arc<str>,
-    name: &'a Arc<str>,
-    policy: &'a PolicyView,
-    object: &'a Arc<str>,
-    circuit: &'a CircuitView,
+pub(in crate::serve) struct Row<'a> {
+    pub(in crate::serve) namespace: &'a Arc<str>,
+    pub(in crate::serve) name: &'a Arc<str>,
+    pub(in crate::serve) policy: &'a PolicyView,
+    pub(in crate::serve) object: &'a Arc<str>,
+    pub(in crate::serve) circuit: &'a CircuitView,
+}
+
+/// How a circuit stands, as it can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum Standing {
+    State(StateName),
+    Armed,
+    Latched,
+    Suppressed,
+    Overridden,
+    /// Any but Closed and at rest.
+    Troubled,
 }
 
 impl<'a> Filter<'a> {
@@ -92,7 +112,8 @@ impl<'a> Filter<'a> {
         Ok(Self {
             namespace: parameters.namespace.as_deref(),
             policy: parameters.policy.as_deref(),
-            state: parameters.state.as_deref().map(state_name).transpose()?,
+            state: parameters.state.as_deref().map(Standing::of).transpose()?,
+            text: parameters.q.as_deref(),
             after: parameters
                 .r#continue
                 .as_deref()
@@ -122,7 +143,8 @@ impl<'a> Filter<'a> {
                     circuit,
                 })
             })
-            .filter(|row| self.state.is_none_or(|only| row.circuit.state == only))
+            .filter(|row| self.state.is_none_or(|only| only.is_of(row.circuit)))
+            .filter(|row| self.text.is_none_or(|text| row.contains(text)))
             .filter(|row| self.after.is_none_or(|after| row.names() > after))
     }
 }
@@ -136,7 +158,13 @@ impl<'a> Row<'a> {
         self.names().join("/")
     }
 
-    fn document(&self, now: Mono) -> Document {
+    /// Whether a text stands in its names, in whatever case.
+    fn contains(&self, text: &str) -> bool {
+        let text = text.trim().to_ascii_lowercase();
+        self.place().to_ascii_lowercase().contains(&text)
+    }
+
+    pub(in crate::serve) fn document(&self, now: Mono) -> Document {
         let circuit = self.circuit;
         let kind = self.policy.kind.as_ref();
         Document {
@@ -155,24 +183,54 @@ impl<'a> Row<'a> {
             since: circuit.since.and_then(wire::time),
             until: circuit.until.and_then(wire::time),
             admit_percent: circuit.admit_percent,
+            armed: circuit.armed,
             latched: circuit.latched,
             suppressed: circuit.suppressed,
             rules: circuit
                 .rules
                 .iter()
-                .map(|rule| RuleDocument::new(rule, now))
+                .zip(self.policy.units.iter().copied().chain(repeat("")))
+                .map(|(rule, unit)| RuleDocument::new(rule, unit, now))
                 .collect(),
         }
     }
 }
 
-fn state_name(text: &str) -> Result<StateName, BadRequest> {
-    [StateName::Closed, StateName::Open, StateName::HalfOpen]
-        .into_iter()
-        .find(|name| wire::state(*name) == text)
-        .ok_or_else(|| BadRequest::Value {
-            name: "state",
-            value: wire::quoted(text),
-            remedy: "give Closed, Open or HalfOpen",
-        })
+impl Standing {
+    fn of(text: &str) -> Result<Self, BadRequest> {
+        let states = [StateName::Closed, StateName::Open, StateName::HalfOpen];
+        let state = states.into_iter().find(|name| wire::state(*name) == text);
+        match (state, text) {
+            (Some(state), _) => Ok(Self::State(state)),
+            (None, "Armed") => Ok(Self::Armed),
+            (None, "Latched") => Ok(Self::Latched),
+            (None, "Suppressed") => Ok(Self::Suppressed),
+            (None, "Overridden") => Ok(Self::Overridden),
+            (None, "Troubled") => Ok(Self::Troubled),
+            (None, _) => Err(BadRequest::Value {
+                name: "state",
+                value: wire::quoted(text),
+                remedy: "give Closed, Open, HalfOpen, Armed, Latched, Suppressed, Overridden or Troubled",
+            }),
+        }
+    }
+
+    /// Whether a circuit stands so.
+    pub(in crate::serve) fn is_of(self, circuit: &CircuitView) -> bool {
+        match self {
+            Self::State(state) => circuit.state == state,
+            Self::Armed => circuit.armed && circuit.shadow == StateName::Closed,
+            Self::Latched => circuit.latched,
+            Self::Suppressed => circuit.suppressed,
+            Self::Overridden => circuit.forced.is_some(),
+            Self::Troubled => {
+                circuit.state != StateName::Closed
+                    || circuit.shadow != StateName::Closed
+                    || circuit.armed
+                    || circuit.latched
+                    || circuit.suppressed
+                    || circuit.forced.is_some()
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// Method, path and meaning of every endpoint, in the order of use.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 17] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 24] = [
     ("GET", "/healthz", "200 while the engine comes round"),
     (
         "GET",
@@ -32,7 +32,42 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 17] = [
     (
         "GET",
         "/v1/circuits",
-        "circuits: ?namespace= &policy= &state= &limit= &continue=",
+        "circuits: ?namespace= &policy= &state= &q= &limit= &continue=",
+    ),
+    (
+        "GET",
+        "/v1/circuits/{namespace}/{policy}/{object}",
+        "a circuit: its history, the proxies that hold it, its gate, and what to type",
+    ),
+    (
+        "GET",
+        "/v1/trips/{id}",
+        "a trip: what broke, and what was done about it, in order",
+    ),
+    (
+        "GET",
+        "/v1/overview",
+        "what is open, armed, latched, suppressed, and what is wrong with the installation",
+    ),
+    (
+        "GET",
+        "/v1/policies/{namespace}/{name}",
+        "a policy, and what it says of itself",
+    ),
+    (
+        "GET",
+        "/v1/contracts",
+        "contracts, and what is wrong with them",
+    ),
+    (
+        "GET",
+        "/v1/contracts/{name}",
+        "a contract: schemas of its CRD, how they differ, what linting finds",
+    ),
+    (
+        "GET",
+        "/v1/events",
+        "server-sent events: `changed` whenever something above has",
     ),
     (
         "GET",
@@ -69,7 +104,7 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 17] = [
 
 /// The index.
 #[derive(Debug, Serialize)]
-pub(super) struct Document {
+pub(in crate::serve) struct Document {
     name: &'static str,
     version: &'static str,
     synced: bool,
@@ -86,7 +121,7 @@ struct Endpoint {
     answers: &'static str,
 }
 
-pub(super) async fn show(State(state): State<ServeState>) -> Json<Document> {
+pub(in crate::serve) async fn show(State(state): State<ServeState>) -> Json<Document> {
     let view = state.view.load();
     let endpoints = ENDPOINTS.map(|(method, path, answers)| Endpoint {
         method,

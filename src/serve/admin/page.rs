@@ -18,7 +18,7 @@ const MAX_LIMIT: usize = 1_000;
 
 /// One page.
 #[derive(Debug, Serialize)]
-pub(super) struct Page<T> {
+pub(in crate::serve) struct Page<T> {
     items: Vec<T>,
     /// What to give as `continue` for the next page; absent on the last one.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
@@ -27,7 +27,7 @@ pub(super) struct Page<T> {
 
 impl<T> Page<T> {
     /// The first `limit` of `items`; `place` names an item so that the next page begins after it.
-    pub(super) fn of<I>(
+    pub(in crate::serve) fn of<I>(
         items: impl Iterator<Item = I>,
         limit: usize,
         place: impl Fn(&I) -> String,
@@ -52,7 +52,7 @@ impl<T> Page<T> {
 }
 
 /// The limit asked for.
-pub(super) fn limit(asked: Option<usize>) -> Result<usize, BadRequest> {
+pub(in crate::serve) fn limit(asked: Option<usize>) -> Result<usize, BadRequest> {
     match asked {
         None => Ok(DEFAULT_LIMIT),
         Some(limit @ 1..=MAX_LIMIT) => Ok(limit),
@@ -65,7 +65,7 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, BadRequest> {
 }
 
 /// The place to go on from, as `N` names joined by slashes.
-pub(super) fn place<const N: usize>(token: &str) -> Result<[&str; N], BadRequest> {
+pub(in crate::serve) fn place<const N: usize>(token: &str) -> Result<[&str; N], BadRequest> {
     let names: Vec<&str> = token.split('/').collect();
     names.try_into().map_err(|_| BadRequest::Value {
         name: "continue",
@@ -75,7 +75,7 @@ pub(super) fn place<const N: usize>(token: &str) -> Result<[&str; N], BadRequest
 }
 
 /// The parameters of a list.
-pub(super) fn parameters<T>(
+pub(in crate::serve) fn parameters<T>(
     query: Result<UrlQuery<T>, QueryRejection>,
     allowed: &'static str,
 ) -> Result<T, BadRequest> {

@@ -105,9 +105,9 @@ async fn a_circuit_is_listed_with_what_is_enforced_and_what_the_evidence_says() 
             "state": "Open", "shadow": "Open", "mode": "Enforce", "override": null,
             "tripId": "0000000000000abc", "cause": "Breach",
             "since": "1970-01-01T00:00:01Z", "until": "1970-01-01T00:01:01Z",
-            "admitPercent": 0, "latched": false, "suppressed": false,
+            "admitPercent": 0, "armed": false, "latched": false, "suppressed": false,
             "rules": [{
-                "condition": "network-latency", "value": 312.0, "class": "Bad",
+                "condition": "network-latency", "value": 312.0, "unit": "", "class": "Bad",
                 "unknownReason": null, "streak": 3, "ageSeconds": null,
             }],
         })
@@ -207,7 +207,7 @@ async fn policies_are_listed_with_their_circuits_counted() {
 #[case("/v1/circuits?limit=0", "give 1 to 1000")]
 #[case("/v1/circuits?limit=1001", "give 1 to 1000")]
 #[case("/v1/circuits?limit=many", "`limit`")]
-#[case("/v1/circuits?state=open", "give Closed, Open or HalfOpen")]
+#[case("/v1/circuits?state=open", "give Closed, Open, HalfOpen, Armed")]
 #[case("/v1/circuits?continue=shop", "`continue`")]
 #[case("/v1/policies?continue=a/b/c", "`continue`")]
 #[case("/v1/policies?name=a", "unknown field `name`")]
@@ -231,12 +231,17 @@ async fn everything_in_the_index_is_answered_and_everything_else_points_to_it() 
             .len(),
         ENDPOINTS.len()
     );
-    for (method, path, _) in ENDPOINTS {
-        let answer = match method {
+    // The answer of this one has no end; the page's own tests ask it.
+    let ended = ENDPOINTS
+        .iter()
+        .filter(|(_, path, _)| *path != "/v1/events");
+    for (method, path, _) in ended {
+        let path = *path;
+        let answer = match *method {
             "GET" => get(&state, path).await,
             _ => post(&state, path, "").await,
         };
-        assert_ne!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(!answer.body.contains("there is nothing at"), "{path}");
         assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
     for (path, told) in [

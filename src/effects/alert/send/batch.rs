@@ -18,13 +18,20 @@ pub(super) fn body<'a>(alerts: impl Iterator<Item = &'a Alert>, now: Wall) -> Ve
 
 fn json(alert: &Alert, now: Wall) -> Value {
     let end = alert.ends_at.unwrap_or((now + HORIZON).0);
-    json!({
+    let mut body = json!({
         "labels": alert.labels,
         "annotations": alert.annotations,
         "startsAt": time(alert.starts_at),
         // An end before the start is a 400; it happens when the clock is set back.
         "endsAt": time(end.max(alert.starts_at)),
-    })
+    });
+    // Alertmanager and what it notifies make the name of the alert a link to this.
+    if let Some(link) = alert.annotations.get("link")
+        && let Some(fields) = body.as_object_mut()
+    {
+        fields.insert("generatorURL".to_owned(), Value::from(link.as_ref()));
+    }
+    body
 }
 
 fn time(millis: i64) -> Option<Time> {
@@ -39,7 +46,11 @@ mod tests {
     fn a_firing_alert_ends_in_four_minutes_a_resolved_one_when_it_did() {
         let mut alert = Alert {
             labels: [("alertname".into(), "CircuitBreakerOpen".into())].into(),
-            annotations: [("summary".into(), "It is open.".into())].into(),
+            annotations: [
+                ("summary".into(), "It is open.".into()),
+                ("link".into(), "http://fusegate/#/trips/1".into()),
+            ]
+            .into(),
             starts_at: 1_700_000_000_000,
             ends_at: None,
         };
@@ -49,7 +60,8 @@ mod tests {
         };
         let expected = json!([{
             "labels": {"alertname": "CircuitBreakerOpen"},
-            "annotations": {"summary": "It is open."},
+            "annotations": {"summary": "It is open.", "link": "http://fusegate/#/trips/1"},
+            "generatorURL": "http://fusegate/#/trips/1",
             "startsAt": "2023-11-14T22:13:20.000Z",
             "endsAt": "2023-11-14T22:18:20.000Z",
         }]);

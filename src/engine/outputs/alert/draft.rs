@@ -161,11 +161,24 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
+    /// Where the page tells this trip, or shows the circuit, where there is none.
+    fn link(self) -> String {
+        let page = &self.state.settings.link;
+        let trip = self.entry.breaker.state.trip().map(|trip| trip.id);
+        match trip.or(self.entry.ended.as_ref().map(|ended| ended.trip.id)) {
+            Some(trip) => format!("{page}/#/trips/{trip}"),
+            None => format!(
+                "{page}/#/circuits/{}/{}/{}",
+                self.key.0, self.key.1, self.entry.object
+            ),
+        }
+    }
+
     /// The policy's own annotations, and after them ours.
     fn annotations(self, texts: [(&str, String); 2]) -> Text {
         let mut annotations: Text = self.lowered.annotations.iter().cloned().collect();
-        let link = format!("{}/v1/circuits", self.state.settings.link);
         let state = self.entry.state().name().to_owned();
+        let link = self.link();
         let ours = [("state", state), ("link", link)].into_iter().chain(texts);
         annotations.extend(ours.map(|(name, text)| (name.into(), text.into())));
         annotations

@@ -1,0 +1,179 @@
+//! The server: the HTTP port of a replica, as commands ask it.
+
+use bytes::Bytes;
+use clap::Args;
+use http::{StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
+
+/// The most bytes of an answer: a page of proxies that subscribe to everything there is.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Which replica is asked.
+#[derive(Args, Clone, Debug)]
+pub struct ServerOptions {
+    /// The HTTP port of a replica: what it was given as `--http-listen`.
+    #[arg(
+        long,
+        env = "FUSEGATE_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    pub server: Uri,
+}
+
+/// Why a replica did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// Not an address that can be asked.
+    #[error("--server {0} can't be asked; write it as http://HOST:PORT")]
+    Server(Uri),
+    /// Nobody answers there.
+    #[error(
+        "no fusegate answers at {url}: {reason}; give the address of its HTTP port with --server, \
+         and in a cluster forward that port first: \
+         kubectl --namespace fusegate-system port-forward deployment/fusegate 8080"
+    )]
+    Reach {
+        /// What was asked.
+        url: Uri,
+        /// Why.
+        reason: String,
+    },
+    /// It does not know what is asked for.
+    #[error("{0}")]
+    Missing(String),
+    /// Somebody answers something else.
+    #[error(
+        "{url} answered {status}: {body}; is that the HTTP port of a fusegate of this version?"
+    )]
+    Answer {
+        /// What was asked.
+        url: Uri,
+        /// What came back.
+        status: StatusCode,
+        /// And its words.
+        body: String,
+    },
+    /// What came back can't be read.
+    #[error("{url} answered with something else than what was asked for; is it a fusegate?")]
+    Read {
+        /// What was asked.
+        url: Uri,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// An answer, whatever its status.
+pub(crate) struct Answer {
+    url: Uri,
+    pub(crate) status: StatusCode,
+    body: Bytes,
+}
+
+impl ServerOptions {
+    /// Asks for a document.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<T, Unanswered> {
+        let answer = self.ask(path, query).await?;
+        match answer.status {
+            status if status.is_success() => answer.read(),
+            StatusCode::NOT_FOUND if answer.words().starts_with("there is nothing at") => {
+                Err(answer.refused())
+            }
+            StatusCode::NOT_FOUND => Err(Unanswered::Missing(answer.words())),
+            _ => Err(answer.refused()),
+        }
+    }
+
+    /// Asks, and takes whatever is answered.
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Answer, Unanswered> {
+        let url = self.url(path, query)?;
+        let unreached = |reason: String| Unanswered::Reach {
+            url: url.clone(),
+            reason,
+        };
+        let client: Client<HttpConnector, Empty<Bytes>> =
+            Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.get(url.clone()).await;
+        let answer = answer.map_err(|error| unreached(innermost(&error)))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| unreached(error.to_string()))?;
+        let body = body.to_bytes();
+        Ok(Answer { url, status, body })
+    }
+
+    pub(super) fn url(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Uri, Unanswered> {
+        let refused = || Unanswered::Server(self.server.clone());
+        if self.server.scheme_str() != Some("http") {
+            return Err(refused());
+        }
+        let authority = self.server.authority().ok_or_else(refused)?;
+        let base = self.server.path().trim_end_matches('/');
+        let given = query
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", escaped((*value)?))));
+        let query = given.collect::<Vec<_>>().join("&");
+        let url = format!("http://{authority}{base}/{path}?{query}");
+        url.trim_end_matches('?').parse().map_err(|_| refused())
+    }
+}
+
+impl Answer {
+    /// The document that it is.
+    pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, Unanswered> {
+        let Self { url, body, .. } = self;
+        serde_json::from_slice(&body).map_err(|source| Unanswered::Read { url, source })
+    }
+
+    /// Its beginning, as text on one line.
+    pub(crate) fn words(&self) -> String {
+        let words: String = String::from_utf8_lossy(&self.body)
+            .chars()
+            .take(1_000)
+            .collect();
+        words.trim().to_owned()
+    }
+
+    /// That it is no answer to what was asked.
+    pub(crate) fn refused(self) -> Unanswered {
+        let body = self.words();
+        Unanswered::Answer {
+            url: self.url,
+            status: self.status,
+            body,
+        }
+    }
+}
+
+/// The cause of all, which is what people can do something about.
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+/// As it may stand in a path or a query.
+pub(crate) fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| match byte {
+            byte if plain(byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
