@@ -1,17 +1,25 @@
 //! The command line: what can be asked, with help on each option.
 
 pub mod check;
+pub mod completions;
 pub mod contracts;
 pub mod crds;
 mod definition;
 pub mod diff;
+pub mod explain;
+pub mod format;
+pub mod gate;
 mod grid;
 pub mod lint;
+pub mod named;
+pub mod on_call;
+pub mod order;
 pub mod proxies;
 pub mod replay;
 pub mod revisions;
 pub mod run;
 pub mod server;
+pub mod status;
 mod store;
 pub mod style;
 mod version;
@@ -36,6 +44,9 @@ pub struct Cli {
 pub enum Command {
     /// Run the controller, in a cluster or on a directory.
     Run(Box<run::Run>),
+    /// What an engineer on call asks and orders.
+    #[command(flatten)]
+    OnCall(on_call::OnCall),
     /// List the Envoys that are connected to a replica, and what each of them has.
     Proxies(proxies::Proxies),
     /// Print the CRDs, for `kubectl apply -f -`.
@@ -52,4 +63,8 @@ pub enum Command {
     Revisions(revisions::Revisions),
     /// Replay a recording: what fusegate decided, and by which events.
     Replay(replay::Replay),
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Completions),
+    /// Print the man page, or write one for each command.
+    Man(completions::Man),
 }

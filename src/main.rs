@@ -36,6 +36,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(app::run(*options))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::OnCall(command) => {
+            Ok(runtime()?.block_on(command.print(&mut std::io::stdout().lock()))?)
+        }
         Command::Proxies(proxies) => {
             runtime()?.block_on(proxies.print(&mut std::io::stdout().lock()))?;
             Ok(ExitCode::SUCCESS)
@@ -75,6 +78,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 &mut out,
                 &mut std::io::stderr(),
             )))
+        }
+        Command::Completions(completions) => {
+            completions.print(&mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(man) => {
+            man.print(&mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

@@ -24,6 +24,6 @@ pub mod server;
 
 mod bad_request;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod route;
 mod wire;

@@ -9,6 +9,7 @@ mod audit;
 mod breakage;
 mod builtin;
 mod cluster;
+mod commands;
 mod contracts;
 mod dice;
 mod directory;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::bounds::Gauges;
 use crate::app::feeds::Feeds;
+use crate::app::history::HistoryFeed;
 use crate::app::notices::GateReporter;
 use crate::app::pump::Pump;
 use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
@@ -56,18 +57,7 @@ impl Parts {
         let heartbeat = Heartbeat::start(self.clock.now().mono);
         let (changed, views) = watch::channel(());
         let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
-        let kept = SharedHistory::default();
-        let (history, keeping) = history::open(
-            kept.clone(),
-            view.clone(),
-            self.metrics.clone(),
-            self.clock,
-            self.token.clone(),
-        );
-        tasks.spawn(async move {
-            keeping.await;
-            Ok(())
-        });
+        let (kept, history) = self.keep_history(&view, tasks);
         let state = self.serve_state(
             options,
             (&view, &heartbeat, kept),
@@ -102,6 +92,27 @@ impl Parts {
             feeds: Feeds::default(),
             recorder: None,
         }
+    }
+
+    /// Remembers what the page draws.
+    fn keep_history(
+        &self,
+        view: &SharedView,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> (SharedHistory, HistoryFeed) {
+        let kept = SharedHistory::default();
+        let (feed, keeping) = history::open(
+            kept.clone(),
+            view.clone(),
+            self.metrics.clone(),
+            self.clock,
+            self.token.clone(),
+        );
+        tasks.spawn(async move {
+            keeping.await;
+            Ok(())
+        });
+        (kept, feed)
     }
 
     /// What requests are answered from.

@@ -47,7 +47,7 @@ pub struct Run {
     )]
     pub replica: String,
 
-    /// Where the gate, health, metrics and the lists of circuits and proxies are served.
+    /// Where the page, the gate, health, metrics and the lists of circuits and proxies are served.
     #[arg(
         long,
         env = "FUSEGATE_HTTP_LISTEN",

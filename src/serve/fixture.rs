@@ -7,7 +7,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
@@ -19,7 +21,7 @@ use crate::serve::counters::Counters;
 use crate::serve::history::SharedHistory;
 use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
-use crate::serve::server::router;
+use crate::serve::server::{router, serve};
 use crate::serve::state::{Heartbeat, ServeState};
 use crate::serve::waiters::Waiters;
 use crate::wire::event::GroupKind;
@@ -183,4 +185,30 @@ pub(crate) async fn post(state: &ServeState, uri: &str, body: impl Into<Body>) -
         .body(body.into())
         .unwrap();
     ask(router(state.clone()), request).await
+}
+
+/// A server on a socket of its own, until it is dropped.
+pub(crate) struct Served {
+    pub(crate) url: String,
+    pub(crate) state: ServeState,
+    shutdown: CancellationToken,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Serves a view.
+pub(crate) async fn served(view: View) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (state, shutdown) = (state(view), CancellationToken::new());
+    tokio::spawn(serve(listener, state.clone(), shutdown.clone()));
+    Served {
+        url,
+        state,
+        shutdown,
+    }
 }

@@ -8,11 +8,13 @@ mod commands;
 mod contracts;
 mod events;
 mod files;
+mod mesh;
 mod missing;
 mod overview;
 mod policy;
 mod problems;
 mod rule;
+mod statuses;
 mod trip;
 
 use axum::Router;

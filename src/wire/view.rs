@@ -114,10 +114,6 @@ pub struct Seen {
 
 /// One circuit.
 #[derive(Clone, Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is true or not, whatever the others are"
-)]
 pub struct CircuitView {
     /// The object's uid.
     pub uid: Arc<str>,

@@ -30,10 +30,6 @@ pub(super) struct Parameters {
 /// One circuit.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a field of the answer"
-)]
 pub(in crate::serve) struct Document {
     namespace: String,
     policy: String,

@@ -10,19 +10,14 @@ use serde_json::Value;
 use crate::serve::admin::circuits::{self, Row};
 use crate::serve::history::track::{Move, Sample, Track};
 use crate::serve::page::commands::{self, Command, Of};
+use crate::serve::page::mesh::Mesh;
 use crate::serve::page::missing::Missing;
 use crate::serve::page::rule::{self, plain};
-use crate::serve::proxies::{Proxy, Query as ProxyQuery};
+use crate::serve::page::statuses::Statuses;
 use crate::serve::state::ServeState;
 use crate::serve::verdict::Query;
 use crate::serve::wire;
-use crate::wire::view::{CircuitView, PolicyView, View};
-
-/// The most proxies that are looked through for those that hold a layer.
-const MOST_PROXIES: usize = 10_000;
-
-/// The most of them that are listed, those that refuse first.
-const LISTED: usize = 50;
+use crate::wire::view::{CircuitView, PolicyView, Tripped, View};
 
 /// Everything about one circuit.
 #[derive(Debug, Serialize)]
@@ -31,7 +26,6 @@ pub(super) struct Document {
     circuit: circuits::Document,
     now: i64,
     object_kind: Option<String>,
-    contract: Option<String>,
     /// Such as `3 Bad samples in a row within 10 min`.
     takes: Option<String>,
     rules: Vec<rule::Document>,
@@ -41,18 +35,11 @@ pub(super) struct Document {
     last_trip: Option<TripDocument>,
     probe: Option<(u32, u32)>,
     gate: Gate,
-    layer: Option<String>,
-    shed: Value,
     on_trip: Value,
-    proxies: Proxies,
-    /// What the policy says of itself.
-    conditions: Value,
-    /// What the policy's status says of this circuit.
-    record: Value,
-    /// Rollbacks of the CRD that trips of this circuit asked for or joined.
-    incidents: Vec<Value>,
-    /// What the contract says of itself.
-    contract_conditions: Value,
+    #[serde(flatten)]
+    mesh: Mesh,
+    #[serde(flatten)]
+    statuses: Statuses,
     commands: Vec<Command>,
 }
 
@@ -82,24 +69,6 @@ struct Gate {
     state: &'static str,
     passes: bool,
     reason: String,
-}
-
-/// Who holds the policy's layer as published.
-#[derive(Debug, Default, Serialize)]
-struct Proxies {
-    subscribed: usize,
-    holding: usize,
-    refusing: usize,
-    listed: Vec<Holder>,
-}
-
-#[derive(Debug, Serialize)]
-struct Holder {
-    node: String,
-    address: Option<String>,
-    holds: bool,
-    version: Option<String>,
-    refused: Option<String>,
 }
 
 pub(super) async fn show(
@@ -161,6 +130,19 @@ impl<'a> Found<'a> {
                 })
             })
     }
+
+    fn commands(&self, state: &ServeState) -> Vec<Command> {
+        let trip = self.circuit.tripped.as_ref();
+        let trip = trip.map(|tripped| tripped.id.to_string());
+        let of = Of {
+            namespace: self.namespace,
+            policy: self.name,
+            object: self.object,
+            kind: self.policy.kind.as_ref(),
+            trip: trip.as_deref(),
+        };
+        commands::commands(&state.installation, &of)
+    }
 }
 
 /// All there is to know of a circuit.
@@ -182,28 +164,6 @@ pub(super) async fn document(state: &ServeState, view: &View, found: &Found<'_>)
             .map(MoveDocument::new);
         (samples.collect(), moves.collect())
     };
-    let verdict = state.look(&Query {
-        namespace,
-        policy: name,
-        objects: &[object],
-        ..Query::default()
-    });
-    let spec = policy.spec.as_deref();
-    let status = policy.status.as_deref();
-    let records = status.into_iter().flat_map(|status| &status.circuits);
-    let record = records
-        .into_iter()
-        .find(|record| *record.uid == *circuit.uid);
-    let contract = spec.map(|spec| spec.contract.as_str());
-    let of_contract = contract.and_then(|contract| view.contracts.get(contract));
-    let trip = circuit
-        .tripped
-        .as_ref()
-        .map(|tripped| tripped.id.to_string());
-    let incidents = of_contract
-        .into_iter()
-        .flat_map(|contract| &contract.incidents);
-    let of_contract = of_contract.and_then(|contract| contract.status.as_deref());
     let now = state.clock.now();
     let row = Row {
         namespace,
@@ -212,46 +172,49 @@ pub(super) async fn document(state: &ServeState, view: &View, found: &Found<'_>)
         object,
         circuit,
     };
+    let spec = policy.spec.as_deref();
     Document {
         circuit: row.document(now.mono),
         now: now.wall.0,
         object_kind: policy.kind.as_ref().map(ToString::to_string),
-        contract: contract.map(str::to_owned),
         takes: policy.config.as_deref().map(rule::takes),
         rules: rule::rules(policy),
         samples,
         moves,
-        last_trip: circuit.tripped.as_ref().map(|tripped| TripDocument {
+        last_trip: circuit.tripped.as_ref().map(TripDocument::new),
+        probe: circuit.probe.map(|probe| (probe.successes, probe.needed)),
+        gate: Gate::of(state, found),
+        on_trip: spec.map_or(Value::Null, |spec| plain(&spec.on_trip)),
+        mesh: Mesh::of(state, policy),
+        statuses: Statuses::of(view, policy, circuit),
+        commands: found.commands(state),
+    }
+}
+
+impl TripDocument {
+    fn new(tripped: &Tripped) -> Self {
+        Self {
             id: tripped.id.to_string(),
             at: tripped.at.0,
             condition: tripped.condition.as_deref().map(str::to_owned),
             value: wire::value(tripped.value.as_ref()),
-        }),
-        probe: circuit.probe.map(|probe| (probe.successes, probe.needed)),
-        gate: Gate {
+        }
+    }
+}
+
+impl Gate {
+    fn of(state: &ServeState, found: &Found<'_>) -> Self {
+        let verdict = state.look(&Query {
+            namespace: found.namespace,
+            policy: found.name,
+            objects: &[found.object],
+            ..Query::default()
+        });
+        Self {
             state: verdict.state.name(),
             passes: verdict.passes(),
             reason: verdict.reason,
-        },
-        layer: policy.layer.as_deref().map(str::to_owned),
-        shed: spec.map_or(Value::Null, |spec| plain(&spec.mesh.shed)),
-        on_trip: spec.map_or(Value::Null, |spec| plain(&spec.on_trip)),
-        proxies: Proxies::of(state, policy.layer.as_deref()),
-        conditions: status.map_or(Value::Null, |status| plain(&status.conditions)),
-        record: record.map_or(Value::Null, plain),
-        incidents: incidents.rev().take(8).map(plain).collect(),
-        contract_conditions: of_contract.map_or(Value::Null, |status| plain(&status.conditions)),
-        commands: commands::commands(
-            &state.installation,
-            &Of {
-                namespace,
-                policy: name,
-                object,
-                kind: policy.kind.as_ref(),
-                trip: trip.as_deref(),
-            },
-            now.wall,
-        ),
+        }
     }
 }
 
@@ -265,54 +228,6 @@ impl MoveDocument {
             admit_percent: moved.admit_percent,
             trip_id: moved.trip.map(|trip| trip.to_string()),
         }
-    }
-}
-
-impl Proxies {
-    fn of(state: &ServeState, layer: Option<&str>) -> Self {
-        let Some(layer) = layer else {
-            return Self::default();
-        };
-        let query = ProxyQuery {
-            layer: Some(layer.to_owned()),
-            most: MOST_PROXIES,
-            ..ProxyQuery::default()
-        };
-        let found = (state.proxies)(&query);
-        let mut holders: Vec<_> = found
-            .iter()
-            .filter_map(|proxy| Holder::of(proxy, layer))
-            .collect();
-        // Those that want looking at come first.
-        holders.sort_by_key(|holder| (holder.refused.is_none(), holder.holds));
-        let count = |is: fn(&Holder) -> bool| holders.iter().filter(|holder| is(holder)).count();
-        Self {
-            subscribed: holders.len(),
-            holding: count(|holder| holder.holds),
-            refusing: count(|holder| holder.refused.is_some()),
-            listed: {
-                holders.truncate(LISTED);
-                holders
-            },
-        }
-    }
-}
-
-impl Holder {
-    fn of(proxy: &Proxy, layer: &str) -> Option<Self> {
-        let mut types = proxy.types.iter();
-        let (of_type, name) = types.find_map(|of_type| {
-            let mut names = of_type.names.iter();
-            Some((of_type, names.find(|name| name.name == layer)?))
-        })?;
-        let refused = of_type.nacked.as_ref().filter(|_| name.nacked.is_some());
-        Some(Self {
-            node: proxy.node.clone(),
-            address: proxy.address.clone(),
-            holds: name.acked.is_some() && name.acked == name.published,
-            version: name.acked.clone(),
-            refused: refused.map(|refused| refused.message.clone()),
-        })
     }
 }
 

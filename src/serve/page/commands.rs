@@ -3,15 +3,9 @@
 //! Names come from outside, so each word is quoted as a POSIX shell takes it.
 
 use serde::Serialize;
-use serde_json::json;
 
-use crate::breaker::time::{Span, Wall};
 use crate::serve::installation::Installation;
-use crate::serve::wire;
 use crate::wire::event::GroupKind;
-
-/// How long an override lasts that is typed as it is shown.
-const HALF_AN_HOUR: Span = Span::from_secs(1_800);
 
 /// One command.
 #[derive(Debug, Serialize)]
@@ -30,82 +24,54 @@ pub(super) struct Of<'a> {
 }
 
 /// To look closer, to override, and to undo that.
-pub(super) fn commands(installation: &Installation, of: &Of<'_>, now: Wall) -> Vec<Command> {
+pub(super) fn commands(installation: &Installation, of: &Of<'_>) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut add = |what, command| commands.push(Command { what, command });
+    let server = word(&installation.link);
+    let policy = word(&format!("{}/{}", of.namespace, of.policy));
     let (namespace, object) = (word(of.namespace), word(of.object));
-    let gate = format!(
-        "{}/v1/gate/{}/{}?object={}",
-        installation.link, of.namespace, of.policy, of.object
-    );
+    if let Some(trip) = of.trip {
+        add(
+            "This trip's story, in a terminal",
+            format!("fusegate explain {} --server {server}", word(trip)),
+        );
+    }
     add(
         "What the gate answers, and why",
-        format!("curl -s -H 'accept: text/plain' {}", word(&gate)),
+        format!("fusegate gate {policy} --object {object} --server {server}"),
     );
-    if let Some(trip) = of.trip
-        && installation.audit != "-"
-    {
-        let id = word(&format!("\"{trip}\""));
-        add(
-            "All that was done about this trip",
-            format!("grep {id} {}", word(&installation.audit)),
-        );
-    }
-    if installation.directory.is_none() {
-        if let Some(kind) = of.kind {
-            let kind = word(&kind.to_string());
+    let source = match &installation.directory {
+        Some(directory) => format!(" --source {}", word(&format!("dir:{directory}"))),
+        None => {
+            if let Some(kind) = of.kind {
+                let kind = word(&kind.to_string());
+                add(
+                    "The object and what it reports",
+                    format!("kubectl -n {namespace} get {kind} {object} -o yaml"),
+                );
+            }
             add(
-                "The object and what it reports",
-                format!("kubectl -n {namespace} get {kind} {object} -o yaml"),
+                "What happened to it",
+                format!(
+                    "kubectl -n {namespace} get events --field-selector involvedObject.name={object}"
+                ),
             );
+            String::new()
         }
-        add(
-            "What happened to it",
-            format!(
-                "kubectl -n {namespace} get events --field-selector involvedObject.name={object}"
-            ),
-        );
-    }
+    };
+    let order = |verb: &str, more: &str| {
+        format!("fusegate {verb} {policy} --object {object}{more}{source}")
+    };
     add(
         "Let traffic and updates through for half an hour",
-        order(installation, of, now, "ForcedClosed"),
+        order("hold", " --for 30m --reason 'say why'"),
     );
     add(
         "Shed for half an hour, whatever it reports",
-        order(installation, of, now, "ForcedOpen"),
+        order("trip", " --for 30m --reason 'say why'"),
     );
-    let name = word(&format!("page-{}", of.object));
-    add(
-        "Undo either of these",
-        match &installation.directory {
-            Some(directory) => format!("rm {}", word(&file(directory, of))),
-            None => format!("kubectl -n {namespace} delete circuitoverride {name}"),
-        },
-    );
+    add("Undo either of these", order("release", ""));
     commands
-}
-
-/// A command that overrides a circuit.
-fn order(installation: &Installation, of: &Of<'_>, now: Wall, state: &str) -> String {
-    let document = json!({
-        "apiVersion": "fusegate.io/v1alpha1",
-        "kind": "CircuitOverride",
-        "metadata": {"name": format!("page-{}", of.object), "namespace": of.namespace},
-        "spec": {
-            "policy": of.policy, "object": of.object, "state": state,
-            "until": wire::time(now + HALF_AN_HOUR), "reason": "say why",
-        },
-    });
-    let document = word(&document.to_string());
-    match &installation.directory {
-        Some(directory) => format!("echo {document} > {}", word(&file(directory, of))),
-        None => format!("echo {document} | kubectl apply -f -"),
-    }
-}
-
-/// Where an override of a circuit stands in a directory.
-fn file(directory: &str, of: &Of<'_>) -> String {
-    format!("{directory}/page-{}-{}.yaml", of.namespace, of.object)
 }
 
 /// A word as a shell takes it.

@@ -25,81 +25,81 @@ pub(super) struct Problem {
 /// All of them, the worst first.
 pub(super) fn of(state: &ServeState, view: &View, now: Mono) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut add =
-        |what: String, why: String, at: Option<String>| found.push(Problem { what, why, at });
+    of_engine(state, view, now, &mut found);
+    of_contracts(view, &mut found);
+    of_policies(view, &mut found);
+    for file in (state.skipped)().into_iter().take(LISTED) {
+        found.push(Problem::new("A file is not read".to_owned(), file));
+    }
+    // That old trips leave the page's memory is no problem.
+    let bounds = (state.bounds)().into_iter();
+    for bound in bounds.filter(|bound| bound.met > 0 && !bound.name.starts_with("history_")) {
+        let what = format!("The bound {} was met {} times", bound.name, bound.met);
+        let why = format!("at {} {}: {}", bound.limit, bound.unit, bound.answer);
+        found.push(Problem::new(what, why));
+    }
+    found.truncate(4 * LISTED);
+    found
+}
+
+/// Of the engine, and of what it is fed by.
+fn of_engine(state: &ServeState, view: &View, now: Mono, found: &mut Vec<Problem>) {
     let silent = now.since(state.heartbeat.last());
     if silent >= STALLED_AFTER {
         let why = format!(
             "it has not come round for {} s: what this page shows is as old, and gates answer Unknown; its last log lines say where it stands",
             wire::seconds(silent)
         );
-        add("The engine stands still".to_owned(), why, None);
+        found.push(Problem::new("The engine stands still".to_owned(), why));
     }
     if !view.synced {
         let why = "contracts, policies and overrides have not all been listed; if this lasts, check that the source can be read";
-        add("Not synced yet".to_owned(), why.to_owned(), None);
+        found.push(Problem::new("Not synced yet".to_owned(), why.to_owned()));
     }
     for (kind, since) in view.unconfirmed.iter().take(LISTED) {
         let why = format!(
             "its watch has not been confirmed for {} s: nothing of it is resampled, and past 30 s its gates answer Unknown; check the API server and the rights to watch it",
             wire::seconds(now.since(*since))
         );
-        add(format!("{kind} is not watched"), why, None);
+        found.push(Problem::new(format!("{kind} is not watched"), why));
     }
-    for (name, contract) in view.contracts.iter().take(1_000) {
-        let at = Some(format!("contracts/{name}"));
-        if let Some(rejected) = &contract.rejected {
-            add(
-                format!("Contract {name} is not accepted"),
-                rejected.to_string(),
-                at.clone(),
-            );
-        }
+}
+
+fn of_contracts(view: &View, found: &mut Vec<Problem>) {
+    for (name, contract) in &view.contracts {
         let conditions = contract.status.iter().flat_map(|status| &status.conditions);
-        for condition in
-            conditions.filter(|condition| is_wrong(&condition.type_, &condition.status))
-        {
-            let what = format!(
-                "Contract {name}: {} is {}",
-                condition.type_, condition.status
-            );
-            add(
-                what,
-                format!("{}: {}", condition.reason, condition.message),
-                at.clone(),
-            );
-        }
+        let wrong = conditions.filter(|each| is_wrong(&each.type_, &each.status));
+        found.extend(wrong.map(|each| Problem {
+            what: format!("Contract {name}: {} is {}", each.type_, each.status),
+            why: format!("{}: {}", each.reason, each.message),
+            at: Some(format!("contracts/{name}")),
+        }));
     }
+}
+
+fn of_policies(view: &View, found: &mut Vec<Problem>) {
     for ((namespace, name), policy) in &view.policies {
-        let at = Some(format!("policies/{namespace}/{name}"));
         let conditions = policy.status.iter().flat_map(|status| &status.conditions);
-        for condition in
-            conditions.filter(|condition| is_wrong(&condition.type_, &condition.status))
-        {
-            let what = format!(
+        let wrong = conditions.filter(|each| is_wrong(&each.type_, &each.status));
+        found.extend(wrong.map(|each| Problem {
+            what: format!(
                 "Policy {namespace}/{name}: {} is {}",
-                condition.type_, condition.status
-            );
-            add(
-                what,
-                format!("{}: {}", condition.reason, condition.message),
-                at.clone(),
-            );
+                each.type_, each.status
+            ),
+            why: format!("{}: {}", each.reason, each.message),
+            at: Some(format!("policies/{namespace}/{name}")),
+        }));
+    }
+}
+
+impl Problem {
+    fn new(what: String, why: String) -> Self {
+        Self {
+            what,
+            why,
+            at: None,
         }
     }
-    for file in (state.skipped)().into_iter().take(LISTED) {
-        add("A file is not read".to_owned(), file, None);
-    }
-    for bound in (state.bounds)() {
-        // That old trips leave the page's memory is no problem.
-        if bound.met > 0 && !bound.name.starts_with("history_") {
-            let what = format!("The bound {} was met {} times", bound.name, bound.met);
-            let why = format!("at {} {}: {}", bound.limit, bound.unit, bound.answer);
-            add(what, why, None);
-        }
-    }
-    found.truncate(4 * LISTED);
-    found
 }
 
 /// Whether a condition says that something of ours does not work. That a circuit is Open is no such thing.

@@ -1,9 +1,12 @@
 //! A rule: its test, as the page draws and says it.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::breaker::config::{Config, Missing, Rule, Test};
+use crate::breaker::time::Span;
 use crate::serve::wire;
 use crate::wire::view::PolicyView;
 
@@ -35,7 +38,7 @@ pub(super) fn rules(policy: &PolicyView) -> Vec<Document> {
 
 /// What a trip takes, in words.
 pub(super) fn takes(config: &Config) -> String {
-    let span = |span: crate::breaker::time::Span| match span.0 {
+    let span = |span: Span| match span.0 {
         millis if millis % 60_000 == 0 => format!("{} min", millis / 60_000),
         millis if millis % 1_000 == 0 => format!("{} s", millis / 1_000),
         millis => format!("{millis} ms"),
@@ -46,13 +49,14 @@ pub(super) fn takes(config: &Config) -> String {
         span(config.within)
     );
     if config.at_least.0 > 0 {
-        text.push_str(&format!(", over at least {}", span(config.at_least)));
+        let _ = write!(text, ", over at least {}", span(config.at_least));
     }
     if let Some(every) = config.resample {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "; a value that stands counts again every {}",
             span(every)
-        ));
+        );
     }
     text
 }
