@@ -7,6 +7,7 @@ mod helm;
 mod image;
 mod meshes;
 mod observed;
+mod operators;
 mod release;
 
 use std::collections::BTreeSet;

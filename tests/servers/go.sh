@@ -107,3 +107,27 @@ build_go() {
   GOTMPDIR="$work" logged "$name" nice -n 5 "$go" build -v "$@" -o "$program" "$package"
   cd "$here"
 }
+
+# The CRDs of operators whose kinds we ship objects of: module, version, and which of its files.
+operator_crds="
+github.com/prometheus-operator/prometheus-operator v0.85.0 example/prometheus-operator-crd/*_{servicemonitors,podmonitors,prometheusrules}.yaml
+github.com/cert-manager/cert-manager v1.21.2 deploy/crds/cert-manager.io_{certificates,issuers}.yaml
+github.com/envoyproxy/gateway v1.9.1 charts/gateway-crds-helm/templates/generated/*_envoyproxies.yaml
+istio.io/api v1.32.0 kubernetes/customresourcedefinitions.gen.yaml
+"
+
+# Nothing is built: the folder of that name has the files.
+make_operator_crds() {
+  local module version files folder
+  choose_go "$here/helm"
+  [ "$go" = go ] || [ -x "$go" ] || fetch_go
+  mkdir -p "$work/$home/$1"
+  while read -r module version files; do
+    [ -n "$module" ] || continue
+    say "fetching the CRDs of $module $version (log: $logs/$1.log)"
+    logged "$1" "$go" mod download "$module@$version"
+    folder="$("$go" mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')"
+    # The files are a pattern.
+    eval "cp $folder/$files $work/$home/$1/"
+  done <<<"$operator_crds"
+}

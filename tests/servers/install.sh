@@ -10,7 +10,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/chromium.sh"
 
 # What each kind of tests runs, in the order of how soon it is made.
-for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm umoci"
+for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm operator-crds umoci"
 for_oldest="etcd oldest/kube-apiserver"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
 
@@ -38,6 +38,9 @@ recipe() {
     ;;
   cargo-deny)
     home="cargo-deny-$cargo_deny_version" make=make_cargo_deny
+    ;;
+  operator-crds)
+    home="operator-crds-$(sha256sum <<<"$operator_crds" | cut -c1-12)" make=make_operator_crds
     ;;
   umoci)
     home=debian make=make_umoci
@@ -78,7 +81,7 @@ make_umoci() {
   ln -s "$(command -v umoci)" "$work/$home/umoci"
 }
 
-known() { [[ " envoy grpcio chromedriver umoci cargo-deny $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+known() { [[ " envoy grpcio chromedriver umoci cargo-deny operator-crds $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do

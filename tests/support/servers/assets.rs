@@ -14,10 +14,19 @@ use anyhow::{Result, bail};
 /// # Errors
 /// When the program is nowhere; the message says what to run.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    find(name, Path::is_file)
+}
+
+/// The path of a folder that is installed beside the programs.
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
+    find(name, Path::is_dir)
+}
+
+fn find(name: &str, is: impl Fn(&Path) -> bool) -> Result<PathBuf> {
     let folders = [given("KUBEBUILDER_ASSETS"), cache().map(bin)];
     for folder in folders.iter().flatten() {
         let path = folder.join(name);
-        if path.is_file() {
+        if is(&path) {
             return Ok(path);
         }
     }
