@@ -6,6 +6,7 @@
 mod circles;
 mod habits;
 mod paths;
+mod published;
 mod scan;
 mod tree;
 mod violation;
@@ -76,6 +77,13 @@ fn every_file_keeps_the_habits_of_the_house() {
 }
 
 #[test]
+fn the_library_shows_nobody_what_it_is_made_of() {
+    let tree = Tree::read();
+    let found = tree.sources.iter().flat_map(published::violations);
+    assert_none(&found.collect::<Vec<_>>());
+}
+
+#[test]
 fn the_top_level_holds_what_the_map_names_and_nothing_else() {
     let required = [
         "CHANGELOG.md",
@@ -119,7 +127,7 @@ mod shown_a_breach {
 
     use super::circles::Arrows;
     use super::tree::Source;
-    use super::{habits, walls};
+    use super::{habits, published, walls};
 
     fn crates() -> BTreeSet<String> {
         [
@@ -134,6 +142,25 @@ mod shown_a_breach {
         ]
         .map(String::from)
         .into()
+    }
+
+    #[rstest]
+    #[case::imported(
+        "use imbl::{OrdMap, OrdSet};\npub fn all(&self) -> &OrdMap<u8, u8> {}",
+        true
+    )]
+    #[case::whole_path("pub fn all(&self) -> &imbl::Vector<u8> {}", true)]
+    #[case::inside(
+        "use imbl::OrdMap;\npub(crate) fn all(&self) -> &OrdMap<u8, u8> {}",
+        false
+    )]
+    #[case::other(
+        "use std::collections::HashMap;\npub fn all(&self) -> HashMap<u8, u8> {}",
+        false
+    )]
+    fn a_public_item_that_names_a_private_crate(#[case] text: &str, #[case] breach: bool) {
+        let source = Source::new("xds/src/snapshot.rs", &format!("//! A noun.\n{text}"));
+        assert_eq!(!published::violations(&source).is_empty(), breach);
     }
 
     /// Everything told of a file, a line each.

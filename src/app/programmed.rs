@@ -63,7 +63,7 @@ impl Reporter {
         // What was refused of a layer is gone with it.
         let mended = gone.filter_map(|(_, sent)| sent.is_refused().then(|| sent.mended()));
         let mended: Vec<Programmed> = mended.collect();
-        let resources = layers.resources().values();
+        let resources = layers.resources();
         let counted = proxies.programmed_all(&TypeUrl::RUNTIME, resources);
         let now = counted.into_iter().map(|(layer, programmed)| Programmed {
             layer: (&*layer).into(),

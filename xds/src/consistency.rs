@@ -93,7 +93,7 @@ impl Store {
             .map(|(type_url, name)| Inconsistency::Twice { type_url, name })
             .collect();
         for type_url in next.types() {
-            for resource in next.contents(type_url).resources().values() {
+            for resource in next.contents(type_url).resources() {
                 all.extend(of_name(resource));
                 all.extend(of_references(resource, &next));
             }

@@ -16,9 +16,12 @@ pub(super) fn write(store: &Store, out: &mut impl Write) -> io::Result<()> {
     let layers = snapshot.collection(&TypeUrl::RUNTIME);
     let resources = layers.into_iter().flat_map(Collection::resources);
     let mut all = Map::new();
-    for (name, resource) in resources {
+    for resource in resources {
         let layer = layer(resource).map_err(io::Error::other)?;
-        all.insert(name.to_string(), object(layer.layer.unwrap_or_default()));
+        all.insert(
+            resource.name().to_string(),
+            object(layer.layer.unwrap_or_default()),
+        );
     }
     serde_json::to_writer_pretty(&mut *out, &Json::Object(all))?;
     writeln!(out)

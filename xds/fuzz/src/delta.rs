@@ -186,7 +186,8 @@ impl Story {
         let snapshot = self.store.snapshot();
         for (type_url, known) in self.known.iter().filter(|(_, known)| known.asked) {
             let collection = snapshot.collection(type_url).expect("just published");
-            for (name, resource) in collection.resources() {
+            for resource in collection.resources() {
+                let name = resource.name();
                 let wanted = known.names.iter().any(|one| *one.text() == **name);
                 let held = known.held.get(&**name);
                 let expected = resource.version();

@@ -180,7 +180,8 @@ impl Story {
         let snapshot = self.store.snapshot();
         for (type_url, known) in self.known.iter().filter(|(_, known)| known.asked) {
             let collection = snapshot.collection(type_url).expect("just published");
-            for (name, resource) in collection.resources() {
+            for resource in collection.resources() {
+                let name = resource.name();
                 if known.wants(name) {
                     let held = known.held.get(&**name);
                     assert_eq!(held, Some(&resource.version()), "{type_url} {name}");

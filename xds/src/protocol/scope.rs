@@ -148,7 +148,7 @@ impl<'a> View<'a> {
 
     /// What is published and permitted.
     pub(crate) fn resources(self) -> impl Iterator<Item = &'a Resource> {
-        let published = self.collection.resources().values();
+        let published = self.collection.resources();
         published.filter(move |resource| self.scope.permits(self.type_url, resource.name()))
     }
 

@@ -36,8 +36,13 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// What is published, in the order of its names.
+    pub fn resources(&self) -> impl ExactSizeIterator<Item = &Resource> {
+        self.resources.values()
+    }
+
     /// What is published, by name.
-    pub fn resources(&self) -> &OrdMap<Arc<str>, Resource> {
+    pub(crate) fn by_name(&self) -> &OrdMap<Arc<str>, Resource> {
         &self.resources
     }
 

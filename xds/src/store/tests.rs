@@ -56,7 +56,7 @@ fn replacing_a_type_touches_only_what_differs() {
     let names: Vec<&str> = snapshot
         .collection(&TypeUrl::ENDPOINT)
         .unwrap()
-        .resources()
+        .by_name()
         .keys()
         .map(AsRef::as_ref)
         .collect();

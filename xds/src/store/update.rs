@@ -143,7 +143,7 @@ impl Update {
     }
 
     fn copy(self, type_url: &TypeUrl, from: &Collection, name: &Arc<str>) -> Self {
-        let update = match (from.resources().get(name), from.failure(name)) {
+        let update = match (from.by_name().get(name), from.failure(name)) {
             (Some(resource), _) => self.put(resource.clone()),
             (None, Some(failure)) => self.step(
                 type_url.clone(),
@@ -160,7 +160,7 @@ impl Update {
     }
 
     fn copy_all(self, type_url: &TypeUrl, from: &Collection) -> Self {
-        let resources = from.resources().values().cloned();
+        let resources = from.resources().cloned();
         let update = self.replace(type_url.clone(), resources);
         let special = from.special_names();
         let update = special.fold(update, |update, name| update.copy(type_url, from, name));
@@ -336,7 +336,7 @@ fn replace(collection: &mut Collection, resources: &[Resource], touched: &mut Ve
         .map(|resource| &**resource.name())
         .collect();
     let gone: Vec<Arc<str>> = collection
-        .resources()
+        .by_name()
         .keys()
         .filter(|name| !kept.contains(&***name))
         .cloned()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fusegate_xds::protocol::{Rejection, Response};
 use fusegate_xds::proxies::Proxy;
+use fusegate_xds::snapshot::Collection;
 use fusegate_xds::{Config, Observer, Server, Store, TypeUrl, Update};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -77,7 +78,7 @@ impl Plane {
     pub(crate) fn published_anew(&self) -> Store {
         let snapshot = self.store.snapshot();
         let collections = snapshot.types().filter_map(|of| snapshot.collection(of));
-        let resources = collections.flat_map(|collection| collection.resources().values());
+        let resources = collections.flat_map(Collection::resources);
         let store = Store::new();
         store.publish(resources.cloned().fold(Update::new(), Update::put));
         store

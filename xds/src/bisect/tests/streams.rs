@@ -50,7 +50,7 @@ fn publish_many(store: &Store, type_url: &TypeUrl, count: usize, what: &str) {
 
 pub(super) fn published(store: &Store, type_url: &TypeUrl) -> Held {
     let snapshot = store.snapshot();
-    let all = snapshot.collection(type_url).unwrap().resources().clone();
+    let all = snapshot.collection(type_url).unwrap().by_name().clone();
     all.iter()
         .map(|(name, resource)| (name.to_string(), text(resource)))
         .collect()

@@ -169,13 +169,13 @@ impl Run {
         if self.model.wildcard {
             expected.extend(
                 collection
-                    .resources()
+                    .by_name()
                     .iter()
                     .map(|(name, one)| (Arc::clone(name), one.version())),
             );
         }
         let in_globs = |name: &str| script::in_globs(&self.model.names, name);
-        for (name, resource) in collection.resources() {
+        for (name, resource) in collection.by_name() {
             if in_globs(name) {
                 expected.insert(Arc::clone(name), resource.version());
             }

@@ -80,7 +80,7 @@ impl Ledger {
         let same = self.due.is_empty() && self.held_back.is_empty() && !self.diverged;
         let as_published = demand.view.is_whole() && self.nacks.overrides_nothing();
         if self.holdings.wildcard && same && as_published {
-            self.holdings.base = collection.resources().clone();
+            self.holdings.base = collection.by_name().clone();
         }
         self.offering = false;
         selection.tidy();
@@ -116,7 +116,7 @@ impl Ledger {
             return;
         }
         self.diverged = false;
-        for difference in self.holdings.base.diff(collection.resources()) {
+        for difference in self.holdings.base.diff(collection.by_name()) {
             let (DiffItem::Add(name, _)
             | DiffItem::Remove(name, _)
             | DiffItem::Update { new: (name, _), .. }) = difference;

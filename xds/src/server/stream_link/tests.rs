@@ -24,7 +24,7 @@ const PAIRED: [&[&str]; 2] = [&["b"], &["a", "c"]];
 
 fn published(store: &Store) -> Held {
     let snapshot = store.snapshot();
-    let all = snapshot.contents(&TypeUrl::RUNTIME).resources().clone();
+    let all = snapshot.contents(&TypeUrl::RUNTIME).by_name().clone();
     let all = all.iter();
     all.map(|(name, resource)| (name.to_string(), text(resource)))
         .collect()

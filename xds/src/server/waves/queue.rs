@@ -167,7 +167,7 @@ mod tests {
         let snapshot = store.snapshot();
         let endpoints = snapshot.collection(&TypeUrl::ENDPOINT).unwrap();
         endpoints
-            .resources()
+            .by_name()
             .keys()
             .map(ToString::to_string)
             .collect()

@@ -152,12 +152,12 @@ impl Run {
         if self.model.wildcard() {
             expected.extend(
                 collection
-                    .resources()
+                    .by_name()
                     .iter()
                     .map(|(name, one)| (Arc::clone(name), one.version())),
             );
         }
-        for (name, resource) in collection.resources() {
+        for (name, resource) in collection.by_name() {
             if script::in_globs(&self.model.names, name) {
                 expected.insert(Arc::clone(name), resource.version());
             }
