@@ -16,8 +16,20 @@ help: ## List the targets
 check: ## Check format, lints, unit tests, architecture and documentation, without servers (two minutes when warm)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	@$(MAKE) --no-print-directory check-features
 	cargo test --workspace --lib --quiet
 	cargo test --workspace --test main --quiet -- architecture:: docs::pages:: docs::generated::
+
+.PHONY: check-features
+check-features: ## Check that the xDS library compiles without its features, and with each alone
+	@for features in "" server tls waves json; do \
+		echo "cargo clippy -p fusegate-xds --no-default-features --features \"$$features\""; \
+		cargo clippy -p fusegate-xds --no-default-features --features "$$features" --quiet -- -D warnings || exit 1; \
+	done
+
+.PHONY: package
+package: ## Build the library crates as they would be published
+	cargo package -p fusegate-xds -p fusegate-crds
 
 .PHONY: generate
 generate: ## Write what is generated: the CRDs, the reference pages, the chart's schema, and the plain manifests (with Helm, which is built the first time)

@@ -61,7 +61,7 @@ pub(super) fn meter(metrics: &Metrics, server: &Server) {
     }
 }
 
-fn events(counts: &Counts) -> [(&'static str, u64); 14] {
+fn events(counts: &Counts) -> [(&'static str, u64); 15] {
     [
         ("connection", counts.connections),
         ("connection_ended", counts.connections_ended),
@@ -77,6 +77,7 @@ fn events(counts: &Counts) -> [(&'static str, u64); 14] {
         ("debounced", counts.debounced),
         ("name_denied", counts.names_denied),
         ("node_unknown", counts.nodes_unknown),
+        ("on_demand_full", counts.on_demand_full),
     ]
 }
 

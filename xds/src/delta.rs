@@ -7,7 +7,10 @@ mod subscription;
 
 pub use request::Request;
 
-use crate::protocol::{Event, Refusal, StreamCore};
+use bytes::BufMut;
+
+use crate::encode;
+use crate::protocol::{Event, Refusal, Response, StreamCore};
 
 pub(crate) use subscription::Subscription;
 
@@ -18,6 +21,11 @@ impl Delta {
     /// Takes a request: an answer to a response, a change of what is subscribed to, or both (rule 12).
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         self.accept(request)
+    }
+
+    /// Writes a response as the `DeltaDiscoveryResponse` that the client is to get.
+    pub fn encode(response: &Response, buffer: &mut impl BufMut) {
+        encode::delta(response, buffer);
     }
 }
 

@@ -57,6 +57,12 @@ pub(crate) fn delta(response: &Response, buffer: &mut impl BufMut) {
     }
 }
 
+/// Adds to a response who answers, as the `ControlPlane` in this field.
+pub(crate) fn control_plane(number: u32, identifier: &str, buffer: &mut impl BufMut) {
+    wire::put_head(buffer, number, wire::bytes_len(1, identifier.as_bytes()));
+    wire::put_bytes(buffer, 1, identifier.as_bytes());
+}
+
 /// About how many bytes either takes, to reserve them at once.
 pub(crate) fn size_hint(response: &Response) -> usize {
     let per_resource = |resource: &Resource| resource.size() + 64;

@@ -94,6 +94,40 @@
 //! # drop(server);
 //! ```
 //!
+//! # Without a server
+//!
+//! The features `server`, `tls` and `waves` are there by default.
+//! Without them, what is left has no IO and no clock, and whoever has a transport drives it:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use fusegate_xds::delta::{Delta, Request};
+//! use fusegate_xds::protocol::Limits;
+//! use fusegate_xds::{Store, TypeUrl, Update, runtime};
+//!
+//! let store = Store::new();
+//! store.publish(Update::new().put(runtime::layer("shop", [])));
+//! let mut stream = Delta::new(Limits::default());
+//! let subscribe = vec!["shop".into()];
+//! stream.request(&Request { subscribe, ..Request::new(TypeUrl::RUNTIME) })?;
+//! let response = stream.next(&store.snapshot(), Duration::ZERO).expect("a response is due");
+//! let mut message = Vec::new();
+//! Delta::encode(&response, &mut message);
+//! assert_eq!(stream.next(&store.snapshot(), Duration::from_secs(1)), None, "the answer is waited for");
+//! # Ok::<(), fusegate_xds::protocol::Refusal>(())
+//! ```
+//!
+//! [`Store::watch`] says when to ask for the next response.
+//! `envoy-types`, which has the messages, depends on tonic even so.
+//!
+//! # Resources out of text, on demand, and a hook
+//!
+//! `json`, a feature, reads proto JSON and YAML.
+//! [`Server::on_demand`] makes resources when their names are subscribed to, and drops them when nobody wants them any longer.
+//! A [`Hook`](server::Hook) sees each request and each response, and may refuse either.
+//! [`Server::routes`] is for a router and a transport of one's own.
+//!
 //! # Bounds
 //!
 //! Whatever clients can make grow has a bound in [`Config`] and [`Limits`](protocol::Limits).
@@ -112,16 +146,31 @@
 //! | [`observer`], [`proxies`], [`peer`], [`node`] | who the clients are, and what became of it | block |
 //! | [`server`] | gRPC | decide anything |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "server", feature = "waves")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only the missing features use"
+    )
+)]
+
 pub mod bisect;
 pub mod consistency;
 pub mod delta;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod node;
+#[cfg(feature = "server")]
 pub mod observer;
 pub mod peer;
 pub mod protocol;
+#[cfg(feature = "server")]
 pub mod proxies;
 pub mod resource;
 pub mod runtime;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod snapshot;
 pub mod sotw;
@@ -130,18 +179,28 @@ pub mod type_url;
 pub mod version;
 pub mod wave;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod canonical;
 mod encode;
 mod name;
 mod sync;
 mod wire;
 
+pub use envoy_types;
+pub use prost;
+
+#[cfg(feature = "server")]
 pub use observer::Observer;
 pub use peer::Peer;
 pub use protocol::Scope;
+#[cfg(feature = "server")]
 pub use proxies::Proxies;
 pub use resource::Resource;
 pub use runtime::RuntimeValue;
+#[cfg(feature = "server")]
 pub use server::{Assignment, Config, Server};
 pub use snapshot::Absent;
 pub use store::{Published, Store, Update};

@@ -4,14 +4,23 @@
 
 mod admission;
 mod assign;
+#[cfg(feature = "tls")]
+mod certificate;
 mod config;
 mod connection;
 mod connection_context;
+mod connections;
 mod counts;
 mod frames;
 mod gzip;
+#[cfg(feature = "tls")]
+mod handshake;
+mod health;
+mod hook;
 mod incoming;
 mod messages;
+mod mount;
+mod on_demand;
 mod pace;
 mod poll_on_wake;
 mod rate;
@@ -21,9 +30,11 @@ mod service;
 mod status;
 mod stream;
 mod stream_link;
+#[cfg(feature = "tls")]
 mod tls;
 mod turns;
 mod wake_flags;
+#[cfg(feature = "waves")]
 mod waves;
 
 use std::sync::Arc;
@@ -37,7 +48,13 @@ use tokio_util::sync::CancellationToken;
 pub use assign::{Assign, Assignment, Opening, Openings};
 pub use config::Config;
 pub use counts::Counts;
+pub use hook::{Hook, Request};
+pub use on_demand::{Maker, OnDemand};
+pub use routes::SERVICE_NAMES;
+#[cfg(feature = "tls")]
 pub use tls::{Tls, TlsFailure, TlsMaterial};
+pub use tonic::Status;
+#[cfg(feature = "waves")]
 pub use waves::{Conductor, Ended, NotConducted, Waves};
 
 use crate::observer::Observer;
@@ -46,7 +63,9 @@ use crate::store::Store;
 use admission::Admission;
 use connection::converse;
 use counts::Counters;
+use health::Health;
 use incoming::accept;
+use on_demand::AllWanted;
 
 /// An xDS server: SotW and delta, over ADS and over each type's own service, on one port.
 #[derive(Clone)]
@@ -62,6 +81,7 @@ struct Shared {
     proxies: Proxies,
     admission: Admission,
     counters: Counters,
+    on_demand: AllWanted,
 }
 
 /// Why serving ended.
@@ -95,6 +115,7 @@ impl Server {
         let shared = Shared {
             admission: Admission::new(&config),
             counters: Counters::default(),
+            on_demand: AllWanted::default(),
             stores,
             config,
             observer,
@@ -117,6 +138,9 @@ impl Server {
 
     /// Serves until `shutdown` is cancelled; then ends all streams and waits for the clients to hang up.
     ///
+    /// gRPC's health checks are answered too: all services serve until then.
+    /// Whoever has a router or a transport of his own takes [`Server::routes`].
+    ///
     /// # Errors
     ///
     /// [`ServeFailure::CutOff`] if clients don't hang up in time.
@@ -129,25 +153,27 @@ impl Server {
             config, counters, ..
         } = &*self.shared;
         let places = Arc::new(Semaphore::new(config.max_connections));
+        let health = Health::serving().await;
         let mut connections = JoinSet::new();
         while let Some((stream, place)) = shutdown
             .run_until_cancelled(accept(&listener, &places, counters))
             .await
         {
             let shared = Arc::clone(&self.shared);
-            let shutdown = shutdown.clone();
+            let (shutdown, health) = (shutdown.clone(), health.clone());
             connections.spawn(async move {
                 let _place = Place {
                     shared: Arc::clone(&shared),
                     _permit: place,
                 };
-                converse(shared, stream, shutdown).await;
+                converse(shared, stream, shutdown, health).await;
             });
             while let Some(ended) = connections.try_join_next() {
                 report(ended);
             }
         }
         drop(listener);
+        health.end().await;
         let hang_up = async {
             while let Some(ended) = connections.join_next().await {
                 report(ended);

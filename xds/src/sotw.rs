@@ -9,7 +9,10 @@ mod subscription;
 
 pub use request::Request;
 
-use crate::protocol::{Event, Refusal, StreamCore};
+use bytes::BufMut;
+
+use crate::encode;
+use crate::protocol::{Event, Refusal, Response, StreamCore};
 
 pub(crate) use subscription::Subscription;
 
@@ -20,6 +23,11 @@ impl Sotw {
     /// Takes a request: an answer to a response, a change of what is subscribed to, or both (rule 12).
     pub fn request(&mut self, request: &Request) -> Result<Vec<Event>, Refusal> {
         self.accept(request)
+    }
+
+    /// Writes a response as the `DiscoveryResponse` that the client is to get.
+    pub fn encode(response: &Response, buffer: &mut impl BufMut) {
+        encode::sotw(response, buffer);
     }
 }
 

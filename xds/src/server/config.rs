@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hook::Hook;
+#[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::bisect::Bisect;
 use crate::protocol::Limits;
@@ -63,7 +65,12 @@ pub struct Config {
     /// How long clients have to hang up once shutdown begins.
     pub shutdown_grace: Duration,
     /// Encrypts connections, and demands client certificates where it says so; without it they are plain.
+    #[cfg(feature = "tls")]
     pub tls: Option<Tls>,
+    /// Sees each request and each response; nothing is spent on it where there is none.
+    pub hook: Option<Arc<dyn Hook>>,
+    /// What clients are told that answers them, in the responses' `control_plane`; Envoy shows it as `control_plane.identifier`.
+    pub identifier: Option<Arc<str>>,
     /// How many names of one stream and type [`Proxies`](crate::proxies::Proxies) follows one by one.
     ///
     /// A stream that subscribes to more counts as `untracked` in [`Programmed`](crate::proxies::Programmed) for the others,
@@ -95,7 +102,10 @@ impl Default for Config {
             max_connection_age: Duration::from_hours(1),
             max_connection_age_grace: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(5),
+            #[cfg(feature = "tls")]
             tls: None,
+            hook: None,
+            identifier: None,
             track_names: 256,
         }
     }

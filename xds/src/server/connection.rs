@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::connection_context::ConnectionContext;
-use super::incoming::handshake;
+#[cfg(feature = "tls")]
+use super::handshake::handshake;
+use super::health::Health;
 use super::poll_on_wake::PollOnWake;
 use super::service::Discovery;
+use crate::peer::Peer;
 
 /// Why a connection is to end before the client ends it.
 enum End {
@@ -25,18 +29,49 @@ enum End {
     Age,
 }
 
-/// Serves one connection.
-pub(super) async fn converse(shared: Arc<Shared>, stream: TcpStream, shutdown: CancellationToken) {
-    let config = &shared.config;
-    // In a box, as are the other waits that are long over or rare while the connection is served: there are thousands of these.
-    let handshake = Box::pin(handshake(stream, config.tls.as_ref()));
-    let (io, peer) = match shutdown.run_until_cancelled(handshake).await {
-        Some(Some(ready)) => ready,
-        Some(None) => return shared.counters.connections_failed.inc(),
-        None => return,
+/// Serves one connection, encrypted if that is configured.
+pub(super) async fn converse(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    shutdown: CancellationToken,
+    health: Health,
+) {
+    // A response is small and must not wait for the next one; a client that has hung up already will be noticed later.
+    let _ = stream.set_nodelay(true);
+    let address = stream.peer_addr().ok();
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &shared.config.tls {
+        // In a box, as are the other waits that are long over or rare while the connection is served: there are thousands of these.
+        let handshake = Box::pin(handshake(stream, address, tls));
+        let (stream, certificate) = match shutdown.run_until_cancelled(handshake).await {
+            Some(Some(ready)) => ready,
+            Some(None) => return shared.counters.connections_failed.inc(),
+            None => return,
+        };
+        let peer = Peer {
+            address,
+            certificate: certificate.map(Arc::new),
+        };
+        return converse_over(shared, stream, peer, shutdown, health).await;
+    }
+    let peer = Peer {
+        address,
+        certificate: None,
     };
+    converse_over(shared, stream, peer, shutdown, health).await;
+}
+
+/// Serves one connection, whatever it is.
+async fn converse_over(
+    shared: Arc<Shared>,
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    shutdown: CancellationToken,
+    health: Health,
+) {
+    let config = &shared.config;
     let context = Arc::new(ConnectionContext::new(peer, shutdown, config));
-    let service = Discovery::new(Arc::clone(&shared), Arc::clone(&context));
+    let service = Discovery::new(Arc::clone(&shared), Arc::clone(&context), Some(health));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Who speaks HTTP/1 is told what is served here.
     builder.http1().keep_alive(false);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
@@ -18,6 +20,8 @@ pub(super) struct ConnectionContext {
     pub(super) shutdown: CancellationToken,
     /// The connection is to end, for that or for its age.
     pub(super) retire: CancellationToken,
+    /// When its streams end for its age; `None` where it is ended itself.
+    ends: Option<Instant>,
     /// A client has asked for something on it.
     pub(super) used: AtomicBool,
     /// How many more of its streams may be on the way to their first response.
@@ -32,10 +36,36 @@ impl ConnectionContext {
         Self {
             peer,
             retire: shutdown.child_token(),
+            ends: None,
             shutdown,
             used: AtomicBool::new(false),
             door: Arc::new(Semaphore::new(openings)),
             linked_clients: LinkedClients::default(),
+        }
+    }
+
+    /// The same, of which the streams end at this moment.
+    pub(super) fn ending(self, at: Instant) -> Self {
+        Self {
+            ends: Some(at),
+            ..self
+        }
+    }
+
+    /// Whether its streams have reached its age.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ends.is_some_and(|ends| ends <= Instant::now())
+    }
+
+    /// Waits until its streams are to end.
+    pub(super) fn retired(&self) -> BoxFuture<'static, ()> {
+        let retired = self.retire.clone().cancelled_owned();
+        match self.ends {
+            None => Box::pin(retired),
+            Some(ends) => Box::pin(async move {
+                // Whether for that or for its age is all the same.
+                let _ = timeout_at(ends, retired).await;
+            }),
         }
     }
 }

@@ -64,6 +64,8 @@ counts! {
     nodes_unknown
     /// Subscriptions to names that the client may not have.
     names_denied
+    /// Names for which nothing was made because too many were wanted (`OnDemand::names`).
+    on_demand_full
     /// Times when a stream waited so as to merge changes (`debounce`).
     debounced
     /// Responses sent.

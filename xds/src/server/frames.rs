@@ -50,6 +50,9 @@ impl<V: Messages> Frames<V> {
         let mut frame = Vec::with_capacity(HEAD + encode::size_hint(response));
         frame.put_bytes(0, HEAD);
         V::encode(response, &mut frame);
+        if let Some(identifier) = self.stream.identifier() {
+            encode::control_plane(V::CONTROL_PLANE, identifier, &mut frame);
+        }
         if self
             .gzip_from
             .is_some_and(|from| frame.len() - HEAD >= from)
@@ -101,7 +104,7 @@ impl<V: Messages> Body for Frames<V> {
             None => Status::ok(""),
         };
         this.ended = true;
-        Poll::Ready(Some(Ok(Frame::trailers(status::trailers(end)))))
+        Poll::Ready(Some(Ok(Frame::trailers(status::trailers(&end)))))
     }
 
     fn is_end_stream(&self) -> bool {

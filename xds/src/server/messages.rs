@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use prost::Message;
 
+use super::hook::Request;
 use crate::delta;
 use crate::encode;
 use crate::name::canonical;
@@ -22,7 +23,11 @@ pub(super) trait Messages:
     /// The request on the wire.
     type Message: Message + Default + Send + Unpin + 'static;
 
+    /// The field of a response that says who answers.
+    const CONTROL_PLANE: u32;
+
     fn take_node(message: &mut Self::Message) -> Option<WireNode>;
+    fn as_request(message: &Self::Message) -> Request<'_>;
     fn type_url(message: &mut Self::Message) -> &mut String;
     /// What the client says that it has from an earlier stream (rule 26).
     fn held(message: &Self::Message) -> Vec<(Arc<str>, Version)>;
@@ -34,8 +39,14 @@ pub(super) trait Messages:
 impl Messages for sotw::Subscription {
     type Message = DiscoveryRequest;
 
+    const CONTROL_PLANE: u32 = 6;
+
     fn take_node(message: &mut DiscoveryRequest) -> Option<WireNode> {
         message.node.take()
+    }
+
+    fn as_request(message: &DiscoveryRequest) -> Request<'_> {
+        Request::Sotw(message)
     }
 
     fn type_url(message: &mut DiscoveryRequest) -> &mut String {
@@ -58,8 +69,14 @@ impl Messages for sotw::Subscription {
 impl Messages for delta::Subscription {
     type Message = DeltaDiscoveryRequest;
 
+    const CONTROL_PLANE: u32 = 7;
+
     fn take_node(message: &mut DeltaDiscoveryRequest) -> Option<WireNode> {
         message.node.take()
+    }
+
+    fn as_request(message: &DeltaDiscoveryRequest) -> Request<'_> {
+        Request::Delta(message)
     }
 
     fn type_url(message: &mut DeltaDiscoveryRequest) -> &mut String {

@@ -67,6 +67,21 @@ const SERVICES: [(&str, &str, TypeUrl); 11] = [
     ),
 ];
 
+/// The names of all discovery services, as gRPC's health checks ask for them.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler would refuse a place that there is not"
+)]
+pub const SERVICE_NAMES: [&str; SERVICES.len() + 1] = {
+    let mut names = [ADS; SERVICES.len() + 1];
+    let mut place = 0;
+    while place < SERVICES.len() {
+        names[place] = SERVICES[place].0;
+        place += 1;
+    }
+    names
+};
+
 /// What one method serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {

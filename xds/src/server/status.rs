@@ -87,7 +87,7 @@ pub(super) fn not_grpc() -> http::Response<Body> {
 }
 
 /// The trailers that end a stream.
-pub(super) fn trailers(end: Status) -> http::HeaderMap {
+pub(super) fn trailers(end: &Status) -> http::HeaderMap {
     let mut trailers = http::HeaderMap::new();
     if let Err(unwritable) = end.add_header(&mut trailers) {
         trailers.clear();

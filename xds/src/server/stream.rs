@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::Stream;
+use futures::future::BoxFuture;
 use tokio::time::{Sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::codegen::http::HeaderMap;
 use tonic::{Status, Streaming};
 
@@ -35,7 +35,7 @@ const REQUESTS_PER_POLL: usize = 64;
 pub(super) struct DiscoveryStream<V: Messages> {
     shared: Arc<Shared>,
     connection: Arc<ConnectionContext>,
-    retire: Pin<Box<WaitForCancellationFutureOwned>>,
+    retire: BoxFuture<'static, ()>,
     conversation: Conversation<V>,
     requests: Streaming<V::Message>,
     wake: Arc<Wake>,
@@ -74,7 +74,7 @@ impl<V: Messages> DiscoveryStream<V> {
             Arc::clone(&wake),
         );
         Self {
-            retire: Box::pin(connection.retire.clone().cancelled_owned()),
+            retire: connection.retired(),
             conversation,
             requests,
             wake,
@@ -89,6 +89,11 @@ impl<V: Messages> DiscoveryStream<V> {
             shared,
             connection,
         }
+    }
+
+    /// What its client is told that answers it.
+    pub(super) fn identifier(&self) -> Option<&str> {
+        self.shared.config.identifier.as_deref()
     }
 
     /// Waits for the stream's turn, and reads the first request meanwhile.
@@ -137,6 +142,10 @@ impl<V: Messages> DiscoveryStream<V> {
     }
 
     fn accept(&mut self, message: V::Message) -> Result<(), Status> {
+        if let Some(hook) = &self.shared.config.hook {
+            let (proxy, peer) = (self.conversation.proxy(), &self.connection.peer);
+            hook.request(proxy, peer, V::as_request(&message))?;
+        }
         let accepted = self.conversation.accept(message);
         accepted.map_err(|refusal| status::refused(&refusal, &self.shared.counters))
     }

@@ -1,6 +1,6 @@
-//! The table of map fields is what the generated Envoy types say it is.
+//! The table of map fields and the descriptors are what the generated Envoy types say they are.
 //!
-//! `UPDATE_GENERATED=1 cargo test -p fusegate-xds --test canonical` writes it anew.
+//! `UPDATE_GENERATED=1 cargo test -p fusegate-xds --test canonical` writes them anew.
 
 // A test fails by panicking, in its helpers too.
 #![allow(
@@ -17,18 +17,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use source::{Field, Message};
 
 const ANY: &str = "google.protobuf.Any";
 
 #[test]
 fn the_table_of_map_fields_is_current() {
-    let generated = table(&messages());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/canonical/table.txt");
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        fs::write(&path, &generated).unwrap();
+    assert_current("src/canonical/table.txt", table(&messages()).as_bytes());
+}
+
+#[test]
+fn the_descriptors_are_current() {
+    let all = fs::read(sources().join("types.bin")).unwrap();
+    let mut all = FileDescriptorSet::decode(all.as_slice()).unwrap();
+    for file in &mut all.file {
+        // Comments, which are most of it.
+        file.source_code_info = None;
     }
-    let current = fs::read_to_string(&path).unwrap_or_default();
+    assert_current("src/json/descriptors.bin", &all.encode_to_vec());
+}
+
+fn assert_current(path: &str, generated: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        fs::write(&path, generated).unwrap();
+    }
+    let current = fs::read(&path).unwrap_or_default();
     assert!(
         current == generated,
         "{} is out of date: run `UPDATE_GENERATED=1 cargo test -p fusegate-xds --test canonical`",

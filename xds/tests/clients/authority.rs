@@ -71,11 +71,16 @@ impl Authority {
         })
     }
 
+    /// The PEM of a new certificate for Envoy's listeners, that of its key, and the certificate as a client sees it.
+    pub(crate) fn pem(&self) -> (String, String, CertificateDer<'static>) {
+        let (signed, key) = self.issue(SanType::DnsName(SERVER.try_into().unwrap()));
+        (signed.pem(), key, signed.der().clone())
+    }
+
     /// A new certificate for Envoy's listeners as the secret `name`, and the same as a client sees it.
     pub(crate) fn secret(&self, name: &str) -> (Resource, CertificateDer<'static>) {
-        let (signed, key) = self.issue(SanType::DnsName(SERVER.try_into().unwrap()));
-        let secret = certificate(name, &signed.pem(), &key);
-        (secret, signed.der().clone())
+        let (chain, key, shown) = self.pem();
+        (certificate(name, &chain, &key), shown)
     }
 
     /// What a client needs that trusts what this authority makes.

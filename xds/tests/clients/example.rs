@@ -1,4 +1,8 @@
-//! The example `control_plane`, with the Envoy that it shows.
+//! The examples with the clients that they show; here `control_plane`, with its Envoy.
+
+mod grpc_clients;
+mod mounted;
+mod secrets;
 
 #[path = "../../examples/control_plane/mesh.rs"]
 mod mesh;
@@ -14,20 +18,22 @@ use crate::wait::until;
 
 const BOOTSTRAP: &str = include_str!("../../examples/control_plane/envoy.yaml");
 
+/// A bootstrap, with the port of this control plane, and any port for Envoy's own pages.
+fn with_ports(bootstrap: &str, plane: &Plane) -> String {
+    let port = plane.address.port();
+    bootstrap
+        .replace("port_value: 18000", &format!("port_value: {port}"))
+        .replace("port_value: 9901", "port_value: 0")
+}
+
 #[tokio::test]
 async fn the_control_plane_of_the_examples_serves_the_envoy_that_it_shows() {
     let (one, two) = (Upstream::start("one").await, Upstream::start("two").await);
     let (plane, port) = (Plane::start().await, free_port());
     let publish = |services: &Services| plane.store.publish(mesh::update(port, services));
-    let bootstrap = BOOTSTRAP
-        .replace(
-            "port_value: 18000",
-            &format!("port_value: {}", plane.address.port()),
-        )
-        .replace("port_value: 9901", "port_value: 0");
     let mut services = Services::from([("shop".to_owned(), vec![one.address])]);
     publish(&services);
-    let _proxy = Proxy::start_from(bootstrap).await;
+    let _proxy = Proxy::start_from(with_ports(BOOTSTRAP, &plane)).await;
     let expect = async |path: &str, status: u16, body: &str| {
         let expected = (status, body.to_owned());
         until(path, expected, async || http::get(local(port), path).await).await;

@@ -19,10 +19,19 @@ use upstream::Upstream;
 impl Client {
     /// The client in Python.
     pub(crate) fn python(plane: SocketAddr) -> Self {
-        let mut command = Command::new(installed("FUSEGATE_GRPCIO", "grpcio"));
-        command.args(["-c", include_str!("grpc/client.py")]);
-        Self::start(command, &plane.to_string())
+        Self::start(python(), &plane.to_string())
     }
+
+    /// The same with this bootstrap.
+    pub(crate) fn python_from(bootstrap: &str) -> Self {
+        Self::start_from(python(), bootstrap)
+    }
+}
+
+fn python() -> Command {
+    let mut command = Command::new(installed("FUSEGATE_GRPCIO", "grpcio"));
+    command.args(["-c", include_str!("grpc/client.py")]);
+    command
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::server::messages::Messages;
 use crate::server::pace::Pace;
 use crate::server::routes::Route;
 use crate::server::stream_link::StreamLink;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{InterestChange, Snapshot};
 use crate::store::{Store, Wake};
 use crate::type_url::TypeUrl;
 
@@ -112,6 +112,11 @@ impl<V: Messages> Conversation<V> {
         self.identity.is_some()
     }
 
+    /// The client, once it has said who it is.
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.identity.as_deref().map(|identity| &*identity.proxy)
+    }
+
     /// Takes a request.
     pub(super) fn accept(&mut self, mut message: V::Message) -> Result<(), Refusal> {
         let node = V::take_node(&mut message);
@@ -126,7 +131,7 @@ impl<V: Messages> Conversation<V> {
         events.extend(self.core.take_news());
         let interest = self.core.take_interest();
         proxy.fall_behind(&events);
-        store.interest().note(&self.wake, &interest);
+        self.note_interest(&identity, &interest);
         note_denied(&self.shared, proxy, &store.look(), &interest);
         self.urgent |= !interest.is_empty();
         self.answered |= events.iter().any(Event::is_answer);
@@ -135,6 +140,17 @@ impl<V: Messages> Conversation<V> {
             proxy.note(|record| record.held(&type_url, &held));
         }
         Ok(())
+    }
+
+    /// Notes how the interest changed, before the stream looks at what is published.
+    fn note_interest(&self, identity: &Identity, interest: &[InterestChange]) {
+        let Identity { proxy, store } = identity;
+        store.interest().note(&self.wake, interest);
+        let shared = &self.shared;
+        let stream = (store, self.wake.stream);
+        shared
+            .on_demand
+            .note(stream, interest, &proxy.scope, &shared.counters);
     }
 
     /// Rule 1: only the first request must say who it is from.
@@ -218,8 +234,8 @@ impl<V: Messages> Conversation<V> {
         self.pace.look(snapshot.sequence());
         while let Some(response) = self.core.next(&snapshot, now) {
             proxy.note(|record| record.sent(&response, (self.opened + now).into_std()));
-            if encode::size_hint(&response) > self.shared.config.max_response_bytes {
-                self.withdraw(proxy, &response);
+            if let Err(rejection) = self.may_send(proxy, &response) {
+                self.withdraw(proxy, &response, rejection);
                 continue;
             }
             self.report_news(proxy);
@@ -258,18 +274,27 @@ impl<V: Messages> Conversation<V> {
         self.core.wake_at().into_iter().chain(until).min()
     }
 
-    /// Parks a response that is too large to be sent; everything else goes on.
-    fn withdraw(&mut self, proxy: &Proxy, response: &Response) {
+    /// Whether a response may be sent, or why not.
+    fn may_send(&self, proxy: &Proxy, response: &Response) -> Result<(), Rejection> {
         let limit = self.shared.config.max_response_bytes;
         let (size, resources) = (encode::size_hint(response), response.resources.len());
-        self.shared.counters.responses_too_large.inc();
-        tracing::error!(node = proxy.node.id, type_url = %response.type_url, size, limit, resources,
-            "an xDS response is over the limit of `max_response_bytes` and is not sent; publish less, or raise the limit");
-        let message = format!(
-            "not sent: about {size} bytes are over the limit of {limit} (`max_response_bytes`)"
-        );
-        let code = Code::ResourceExhausted as i32;
-        let mut events = Vec::from_iter(self.core.reject(response, Rejection { code, message }));
+        if size > limit {
+            self.shared.counters.responses_too_large.inc();
+            tracing::error!(node = proxy.node.id, type_url = %response.type_url, size, limit, resources,
+                "an xDS response is over the limit of `max_response_bytes` and is not sent; publish less, or raise the limit");
+            let message = format!(
+                "not sent: about {size} bytes are over the limit of {limit} (`max_response_bytes`)"
+            );
+            let code = Code::ResourceExhausted as i32;
+            return Err(Rejection { code, message });
+        }
+        let hook = self.shared.config.hook.as_ref();
+        hook.map_or(Ok(()), |hook| hook.response(proxy, response))
+    }
+
+    /// Parks a response that may not be sent; everything else goes on.
+    fn withdraw(&mut self, proxy: &Proxy, response: &Response, rejection: Rejection) {
+        let mut events = Vec::from_iter(self.core.reject(response, rejection));
         events.extend(self.core.take_news());
         self.note_answers(proxy, &events);
     }
@@ -316,9 +341,10 @@ impl<V: Messages> Drop for Conversation<V> {
         let Some(identity) = self.identity.take() else {
             return;
         };
-        let Identity { proxy, store } = &*identity;
+        let proxy = &identity.proxy;
         proxy.leave();
-        store.interest().note(&self.wake, &self.core.leave());
+        let interest = self.core.leave();
+        self.note_interest(&identity, &interest);
         self.shared.proxies.remove(self.wake.stream);
         self.shared.observer.disconnected(proxy);
         tracing::info!(

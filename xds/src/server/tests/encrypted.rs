@@ -17,13 +17,13 @@ use crate::store::Store;
 use crate::type_url::TypeUrl;
 
 /// An authority that makes certificates.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: String,
+    pub(super) certificate: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,12 +35,12 @@ impl Authority {
     }
 
     /// A certificate for `localhost`, and its key.
-    fn issue(&self) -> (String, String) {
+    pub(super) fn issue(&self) -> (String, String) {
         self.issue_to("localhost", None)
     }
 
     /// A certificate for a host, and for a URI.
-    fn issue_to(&self, host: &str, uri: Option<&str>) -> (String, String) {
+    pub(super) fn issue_to(&self, host: &str, uri: Option<&str>) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::new(vec![host.into()]).unwrap();
         let uri = uri.map(|uri| SanType::URI(uri.try_into().unwrap()));
@@ -61,7 +61,7 @@ impl Authority {
     }
 
     /// What a client needs that trusts this authority.
-    fn trusted(&self) -> ClientTlsConfig {
+    pub(super) fn trusted(&self) -> ClientTlsConfig {
         let authority = Certificate::from_pem(&self.certificate);
         ClientTlsConfig::new()
             .ca_certificate(authority)

@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use prost::Message;
 use rstest::rstest;
 use tokio::net::TcpStream;
@@ -93,7 +93,7 @@ async fn large_responses_are_compressed_for_who_accepts_it(
         .into_iter()
         .collect();
     let (headers, compressed, message) = first_frame(&running, &headers).await;
-    let announced = headers.get("grpc-encoding").map(|value| value.as_bytes());
+    let announced = headers.get("grpc-encoding").map(HeaderValue::as_bytes);
     let gzip = accepted.is_some_and(|accepted| accepted.contains("gzip"));
     assert_eq!(announced, gzip.then_some(&b"gzip"[..]));
     assert_eq!(compressed, expected);
@@ -167,7 +167,7 @@ async fn what_is_large_once_it_is_decompressed_is_refused() {
     let running = start(config).await;
     let bomb = {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&[0; 100_000]).unwrap();
+        encoder.write_all(&vec![0; 100_000]).unwrap();
         encoder.finish().unwrap()
     };
     assert!(bomb.len() < 1_000);

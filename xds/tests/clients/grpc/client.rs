@@ -28,9 +28,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Starts `command`, whose control plane is `plane`, as its bootstrap has it.
-    pub(crate) fn start(mut command: Command, plane: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let bootstrap = folder.path().join("bootstrap.json");
+    pub(crate) fn start(command: Command, plane: &str) -> Self {
         let content = json!({
             "xds_servers": [{
                 "server_uri": plane,
@@ -40,7 +38,14 @@ impl Client {
             // The client for Node.js wants a locality.
             "node": {"id": "grpc", "cluster": "test", "locality": {"zone": "here"}},
         });
-        std::fs::write(&bootstrap, content.to_string()).unwrap();
+        Self::start_from(command, &content.to_string())
+    }
+
+    /// Starts `command` with this bootstrap.
+    pub(crate) fn start_from(mut command: Command, content: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let bootstrap = folder.path().join("bootstrap.json");
+        std::fs::write(&bootstrap, content).unwrap();
         let mut process = command
             .arg(format!("xds:///{TARGET}"))
             .env("GRPC_XDS_BOOTSTRAP", &bootstrap)
