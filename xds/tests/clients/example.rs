@@ -2,6 +2,7 @@
 
 mod grpc_clients;
 mod mounted;
+mod readme;
 mod secrets;
 
 #[path = "../../examples/control_plane/mesh.rs"]
