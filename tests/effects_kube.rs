@@ -27,7 +27,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -278,6 +278,41 @@ async fn the_newest_status_of_a_policy_reaches_its_status_subresource() -> Resul
     let after = policies.get("checkout").await?;
     assert_eq!(after.status.context("no status")?.open, 50);
     assert_eq!(after.metadata.generation, Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_status_lands_whoever_else_has_written_the_object_since() -> Result<()> {
+    let world = World::new().await?;
+    let policy = world.policy().await?;
+    let policies: Api<CircuitPolicy> = Api::namespaced(world.client.clone(), &world.namespace);
+    for number in 1..=3 {
+        world.dispatcher.dispatch(open(target(&policy), number));
+        eventually("the status", SOON, async || {
+            let status = policies.get("checkout").await?.status;
+            ensure!(
+                status.as_ref().is_some_and(|status| status.open == number),
+                "{status:?}"
+            );
+            Ok(())
+        })
+        .await?;
+        let patch = json!({"metadata": {"labels": {"edited": number.to_string()}}});
+        let params = PatchParams::default();
+        policies
+            .patch("checkout", &params, &Patch::Merge(patch))
+            .await?;
+    }
+    let delete = DeleteParams::default();
+    policies.delete("checkout", &delete).await?;
+    let anew = world.policy().await?;
+    world.dispatcher.dispatch(open(target(&policy), 4));
+    world.dispatcher.drain(Span::from_secs(20)).await;
+    let after = policies.get("checkout").await?;
+    assert_eq!(
+        (after.uid(), after.status.map(|status| status.open)),
+        (anew.uid(), None)
+    );
     Ok(())
 }
 

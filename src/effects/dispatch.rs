@@ -21,7 +21,7 @@ use crate::effects::kube_event::{self, KubeEvents};
 use crate::effects::removal::{self, Expired, Removals};
 use crate::effects::revision::{self, Revisions};
 use crate::effects::rollback::{self, Incident, Place, Rollbacks};
-use crate::effects::status::{self, StatusOwner, StatusUpdate, Statuses};
+use crate::effects::status::{self, StatusOwner, StatusUpdate, Statuses, Versions};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::source::dir::layout::Layout;
@@ -340,7 +340,7 @@ impl Executors {
     fn at(backend: Backend, folder: Option<Folder>) -> Self {
         match backend {
             Backend::Kube { cluster, instance } => Self {
-                statuses: Statuses::Kube(cluster.clone()),
+                statuses: Statuses::Kube(cluster.clone(), Versions::default()),
                 revisions: Revisions::Kube(cluster.clone()),
                 rollbacks: Place::Kube(cluster.clone()),
                 removals: Removals::Kube(cluster.clone()),

@@ -27,6 +27,8 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::{Acceptance, StatusWrite, Target};
 
+pub(crate) use kube::Versions;
+
 /// The limits of statuses: retried without end, because nothing else writes them.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::Status,
@@ -73,7 +75,7 @@ enum Status {
 
 /// Where statuses are written.
 pub(crate) enum Statuses {
-    Kube(Cluster),
+    Kube(Cluster, Versions),
     Dir(Folder),
 }
 
@@ -141,7 +143,9 @@ impl Deliver for Statuses {
             .json()
             .map_err(|error| Failure::Permanent(format!("encoding the status: {error}")))?;
         let delivered = match self {
-            Self::Kube(cluster) => kube::apply(cluster, owner, &update.uid, status).await,
+            Self::Kube(cluster, versions) => {
+                kube::apply(cluster, versions, owner, &update.uid, status).await
+            }
             Self::Dir(folder) => dir::write(folder, owner, update.order, status).await,
         }?;
         if let Some((reason, message)) = update.refusal() {

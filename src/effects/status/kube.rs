@@ -3,23 +3,54 @@
 //!
 //! The subresource ignores a uid in the applied object. So the object is read first, and its resource
 //! version is the precondition: a status never lands on another object of the same name.
+//! What a write answers is the precondition of the next, so that this needs no reading while nobody else writes:
+//! what a trip sheds waits for it.
+
+use std::collections::HashMap;
 
 use fusegate_crds::{CircuitOverride, CircuitPolicy, ConditionContract};
 use kube::Resource;
 use kube::api::{GetParams, Patch, PatchParams};
-use kube::core::{PartialObjectMeta, Request};
+use kube::core::{ObjectMeta, PartialObjectMeta, Request};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::effects::cluster::{ApiFailure, Cluster, MANAGER};
 use crate::effects::delivery::{Delivered, Failure};
-use crate::effects::status::{Kind, StatusOwner};
+use crate::effects::status::{Kind, LIMITS, StatusOwner};
 
 /// How often to retry at once when another client changed the object meanwhile.
 const ROUNDS: usize = 3;
 
+/// The uid and resource version that each object had after the last write. At the bound all are forgotten; the objects
+/// are then read once more.
+#[derive(Default)]
+pub(crate) struct Versions(Mutex<HashMap<StatusOwner, (String, String)>>);
+
+impl Versions {
+    /// Takes what is known of an object: if it is outdated, nobody goes by it again.
+    async fn take(&self, owner: &StatusOwner, uid: &str) -> Option<String> {
+        let known = self.0.lock().await.remove(owner);
+        known.and_then(|(of, version)| (of == uid).then_some(version))
+    }
+
+    async fn keep(&self, owner: &StatusOwner, uid: &str, version: String) {
+        let mut known = self.0.lock().await;
+        if known.len() >= LIMITS.bound {
+            known.clear();
+        }
+        // Without a version there would be no precondition.
+        if !version.is_empty() {
+            known.insert(owner.clone(), (uid.to_owned(), version));
+        }
+    }
+}
+
 /// Applies a status to the object, if it still has this uid.
 pub(super) async fn apply(
     cluster: &Cluster,
+    versions: &Versions,
     owner: &StatusOwner,
     uid: &str,
     status: Value,
@@ -30,9 +61,13 @@ pub(super) async fn apply(
         "status": status,
     });
     for _ in 0..ROUNDS {
-        match round(cluster, owner, uid, &mut body).await {
-            Ok(true) => return Ok(Delivered::Done),
-            Ok(false) | Err(ApiFailure::NotFound(_)) => return Ok(Delivered::Gone),
+        let known = versions.take(owner, uid).await;
+        match round(cluster, owner, uid, known, &mut body).await {
+            Ok(Some(version)) => {
+                versions.keep(owner, uid, version).await;
+                return Ok(Delivered::Done);
+            }
+            Ok(None) | Err(ApiFailure::NotFound(_)) => return Ok(Delivered::Gone),
             Err(ApiFailure::Conflict(_)) => {}
             Err(answer) => return Err(answer.into()),
         }
@@ -42,28 +77,41 @@ pub(super) async fn apply(
     )))
 }
 
-/// Reads the object and writes its status; false if it is another object now.
+/// Writes the status of the object, which is read first unless its version is known. Answers its version then, and
+/// nothing if it is another object now.
 async fn round(
     cluster: &Cluster,
     owner: &StatusOwner,
     uid: &str,
+    known: Option<String>,
     body: &mut Value,
-) -> Result<bool, ApiFailure> {
+) -> Result<Option<String>, ApiFailure> {
     let requests = Request::new(url(owner));
-    let look = requests.get_metadata(&owner.name, &GetParams::default());
-    let found: PartialObjectMeta<CircuitPolicy> = cluster.request(look).await?;
-    if found.metadata.uid.as_deref() != Some(uid) {
-        return Ok(false);
-    }
+    let version = if known.is_some() {
+        known
+    } else {
+        let look = requests.get_metadata(&owner.name, &GetParams::default());
+        let found: PartialObjectMeta<CircuitPolicy> = cluster.request(look).await?;
+        if found.metadata.uid.as_deref() != Some(uid) {
+            return Ok(None);
+        }
+        found.metadata.resource_version
+    };
     if let Some(fields) = body.as_object_mut() {
-        let version = found.metadata.resource_version;
         let metadata = json!({"name": owner.name, "resourceVersion": version});
         fields.insert("metadata".to_owned(), metadata);
     }
     let params = PatchParams::apply(MANAGER).force();
     let patch = Patch::Apply(body);
     let write = requests.patch_subresource("status", &owner.name, &params, &patch);
-    cluster.send(write).await.map(|()| true)
+    let written: Written = cluster.request(write).await?;
+    Ok(Some(written.metadata.resource_version.unwrap_or_default()))
+}
+
+/// What of a write's answer is read.
+#[derive(Deserialize)]
+struct Written {
+    metadata: ObjectMeta,
 }
 
 fn url(owner: &StatusOwner) -> String {
