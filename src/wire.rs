@@ -6,5 +6,6 @@ pub mod event;
 
 pub mod audit;
 pub mod effect;
+pub(crate) mod json_size;
 pub mod labels;
 pub mod view;

@@ -199,17 +199,16 @@ impl Kind {
     }
 
     fn wrong_type(&self, json: Json<'_>, contract: &str) -> Judgment {
-        let found = match json {
-            Json::Number(_) | Json::List(_) | Json::Object(_) => {
-                format!("{} ({json})", json.noun())
+        let (kind, example) = (self.as_str(), self.example());
+        let words = match json {
+            Json::Number(_) | Json::List(_) | Json::Object(_) => format!(
+                "is {} ({json}), and contract {contract} declares type {kind}; write {example}",
+                json.noun()
+            ),
+            _ => {
+                format!("is {json}, and contract {contract} declares type {kind}; write {example}")
             }
-            _ => json.to_string(),
         };
-        let words = format!(
-            "is {found}, and contract {contract} declares type {}; write {}",
-            self.as_str(),
-            self.example()
-        );
         Judgment::fault(Reading::Unjudgeable, Code::WrongType, words)
     }
 }

@@ -61,6 +61,21 @@ impl Labels {
         (Self(written.into()), omitted)
     }
 
+    /// Whether these are the labels of an object, all of them.
+    #[must_use]
+    pub fn are(&self, labels: &BTreeMap<String, String>) -> bool {
+        let mut rest = Some(&*self.0);
+        let mut taken = || {
+            let (text, behind) = take(rest?)?;
+            rest = Some(behind);
+            Some(text)
+        };
+        let same = |(key, value): (&String, &String)| {
+            taken() == Some(key.as_str()) && taken() == Some(value.as_str())
+        };
+        labels.iter().all(same) && rest == Some("")
+    }
+
     /// The value of a label.
     #[must_use]
     pub fn get(&self, wanted: &str) -> Option<&str> {
@@ -99,6 +114,14 @@ mod tests {
         for (key, value) in &pairs {
             assert_eq!(labels.get(key), Some(value.as_str()));
         }
+        let mut others = BTreeMap::from(pairs.clone());
+        assert!(labels.are(&others));
+        others.insert("zone".to_owned(), "a".to_owned());
+        assert!(!labels.are(&others));
+        others.pop_last();
+        others.pop_first();
+        assert!(!labels.are(&others) && !Labels::default().are(&others));
+        assert!(Labels::default().are(&BTreeMap::new()));
         assert_eq!(labels.get("lead"), None);
         assert_eq!(Labels::default().get("tier"), None);
         assert_eq!(omitted, None);

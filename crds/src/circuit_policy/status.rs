@@ -1,5 +1,7 @@
 //! What fusegate knows of a policy, and resumes from.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,12 +55,13 @@ pub struct CircuitPolicyStatus {
     pub acked: Option<i64>,
 
     /// The armed and the non-Closed circuits, by the object's uid.
+    // Shared, since most of them stand in one status as they stood in the last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = Self::MAX_CIRCUITS),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["uid"])
     )]
-    pub circuits: Vec<CircuitRecord>,
+    pub circuits: Vec<Arc<CircuitRecord>>,
 }
 
 impl CircuitPolicyStatus {

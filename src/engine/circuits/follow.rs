@@ -32,7 +32,7 @@ impl Engine {
                 self.ensure_circuit(now, key, &uid, &Arc::from(record.name.as_str()));
             }
         }
-        let records: BTreeMap<&str, &CircuitRecord> = status
+        let records: BTreeMap<&str, &Arc<CircuitRecord>> = status
             .circuits
             .iter()
             .map(|record| (record.uid.as_str(), record))

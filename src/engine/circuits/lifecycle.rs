@@ -97,6 +97,7 @@ impl Engine {
                 let lowered = policy.lowered.as_ref();
                 let record = lowered
                     .map(|lowered| record::write(uid, &entry, &lowered.config, None, None, now));
+                let record = record.map(Arc::new);
                 policy
                     .resume
                     .extend(record.map(|record| (uid.clone(), record)));

@@ -87,7 +87,11 @@ impl Engine {
             diff,
             seen_by: object.seen_by,
         });
-        let (labels, omitted) = Labels::of(&object.meta.labels);
+        let same = before.filter(|before| before.labels.are(&object.meta.labels));
+        let (labels, omitted) = match same {
+            Some(before) => (before.labels.clone(), None),
+            None => Labels::of(&object.meta.labels),
+        };
         let relabeled = before.is_none_or(|before| before.labels != labels);
         let kept = ObjectEntry {
             namespace: identity.namespace,

@@ -197,7 +197,11 @@ fn is_settled(state: &State, policy: &PolicyEntry) -> bool {
     let kind = policy.kind.as_ref().and_then(|kind| state.kinds.get(kind));
     let listed = kind.is_some_and(|kind| kind.listed);
     let absent = kind.is_none_or(|kind| !kind.is_served());
-    let tripped = policy.open_circuits() > 0 || policy.resume.values().any(record::is_tripped);
+    let tripped = policy.open_circuits() > 0
+        || policy
+            .resume
+            .values()
+            .any(|record| record::is_tripped(record));
     let unreadable = policy.lowered.is_none();
     listed || ((absent || unreadable) && !tripped)
 }

@@ -18,6 +18,7 @@ use crate::engine::state::admission::FrozenRevision;
 use crate::engine::state::kind::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
+use crate::wire::json_size;
 
 /// What was last said of a policy.
 #[derive(Debug, Default)]
@@ -121,7 +122,7 @@ pub(crate) struct Mark {
 #[derive(Debug)]
 pub(crate) struct CachedRecord {
     pub(crate) at: Mono,
-    pub(crate) record: CircuitRecord,
+    pub(crate) record: Arc<CircuitRecord>,
     pub(crate) bytes: usize,
     /// Of these, the bytes of the values that it kept published.
     pub(crate) frozen: usize,
@@ -138,15 +139,15 @@ impl CircuitSent {
 }
 
 impl CachedRecord {
-    pub(crate) fn new(record: CircuitRecord, now: Mono) -> Self {
+    pub(crate) fn new(record: Arc<CircuitRecord>, now: Mono) -> Self {
         let frozen = if record.frozen.is_empty() {
             0
         } else {
-            json_bytes(&record.frozen)
+            json_size::of(&record.frozen)
         };
         Self {
             at: now,
-            bytes: json_bytes(&record),
+            bytes: json_size::of(&record),
             frozen,
             record,
         }
@@ -154,13 +155,9 @@ impl CachedRecord {
 
     /// The record without the values that it kept published.
     pub(crate) fn without_frozen(&self) -> CircuitRecord {
-        let mut record = self.record.clone();
+        let mut record = CircuitRecord::clone(&self.record);
         record.frozen.clear();
         record.frozen_omitted = true;
         record
     }
-}
-
-fn json_bytes(value: &impl serde::Serialize) -> usize {
-    serde_json::to_vec(value).map_or(0, |json| json.len())
 }

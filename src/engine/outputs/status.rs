@@ -118,9 +118,10 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
     let Some(policy) = state.policies.get(key) else {
         return;
     };
-    records::refresh(state, out, now, key);
+    let listed = records::listed(policy);
+    records::refresh(state, out, now, key, &listed);
     let opens = out.stale.opened.remove(key);
-    let status = policy::status(state, out, now, key, policy);
+    let status = policy::status(state, out, now, key, policy, &listed);
     let sent = out.policy(key);
     sent.conditions.clone_from(&status.conditions);
     if sent.status.as_deref() == Some(&status) {

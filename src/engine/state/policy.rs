@@ -23,7 +23,7 @@ pub(crate) struct PolicyEntry {
     pub(crate) rejected: Option<Rejection>,
     /// Each behind a pointer of its own, since the places of a tree are half empty.
     pub(crate) circuits: BTreeMap<Arc<str>, Box<CircuitEntry>>,
-    pub(crate) resume: BTreeMap<Arc<str>, CircuitRecord>,
+    pub(crate) resume: BTreeMap<Arc<str>, Arc<CircuitRecord>>,
     pub(crate) not_closed: usize,
     /// Circuits of which a status has something to say: those that are not blank.
     pub(crate) notable: BTreeSet<Arc<str>>,

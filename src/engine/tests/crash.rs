@@ -213,8 +213,9 @@ fn frozen_values_that_found_no_room_are_those_that_a_restart_finds() {
     let mut world = World::with(POLICY);
     world.break_latency("checkout");
     let mut status = world.status();
-    status.circuits[0].frozen.clear();
-    status.circuits[0].frozen_omitted = true;
+    let circuit = Arc::make_mut(&mut status.circuits[0]);
+    circuit.frozen.clear();
+    circuit.frozen_omitted = true;
     let mut after = World::empty();
     after.now = world.now;
     after.contract(CONTRACT);

@@ -180,7 +180,7 @@ fn a_follower_freezes_and_thaws_at_the_leaders_word() {
     assert_eq!(shown(&follower), Some(RuntimeValue::Number(100.0)));
     let mut closed = closed;
     closed.circuits = leader.status().circuits;
-    closed.circuits[0].state = fusegate_crds::CircuitState::Closed;
+    Arc::make_mut(&mut closed.circuits[0]).state = fusegate_crds::CircuitState::Closed;
     lead_says(&mut follower, &short(), closed);
     assert_eq!(follower.state("checkout"), "Closed");
     assert_eq!(shown(&follower), Some(RuntimeValue::Number(150.0)));

@@ -1,11 +1,9 @@
 //! Weight: about how much memory an event takes while it waits.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-
-use serde::Serialize;
 
 use crate::wire::event::{Change, Event, Meta};
+use crate::wire::json_size;
 
 /// What every event takes, and what it is made of beside its texts.
 const EVENT: usize = 512;
@@ -37,7 +35,7 @@ impl Event {
             | Self::Revision(_)
             | Self::Unreadable(_)
             | Self::Programmed(_)
-            | Self::Misasked(_) => PARSED * json(self),
+            | Self::Misasked(_) => PARSED * json_size::of(self),
             Self::Interrupted(_, why) => why.len(),
             Self::Listing(_)
             | Self::Listed(_)
@@ -57,25 +55,4 @@ fn texts(meta: &Meta) -> usize {
             .sum()
     };
     of(&meta.labels) + of(&meta.annotations)
-}
-
-/// The bytes of something's JSON.
-fn json(value: &impl Serialize) -> usize {
-    let mut count = Count(0);
-    // Counting can't fail, and what can't be written takes what was counted until then.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
-}
-
-struct Count(usize);
-
-impl Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,6 +1,7 @@
 //! A policy's status: its conditions, its counts, and the circuits that a restart must not forget.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
 
@@ -24,8 +25,9 @@ pub(super) fn status(
     now: Now,
     key: &Key,
     policy: &PolicyEntry,
+    listed: &[Arc<str>],
 ) -> CircuitPolicyStatus {
-    let (circuits, omitted) = records(policy, out, key, now.mono);
+    let (circuits, omitted) = records(policy, out, key, listed, now.mono);
     let said = conditions(state, out, key, policy, &circuits);
     let programmed = programmed::counts(&out.publisher, policy);
     let sent = out.policies.get(key);
@@ -58,7 +60,7 @@ fn conditions(
     out: &Outbox,
     key: &Key,
     policy: &PolicyEntry,
-    records: &[CircuitRecord],
+    records: &[Arc<CircuitRecord>],
 ) -> Vec<ConditionDraft> {
     let mut said = vec![
         accepted(state, policy),
@@ -103,7 +105,7 @@ fn degraded(
     out: &Outbox,
     key: &Key,
     policy: &PolicyEntry,
-    records: &[CircuitRecord],
+    records: &[Arc<CircuitRecord>],
 ) -> ConditionDraft {
     let mut messages: BTreeSet<String> = BTreeSet::new();
     let circuits = out.policies.get(key).map(|sent| sent.circuits.values());

@@ -32,62 +32,78 @@ const OMITTED: usize = r#","frozenOmitted":true"#.len();
 /// circuit without a word (which observation was the newest, when it was) is then not far behind.
 const FRESH: Span = Span::from_secs(10);
 
-/// Writes down the circuits that are to be written down and have moved since they were.
-pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key) {
+/// The circuits of a policy that its status lists, at most [`CircuitPolicyStatus::MAX_CIRCUITS`]: first those that are
+/// not Closed, then the armed ones, then those with a past, whose next trip id depends on the number of their last one.
+pub(super) fn listed(policy: &PolicyEntry) -> Vec<Arc<str>> {
+    if policy.lowered.is_none() {
+        return Vec::new();
+    }
+    let mut circuits: Vec<_> = policy.notable().collect();
+    circuits.sort_by_cached_key(|(uid, entry)| {
+        let closed = entry.state() == StateName::Closed;
+        let newest_first = std::cmp::Reverse(entry.since);
+        (closed, !entry.breaker.armed, newest_first, (*uid).clone())
+    });
+    let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
+    let first = circuits.into_iter().take(most);
+    first.map(|(uid, _)| uid.clone()).collect()
+}
+
+/// Writes down those of the listed circuits that have moved since they were.
+pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key, listed: &[Arc<str>]) {
     let Some(policy) = state.policies.get(key) else {
         return;
     };
     let Some(lowered) = &policy.lowered else {
         return;
     };
-    for (uid, entry) in policy.notable() {
+    for uid in listed {
         let record = out.sent(key, uid).and_then(|sent| sent.record.as_ref());
         if record.is_some_and(|record| now.mono.since(record.at) < FRESH) {
             continue;
         }
+        let Some(entry) = policy.circuits.get(uid) else {
+            continue;
+        };
         let object = state.object(&entry.kind, uid);
         let frozen = object.and_then(|object| object.frozen());
         let frozen = frozen.or(entry.restored.as_ref());
         let trip = entry.breaker.state.trip();
         let reason = trip.map(|trip| text::trip(lowered, trip));
         let record = record::write(uid, entry, &lowered.config, frozen, reason, now);
-        let record = Arc::new(CachedRecord::new(record, now.mono));
+        let record = Arc::new(CachedRecord::new(Arc::new(record), now.mono));
         out.update_sent(key, uid, |sent| sent.record = Some(record));
     }
 }
 
-/// Circuits that a restart must not forget: first those that are not Closed, then the armed
-/// ones, then those with a past, whose next trip id depends on the number of their last one.
+/// The records of the listed circuits, and how many circuits have none in the status.
 /// Records of objects that have no circuit now are carried on as they are.
 pub(super) fn records(
     policy: &PolicyEntry,
     out: &Outbox,
     key: &Key,
+    listed: &[Arc<str>],
     now: Mono,
-) -> (Vec<CircuitRecord>, usize) {
+) -> (Vec<Arc<CircuitRecord>>, usize) {
     let resting = policy.resume.values();
     let resting = resting.map(|record| Arc::new(CachedRecord::new(record.clone(), now)));
-    let mut circuits: Vec<_> = policy.notable().collect();
-    if policy.lowered.is_none() {
-        circuits.clear();
-    }
-    circuits.sort_by_cached_key(|(uid, entry)| {
-        let closed = entry.state() == StateName::Closed;
-        let newest_first = std::cmp::Reverse(entry.since);
-        (closed, !entry.breaker.armed, newest_first, (*uid).clone())
-    });
-    let count = circuits.len() + resting.len();
+    let circuits = if policy.lowered.is_some() {
+        policy.notable().count()
+    } else {
+        0
+    };
+    let count = circuits + resting.len();
     let sent = out.policies.get(key).map(|sent| &sent.circuits);
-    let written = circuits
-        .into_iter()
-        .filter_map(|(uid, _)| sent?.get(uid)?.record.clone());
+    let written = listed
+        .iter()
+        .filter_map(|uid| sent?.get(uid)?.record.clone());
     let records = bounded(written.chain(resting));
     let omitted = count.saturating_sub(records.len());
     (records, omitted)
 }
 
 /// As many records as a status may have, and as many bytes; frozen values go before circuits do.
-fn bounded(records: impl Iterator<Item = Arc<CachedRecord>>) -> Vec<CircuitRecord> {
+fn bounded(records: impl Iterator<Item = Arc<CachedRecord>>) -> Vec<Arc<CircuitRecord>> {
     let most = CircuitPolicyStatus::MAX_CIRCUITS as usize;
     let mut used = 0;
     let mut kept = Vec::new();
@@ -101,7 +117,7 @@ fn bounded(records: impl Iterator<Item = Arc<CachedRecord>>) -> Vec<CircuitRecor
         if used + bytes <= MAX_BYTES {
             used += bytes;
             kept.push(if tight {
-                noted.without_frozen()
+                Arc::new(noted.without_frozen())
             } else {
                 noted.record.clone()
             });

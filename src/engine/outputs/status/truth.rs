@@ -1,12 +1,15 @@
 //! Truth: which statuses say what is so no more, though nothing has marked them; the tests of the engine ask after each flush.
 
+use std::sync::Arc;
+
+use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, CircuitState, RuleRecord};
+
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Outbox;
-use crate::engine::outputs::status::{contract, overrides, policy};
+use crate::engine::outputs::status::{contract, overrides, policy, records};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::record;
-use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, CircuitState, RuleRecord};
 
 /// What is written down and untrue, and will not be written anew: whose, what was said, and what is so.
 pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
@@ -24,7 +27,7 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
             continue;
         }
         let said = sent.status.as_deref().map(essence);
-        let mut is = policy::status(state, out, now, key, entry);
+        let mut is = policy::status(state, out, now, key, entry, &records::listed(entry));
         is.circuits = records(state, now, key);
         if let Some(sent) = &sent.status {
             // What found room is known once a status is made.
@@ -77,7 +80,7 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     ));
 }
 
-fn records(state: &State, now: Now, key: &Key) -> Vec<CircuitRecord> {
+fn records(state: &State, now: Now, key: &Key) -> Vec<Arc<CircuitRecord>> {
     let policy = state.policies.get(key);
     let lowered = policy.and_then(|policy| policy.lowered.as_ref());
     let Some((policy, lowered)) = policy.zip(lowered) else {
@@ -85,13 +88,17 @@ fn records(state: &State, now: Now, key: &Key) -> Vec<CircuitRecord> {
     };
     let live = policy
         .notable()
-        .map(|(uid, entry)| record::write(uid, entry, &lowered.config, None, None, now));
+        .map(|(uid, entry)| record::write(uid, entry, &lowered.config, None, None, now))
+        .map(Arc::new);
     live.chain(policy.resume.values().cloned()).collect()
 }
 
 /// A status without times and counts of samples, which follow with the next that is written.
 fn essence(status: &CircuitPolicyStatus) -> CircuitPolicyStatus {
-    let mut circuits: Vec<CircuitRecord> = status.circuits.iter().map(essence_of).collect();
+    let circuits = status.circuits.iter();
+    let mut circuits: Vec<_> = circuits
+        .map(|record| Arc::new(essence_of(record)))
+        .collect();
     circuits.sort_by(|one, other| one.uid.cmp(&other.uid));
     CircuitPolicyStatus {
         circuits,
