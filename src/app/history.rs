@@ -18,7 +18,7 @@ use crate::wire::effect::Effect;
 use crate::wire::view::{Seen, SharedView};
 
 /// The most turns that wait to be remembered. A turn takes microseconds, so only a reader that copies much is waited for.
-pub(super) const MOST_TURNS: usize = 1_024;
+pub(super) const MOST_TURNS: usize = 256;
 
 /// How often what is gone is forgotten.
 const PRUNED_EVERY: Duration = Duration::from_mins(1);

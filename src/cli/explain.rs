@@ -66,12 +66,11 @@ impl Explain {
     /// When nobody knows the trip, or the output can't be written.
     pub async fn print(&self, out: &mut impl Write) -> Result<(), Unexplained> {
         let id = self.trip.to_string();
-        let story: Value = match &self.audit {
-            Some(path) => audit::story(path, &id)?,
-            None => {
-                let path = format!("v1/trips/{}", escaped(&id));
-                self.server.get(&path, &[]).await?
-            }
+        let story: Value = if let Some(path) = &self.audit {
+            audit::story(path, &id)?
+        } else {
+            let path = format!("v1/trips/{}", escaped(&id));
+            self.server.get(&path, &[]).await?
         };
         if !self.output.document(&story, out)? {
             text::write(&story, self.output == Format::Wide, out)?;

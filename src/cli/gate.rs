@@ -15,7 +15,7 @@ use crate::cli::server::{ServerOptions, Unanswered, escaped};
 use crate::runtime::clock::Clock;
 
 /// The longest wait of one question; a longer one is asked several times.
-const ONE_WAIT: Duration = Duration::from_secs(60);
+const ONE_WAIT: Duration = Duration::from_mins(1);
 
 const EXAMPLES: &str = "\
 Exit codes:

@@ -43,9 +43,9 @@ pub enum Unanswered {
         /// Why.
         reason: String,
     },
-    /// It does not know what is asked for.
+    /// It does not know what is asked for, or does not understand it; in its own words.
     #[error("{0}")]
-    Missing(String),
+    Refused(String),
     /// Somebody answers something else.
     #[error(
         "{url} answered {status}: {body}; is that the HTTP port of a fusegate of this version?"
@@ -88,7 +88,9 @@ impl ServerOptions {
             StatusCode::NOT_FOUND if answer.words().starts_with("there is nothing at") => {
                 Err(answer.refused())
             }
-            StatusCode::NOT_FOUND => Err(Unanswered::Missing(answer.words())),
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
+                Err(Unanswered::Refused(answer.words()))
+            }
             _ => Err(answer.refused()),
         }
     }

@@ -150,6 +150,7 @@ async fn an_incident_is_seen_from_its_alert_to_its_recovery() -> Result<()> {
             "Alert (ordered)",
             "Rollback of the schema (done)",
             "RolledBack",
+            "Envoys shed 100 % of ",
             "1 of 1 proxy holds",
             "refuses",
             "Undo either of these",

@@ -37,7 +37,8 @@ struct Entry {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Circuit {
-    circuit: Whose,
+    #[serde(rename = "circuit")]
+    whose: Whose,
     rules: Vec<Rule>,
     last_trip: Option<Last>,
     gate: Gate,
@@ -108,7 +109,7 @@ impl Trip {
                     policy,
                     object,
                     state,
-                } = &circuit.circuit;
+                } = &circuit.whose;
                 writeln!(
                     out,
                     "Trip {} of {}, by policy {}/{}: {standing}, the circuit is {state}.",

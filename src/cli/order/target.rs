@@ -99,9 +99,9 @@ impl Place {
                     .map_err(refused(|| format!("reading CircuitPolicy {policy}")))?
                     .is_some()
             }
-            Self::Dir(path) => self
-                .find(path, "CircuitPolicy", &policy.namespace, &policy.name)?
-                .is_some(),
+            Self::Dir(path) => {
+                find(path, "CircuitPolicy", &policy.namespace, &policy.name)?.is_some()
+            }
         };
         if found {
             Ok(())
@@ -150,7 +150,7 @@ impl Place {
                 }
             }
             Self::Dir(path) => {
-                let Some(found) = self.find(path, KIND, namespace, name)? else {
+                let Some(found) = find(path, KIND, namespace, name)? else {
                     return Ok(false);
                 };
                 found
@@ -185,21 +185,20 @@ impl Place {
             }
         })
     }
+}
 
-    fn find(
-        &self,
-        root: &Path,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Document>, Unordered> {
-        let wanted = Wanted {
-            kind,
-            namespace,
-            name,
-        };
-        Document::find(root, wanted).map_err(unread(root))
-    }
+fn find(
+    root: &Path,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Document>, Unordered> {
+    let wanted = Wanted {
+        kind,
+        namespace,
+        name,
+    };
+    Document::find(root, wanted).map_err(unread(root))
 }
 
 fn unread(path: &Path) -> impl FnOnce(io::Error) -> Unordered {

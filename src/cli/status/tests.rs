@@ -1,15 +1,20 @@
 //! What is told of circuits, by a real server.
 
+use std::io;
+use std::sync::Arc;
+
 use clap::Parser;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::*;
 use crate::breaker::circuit::{Forced, StateName};
 use crate::cli::on_call::OnCall;
 use crate::cli::{Cli, Command};
-use crate::serve::fixture::{circuit, forced, policy, served, view};
-use crate::wire::view::CircuitView;
+use crate::serve::fixture::{Served, circuit, forced, policy, served, view};
+use crate::wire::view::{CircuitView, View};
 
-async fn told(line: &str) -> String {
+fn shop() -> View {
     let armed = CircuitView {
         armed: true,
         ..circuit(StateName::Closed)
@@ -19,17 +24,38 @@ async fn told(line: &str) -> String {
         ("eu-2", armed),
         ("us-1", forced(StateName::Open, Forced::Closed)),
     ]);
-    let server = served(view(policy)).await;
+    view(policy)
+}
+
+fn status(server: &Served, line: &str) -> Status {
     let line = format!("fusegate status --server {} {line}", server.url);
-    let Command::OnCall(OnCall::Status(status)) = Cli::try_parse_from(line.split_whitespace())
-        .unwrap()
-        .command
-    else {
+    let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+    let Command::OnCall(OnCall::Status(status)) = cli.command else {
         panic!("not status")
     };
+    status
+}
+
+async fn told(line: &str) -> String {
+    let server = served(shop()).await;
     let mut out = Vec::new();
-    status.print(&mut out).await.unwrap();
+    status(&server, line).print(&mut out).await.unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// Hands on what is written, piece by piece.
+struct Pieces(mpsc::Sender<String>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        self.0.try_send(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
@@ -54,4 +80,35 @@ async fn json_and_yaml_hold_what_the_server_answers() {
 #[tokio::test]
 async fn nothing_that_matches_is_said_in_words() {
     assert_eq!(told("bank").await, "no circuit that matches\n");
+}
+
+#[tokio::test]
+async fn a_watch_tells_it_anew_once_it_is_different() {
+    let server = served(shop()).await;
+    let watch = status(&server, "shop --watch");
+    let (pieces, mut told) = mpsc::channel(16);
+    let watching = tokio::spawn(async move { watch.print(&mut Pieces(pieces)).await });
+    let mut next = async || {
+        timeout(Duration::from_mins(1), told.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    assert!(next().await.contains("3 circuits: 1 Open, 2 Closed"));
+    let healed = policy([("eu-1", circuit(StateName::Closed))]);
+    server.state.view.store(Arc::new(view(healed)));
+    assert_eq!(next().await, "\n", "a line between the two");
+    assert!(next().await.contains("1 circuit: 1 Closed"));
+    watching.abort();
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_understand_is_told_in_its_words() {
+    let server = served(shop()).await;
+    let refused = status(&server, "--state open").print(&mut Vec::new()).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("`state` can't be \"open\": give Closed"),
+        "{refused}"
+    );
 }

@@ -1,7 +1,6 @@
 //! The index: what this port answers, for whoever opens it in a browser.
 
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 
 use crate::serve::state::ServeState;
@@ -121,7 +120,7 @@ struct Endpoint {
     answers: &'static str,
 }
 
-pub(in crate::serve) async fn show(State(state): State<ServeState>) -> Json<Document> {
+pub(in crate::serve) fn show(state: &ServeState) -> Json<Document> {
     let view = state.view.load();
     let endpoints = ENDPOINTS.map(|(method, path, answers)| Endpoint {
         method,

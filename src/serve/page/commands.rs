@@ -40,24 +40,23 @@ pub(super) fn commands(installation: &Installation, of: &Of<'_>) -> Vec<Command>
         "What the gate answers, and why",
         format!("fusegate gate {policy} --object {object} --server {server}"),
     );
-    let source = match &installation.directory {
-        Some(directory) => format!(" --source {}", word(&format!("dir:{directory}"))),
-        None => {
-            if let Some(kind) = of.kind {
-                let kind = word(&kind.to_string());
-                add(
-                    "The object and what it reports",
-                    format!("kubectl -n {namespace} get {kind} {object} -o yaml"),
-                );
-            }
+    let source = if let Some(directory) = &installation.directory {
+        format!(" --source {}", word(&format!("dir:{directory}")))
+    } else {
+        if let Some(kind) = of.kind {
+            let kind = word(&kind.to_string());
             add(
-                "What happened to it",
-                format!(
-                    "kubectl -n {namespace} get events --field-selector involvedObject.name={object}"
-                ),
+                "The object and what it reports",
+                format!("kubectl -n {namespace} get {kind} {object} -o yaml"),
             );
-            String::new()
         }
+        add(
+            "What happened to it",
+            format!(
+                "kubectl -n {namespace} get events --field-selector involvedObject.name={object}"
+            ),
+        );
+        String::new()
     };
     let order = |verb: &str, more: &str| {
         format!("fusegate {verb} {policy} --object {object}{more}{source}")

@@ -33,14 +33,14 @@ const FILES: [(&str, &str, &str); 7] = [
 ];
 
 /// The page for whoever takes HTML, and what this port answers for everybody else.
-pub(super) async fn index(state: State<ServeState>, headers: HeaderMap) -> Response {
+pub(super) async fn index(State(state): State<ServeState>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/html")) {
         return sent(HTML, INDEX);
     }
     let vary = [(header::VARY, "accept")];
-    (vary, endpoints::show(state).await).into_response()
+    (vary, endpoints::show(&state)).into_response()
 }
 
 pub(super) async fn file(Path(name): Path<String>) -> Response {

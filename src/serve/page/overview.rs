@@ -1,5 +1,6 @@
 //! The overview: how all circuits stand, and what is wrong with the installation, for `GET /v1/overview`.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
@@ -103,7 +104,7 @@ pub(super) async fn show(State(state): State<ServeState>) -> Json<Document> {
     for policy in &policies {
         circuits.add(policy.circuits);
     }
-    policies.sort_by(|one, other| other.circuits.trouble().cmp(&one.circuits.trouble()));
+    policies.sort_by_key(|policy| Reverse(policy.circuits.trouble()));
     let policies_total = policies.len();
     policies.truncate(LISTED);
     let installation = &state.installation;

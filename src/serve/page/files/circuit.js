@@ -56,10 +56,27 @@ function before(circuit, trip) {
 const entry = ({ at, tone: kind, title, text, extra }) =>
   h("li", { class: kind }, time(at), h("b", {}, title), text && h("p", {}, text), extra);
 
+// What a trip of this circuit sheds.
+function sheds(circuit) {
+  const named = (cluster) => cluster.replaceAll("{name}", circuit.circuit.object).replaceAll("{namespace}", circuit.circuit.namespace);
+  return (circuit.shed ?? []).map((each) => `${each.percent} % of ${named(each.cluster)}`).join(", ");
+}
+
+// What follows from a state that was moved to.
+function follows(told, circuit) {
+  if (!circuit || told.action !== "State" || told.verdict !== "Enforced") return null;
+  const shed = circuit.circuit.cause === "Illegal" ? "" : sheds(circuit);
+  const text = {
+    Open: shed ? `Envoys shed ${shed}; the gate refuses.` : "Nothing is shed; the gate refuses.",
+    HalfOpen: "Envoys let a part of the traffic through; the gate refuses.",
+    Closed: "Nothing is shed any more; the gate passes.",
+  }[told.operation];
+  return text && h("p", { class: "faint" }, text);
+}
+
 function shedding(circuit) {
   const { proxies } = circuit;
-  const named = (cluster) => cluster.replaceAll("{name}", circuit.circuit.object).replaceAll("{namespace}", circuit.circuit.namespace);
-  const shed = (circuit.shed ?? []).map((each) => `${each.percent} % of ${named(each.cluster)}`).join(", ");
+  const shed = sheds(circuit);
   const state = circuit.circuit.state;
   if (!shed) return "The policy sheds no cluster.";
   if (circuit.circuit.cause === "Illegal") return "Nothing is shed: malformed reports are no evidence of sickness.";
@@ -84,7 +101,7 @@ function storySheet(trip) {
     tone: tone(each),
     title: `${NAMES[each.operation] ?? each.operation}${each.action === "State" ? (each.verdict === "Observed" ? " (observed only)" : "") : ` (${each.verdict.toLowerCase()})`}`,
     text: each.reason,
-    extra: each.action === "Effect" && h("p", { class: "faint" }, each.resource),
+    extra: each.action === "Effect" ? h("p", { class: "faint" }, each.resource) : follows(each, circuit),
   }));
   const list = [...(circuit ? before(circuit, trip.id) : []), ...told];
   return sheet("What happened, in order",
