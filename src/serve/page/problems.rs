@@ -68,7 +68,7 @@ fn of_engine(state: &ServeState, view: &View, now: Mono, found: &mut Vec<Problem
 fn of_contracts(view: &View, found: &mut Vec<Problem>) {
     for (name, contract) in &view.contracts {
         let conditions = contract.status.iter().flat_map(|status| &status.conditions);
-        let wrong = conditions.filter(|each| is_wrong(&each.type_, &each.status));
+        let wrong = conditions.filter(|each| is_wrong(&each.type_, &each.status, &each.reason));
         found.extend(wrong.map(|each| Problem {
             what: format!("Contract {name}: {} is {}", each.type_, each.status),
             why: format!("{}: {}", each.reason, each.message),
@@ -80,7 +80,7 @@ fn of_contracts(view: &View, found: &mut Vec<Problem>) {
 fn of_policies(view: &View, found: &mut Vec<Problem>) {
     for ((namespace, name), policy) in &view.policies {
         let conditions = policy.status.iter().flat_map(|status| &status.conditions);
-        let wrong = conditions.filter(|each| is_wrong(&each.type_, &each.status));
+        let wrong = conditions.filter(|each| is_wrong(&each.type_, &each.status, &each.reason));
         found.extend(wrong.map(|each| Problem {
             what: format!(
                 "Policy {namespace}/{name}: {} is {}",
@@ -102,11 +102,40 @@ impl Problem {
     }
 }
 
-/// Whether a condition says that something of ours does not work. That a circuit is Open is no such thing.
-fn is_wrong(kind: &str, status: &str) -> bool {
+/// Whether a condition says that something of ours does not work. That a circuit is Open is no such thing, nor that
+/// proxies have yet to answer, nor that a kind has no schema that could be rolled back.
+fn is_wrong(kind: &str, status: &str, reason: &str) -> bool {
     match kind {
         "Open" => false,
-        "ClockSkew" | "Degraded" | "GateMisasked" | "RollbackBlocked" => status == "True",
-        _ => status == "False",
+        "ClockSkew" | "Degraded" | "GateMisasked" | "RollbackBlocked" => {
+            status == "True" && reason != "NoSchema"
+        }
+        _ => status == "False" && reason != "Pending",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("Accepted", "True", "Accepted", false)]
+    #[case("Accepted", "False", "InvalidSpec", true)]
+    #[case("Open", "True", "Open", false)]
+    #[case("Degraded", "False", "Healthy", false)]
+    #[case("Degraded", "True", "PartiallyApplied", true)]
+    #[case("Programmed", "False", "Pending", false)]
+    #[case("Programmed", "False", "Rejected", true)]
+    #[case("RollbackBlocked", "True", "NoSchema", false)]
+    #[case("RollbackBlocked", "True", "WouldLoseData", true)]
+    fn a_condition_is_wrong_by_its_kind(
+        #[case] kind: &str,
+        #[case] status: &str,
+        #[case] reason: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_wrong(kind, status, reason), expected);
     }
 }
