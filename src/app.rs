@@ -11,6 +11,7 @@ mod notices;
 mod programmed;
 mod publish;
 mod pump;
+mod queries;
 mod replay;
 mod run;
 mod serving;

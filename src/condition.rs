@@ -6,14 +6,17 @@
 //! Nothing here reads a clock, waits, or keeps state between calls.
 //! Input is never trusted: time is linear in its length, memory is bounded by the contract and the constants of [`problem`] and [`report`], and nothing recurses deeper than `serde_json`'s own limit of 128.
 
+pub mod change;
 pub mod compact;
 pub mod contract;
 pub mod diff;
 pub mod extract;
 pub mod kind;
+pub mod measure;
 pub mod outside;
 pub mod problem;
 pub mod report;
+pub mod unmeasured;
 pub mod value;
 
 mod compile;

@@ -16,7 +16,7 @@ mod state;
 use crate::breaker::time::{Mono, Now};
 use crate::engine::output::Output;
 use crate::engine::outputs::outbox::Outbox;
-use crate::engine::outputs::{admission, layers, status, view};
+use crate::engine::outputs::{admission, layers, queries, status, view};
 use crate::engine::state::key::key;
 use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync, State};
 use crate::wire::effect::Effect;
@@ -72,6 +72,7 @@ impl Engine {
             Event::Outcome(outcome) => self.end_rollback(now, outcome),
             Event::Admission(outcome) => self.note_admission(now, outcome),
             Event::Programmed(programmed) => self.note_programmed(&programmed),
+            Event::Answer(answer) => self.take_answer(now, &answer),
             Event::Misasked(misasked) => self.note_misasked(misasked),
         }
     }
@@ -92,12 +93,14 @@ impl Engine {
         let publication = layers::publish(&self.state, &mut self.out);
         status::write(&self.state, &mut self.out, now);
         let (view, seen) = view::refresh(&self.state, &mut self.out);
+        let queries = queries::refresh(&self.state, &mut self.out);
         self.find_room();
         Output {
             effects: std::mem::take(&mut self.out.effects),
             publication,
             view,
             seen,
+            queries,
             counts: std::mem::take(&mut self.out.counts),
         }
     }

@@ -7,5 +7,6 @@ pub mod http_options;
 pub mod keyed_queue;
 pub mod leader;
 pub mod metrics;
+pub mod server_url;
 pub mod shutdown;
 pub mod write_all_retrying;

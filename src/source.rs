@@ -3,5 +3,6 @@
 mod contracts;
 pub mod dir;
 pub mod kube;
+pub mod prometheus;
 pub mod queue;
 mod spec;

@@ -19,6 +19,7 @@ mod effects_kube;
 mod harness;
 mod peers;
 mod source_kube;
+mod source_prometheus;
 mod story;
 mod support;
 mod xds_port;

@@ -7,6 +7,7 @@ pub(crate) mod condition;
 pub(crate) mod incident;
 pub(crate) mod limits;
 pub(crate) mod mesh;
+pub(crate) mod prometheus;
 pub(crate) mod rollback;
 pub(crate) mod status;
 

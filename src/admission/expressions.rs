@@ -176,6 +176,8 @@ impl<'c> Expressions<'c> {
         let values = match condition.source() {
             Source::Entry => Some(self.entry(index, condition)),
             Source::Path(path) => self.place(index, path, condition.is_several()),
+            // No update contains it.
+            Source::Query(_) => return,
             Source::Computed => {
                 let key = condition.key.as_ref().into();
                 self.untranslatable.push(Untranslatable::Computed { key });

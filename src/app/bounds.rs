@@ -19,7 +19,8 @@ use crate::serve::notice::MOST_NOTICES;
 use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
 use crate::serve::waiters::{MOST_WAITERS, Waiters};
-use crate::source::{dir, queue};
+use crate::source::{dir, prometheus, queue};
+use crate::wire::query::{MOST_QUERIES, MOST_SERIES};
 use crate::wire::view::SharedView;
 
 /// What the sizes and limits are read from.
@@ -122,6 +123,10 @@ impl Gauges {
             B::MetricPolicies => metric(wide(MOST_POLICIES)),
             B::Objects => sized(wide(self.view.load().objects), wide(settings::MOST_OBJECTS)),
             B::ObjectsOfNamespace => each(wide(settings::MOST_OBJECTS_OF_NAMESPACE)),
+            B::PrometheusAnswerBytes => each(wide(prometheus::MOST_BYTES)),
+            B::PrometheusAtOnce => metric(wide(prometheus::AT_ONCE)),
+            B::PrometheusQueries => metric(wide(MOST_QUERIES)),
+            B::PrometheusSeries => each(wide(MOST_SERIES)),
             B::Recording => metric(self.record_limit),
             B::XdsAdmissionWait => each(config.admission_wait.as_secs()),
             B::XdsBisect => each(config.bisect.offers.into()),

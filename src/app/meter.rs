@@ -152,6 +152,7 @@ fn feed_of(event: &Event) -> FeedKind {
         | Event::Outcome(_)
         | Event::Admission(_)
         | Event::Programmed(_)
+        | Event::Answer(_)
         | Event::Misasked(_) => FeedKind::Other,
     }
 }

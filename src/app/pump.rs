@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::feeds::Feeds;
 use crate::app::history::HistoryFeed;
+use crate::app::queries::QueryBoard;
 use crate::app::{meter, publish};
 use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::dispatch::Dispatcher;
@@ -50,6 +51,7 @@ pub(super) struct Pump {
     pub(super) dispatcher: Dispatcher,
     pub(super) feeds: Feeds,
     pub(super) recorder: Option<Recorder>,
+    pub(super) queries: QueryBoard,
 }
 
 impl Pump {
@@ -133,6 +135,10 @@ impl Pump {
             self.view.store(Arc::new(view));
             self.changed.send_replace(());
         }
+        if let Some(queries) = output.queries {
+            self.queries.want(queries);
+        }
+        self.queries.count(&output.counts.queries);
         meter::counts(&self.metrics, &output.counts);
         if let Some(recorder) = &mut self.recorder {
             recorder.end();

@@ -1,7 +1,7 @@
 //! Running: starts, joins and shuts down the parts in order.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fusegate_xds::server::Tls;
@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::certificates::Certificates;
 use crate::app::logging;
+use crate::app::queries::QueryBoard;
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, SecretUrl, Source};
-use crate::effects::alert::Address;
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher, GateNotes};
@@ -27,10 +27,12 @@ use crate::runtime::client;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
+use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
 use crate::source::dir::DirSource;
 use crate::source::dir::skipped::SkippedFiles;
 use crate::source::kube::KubeSource;
+use crate::source::prometheus::PrometheusSource;
 use crate::source::queue::{self, Limits, Sender};
 use crate::wire::event::Event;
 
@@ -92,7 +94,8 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     }
     let listening = Ports { xds, web, tls };
     let recorder = parts.start_recording(&options)?;
-    let mut pump = parts.start_serving(&options, listening, outgoing, &mut tasks);
+    let queries = parts.start_prometheus(&options, &mut tasks)?;
+    let mut pump = parts.start_serving(&options, listening, (outgoing, queries), &mut tasks);
     pump.recorder = recorder;
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
     tracing::info!(source = %options.source, xds = %options.xds.listen, http = %options.http_listen, "fusegate is running");
@@ -229,6 +232,26 @@ impl Parts {
         HeldLease { stop, task }
     }
 
+    /// Runs the queries of contracts, once the engine has said which.
+    fn start_prometheus(
+        &self,
+        options: &Run,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<QueryBoard> {
+        let http_config = options.prometheus_http_config.as_ref();
+        let urls = options.prometheus.iter();
+        let urls = urls.map(|url| server(url, http_config).context("--prometheus"));
+        let urls = urls.collect::<Result<_, _>>()?;
+        let source = PrometheusSource::new(urls, self.clock, self.metrics.clone())?;
+        let (board, queries) = QueryBoard::open(self.metrics.clone());
+        let running = source.run(queries, self.sender.clone(), self.token.clone());
+        tasks.spawn(async move {
+            running.await;
+            Ok(())
+        });
+        Ok(board)
+    }
+
     fn start_recording(&self, options: &Run) -> anyhow::Result<Option<Recorder>> {
         let Some(path) = &options.record else {
             return Ok(None);
@@ -256,10 +279,7 @@ impl Parts {
     }
 
     fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Outgoing> {
-        let address = |SecretUrl(url): &SecretUrl| -> anyhow::Result<Address> {
-            let address: Address = url.parse().context("--alertmanager")?;
-            Ok(address.with_options_in(options.alertmanager_http_config.clone()))
-        };
+        let http_config = options.alertmanager_http_config.as_ref();
         let notes = GateNotes::start(backend.clone(), self.metrics.clone());
         let config = dispatch::Config {
             backend,
@@ -267,7 +287,7 @@ impl Parts {
             alertmanagers: options
                 .alertmanagers
                 .iter()
-                .map(address)
+                .map(|url| server(url, http_config).context("--alertmanager"))
                 .collect::<Result<_, _>>()?,
             reports: self.sender.clone(),
             clock: self.clock,
@@ -276,6 +296,12 @@ impl Parts {
         let dispatcher = Dispatcher::start(config)?;
         Ok(Outgoing { dispatcher, notes })
     }
+}
+
+/// Another server, and how it is reached.
+fn server(SecretUrl(url): &SecretUrl, http_config: Option<&PathBuf>) -> anyhow::Result<ServerUrl> {
+    let url: ServerUrl = url.parse()?;
+    Ok(url.with_options_in(http_config.cloned()))
 }
 
 /// The settings of the engine.

@@ -14,6 +14,7 @@ use crate::app::feeds::Feeds;
 use crate::app::history::HistoryFeed;
 use crate::app::notices::GateReporter;
 use crate::app::pump::Pump;
+use crate::app::queries::QueryBoard;
 use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
 use crate::app::{fleet, history, meter, programmed, publish, xds};
 use crate::cli::run::{Run, Source};
@@ -36,7 +37,7 @@ impl Parts {
         &self,
         options: &Run,
         ports: Ports,
-        outgoing: Outgoing,
+        (outgoing, queries): (Outgoing, QueryBoard),
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
@@ -91,6 +92,7 @@ impl Parts {
             dispatcher: outgoing.dispatcher,
             feeds: Feeds::default(),
             recorder: None,
+            queries,
         }
     }
 

@@ -36,8 +36,14 @@ pub enum Unknown {
     NotANumber,
     /// The entry breaks the contract in a way that leaves nothing to judge.
     Illegal,
-    /// What should have computed the value failed.
+    /// What should have computed or measured the value failed.
     Error,
+    /// Several series of the query that measures it name the object.
+    SeveralSeries,
+    /// The query that measures it was not answered in time.
+    Timeout,
+    /// The query that measures it was answered with more than is read.
+    TooManySeries,
 }
 
 /// What a sample says.

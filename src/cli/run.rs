@@ -72,6 +72,21 @@ pub struct Run {
     #[arg(long, env = "FUSEGATE_ALERTMANAGER_HTTP_CONFIG", value_name = "FILE")]
     pub alertmanager_http_config: Option<PathBuf>,
 
+    /// A Prometheus that answers the queries of contracts; repeat it, or separate by commas, for several that know the
+    /// same, which are asked in this order until one answers. Credentials in the URL are used for basic authentication.
+    #[arg(
+        long,
+        env = "FUSEGATE_PROMETHEUS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub prometheus: Vec<SecretUrl>,
+
+    /// How Prometheus is reached: a YAML file as for `--alertmanager-http-config`, without `server_name`.
+    #[arg(long, env = "FUSEGATE_PROMETHEUS_HTTP_CONFIG", value_name = "FILE")]
+    pub prometheus_http_config: Option<PathBuf>,
+
     /// Where audit lines go, one JSON object each; `-` is standard output.
     #[arg(
         long,

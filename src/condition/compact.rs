@@ -6,7 +6,9 @@
 //! Nor is by which contract it was read, and whether it was legal: whoever keeps it has room for that.
 
 use crate::condition::{
+    change::Change,
     report::{Entry, Report},
+    unmeasured::Unmeasured,
     value::{Reading, Value},
 };
 
@@ -49,6 +51,8 @@ pub enum CompactValue {
     Boolean(bool),
     /// The expression that computes it failed.
     Failed,
+    /// The query that measures it gives nothing that can be judged.
+    Unmeasured(Unmeasured),
     /// A moment that an Age counts from, in milliseconds since the Unix epoch.
     Time(i64),
     /// Text, behind one more pointer because it is rare: it would make all others half as large again.
@@ -78,6 +82,18 @@ impl CompactReport {
                 report.entries.iter().map(CompactEntry::of).collect()
             },
         }
+    }
+
+    /// Puts a measured entry in the place of the one that was there, of so many; answers what that does to its key, if anything.
+    pub fn measure(&mut self, index: usize, entry: &Entry, count: usize) -> Option<Change> {
+        if self.entries.is_empty() {
+            let missing = std::iter::repeat_with(|| CompactEntry::of(&Entry::MISSING));
+            self.entries = missing.take(count).collect();
+        }
+        let slot = self.entries.get_mut(index)?;
+        let change = Change::between(slot.content, entry.content);
+        *slot = CompactEntry::of(entry);
+        change
     }
 
     /// How many entries there were.
@@ -119,6 +135,7 @@ impl CompactValue {
             Reading::NotANumber => Self::NotANumber,
             Reading::Unjudgeable => Self::Unjudgeable,
             Reading::Failed => Self::Failed,
+            Reading::Unmeasured(why) => Self::Unmeasured(*why),
             Reading::Several(each) => {
                 let compact =
                     |(name, reading): &(Box<str>, Reading)| (name.clone(), Self::of(reading));

@@ -67,7 +67,7 @@ impl Contract {
 impl Condition {
     fn try_new(rule: &ConditionRule, path: &str) -> Result<Self, Problem> {
         let refuse = |(field, words): (&str, String)| bad_rule(rule, field, &words);
-        let condition = Self {
+        let mut condition = Self {
             key: rule.key.as_str().into(),
             kind: Kind::try_new(rule).map_err(refuse)?,
             stale_after: check::stale_after(rule).map_err(refuse)?,
@@ -78,6 +78,10 @@ impl Condition {
             },
             source: check::source(rule, path).map_err(refuse)?,
         };
+        if let Source::Query(query) = &condition.source {
+            check::measurable(&condition.kind).map_err(refuse)?;
+            condition.stale_after = Some(query.max_age);
+        }
         if condition.is_several() && condition.kind == Kind::Presence {
             return Err(refuse((
                 "type",

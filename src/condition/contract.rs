@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::{Limits, UnknownKeys};
+use fusegate_crds::{Limits, PrometheusQuery, UnknownKeys};
 
 use crate::condition::{
     expression::{Expression, Inputs},
@@ -10,7 +10,7 @@ use crate::condition::{
     kind::Kind,
     name,
     place::{self, Place},
-    problem::{Code, Problem},
+    problem::{Code, Problem, Quoted},
 };
 
 /// What the conditions of one kind may contain, compiled once.
@@ -66,6 +66,19 @@ pub enum Source {
     Path(Box<str>),
     /// An expression.
     Computed,
+    /// A query of Prometheus.
+    Query(Query),
+}
+
+/// A query of Prometheus, with its times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// As it is written.
+    pub spec: Arc<PrometheusQuery>,
+    /// How often it runs, in milliseconds.
+    pub interval: u64,
+    /// How old a value may be, in milliseconds.
+    pub max_age: u64,
 }
 
 impl Contract {
@@ -134,6 +147,12 @@ impl Contract {
             .is_some_and(|place| place.has_entries)
     }
 
+    /// The conditions whose values are answers to queries, each with its index.
+    pub fn queries(&self) -> impl Iterator<Item = (usize, &Condition, &Query)> {
+        let conditions = self.conditions.iter().enumerate();
+        conditions.filter_map(|(index, condition)| Some((index, condition, condition.query()?)))
+    }
+
     /// The fields at a path that are, or lead to, conditions or inputs of their own, and so no entries there.
     pub fn fields_of(&self, path: &str) -> Vec<&str> {
         self.place(path).map_or_else(Vec::new, Place::fields)
@@ -172,6 +191,10 @@ impl Contract {
             Source::Entry => Problem::of_entry(&self.path, key, field, code, words),
             Source::Path(path) => Problem::of_place(path, key, field, code, words),
             Source::Computed => Problem::of_place("object", key, "", code, words),
+            Source::Query(_) => {
+                let place = format!("prometheus[{}]", Quoted(key));
+                Problem::of_place(&place, key, "", code, words)
+            }
         }
     }
 }
@@ -180,6 +203,14 @@ impl Condition {
     /// Where the value comes from.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The query that the value is the answer to, if it is.
+    pub fn query(&self) -> Option<&Query> {
+        match &self.source {
+            Source::Query(query) => Some(query),
+            Source::Entry | Source::Path(_) | Source::Computed => None,
+        }
     }
 
     /// Whether the key stands for several values.

@@ -4,7 +4,12 @@
 
 use std::sync::Arc;
 
-use crate::condition::{compact::CompactReport, contract::Contract, report::Report};
+use crate::condition::{
+    change::{Change, KeyChange},
+    compact::CompactReport,
+    contract::Contract,
+    report::Report,
+};
 
 /// The most keys that a diff names; the rest is counted.
 pub const MAX_DIFF_KEYS: usize = 16;
@@ -42,47 +47,6 @@ impl Operation {
             Self::Add => "add",
             Self::Update => "update",
             Self::Remove => "remove",
-        }
-    }
-}
-
-/// One key that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyChange {
-    /// The key; an undeclared one is cut and escaped.
-    pub key: Arc<str>,
-    /// What happened to it.
-    pub change: Change,
-}
-
-/// What happened to one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// It wasn't there.
-    Added,
-    /// It isn't there anymore.
-    Removed,
-    /// It is there with another content.
-    Changed,
-}
-
-impl Change {
-    /// The change as the audit log writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Changed => "changed",
-        }
-    }
-
-    /// What a pair of content hashes means, where 0 is a missing entry.
-    fn between(before: u64, after: u64) -> Option<Self> {
-        match (before, after) {
-            _ if before == after => None,
-            (0, _) => Some(Self::Added),
-            (_, 0) => Some(Self::Removed),
-            _ => Some(Self::Changed),
         }
     }
 }

@@ -105,6 +105,42 @@ impl Kind {
         }
     }
 
+    /// Reads a number that was measured: seconds for a Duration, 0 and 1 for a Boolean, and else the kind's own unit.
+    pub(super) fn judge_measured(&self, number: f64, contract: &str) -> Judgment {
+        let text = format!("{number:?}");
+        let flag = match text.as_str() {
+            "0.0" | "-0.0" => Some(false),
+            "1.0" => Some(true),
+            _ => None,
+        };
+        let value = match self {
+            Self::Boolean if flag.is_some() => Value::Boolean(flag == Some(true)),
+            Self::Integer(_) => return self.judge_integer(Json::Number(&text), &text, contract),
+            Self::Duration(_) => Value::Duration(number * 1_000.0),
+            Self::Quantity(_) => Value::Quantity(number),
+            Self::Percent(_) => Value::Percent(number),
+            Self::Number(_) => Value::Number(number),
+            _ => return self.wrong_type(Json::Number(&text), contract),
+        };
+        let unit = match self {
+            Self::Duration(_) => "s",
+            Self::Percent(_) => "%",
+            _ => "",
+        };
+        self.within_bounds(value, &format!("{text}{unit}"), contract)
+    }
+
+    /// Whether a number, in the kind's unit, keeps its bounds, and is whole where it must be.
+    pub fn admits(&self, number: f64) -> bool {
+        let whole = !matches!(self, Self::Integer(_)) || number.fract() == 0.0;
+        let bounds = self.bounds();
+        whole
+            && bounds.is_none_or(|Bounds { minimum, maximum }| {
+                minimum.as_ref().is_none_or(|least| number >= least.number)
+                    && maximum.as_ref().is_none_or(|most| number <= most.number)
+            })
+    }
+
     fn judge_number(&self, json: Json<'_>, text: &str, contract: &str) -> Judgment {
         let bare = matches!(json, Json::Number(_));
         let number = match self {

@@ -112,6 +112,18 @@ pub enum Code {
     BadTime,
     /// The expression that computes the value failed; told, and legal.
     ExpressionFailed,
+    /// No series of a query names the object; told, and legal, as the next five are.
+    NoSeries,
+    /// Several series of a query name the object.
+    SeveralSeries,
+    /// The value that a query gives is older than `maxAge`.
+    OldSample,
+    /// A query was answered with an error, or not at all.
+    QueryFailed,
+    /// A query was not answered in time.
+    QueryTimedOut,
+    /// A query was answered with more than is read.
+    TooManySeries,
     /// The whole isn't JSON, or is of none of the three shapes; or an item of a list is no condition, which is told, and legal.
     Malformed,
     /// The contract contradicts itself or asks for the impossible.
@@ -135,6 +147,12 @@ impl Code {
             Self::OutOfRange => "OutOfRange",
             Self::NotInEnum => "NotInEnum",
             Self::ExpressionFailed => "ExpressionFailed",
+            Self::NoSeries => "NoSeries",
+            Self::SeveralSeries => "SeveralSeries",
+            Self::OldSample => "OldSample",
+            Self::QueryFailed => "QueryFailed",
+            Self::QueryTimedOut => "QueryTimedOut",
+            Self::TooManySeries => "TooManySeries",
             Self::BadTime => "BadTime",
             Self::Malformed => "Malformed",
             Self::BadContract => "BadContract",

@@ -1,6 +1,8 @@
 //! A report: what one object's status says, entry by entry, and everything that is wrong with it.
 
-use crate::condition::{contract::Contract, json, problem::Problem, value::Reading};
+use crate::condition::{
+    contract::Contract, json, problem::Problem, unmeasured::Unmeasured, value::Reading,
+};
 
 /// The most names of undeclared keys that a report samples.
 ///
@@ -94,6 +96,13 @@ impl Entry {
         observed_at: None,
         content: 0,
         id: 0,
+    };
+
+    /// The entry of a key whose query has not been answered yet: that is not the same as being missing.
+    pub const UNANSWERED: Self = Self {
+        reading: Reading::Unmeasured(Unmeasured::Unanswered),
+        id: 1,
+        ..Self::MISSING
     };
 
     /// An illegal entry with nothing to judge.

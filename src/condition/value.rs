@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::condition::unmeasured::Unmeasured;
+
 /// What a condition says, read by its declared type.
 ///
 /// Numbers of every kind compare as `f64`: see [`Value::number`].
@@ -77,6 +79,8 @@ pub enum Reading {
     Unjudgeable,
     /// The expression that computes it failed.
     Failed,
+    /// The query that measures it gives nothing that can be judged.
+    Unmeasured(Unmeasured),
     /// What each entry says that the key stands for, by its name, where there is one at all.
     Several(Box<[(Box<str>, Reading)]>),
 }

@@ -4,7 +4,6 @@
 //! that is down delays no other. When it is back it receives what it missed: with the true start,
 //! and as resolved if the alert has resolved, however long the outage was.
 
-mod address;
 mod send;
 mod table;
 
@@ -21,9 +20,9 @@ use crate::effects::alert::table::{AlertTable, Labels, Queue, Upserted};
 use crate::runtime::clock::Clock;
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
+use crate::runtime::server_url::ServerUrl;
 use crate::wire::effect::Alert;
 
-pub use crate::effects::alert::address::{Address, NoAddress};
 pub use crate::effects::alert::send::Alerting;
 pub(crate) use crate::effects::alert::table::BOUND as MOST_ALERTS;
 
@@ -44,7 +43,7 @@ impl Alerts {
     ///
     /// When the options of an Alertmanager or its certificates can't be read.
     pub(crate) fn start(
-        addresses: Vec<Address>,
+        addresses: Vec<ServerUrl>,
         leading: watch::Receiver<bool>,
         clock: Clock,
         metrics: Metrics,

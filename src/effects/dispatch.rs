@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::breaker::time::{Mono, Span};
 use crate::effects::admission::{self, Admissions, Contract};
-use crate::effects::alert::{Address, Alerting, Alerts};
+use crate::effects::alert::{Alerting, Alerts};
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
 use crate::effects::delivery::DeliveryQueue;
@@ -24,6 +24,7 @@ use crate::effects::rollback::{self, Incident, Place, Rollbacks};
 use crate::effects::status::{self, StatusOwner, StatusUpdate, Statuses, Versions};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
+use crate::runtime::server_url::ServerUrl;
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
 use crate::wire::effect::{Admission, Effect, KubeEvent, Record, Rollback, StatusWrite};
@@ -43,7 +44,7 @@ pub struct Config {
     /// Where audit lines go; `None` for nowhere.
     pub audit: Option<audit::Destination>,
     /// Every Alertmanager.
-    pub alertmanagers: Vec<Address>,
+    pub alertmanagers: Vec<ServerUrl>,
     /// Where rollbacks report how they ended.
     pub reports: queue::Sender,
     /// The clock.

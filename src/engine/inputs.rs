@@ -1,6 +1,7 @@
 //! Inputs: one file per kind of event: what it changes in the state, and which circuits it steps.
 
 mod admission;
+mod answer;
 mod contract;
 mod crd;
 mod feed;

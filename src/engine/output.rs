@@ -1,14 +1,18 @@
 //! The output: what one flush of the engine asks the world to do.
 
+use std::sync::Arc;
+
 use fusegate_xds::resource::Resource;
 
 use crate::breaker::circuit::StateName;
+use crate::condition::measure::Measured;
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
 use crate::engine::state::settings::{Exceeded, Refused};
 use crate::policy::layer::LayerName;
 use crate::wire::audit::Verdict;
 use crate::wire::effect::Effect;
+use crate::wire::query::Query;
 use crate::wire::view::{Seen, View};
 
 /// Everything decided since the last flush.
@@ -22,6 +26,8 @@ pub struct Output {
     pub view: Option<View>,
     /// The circuits that changed in it.
     pub seen: Vec<Seen>,
+    /// The queries that are to run, where they may be others than before.
+    pub queries: Option<Vec<Query>>,
     /// What happened, for metrics.
     pub counts: Counts,
 }
@@ -75,10 +81,43 @@ pub struct Counts {
     pub freed: Vec<Exceeded>,
     /// Objects that came with more labels than are kept.
     pub labels_omitted: u64,
+    /// Queries that were answered, or were not.
+    pub queries: Vec<QueryCount>,
+}
+
+/// What came of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryCount {
+    /// The contract.
+    pub contract: Arc<str>,
+    /// The key.
+    pub key: Arc<str>,
+    /// `Answered`, or why not.
+    pub result: &'static str,
+    /// How long it took, in milliseconds.
+    pub took: u64,
+    /// The series of the answer.
+    pub series: usize,
+    /// The objects that these name.
+    pub objects: usize,
 }
 
 impl Counts {
     pub(crate) fn count_map(&mut self, verdict: Verdict, report: &Report, notes: &[Problem]) {
+        self.count_verdict(verdict);
+        let problems = report.problems.iter().chain(notes);
+        self.problems
+            .extend(problems.map(|problem| problem.code.as_str()));
+    }
+
+    pub(crate) fn count_measured(&mut self, verdict: Verdict, measured: &Measured) {
+        self.count_verdict(verdict);
+        let problem = measured.problem.iter();
+        self.problems
+            .extend(problem.map(|problem| problem.code.as_str()));
+    }
+
+    fn count_verdict(&mut self, verdict: Verdict) {
         let counter = match verdict {
             Verdict::Published => &mut self.published,
             Verdict::Rejected => &mut self.rejected,
@@ -86,8 +125,5 @@ impl Counts {
             _ => &mut self.unpublished,
         };
         *counter += 1;
-        let problems = report.problems.iter().chain(notes);
-        self.problems
-            .extend(problems.map(|problem| problem.code.as_str()));
     }
 }

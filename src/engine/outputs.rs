@@ -12,6 +12,7 @@ pub(crate) mod catch_up;
 pub(crate) mod event;
 pub(crate) mod layers;
 pub(crate) mod map;
+pub(crate) mod queries;
 pub(crate) mod revision;
 pub(crate) mod status;
 pub(crate) mod view;

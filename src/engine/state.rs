@@ -1,6 +1,7 @@
 //! The state: everything that is decided, and the look-ups that inputs, circuits and outputs share.
 
 pub(crate) mod admission;
+pub(crate) mod answers;
 pub(crate) mod circuit;
 pub(crate) mod contract;
 pub(crate) mod key;

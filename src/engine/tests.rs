@@ -3,6 +3,7 @@
 
 mod admission;
 mod ahead;
+mod answers;
 mod capacity;
 mod crash;
 mod gates;

@@ -197,6 +197,12 @@ impl TlsFiles {
 }
 
 impl Tls {
+    /// Whether a server is expected under another name than that of its URL.
+    #[must_use]
+    pub const fn names_server(&self) -> bool {
+        self.server_name.is_some()
+    }
+
     /// A configuration from which connectors to a server are made. It reads a CA file again by itself.
     #[must_use]
     pub fn config(&self, server: &Uri) -> Config {

@@ -5,6 +5,8 @@
 
 mod bound;
 mod circuits;
+mod labels;
+mod queries;
 mod recording;
 mod xds;
 
@@ -12,8 +14,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use prometheus_client::encoding::EncodeLabelValue;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -23,6 +25,11 @@ use prometheus_client::registry::Registry;
 use crate::runtime::metrics::recording::Recording;
 pub use bound::Bound;
 pub use circuits::{Circuits, Row};
+pub use labels::{
+    AlertLabel, BoundLabel, CodeLabel, EffectLabel, FeedLabel, GateCallLabel, GateLabel, KindLabel,
+    PostLabel, StateLabel, VerdictLabel,
+};
+pub use queries::{Queries, QueryLabel, ResultLabel};
 pub use xds::{EventLabel, Reload, ReloadLabel, Xds};
 
 /// All metrics; clones share them.
@@ -87,6 +94,8 @@ pub struct Families {
     pub gate_calls: Family<GateCallLabel, Counter>,
     /// HTTP connections open.
     pub http_connections: Gauge,
+    /// Contracts' queries.
+    pub queries: Queries,
     /// The recording.
     pub recording: Recording,
     /// The xDS port.
@@ -149,40 +158,6 @@ pub enum Post {
     Refused,
     /// Not answered, or answered with a server error.
     Failed,
-}
-
-macro_rules! label_sets {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),+ })+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-        #[allow(missing_docs, reason = "the labels' names say it")]
-        pub struct $name { $(pub $field: $type),+ }
-    )+};
-}
-
-label_sets! {
-    /// By feed.
-    FeedLabel { feed: FeedKind }
-    /// By verdict on a map, as in the audit lines.
-    VerdictLabel { verdict: &'static str }
-    /// By problem code.
-    CodeLabel { code: &'static str }
-    /// By bound.
-    BoundLabel { bound: Bound }
-    /// By state of a circuit.
-    StateLabel { state: &'static str }
-    /// By kind of effect.
-    KindLabel { kind: EffectKind }
-    /// By kind of effect and its result.
-    EffectLabel { kind: EffectKind, result: EffectResult }
-    /// By whether an alert is `firing` or `resolved`.
-    AlertLabel { state: &'static str }
-    /// By the result of a request.
-    PostLabel { result: Post }
-    /// By policy, and what release tools were answered.
-    GateCallLabel { namespace: String, policy: String, answer: &'static str }
-    /// By the form in which a gate was asked, and what it was.
-    GateLabel { form: &'static str, state: &'static str }
 }
 
 impl Metrics {
@@ -276,6 +251,7 @@ impl Families {
             gate_answers: Family::default(),
             gate_calls: Family::default(),
             http_connections: Gauge::default(),
+            queries: Queries::default(),
             recording: Recording::default(),
             xds: Xds::default(),
         }
@@ -286,6 +262,7 @@ impl Families {
         self.register_mesh(registry);
         self.register_effects(registry);
         self.register_serve(registry);
+        self.queries.register(registry);
         self.recording.register(registry);
         self.xds.register(registry);
         let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();

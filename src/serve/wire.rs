@@ -151,6 +151,9 @@ pub(crate) const fn unknown_reason(class: Class) -> Option<&'static str> {
         Unknown::NotANumber => "NotANumber",
         Unknown::Illegal => "Illegal",
         Unknown::Error => "Error",
+        Unknown::SeveralSeries => "SeveralSeries",
+        Unknown::Timeout => "Timeout",
+        Unknown::TooManySeries => "TooManySeries",
     })
 }
 

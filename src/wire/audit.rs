@@ -68,6 +68,8 @@ pub enum Source {
     Watch,
     /// A watched directory.
     Directory,
+    /// The answer to a query of Prometheus.
+    Prometheus,
     /// An object's report, or its end.
     Report,
     /// The passing of time.
@@ -157,6 +159,7 @@ impl Source {
         match self {
             Self::Watch => "watch",
             Self::Directory => "directory",
+            Self::Prometheus => "prometheus",
             Self::Report => "report",
             Self::Timer => "timer",
             Self::Override => "override",

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::wire::query::Answer;
+
 /// How often a healthy feed confirms itself, in milliseconds.
 pub const CONFIRM_EVERY_MS: u64 = 5_000;
 
@@ -59,6 +61,8 @@ pub enum Event {
     Admission(AdmissionOutcome),
     /// How many proxies hold a layer as published.
     Programmed(Programmed),
+    /// Prometheus was asked a query of a contract.
+    Answer(Answer),
     /// A release tool asks a policy's gate what the policy can't answer, or does so no more.
     Misasked(Misasked),
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::{Client, Method};
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use super::{
     files::{CONTRACT, CRD, OBJECT, POLICY, gets, trip},
     place::Folder,
 };
+use crate::support::http;
 
 const FILES: [(&str, &str); 4] = [
     ("contract.yaml", CONTRACT),
@@ -90,7 +91,7 @@ async fn every_refusal_says_what_to_do(
     let folder = Folder::start(&FILES).await?;
     gets(&folder, "Closed").await?;
 
-    let client = Client::builder().no_proxy().build()?;
+    let client = http::builder().build()?;
     let answer = client.request(method, folder.fusegate.url(path)).send();
     let answer = answer.await?;
     let status = answer.status().as_u16();

@@ -127,7 +127,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() -> Result<()> {
 }
 
 /// Of each alert, series of a quarter of an hour in which it fires, beside a fusegate that is well.
-const FIRING: [(&str, &[&str]); 15] = [
+const FIRING: [(&str, &[&str]); 16] = [
     ("FusegateAbsent", &["-fusegate_build_info"]),
     (
         "FusegateNoLeader",
@@ -181,6 +181,12 @@ const FIRING: [(&str, &[&str]); 15] = [
         "FusegateAdmissionDenies",
         &[
             "apiserver_validating_admission_policy_check_total{policy=\"fusegate-a\",policy_binding=\"fusegate-a\",enforcement_action=\"deny\"} 0+1x15",
+        ],
+    ),
+    (
+        "FusegateQueryFails",
+        &[
+            "fusegate_prometheus_answers_total{contract=\"a\",key=\"k\",result=\"QueryFailed\"} 0+1x15",
         ],
     ),
     (

@@ -8,10 +8,11 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/wheels.sh"
 . "$here/go.sh"
 . "$here/chromium.sh"
+. "$here/debian.sh"
 
 # What each kind of tests runs, in the order of how soon it is made.
 for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm operator-crds umoci"
-for_oldest="etcd oldest/kube-apiserver"
+for_oldest="etcd oldest/kube-apiserver oldest/prometheus"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
 
 usage() {
@@ -48,6 +49,9 @@ recipe() {
   chromedriver)
     home=chromium make=make_chromium
     ;;
+  oldest/prometheus)
+    home=oldest-prometheus-debian make=make_debian_prometheus
+    ;;
   *)
     go_recipe "$1"
     make=make_go
@@ -81,7 +85,7 @@ make_umoci() {
   ln -s "$(command -v umoci)" "$work/$home/umoci"
 }
 
-known() { [[ " envoy grpcio chromedriver umoci cargo-deny operator-crds $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+known() { [[ " envoy grpcio oldest/prometheus chromedriver umoci cargo-deny operator-crds $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do

@@ -11,7 +11,10 @@ use super::{
     store::Place,
     world::{Opening, Shop},
 };
-use crate::support::servers::envoy::{Envoy, EnvoyConfig};
+use crate::support::{
+    http,
+    servers::envoy::{Envoy, EnvoyConfig},
+};
 
 /// How a circuit comes back in the stories about that: by new reports alone, two of them a step.
 pub(super) fn short_recovery() -> Value {
@@ -249,7 +252,7 @@ impl Shop {
     /// Sends so many requests to an object's cluster, and says how many of them got through.
     /// Envoy's answers and the upstream's own count must agree.
     pub(super) async fn admitted(&self, object: &str, requests: u64) -> Result<u64> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = http::builder().build()?;
         let url = self.envoy.url(&self.documents.cluster(object));
         let before = self.upstream.requests();
         let mut admitted = 0;

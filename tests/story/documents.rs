@@ -14,7 +14,11 @@ pub(super) struct Documents {
 
 impl Documents {
     pub(super) fn new() -> Self {
-        let namespace = unique("story");
+        Self::of(unique("story"))
+    }
+
+    /// Those of a namespace.
+    pub(super) fn of(namespace: String) -> Self {
         Self {
             group: format!("{namespace}.example.com"),
             namespace,

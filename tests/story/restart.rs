@@ -15,7 +15,10 @@ use super::{
     store::Place,
     world::{Opening, Shop, latency},
 };
-use crate::support::servers::envoy::{Envoy, Variant};
+use crate::support::{
+    http,
+    servers::envoy::{Envoy, Variant},
+};
 
 const POLICY: &str = "checkout";
 
@@ -27,7 +30,7 @@ struct Load {
 
 impl Load {
     fn start(envoy: &Envoy, cluster: &str) -> Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = http::builder().build()?;
         let url = envoy.url(cluster);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{acts::from_now, world::Shop};
-use crate::support::{servers::envoy::layer_of, wait::pace};
+use crate::support::{http, servers::envoy::layer_of, wait::pace};
 
 /// Often beside a start of fusegate, and seldom enough to leave the cores to others.
 const PACE: Duration = Duration::from_millis(4);
@@ -42,7 +42,7 @@ pub(super) fn now() -> Result<i64> {
 impl Witness {
     /// Begins to look at an object's cluster.
     pub(super) fn of(shop: &Shop, object: &str) -> Result<Self> {
-        let client = Client::builder().no_proxy().build()?;
+        let client = http::builder().build()?;
         let url = shop.envoy.url(&shop.documents.cluster(object));
         let runtime = shop.envoy.admin_url("runtime");
         let (layer, key) = (shop.documents.namespace.clone(), shop.shed_key(object));

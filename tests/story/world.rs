@@ -38,6 +38,8 @@ pub(super) struct Opening {
     objects: Vec<&'static str>,
     revisions: u32,
     pagers: Option<Vec<String>>,
+    args: Vec<String>,
+    documents: Documents,
 }
 
 impl Opening {
@@ -50,6 +52,8 @@ impl Opening {
             objects: Vec::new(),
             revisions: 2,
             pagers: None,
+            args: Vec::new(),
+            documents: Documents::new(),
         }
     }
 
@@ -82,14 +86,27 @@ impl Opening {
         self
     }
 
+    /// In a namespace that was named before.
+    pub(super) fn named(mut self, namespace: String) -> Self {
+        self.documents = Documents::of(namespace);
+        self
+    }
+
+    /// One more argument of fusegate; only for places of one's own.
+    pub(super) fn arg(mut self, arg: String) -> Self {
+        self.args.push(arg);
+        self
+    }
+
     /// Makes all of it: a CRD that has just come to its newest revision, a Closed circuit for each object in each policy,
     /// and an Envoy that carries traffic and holds the objects' conditions.
     pub(super) async fn open(self) -> Result<Shop> {
-        let documents = Documents::new();
+        let documents = self.documents.clone();
         let alertmanager = alertmanager().await?;
         let pagers = self.pagers.clone();
         let pagers = pagers.unwrap_or_else(|| vec![alertmanager.url()]);
         let flags = pagers.iter().map(|url| format!("--alertmanager={url}"));
+        let flags = flags.chain(self.args.iter().cloned());
         let base = flags.fold(FusegateConfig::default(), FusegateConfig::arg);
         let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;

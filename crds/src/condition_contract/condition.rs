@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bounds,
+    condition_contract::prometheus::PrometheusQuery,
     duration::DurationText,
     problem::Problems,
     rule::{self, Check, Rule},
@@ -60,7 +61,7 @@ pub struct ConditionRule {
     pub stale_after: Option<DurationText>,
 }
 
-/// Where a value comes from, when it is no entry of the contract's `path`: one of `path` and `cel`.
+/// Where a value comes from, when it is no entry of the contract's `path`: one of `path`, `cel` and `prometheus`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = rule::schema(SOURCE_RULES)))]
@@ -77,6 +78,10 @@ pub struct ValueSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub cel: Option<String>,
+
+    /// A query of Prometheus, for what no object reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<PrometheusQuery>,
 }
 
 /// What a condition's value is read as.
@@ -138,6 +143,26 @@ const RULES: &[Rule<ConditionRule>] = &[
         },
     },
     Rule {
+        cel: Some(
+            "!has(self.from) || !has(self.from.prometheus) || !(has(self.heartbeat) || has(self.staleAfter))",
+        ),
+        message: "heartbeat, staleAfter: how old a value from prometheus may be is said by its maxAge; remove them",
+        holds: |rule| {
+            rule.query().is_none() || (rule.heartbeat.is_none() && rule.stale_after.is_none())
+        },
+    },
+    Rule {
+        cel: Some(
+            "!has(self.from) || !has(self.from.prometheus) || self.type in ['Number', 'Integer', 'Duration', 'Quantity', 'Percent', 'Boolean']",
+        ),
+        message: "type: a value from prometheus is a number; declare it Number, Integer, Duration, Quantity, Percent or Boolean",
+        holds: |rule| {
+            rule.query().is_none()
+                || rule.type_.has_bounds()
+                || rule.type_ == ConditionType::Boolean
+        },
+    },
+    Rule {
         cel: Some("!has(self.from) || !has(self.from.cel) || self.type != 'Presence'"),
         message: "type: a value from cel is always computed; write an expression that is true or false, and declare it Boolean",
         holds: |rule| !rule.is_computed() || rule.type_ != ConditionType::Presence,
@@ -162,9 +187,16 @@ const RULES: &[Rule<ConditionRule>] = &[
 ];
 
 const SOURCE_RULES: &[Rule<ValueSource>] = &[Rule {
-    cel: Some("has(self.path) != has(self.cel)"),
-    message: "exactly one of path and cel must be set",
-    holds: |source| source.path.is_some() != source.cel.is_some(),
+    cel: Some("[has(self.path), has(self.cel), has(self.prometheus)].filter(set, set).size() == 1"),
+    message: "exactly one of path, cel and prometheus must be set",
+    holds: |source| {
+        let set = [
+            source.path.is_some(),
+            source.cel.is_some(),
+            source.prometheus.is_some(),
+        ];
+        set.into_iter().filter(|set| *set).count() == 1
+    },
 }];
 
 impl ConditionRule {
@@ -172,13 +204,23 @@ impl ConditionRule {
     fn is_computed(&self) -> bool {
         self.from.as_ref().is_some_and(|from| from.cel.is_some())
     }
+
+    /// The query that its value is the answer to, if it is.
+    pub fn query(&self) -> Option<&PrometheusQuery> {
+        self.from.as_ref()?.prometheus.as_ref()
+    }
 }
 
 impl Check for ConditionRule {
     fn check(&self, problems: &mut Problems) {
         rule::check(RULES, self, problems);
         if let Some(from) = &self.from {
-            problems.field("from", |problems| rule::check(SOURCE_RULES, from, problems));
+            problems.field("from", |problems| {
+                rule::check(SOURCE_RULES, from, problems);
+                if let Some(query) = &from.prometheus {
+                    problems.field("prometheus", |problems| query.check(problems));
+                }
+            });
         }
         if let Some(stale_after) = &self.stale_after {
             problems.field("staleAfter", |problems| stale_after.check(problems));

@@ -7,6 +7,7 @@ use crate::{
     bounds,
     condition_contract::incident::{IncidentRecord, RevisionRecord},
     conditions,
+    time::Time,
 };
 
 /// What fusegate knows of a contract: whether it is accepted, and the story of its kind's CRD.
@@ -48,6 +49,47 @@ pub struct ConditionContractStatus {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"])
     )]
     pub incidents: Vec<IncidentRecord>,
+
+    /// What came of each query of Prometheus, by key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = Self::MAX_QUERIES),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"])
+    )]
+    pub queries: Vec<QueryRecord>,
+}
+
+/// What came of a query of Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueryRecord {
+    /// The key whose value it gives.
+    #[schemars(length(max = bounds::CONDITION_KEY_LENGTH))]
+    pub key: String,
+
+    /// When it last ran; brought up to date once a minute, and at once when anything else here changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<Time>,
+
+    /// How many series it was answered with.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub series: i64,
+
+    /// How many objects of the kind these gave a value.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub objects: i64,
+
+    /// Why objects have no value, where it is not for want of their own series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = Self::MAX_ERROR))]
+    pub error: Option<String>,
+}
+
+impl QueryRecord {
+    /// The longest error, in characters; what is longer is cut.
+    pub const MAX_ERROR: u32 = 512;
 }
 
 impl ConditionContractStatus {
@@ -56,6 +98,9 @@ impl ConditionContractStatus {
 
     /// The most incidents a status lists; the oldest finished ones make room.
     pub const MAX_INCIDENTS: u32 = 32;
+
+    /// The most queries a status lists: a contract declares no more keys.
+    pub const MAX_QUERIES: u32 = 64;
 }
 
 #[cfg(test)]

@@ -211,12 +211,75 @@ fn a_policy_that_breaks_a_rule_is_refused_by_both(
 #[case("/spec/conditions/0/staleAfter", json!("9999h"), "spec.conditions[0].staleAfter: a duration is at most 8760h, a year")]
 #[case("/spec/limits/maxKeyLength", json!(14), "spec: conditions: each key must fit in limits.maxKeyLength; shorten the key or raise the limit")]
 #[case("/spec/rollback/changedWithin", json!("8760h1ms"), "spec.rollback.changedWithin: a duration is at most 8760h, a year")]
+#[case("/spec/conditions/0", json!({"key": "k", "type": "Number", "from": {}}), "spec.conditions[0].from: exactly one of path, cel and prometheus must be set")]
+#[case("/spec/conditions/0", json!({"key": "k", "type": "Number", "from": {"cel": "1", "prometheus": query(&json!({}))}}), "spec.conditions[0].from: exactly one of path, cel and prometheus must be set")]
+#[case("/spec/conditions/0", queried(&json!({"type": "String"}), &json!({})), "spec.conditions[0]: type: a value from prometheus is a number; declare it Number, Integer, Duration, Quantity, Percent or Boolean")]
+#[case("/spec/conditions/0", queried(&json!({"type": "Age"}), &json!({})), "spec.conditions[0]: type: a value from prometheus is a number; declare it Number, Integer, Duration, Quantity, Percent or Boolean")]
+#[case("/spec/conditions/0", queried(&json!({"staleAfter": "1m"}), &json!({})), "spec.conditions[0]: heartbeat, staleAfter: how old a value from prometheus may be is said by its maxAge; remove them")]
+#[case("/spec/conditions/0", queried(&json!({"key": "k.*"}), &json!({})), "spec.conditions[0]: key: ends in .* where from.path has a *, and only there")]
+#[case("/spec/conditions/0", queried(&json!({}), &json!({"query": " \t\n"})), "spec.conditions[0].from.prometheus: query: must not be blank")]
+#[case("/spec/conditions/0", queried(&json!({}), &json!({"interval": "999ms"})), "spec.conditions[0].from.prometheus: interval: must be 1s or more")]
+#[case("/spec/conditions/0", queried(&json!({}), &json!({"interval": "31s"})), "spec.conditions[0].from.prometheus: maxAge: must be at least twice the interval, so that one late answer makes nothing Unknown")]
+#[case("/spec/conditions/0", queried(&json!({}), &json!({"maxAge": "8761h"})), "spec.conditions[0].from.prometheus.maxAge: a duration is at most 8760h, a year")]
 fn a_contract_that_breaks_a_rule_is_refused_by_both(
     #[case] pointer: &str,
     #[case] value: Value,
     #[case] problem: &str,
 ) {
     both_object::<ConditionContract>(&with(CONTRACT, pointer, value), problem);
+}
+
+/// A query with some of its fields changed.
+fn query(change: &Value) -> Value {
+    let object = json!({"namespace": "namespace", "name": "app"});
+    merged(json!({"query": "up", "object": object}), change)
+}
+
+/// A condition whose value is the answer to a query, with some of the fields of both changed.
+fn queried(condition: &Value, change: &Value) -> Value {
+    let from = json!({"prometheus": query(change)});
+    merged(
+        json!({"key": "k", "type": "Number", "from": from}),
+        condition,
+    )
+}
+
+fn merged(mut base: Value, change: &Value) -> Value {
+    let fields = change.as_object().unwrap().clone();
+    base.as_object_mut().unwrap().extend(fields);
+    base
+}
+
+#[rstest]
+#[case("Number")]
+#[case("Integer")]
+#[case("Duration")]
+#[case("Quantity")]
+#[case("Percent")]
+#[case("Boolean")]
+fn a_query_gives_numbers_and_booleans(#[case] kind: &str) {
+    let change = json!({"interval": "1s", "maxAge": "2s", "object": {"name": "node"}});
+    let condition = queried(&json!({"type": kind}), &change);
+    let contract = with(CONTRACT, "/spec/conditions/0", condition);
+    assert_eq!(strict_problems::<ConditionContract>(contract.clone()), []);
+    assert_eq!(cel_problems::<ConditionContract>(contract), []);
+}
+
+#[rstest]
+#[case(json!({"query": ""}), "query")]
+#[case(json!({"object": {"name": "a-b"}}), "object.name")]
+#[case(json!({"object": {"name": "a", "namespace": ""}}), "object.namespace")]
+#[case(json!({"object": {}}), "object")]
+#[case(json!({"query": "x".repeat(2_049)}), "query")]
+fn a_query_has_text_and_names_labels(#[case] change: Value, #[case] field: &str) {
+    let condition = queried(&json!({}), &change);
+    let contract = with(CONTRACT, "/spec/conditions/0", condition);
+    let problems = texts(&strict_problems::<ConditionContract>(contract));
+    let path = format!("spec.conditions[0].from.prometheus.{field}: ");
+    assert!(
+        problems.iter().any(|problem| problem.starts_with(&path)),
+        "{problems:?}"
+    );
 }
 
 #[rstest]

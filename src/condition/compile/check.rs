@@ -1,9 +1,12 @@
 //! What must hold of a contract's fields; the API server checks it too, and a directory has no API server.
 
-use fusegate_crds::{ConditionContractSpec, ConditionRule, Limits};
+use std::sync::Arc;
+
+use fusegate_crds::{ConditionContractSpec, ConditionRule, DurationText, Limits, PrometheusQuery};
 
 use crate::condition::{
-    contract::{Contract, Source},
+    contract::{Contract, Query, Source},
+    kind::Kind,
     name,
     place::{self, EACH},
     problem::{Problem, Quoted},
@@ -49,6 +52,9 @@ pub(super) fn source(rule: &ConditionRule, path: &str) -> Result<Source, (&'stat
     if from.is_some_and(|from| from.cel.is_some()) {
         return Ok(Source::Computed);
     }
+    if let Some(spec) = rule.query() {
+        return query(spec).map(Source::Query);
+    }
     let own = match from.map(|from| from.path.clone().unwrap_or_default()) {
         Some(own) => own,
         None if rule.key.ends_with(".*") => format!("{path}.{}", rule.key),
@@ -80,6 +86,50 @@ pub(super) fn source(rule: &ConditionRule, path: &str) -> Result<Source, (&'stat
         ));
     }
     Ok(Source::Path(own.into()))
+}
+
+/// A query, with its times.
+fn query(spec: &PrometheusQuery) -> Result<Query, (&'static str, String)> {
+    let millis = |field: &'static str, duration: &DurationText| {
+        let millis = duration.millis();
+        millis.map_err(|invalid| (field, format!("is no duration: {invalid}")))
+    };
+    let interval = millis("from.prometheus.interval", &spec.interval)?;
+    let max_age = millis("from.prometheus.maxAge", &spec.max_age)?;
+    if spec.query.trim().is_empty() {
+        return Err((
+            "from.prometheus.query",
+            "is blank; write a query in PromQL".to_owned(),
+        ));
+    }
+    if interval < 1_000 || max_age < 2 * interval {
+        return Err((
+            "from.prometheus",
+            format!(
+                "has interval {} and maxAge {}; write an interval of 1s or more, and a maxAge of at least twice that",
+                spec.interval, spec.max_age
+            ),
+        ));
+    }
+    Ok(Query {
+        spec: Arc::new(spec.clone()),
+        interval,
+        max_age,
+    })
+}
+
+/// Whether the number that a query gives can be read as a kind.
+pub(super) fn measurable(kind: &Kind) -> Result<(), (&'static str, String)> {
+    if kind.bounds().is_some() || *kind == Kind::Boolean {
+        return Ok(());
+    }
+    Err((
+        "type",
+        format!(
+            "is {}, and a query gives numbers; declare it Number, Integer, Duration, Quantity, Percent or Boolean",
+            kind.as_str()
+        ),
+    ))
 }
 
 /// Whether a text is a dot and a name, or several.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
@@ -20,7 +20,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::effects::alert::address::Address;
 use crate::effects::alert::send::batch::body;
 use crate::effects::alert::table::{BOUND, Labels, Queue};
 use crate::effects::cluster::brief;
@@ -29,7 +28,11 @@ use crate::runtime::clock::Clock;
 use crate::runtime::http_options::{Loaded, Tls, Unusable};
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics, Post, PostLabel};
+use crate::runtime::server_url::ServerUrl;
 use crate::wire::effect::Alert;
+
+/// The path of Alertmanager's API, below its own pages.
+const ALERTS: &str = "/api/v2/alerts";
 
 /// The most alerts in one request.
 const MOST_TOGETHER: usize = 64;
@@ -61,20 +64,21 @@ pub enum Alerting {
 #[derive(Debug)]
 pub(super) struct Receiver {
     queue: Queue,
-    address: Address,
+    address: ServerUrl,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Receiver {
     pub(super) fn start(
-        address: Address,
+        address: ServerUrl,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, Alerting> {
         let loaded = address.options.load()?;
-        let uri = address.uri.clone();
-        let connect = move |tls: &Tls| client(tls.config(&uri));
+        let uri = address.at(ALERTS);
+        let server = uri.clone();
+        let connect = move |tls: &Tls| client(tls.config(&server));
         let queue: Queue = Arc::new(KeyedQueue::new(BOUND));
         let stop = CancellationToken::new();
         let poster = Poster {
@@ -83,6 +87,7 @@ impl Receiver {
             loaded,
             failing: false,
             address: address.clone(),
+            uri,
             queue: Arc::clone(&queue),
             clock,
             metrics,
@@ -133,7 +138,8 @@ struct Poster<C, F> {
     loaded: Loaded,
     /// Whether those in the files can't be used.
     failing: bool,
-    address: Address,
+    address: ServerUrl,
+    uri: Uri,
     queue: Queue,
     clock: Clock,
     metrics: Metrics,
@@ -276,7 +282,7 @@ where
     async fn exchange(&self, body: Vec<u8>) -> Result<(StatusCode, String), String> {
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri(&self.address.uri)
+            .uri(&self.uri)
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(authorization) = &self.loaded.authorization {
             request = request.header(header::AUTHORIZATION, authorization);

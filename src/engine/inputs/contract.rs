@@ -61,6 +61,7 @@ impl Engine {
             admission::forget(&mut self.out, now, &entry);
             self.out.contracts.remove(name);
             self.out.stale.contract_views.insert(name.into());
+            self.out.mark(Dirty::Queries);
             if let Some(kind) = &entry.kind {
                 self.outdate_objects(kind);
             }
@@ -118,6 +119,7 @@ impl Engine {
             self.state.kinds.entry(kind.clone()).or_default();
         }
         if changed {
+            self.out.mark(Dirty::Queries);
             if let Some(kind) = &kind {
                 self.outdate_objects(kind);
             }

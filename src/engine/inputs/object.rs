@@ -38,7 +38,12 @@ impl Engine {
         }
         let [status, rest] =
             [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
-        let report = extract::extract_object(&compiled.contract, status, rest);
+        let mut report = extract::extract_object(&compiled.contract, status, rest);
+        if let Some(contract) = self.state.contract_of(kind) {
+            let (namespace, name) = (&identity.namespace, &identity.name);
+            let answers = &contract.answers;
+            answers.add_to(&mut report, &compiled.contract, namespace, name);
+        }
         let keys = self.state.judges(kind, &identity.namespace);
         let uid = identity.uid.clone();
         let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);

@@ -73,6 +73,13 @@ impl Engine {
         let Some((name, contract)) = contracts.find(|(_, entry)| judges(entry)) else {
             return;
         };
+        let compiled = contract.compiled.as_ref();
+        let conditions = compiled.map(|compiled| compiled.contract.conditions());
+        let condition = conditions.and_then(|conditions| conditions.get(heartbeat.condition));
+        // What Prometheus says is no heartbeat of a reporter.
+        if condition.is_some_and(|condition| condition.query().is_some()) {
+            return;
+        }
         if heartbeat.is_skewed() {
             self.out.counts.problems.push("ClockSkew");
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::breaker::time::Now;
+use crate::condition::change::KeyChange;
 use crate::condition::diff::Diff;
+use crate::condition::measure::Measured;
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
 use crate::engine::outputs::outbox::Outbox;
@@ -65,6 +67,56 @@ pub(crate) fn operation(
         policy: None,
         trip_id: trip.map(|id| id.to_string().into()),
     })
+}
+
+/// The line of another value that a query gives an object.
+pub(crate) fn measured(
+    state: &State,
+    now: Now,
+    kind: &GroupKind,
+    uid: &Arc<str>,
+    change: KeyChange,
+    measured: &Measured,
+) -> Option<Line> {
+    let object = state.object(kind, uid)?;
+    let judges = state.judges(kind, &object.namespace);
+    let publishes = || {
+        let mut judges = judges.iter();
+        judges.any(|key| layers::publishes_conditions(state, key, uid))
+    };
+    let verdict = if measured.is_illegal() {
+        Verdict::Rejected
+    } else if object.frozen().is_some() {
+        Verdict::Frozen
+    } else if publishes() {
+        Verdict::Published
+    } else {
+        Verdict::Unpublished
+    };
+    let trip = judges.iter().find_map(|key| state.trip_of(key, uid));
+    Some(Line {
+        at: now.wall.0,
+        action: Action::Map,
+        source: Source::Prometheus,
+        resource: text::resource(kind, &object.namespace, &object.name).into(),
+        uid: Arc::clone(uid),
+        resource_version: object.resource_version.clone(),
+        operation: Operation::Update,
+        diff_keys: text::diff_keys(vec![change]),
+        verdict,
+        reason: reason(measured).into(),
+        trip_id: trip.map(|id| id.to_string().into()),
+        ..Line::default()
+    })
+}
+
+/// What is wrong with a measured value, or why there is none.
+fn reason(measured: &Measured) -> String {
+    match &measured.problem {
+        Some(problem) if measured.is_illegal() => problem.to_string(),
+        Some(note) => format!("noted: {note}"),
+        None => String::new(),
+    }
 }
 
 /// The notes of a report that are to be told: those that were not told before.

@@ -50,6 +50,7 @@ pub(crate) struct Stale {
     pub(crate) contract_views: BTreeSet<Box<str>>,
     pub(crate) circuit_views: BTreeMap<Key, BTreeSet<Arc<str>>>,
     pub(crate) view: bool,
+    pub(crate) queries: bool,
 }
 
 /// Something that no longer is as it was last said.
@@ -81,6 +82,8 @@ pub(crate) enum Dirty<'a> {
     Record(&'a Key, &'a Arc<str>),
     /// Something else in the view.
     View,
+    /// Which queries are to run.
+    Queries,
 }
 
 impl Outbox {
@@ -124,6 +127,7 @@ impl Outbox {
                 }
             }
             Dirty::View => stale.view = true,
+            Dirty::Queries => stale.queries = true,
         }
     }
 

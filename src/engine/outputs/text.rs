@@ -8,7 +8,7 @@ use crate::breaker::circuit::{Cause, Trip};
 use crate::breaker::config::Test;
 use crate::breaker::sample::Value;
 use crate::breaker::step::{Change, Reason};
-use crate::condition::diff::{self, KeyChange};
+use crate::condition::change::{Change as KeyOperation, KeyChange};
 use crate::condition::problem::Problem;
 use crate::condition::report::Report;
 use crate::engine::state::State;
@@ -140,9 +140,9 @@ pub(crate) fn description(
 /// The keys that differ, for the audit line.
 pub(crate) fn diff_keys(changes: Vec<KeyChange>) -> Vec<KeyDiff> {
     let sign = |change| match change {
-        diff::Change::Added => '+',
-        diff::Change::Removed => '-',
-        diff::Change::Changed => '~',
+        KeyOperation::Added => '+',
+        KeyOperation::Removed => '-',
+        KeyOperation::Changed => '~',
     };
     let keys = changes.into_iter();
     keys.map(|KeyChange { key, change }| KeyDiff {

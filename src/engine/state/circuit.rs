@@ -52,7 +52,7 @@ pub(crate) struct Reported {
     armed: bool,
     suppressed: bool,
     latched: bool,
-    /// What the values of its rules count as, three bits each.
+    /// What the values of its rules count as, four bits each; a policy has at most sixteen rules.
     classes: u64,
 }
 
@@ -142,7 +142,7 @@ impl CircuitEntry {
             suppressed: breaker.suppressed,
             latched: breaker.latched,
             classes: breaker.rules.iter().fold(0, |bits, streak| {
-                bits << 3 | streak.last.as_ref().map_or(0, |last| code(last.class))
+                bits << 4 | streak.last.as_ref().map_or(0, |last| code(last.class))
             }),
         })
     }
@@ -182,7 +182,7 @@ impl CircuitEntry {
     }
 }
 
-/// A class in three bits, none of which is zero.
+/// A class in four bits, none of which is zero.
 fn code(class: Class) -> u64 {
     match class {
         Class::Good => 1,
@@ -192,6 +192,9 @@ fn code(class: Class) -> u64 {
         Class::Unknown(Unknown::NotANumber) => 5,
         Class::Unknown(Unknown::Illegal) => 6,
         Class::Unknown(Unknown::Error) => 7,
+        Class::Unknown(Unknown::SeveralSeries) => 8,
+        Class::Unknown(Unknown::Timeout) => 9,
+        Class::Unknown(Unknown::TooManySeries) => 10,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fusegate_crds::{Condition, ConditionContractSpec, ConditionContractStatus, IncidentRecord};
 
 use crate::condition::contract::Contract;
+use crate::engine::state::answers::Answers;
 use crate::policy::allowance::Allowance;
 use crate::wire::event::{GroupKind, Meta};
 
@@ -26,6 +27,8 @@ pub(crate) struct ContractEntry {
     pub(crate) was_enforced: bool,
     /// The reporter whose clock was last seen to differ from ours, until it agrees.
     pub(crate) skew: Option<Skew>,
+    /// What Prometheus last said to each of its queries.
+    pub(crate) answers: Answers,
     pub(crate) seen: bool,
 }
 
@@ -79,6 +82,7 @@ impl ContractEntry {
             admission: AdmissionState::None,
             was_enforced: false,
             skew: None,
+            answers: Answers::default(),
             seen: true,
         });
         entry.meta = meta;
@@ -107,6 +111,7 @@ impl ContractEntry {
                     spec.target.group.as_str(),
                     spec.target.kind.as_str(),
                 ));
+                self.answers.keep_asked(&compiled.contract);
                 self.compiled = Some(Arc::new(compiled));
                 self.spec = Some(spec);
                 self.rejected = None;

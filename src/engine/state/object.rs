@@ -10,6 +10,7 @@ use crate::breaker::sample::{ObservationId, Reading, Unknown, Value};
 use crate::breaker::step::{Legality, Report};
 use crate::breaker::time::Wall;
 use crate::condition::compact::{CompactEntry, CompactReport, CompactValue};
+use crate::condition::unmeasured::{Failure, Unmeasured};
 use crate::engine::state::contract::Compiled;
 use crate::policy::layer::RuntimeValue;
 use crate::wire::labels::Labels;
@@ -124,6 +125,18 @@ fn comparable(value: &CompactValue, rule: &Rule) -> Result<Value, Unknown> {
         CompactValue::NotANumber => Err(Unknown::NotANumber),
         CompactValue::Unjudgeable => Err(Unknown::Illegal),
         CompactValue::Failed => Err(Unknown::Error),
+        CompactValue::Unmeasured(why) => Err(unmeasured(*why)),
+    }
+}
+
+fn unmeasured(why: Unmeasured) -> Unknown {
+    match why {
+        Unmeasured::SeveralSeries => Unknown::SeveralSeries,
+        Unmeasured::Old => Unknown::Stale,
+        Unmeasured::Unanswered => Unknown::Error,
+        Unmeasured::Failed(Failure::Failed) => Unknown::Error,
+        Unmeasured::Failed(Failure::TimedOut) => Unknown::Timeout,
+        Unmeasured::Failed(Failure::TooManySeries) => Unknown::TooManySeries,
     }
 }
 
@@ -145,6 +158,9 @@ fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
                     Some((condition.key_of(name)?.into(), published(value)?))
                 }));
             }
+            // A measured value that breaks its bounds makes no update illegal, and is left out by itself.
+            CompactValue::Number(number)
+                if condition.query().is_some() && !condition.kind.admits(*number) => {}
             value => {
                 let value = published(value);
                 values.extend(value.map(|value| (condition.key.clone(), value)));
@@ -167,6 +183,7 @@ fn published(value: &CompactValue) -> Option<RuntimeValue> {
         | CompactValue::Missing
         | CompactValue::NotANumber
         | CompactValue::Unjudgeable
+        | CompactValue::Unmeasured(_)
         | CompactValue::Failed => None,
     }
 }

@@ -19,7 +19,7 @@ use crate::policy::layer::RuntimeValue;
 /// The index under which the streak of illegal updates is recorded, past the last possible rule.
 const ILLEGAL: i64 = 16;
 
-const CLASSES: [(Class, &str); 7] = [
+const CLASSES: [(Class, &str); 10] = [
     (Class::Good, "Good"),
     (Class::Bad, "Bad"),
     (Class::Unknown(Unknown::Missing), "Missing"),
@@ -27,6 +27,9 @@ const CLASSES: [(Class, &str); 7] = [
     (Class::Unknown(Unknown::NotANumber), "NotANumber"),
     (Class::Unknown(Unknown::Illegal), "Illegal"),
     (Class::Unknown(Unknown::Error), "Error"),
+    (Class::Unknown(Unknown::SeveralSeries), "SeveralSeries"),
+    (Class::Unknown(Unknown::Timeout), "Timeout"),
+    (Class::Unknown(Unknown::TooManySeries), "TooManySeries"),
 ];
 
 /// How the value of a condition that is not there is written down; text is in quotes.

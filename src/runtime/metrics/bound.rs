@@ -66,6 +66,10 @@ bounds! {
     MetricPolicies: "metric_policies", "policies in metrics", "those of further ones are counted together, under no name";
     Objects: "objects", "objects of all contracted kinds", "a new one is refused, logged and audited, and taken with its next report once there is room";
     ObjectsOfNamespace: "objects_of_namespace", "objects of a kind in a namespace", "a new one is refused, logged and audited, and taken with its next report once there is room";
+    PrometheusAnswerBytes: "prometheus_answer_bytes", "bytes of an answer", "it says nothing of any object, and its key is Unknown";
+    PrometheusAtOnce: "prometheus_at_once", "queries at once", "others wait for their turn within their time";
+    PrometheusQueries: "prometheus_queries", "queries of all contracts", "those of further contracts do not run, and their keys are Unknown";
+    PrometheusSeries: "prometheus_series", "series of an answer", "it says nothing of any object, and its key is Unknown";
     Recording: "recording", "bytes", "the recording ends with a line that says so";
     XdsAdmissionWait: "xds_admission_wait", "seconds of a stream's wait", "the stream is told to come back";
     XdsBisect: "xds_bisect", "offers of a search", "what is still open stays parked together on that proxy, and is logged";

@@ -1,10 +1,13 @@
 //! Events as a recording keeps them: what is written is read back the same, and takes one line.
 
-use fusegate_crds::{CircuitOverride, CircuitPolicy, ConditionContract};
+use fusegate_crds::{
+    CircuitOverride, CircuitPolicy, ConditionContract, ObjectLabels, PrometheusQuery,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::wire::query::{Answered, Series, Unanswered, UnansweredReason};
 
 fn text() -> impl Strategy<Value = Box<str>> {
     prop_oneof!["[a-z0-9.-]{0,12}", any::<String>()].prop_map(Into::into)
@@ -257,6 +260,38 @@ fn programmed() -> impl Strategy<Value = Programmed> {
     })
 }
 
+fn answer() -> impl Strategy<Value = Answer> {
+    let series = (text(), text(), any::<f64>(), any::<i64>());
+    let series = series.prop_map(|(namespace, name, value, at)| Series {
+        namespace,
+        name,
+        value,
+        at,
+    });
+    let answered = (prop::collection::vec(series, 0..3), 0_usize..9)
+        .prop_map(|(series, nameless)| Ok(Answered { series, nameless }));
+    let unanswered = text().prop_map(|message| {
+        let reason = UnansweredReason::TimedOut;
+        Err(Unanswered { reason, message })
+    });
+    let result = prop_oneof![answered, unanswered];
+    (text(), text(), result, any::<u64>()).prop_map(|(contract, key, result, took)| Answer {
+        query: Arc::new(PrometheusQuery {
+            query: contract.to_string(),
+            object: ObjectLabels {
+                namespace: Some(key.to_string()),
+                name: "app".to_owned(),
+            },
+            interval: "15s".into(),
+            max_age: "60s".into(),
+        }),
+        contract: contract.into(),
+        key: key.into(),
+        took,
+        result,
+    })
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         documents(),
@@ -275,6 +310,7 @@ fn event() -> impl Strategy<Value = Event> {
         admission().prop_map(Event::Admission),
         programmed().prop_map(Event::Programmed),
         misasked().prop_map(Event::Misasked),
+        answer().prop_map(Event::Answer),
     ]
 }
 

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::wire::event::{Change, Event, Meta};
 use crate::wire::json_size;
+use crate::wire::query::{Answered, Series};
 
 /// What every event takes, and what it is made of beside its texts.
 const EVENT: usize = 512;
 
 /// What a label takes beside its texts.
 const LABEL: usize = 64;
+
+/// What a series takes beside its texts.
+const SERIES: usize = 96;
 
 /// How much more memory a document takes than its JSON has bytes, about: every value of it has a place
 /// of its own.
@@ -36,6 +40,7 @@ impl Event {
             | Self::Unreadable(_)
             | Self::Programmed(_)
             | Self::Misasked(_) => PARSED * json_size::of(self),
+            Self::Answer(answer) => answer.result.as_ref().map_or(0, series),
             Self::Interrupted(_, why) => why.len(),
             Self::Listing(_)
             | Self::Listed(_)
@@ -46,6 +51,12 @@ impl Event {
         };
         EVENT + more
     }
+}
+
+/// The series of an answer; a query that is not answered says little.
+fn series(answered: &Answered) -> usize {
+    let texts = |series: &Series| SERIES + series.namespace.len() + series.name.len();
+    answered.series.iter().map(texts).sum()
 }
 
 fn texts(meta: &Meta) -> usize {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use prometheus_http_query::response::PromqlResult;
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ pub(crate) struct PrometheusConfig {
     pub(crate) rules: Option<String>,
     /// Where firing alerts go.
     pub(crate) alertmanager: Option<SocketAddr>,
+    /// The content of its web configuration: TLS and passwords.
+    pub(crate) web: Option<String>,
 }
 
 impl Default for PrometheusConfig {
@@ -34,6 +36,7 @@ impl Default for PrometheusConfig {
             scrape_interval: Duration::from_millis(500),
             rules: None,
             alertmanager: None,
+            web: None,
         }
     }
 }
@@ -41,7 +44,10 @@ impl Default for PrometheusConfig {
 /// A running Prometheus; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
-    _process: Process,
+    process: Process,
+    program: Program,
+    /// How often it was started.
+    starts: usize,
     port: u16,
     _scratch: Scratch,
 }
@@ -58,7 +64,7 @@ impl Prometheus {
             scratch.write("rules.yml", rules)?;
         }
         let file = scratch.write("prometheus.yml", settings(config).to_string())?;
-        let mut process = Process::start(&Program {
+        let mut program = Program {
             name: "prometheus",
             path: assets::program("prometheus")?,
             args: vec![
@@ -71,20 +77,60 @@ impl Prometheus {
             ],
             env: Vec::new(),
             log: scratch.path().join("prometheus.log"),
-        })?;
-        let url = format!("http://{}/-/ready", ports::loopback(port));
-        let http = http::client()?;
-        process
-            .ready(READY_WITHIN, async || {
-                http.get(&url).send().await?.error_for_status()?;
-                Ok(())
-            })
-            .await?;
-        Ok(Self {
-            _process: process,
+        };
+        if let Some(web) = &config.web {
+            let file = scratch.write("web.yml", web)?;
+            let flag = format!("--web.config.file={}", file.display());
+            program.args.push(flag);
+        }
+        let mut prometheus = Self {
+            process: Process::start(&program)?,
+            program,
+            starts: 1,
             port,
             _scratch: scratch,
-        })
+        };
+        prometheus.ready().await?;
+        Ok(prometheus)
+    }
+
+    /// It says so itself, and may be asked only by who has a certificate.
+    async fn ready(&mut self) -> Result<()> {
+        let (log, starts) = (self.program.log.clone(), self.starts);
+        self.process
+            .ready(READY_WITHIN, async || {
+                let log = std::fs::read_to_string(&log)?;
+                let said = log.matches("Server is ready to receive web requests");
+                ensure!(said.count() == starts, "it does not say so");
+                Ok(())
+            })
+            .await
+    }
+
+    pub(crate) fn log(&self) -> Result<String> {
+        self.process.log()
+    }
+
+    /// Kills it at once; nothing listens in its place.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again where it was.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.process = Process::start(&self.program)?;
+        self.starts += 1;
+        self.ready().await
+    }
+
+    /// Stops it where it is: connections are taken, and nothing is answered.
+    pub(crate) async fn freeze(&self) -> Result<()> {
+        self.process.freeze().await
+    }
+
+    /// Lets a frozen one go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.process.thaw()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -131,7 +131,7 @@ async fn a_replica_that_lost_the_lease_sends_no_more() {
 
 /// An Alertmanager as far as its API goes, that refuses the alert named `bad`.
 struct Server {
-    address: Address,
+    address: ServerUrl,
     authorization: watch::Receiver<String>,
     status: Arc<AtomicU16>,
     hang: watch::Sender<bool>,
@@ -208,7 +208,7 @@ async fn take(
     StatusCode::from_u16(shared.status.load(Ordering::Relaxed)).unwrap()
 }
 
-fn start(addresses: Vec<Address>) -> (watch::Sender<bool>, Alerts, Metrics) {
+fn start(addresses: Vec<ServerUrl>) -> (watch::Sender<bool>, Alerts, Metrics) {
     let (lease, leading) = watch::channel(true);
     let metrics = Metrics::new();
     let alerts = Alerts::start(addresses, leading, Clock::start(), metrics.clone()).unwrap();

@@ -62,6 +62,12 @@ pub(super) fn status(
         revision: live,
         revisions: entry.map_or_else(Vec::new, |entry| revisions(entry, live)),
         incidents: Vec::new(),
+        queries: contract
+            .compiled
+            .as_ref()
+            .map_or_else(Vec::new, |compiled| {
+                contract.answers.records(&compiled.contract)
+            }),
     }
 }
 

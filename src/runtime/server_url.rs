@@ -1,4 +1,4 @@
-//! The address of an Alertmanager, and how it is reached.
+//! The URL of another server, and how it is reached.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,40 +8,51 @@ use http::Uri;
 
 use crate::runtime::http_options::{Credentials, HttpOptions};
 
-/// The URL of an Alertmanager's own pages, such as `http://alertmanager:9093`, and the options to reach it with.
+/// The URL of a server's own pages, such as `http://alertmanager:9093`, and the options to reach it with.
 /// Credentials in the URL are used for basic authentication, and never printed.
 #[derive(Clone, Debug)]
-pub struct Address {
-    pub(super) uri: Uri,
-    pub(super) options: HttpOptions,
+pub struct ServerUrl {
+    /// The URL without a slash at its end.
+    base: String,
+    /// The options.
+    pub options: HttpOptions,
 }
 
 /// A text that is not the URL of a server; without the credentials in it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{0}\" is not the address of an Alertmanager; write it as http://host:9093 or https://host/prefix"
-)]
-pub struct NoAddress(String);
+#[error("\"{0}\" is not the URL of a server; write it as http://host:9090 or https://host/prefix")]
+pub struct NoServerUrl(String);
 
-impl Address {
+impl ServerUrl {
     /// The same with options from a file.
     #[must_use]
     pub fn with_options_in(mut self, file: Option<PathBuf>) -> Self {
         self.options.file = file;
         self
     }
+
+    /// The URL without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The address of a path of the server, which begins with a slash.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Uri {
+        // The base was read as a URL before, and our own paths are plain.
+        format!("{}{path}", self.base).parse().unwrap_or_default()
+    }
 }
 
-impl FromStr for Address {
-    type Err = NoAddress;
+impl FromStr for ServerUrl {
+    type Err = NoServerUrl;
 
-    fn from_str(text: &str) -> Result<Self, NoAddress> {
+    fn from_str(text: &str) -> Result<Self, NoServerUrl> {
         let (public, credentials) = split(text);
-        let wrong = || NoAddress(after_credentials(text));
-        let base = public.trim_end_matches('/');
-        let uri: Uri = format!("{base}/api/v2/alerts")
-            .parse()
-            .map_err(|_| wrong())?;
+        let wrong = || NoServerUrl(after_credentials(text));
+        let base = public.trim_end_matches('/').to_owned();
+        let uri: Uri = base.parse().map_err(|_| wrong())?;
         let served = matches!(uri.scheme_str(), Some("http" | "https"));
         // An `@` that is left may end a password that should have been percent-encoded.
         if !served || uri.host().is_none_or(str::is_empty) || base.contains(['?', '#', '@']) {
@@ -51,13 +62,13 @@ impl FromStr for Address {
             file: None,
             credentials: credentials.map(Credentials::of_url),
         };
-        Ok(Self { uri, options })
+        Ok(Self { base, options })
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.uri.fmt(f)
+        f.write_str(&self.base)
     }
 }
 
@@ -100,14 +111,11 @@ mod tests {
         "https://me:s3cret@a.example.com/x",
         "https://a.example.com/x/api/v2/alerts"
     )]
-    fn an_address_is_the_one_of_its_pages(#[case] text: &str, #[case] expected: &str) {
-        let address: Address = text.parse().unwrap();
-        assert_eq!(address.to_string(), expected);
-        assert_eq!(
-            address.options.credentials.is_some(),
-            text.contains("s3cret")
-        );
-        assert!(!format!("{address:?}").contains("s3cret"));
+    fn a_path_is_below_the_server_s_pages(#[case] text: &str, #[case] expected: &str) {
+        let url: ServerUrl = text.parse().unwrap();
+        assert_eq!(url.at("/api/v2/alerts").to_string(), expected);
+        assert_eq!(url.options.credentials.is_some(), text.contains("s3cret"));
+        assert!(!format!("{url:?}").contains("s3cret"));
     }
 
     #[rstest]
@@ -117,8 +125,8 @@ mod tests {
     #[case("http://")]
     #[case("http://a b")]
     #[case("http://host/?x=1")]
-    fn what_is_no_address_is_named(#[case] text: &str) {
-        let refused = text.parse::<Address>().unwrap_err().to_string();
+    fn what_is_no_url_of_a_server_is_named(#[case] text: &str) {
+        let refused = text.parse::<ServerUrl>().unwrap_err().to_string();
         assert!(refused.contains(&format!("\"{text}\"")), "{refused}");
     }
 
@@ -128,8 +136,8 @@ mod tests {
     #[case("http://me:s3cret@a b")]
     #[case("http://me:s3cret/@host")]
     #[case("http://me/s3cret@host")]
-    fn what_is_no_address_is_named_without_its_credentials(#[case] text: &str) {
-        let refused = text.parse::<Address>().unwrap_err().to_string();
+    fn what_is_no_url_is_named_without_its_credentials(#[case] text: &str) {
+        let refused = text.parse::<ServerUrl>().unwrap_err().to_string();
         assert!(!refused.contains("s3cret"), "{refused}");
     }
 }
