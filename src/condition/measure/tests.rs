@@ -79,7 +79,7 @@ fn a_number_that_breaks_the_contract_is_told_with_its_place(
 }
 
 #[test]
-fn each_answer_is_an_observation_of_its_own_and_an_equal_value_is_no_news() {
+fn each_answer_is_an_observation_and_an_equal_value_is_no_news() {
     let contract = contract(&json!({}));
     let at = |at| {
         let measurement = Measurement::Sample {
