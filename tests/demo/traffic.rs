@@ -10,6 +10,7 @@ use reqwest::{Client, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::harness::support::http;
 use crate::timeline::Timeline;
 
 /// The time between two requests to one cluster.
@@ -51,10 +52,7 @@ pub(crate) struct Answers {
 impl Traffic {
     /// Sends requests to each cluster's URL, and tells once a second what has changed.
     pub(crate) fn start(urls: [(&'static str, String); 2], timeline: Timeline) -> Result<Self> {
-        let client = Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(5))
-            .build()?;
+        let client = http::builder().timeout(Duration::from_secs(5)).build()?;
         let mut tasks = JoinSet::new();
         let mut lanes = Vec::new();
         for (cluster, url) in urls {
