@@ -59,9 +59,8 @@ bench-gates: ## Measure the hooks of fifty canaries of a real Flagger, and metri
 	cargo test --test main -- peers::crowd --nocapture
 
 .PHONY: test-clients
-test-clients: ## Run the xDS library's tests against gRPC clients in Go, Java, Node, Python and Rust (needs go, maven and npm; minutes the first time)
-	@$(SERVERS) grpcio
-	xds/tests/clients/peers/install.sh
+test-clients: ## Run the xDS library's tests against gRPC clients in Go, Java, Node, Python and Rust (minutes the first time)
+	@$(SERVERS) clients
 	cargo test -p fusegate-xds --test clients -- peers::
 
 # The tests that use an API server.

@@ -22,6 +22,7 @@ promtool                 prometheus       github.com/prometheus/prometheus/cmd/p
 alertmanager             alertmanager     github.com/prometheus/alertmanager/cmd/alertmanager
 amtool                   alertmanager     github.com/prometheus/alertmanager/cmd/amtool
 go-control-plane         ../../xds/benches/peer  fusegate.io/xds/benches/peer
+grpc-go                  ../../xds/tests/clients/peers/go  client
 "
 
 export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS=-modcacherw

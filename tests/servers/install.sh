@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the real servers that the tests and the demo run, into a cache outside the checkout.
+# Installs the real servers and clients that the tests and the demo run, into a cache outside the checkout.
 # It may be run again at any time: what is there is kept, what is missing is made, and an interrupted run leaves nothing half done.
 set -euo pipefail
 
@@ -9,11 +9,13 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/go.sh"
 . "$here/chromium.sh"
 . "$here/debian.sh"
+. "$here/clients.sh"
 
 # What each kind of tests runs, in the order of how soon it is made.
 for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm operator-crds umoci"
 for_oldest="etcd oldest/kube-apiserver oldest/prometheus"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
+for_clients="grpcio grpc-go grpc-java grpc-node grpc-rust"
 
 usage() {
   cat <<USAGE
@@ -23,6 +25,7 @@ usage: install.sh [--print-bin] [NAME…]
                test    $for_test (if nothing is named)
                oldest  $for_oldest
                peers   $for_peers
+               clients $for_clients
   --print-bin  print the folder that the programs are in, and do nothing
 
 FUSEGATE_CACHE      where to keep them (default: \$XDG_CACHE_HOME/fusegate or ~/.cache/fusegate)
@@ -52,6 +55,7 @@ recipe() {
   oldest/prometheus)
     home=oldest-prometheus-debian make=make_debian_prometheus
     ;;
+  grpc-java | grpc-node | grpc-rust) client_recipe "$1" ;;
   *)
     go_recipe "$1"
     make=make_go
@@ -85,7 +89,7 @@ make_umoci() {
   ln -s "$(command -v umoci)" "$work/$home/umoci"
 }
 
-known() { [[ " envoy grpcio oldest/prometheus chromedriver umoci cargo-deny operator-crds $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+known() { [[ " envoy oldest/prometheus chromedriver umoci cargo-deny operator-crds $for_clients $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do
@@ -98,7 +102,7 @@ for argument in "$@"; do
     usage
     exit 0
     ;;
-  test | oldest | peers)
+  test | oldest | peers | clients)
     group="for_$argument"
     wanted="$wanted ${!group}"
     ;;

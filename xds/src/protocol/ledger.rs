@@ -33,7 +33,7 @@ pub(crate) struct Ledger {
     large: BTreeSet<Arc<str>>,
     /// Removals that wait until nothing refers to these names any more (rule 32).
     held_back: BTreeSet<Arc<str>>,
-    /// What the client goes on with although its name has a failure, of which it hears nothing.
+    /// What the client goes on with although its name has a failure, of which it may hear nothing.
     kept: BTreeSet<Arc<str>>,
     heartbeats: Heartbeats,
     /// Compare what the client has through the wildcard with all that is published.

@@ -47,6 +47,8 @@ pub(super) struct DiscoveryStream<V: Messages> {
     /// Set while something is due at a certain time.
     alarm: Option<Pin<Box<Sleep>>>,
     ended: bool,
+    /// Its connection has reached its age.
+    retired: bool,
     /// Until it has been answered for the first time.
     entry: Option<Entry>,
     /// What the client asked for first, while the stream waits for its turn.
@@ -83,6 +85,7 @@ impl<V: Messages> DiscoveryStream<V> {
             merging: None,
             alarm: None,
             ended: false,
+            retired: false,
             entry: Some(entry),
             first: None,
             _place: place,
@@ -195,11 +198,17 @@ impl<V: Messages> DiscoveryStream<V> {
         // First the waker, then what it tells of, and the snapshot: what comes in between wakes this stream again.
         self.wake.waker.register(context.waker());
         let woken = self.flags.take_woken();
-        if woken.includes(Part::Retire) && self.is_retired() {
+        if !self.retired && woken.includes(Part::Retire) && self.is_retired() {
+            self.retired = true;
+            if self.connection.shutdown.is_cancelled() {
+                self.ended = true;
+                return Poll::Ready(Some(Err(status::shutting_down())));
+            }
+        }
+        // gRPC takes a stream that ends without an answer for a failure of the server, so it is answered before.
+        if self.retired && self.entry.is_none() {
             self.ended = true;
-            // A stream whose connection has reached its age ends well: there is nothing wrong with it.
-            let down = self.connection.shutdown.is_cancelled();
-            return Poll::Ready(down.then(|| Err(status::shutting_down())));
+            return Poll::Ready(None);
         }
         let waited = matches!(self.entry, Some(Entry::Waiting(_)));
         if waited {
@@ -221,6 +230,10 @@ impl<V: Messages> DiscoveryStream<V> {
         let due = self.poll_due(context);
         if self.conversation.is_identified() {
             self.entry = None;
+        }
+        if self.retired && self.entry.is_none() && due.is_pending() {
+            self.ended = true;
+            return Poll::Ready(None);
         }
         self.ended = matches!(due, Poll::Ready(Err(_)));
         due.map(Some)

@@ -6,9 +6,11 @@ use crate::version::Version;
 ///
 /// With `NOT_FOUND` (5) a client drops what it has, with `PERMISSION_DENIED` (7) it may;
 /// with `UNAVAILABLE` (14), `INTERNAL` (13) or `UNKNOWN` (2) it goes on with what it has.
-/// A client that knows nothing of failures never hears the text.
-/// It waits for the resource if it has none, and keeps the one that it has where the failure says so:
+/// All clients are sent it, for one that knows nothing of failures skips the field; of those that are known,
+/// C-core reads it, and tells the text to whoever calls.
+/// One that doesn't waits for the resource if it has none, and keeps the one that it has where the failure says so:
 /// of a type whose responses are complete it is sent that one on, because to be left out is to be deleted.
+/// No protocol carries the text to it: to end its stream with it would take everything else away too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The gRPC status code.

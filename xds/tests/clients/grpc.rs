@@ -19,7 +19,7 @@ use upstream::Upstream;
 impl Client {
     /// The client in Python.
     pub(crate) fn python(plane: SocketAddr) -> Self {
-        Self::start(python(), &plane.to_string())
+        Self::start(python(), &[plane.to_string()])
     }
 
     /// The same with this bootstrap.
@@ -28,7 +28,8 @@ impl Client {
     }
 }
 
-fn python() -> Command {
+/// What runs the client in Python.
+pub(crate) fn python() -> Command {
     let mut command = Command::new(installed("FUSEGATE_GRPCIO", "grpcio"));
     command.args(["-c", include_str!("grpc/client.py")]);
     command

@@ -1,12 +1,13 @@
 //! A control plane under test, which can be restarted on the same port.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fusegate_xds::protocol::{Rejection, Response};
 use fusegate_xds::proxies::Proxy;
 use fusegate_xds::snapshot::Collection;
-use fusegate_xds::{Config, Observer, Server, Store, TypeUrl, Update};
+use fusegate_xds::{Config, Observer, Resource, Server, Store, TypeUrl, Update};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,21 +21,32 @@ pub(crate) struct Plane {
     pub(crate) store: Arc<Store>,
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
-    refusals: watch::Receiver<Vec<Refused>>,
+    answers: watch::Receiver<Answers>,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
 }
 
-/// What the observer was told of a refusal: the type, and Envoy's words.
-type Refused = (TypeUrl, String);
+/// What clients answered.
+#[derive(Default)]
+struct Answers {
+    /// Of which type, and the client's words.
+    refused: Vec<(TypeUrl, String)>,
+    taken: BTreeSet<(TypeUrl, Arc<str>)>,
+}
 
-/// An observer that keeps all refusals.
-struct Refusals(watch::Sender<Vec<Refused>>);
+/// An observer that keeps all answers.
+struct Keeping(watch::Sender<Answers>);
 
-impl Observer for Refusals {
+impl Observer for Keeping {
+    fn acked(&self, _: &Proxy, response: &Response) {
+        let names = response.resources.iter().map(Resource::name);
+        let taken = names.map(|name| (response.type_url.clone(), Arc::clone(name)));
+        self.0.send_modify(|answers| answers.taken.extend(taken));
+    }
+
     fn nacked(&self, _: &Proxy, response: &Response, rejection: &Rejection) {
         let refused = (response.type_url.clone(), rejection.message.clone());
-        self.0.send_modify(|refusals| refusals.push(refused));
+        self.0.send_modify(|answers| answers.refused.push(refused));
     }
 }
 
@@ -64,13 +76,23 @@ impl Plane {
         Self::serve(Arc::new(store), listener, Config::default())
     }
 
-    /// Dies, and starts anew on the same port with nothing but what `store` holds.
-    pub(crate) async fn die_and_restart(self, store: Store) -> Self {
-        let address = self.address;
+    /// Dies.
+    pub(crate) async fn die(&mut self) {
         self.serving.abort();
         // It is over once its listener is closed, and its connections with it.
-        assert!(self.serving.await.is_err_and(|error| error.is_cancelled()));
-        let listener = TcpListener::bind(address).await.unwrap();
+        let ended = (&mut self.serving).await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
+    }
+
+    /// Dies, and starts anew on the same port with nothing but what `store` holds.
+    pub(crate) async fn die_and_restart(mut self, store: Store) -> Self {
+        self.die().await;
+        self.start_anew(store).await
+    }
+
+    /// Starts anew on the same port, once it is dead.
+    pub(crate) async fn start_anew(self, store: Store) -> Self {
+        let listener = TcpListener::bind(self.address).await.unwrap();
         Self::serve(Arc::new(store), listener, Config::default())
     }
 
@@ -86,9 +108,19 @@ impl Plane {
 
     /// Envoy's words about the last refusal of this type.
     pub(crate) fn refusal(&self, type_url: &TypeUrl) -> Option<String> {
-        let refusals = self.refusals.borrow();
-        let last = refusals.iter().rev().find(|(of, _)| of == type_url);
+        let answers = self.answers.borrow();
+        let last = answers.refused.iter().rev().find(|(of, _)| of == type_url);
         last.map(|(_, message)| message.clone())
+    }
+
+    /// Waits until some client has taken what was published under a name, which may be gone by now.
+    pub(crate) async fn was_taken(&self, type_url: &TypeUrl, name: &str) {
+        let key = (type_url.clone(), Arc::from(name));
+        let what = format!("{type_url:?} {name} is taken by somebody");
+        until(&what, true, async || {
+            self.answers.borrow().taken.contains(&key)
+        })
+        .await;
     }
 
     /// Waits until every stream that subscribes to a name, and at least one, has taken what is published under it.
@@ -124,8 +156,8 @@ impl Plane {
 
     fn serve(store: Arc<Store>, listener: TcpListener, config: Config) -> Self {
         let address = listener.local_addr().unwrap();
-        let (sender, refusals) = watch::channel(Vec::new());
-        let observer = Arc::new(Refusals(sender));
+        let (sender, answers) = watch::channel(Answers::default());
+        let observer = Arc::new(Keeping(sender));
         let server = Server::observed(Arc::clone(&store), config, observer);
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn({
@@ -136,7 +168,7 @@ impl Plane {
             store,
             server,
             address,
-            refusals,
+            answers,
             shutdown,
             serving,
         }

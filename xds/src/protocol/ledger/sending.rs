@@ -195,7 +195,7 @@ impl Ledger {
         }
     }
 
-    /// Tells of `failure`, unless the client hears of none and goes on with what it has.
+    /// Tells of `failure`; a client that may know nothing of failures goes on with what it has.
     fn answer_failed(
         &mut self,
         name: &Arc<str>,
@@ -213,9 +213,6 @@ impl Ledger {
             self.kept.insert(Arc::clone(name));
         }
         self.holdings.settle_failed(name, told);
-        if self.kept.contains(name) && demand.view.is_full_state() {
-            return 0;
-        }
         self.fail(name, failure, selection)
     }
 

@@ -78,6 +78,28 @@ async fn a_connection_ends_well_when_it_has_reached_its_age() {
 }
 
 #[tokio::test]
+async fn a_stream_is_answered_before_it_ends_for_the_age_of_its_connection() {
+    let running = start(Config {
+        max_connection_age: SHORT,
+        ..Config::default()
+    })
+    .await;
+    running.publish("shop", 1.0);
+    let mut stream = loop {
+        if let Some(stream) = running.try_delta().await {
+            break stream;
+        }
+    };
+    running
+        .eventually(|server| server.counts().connections_aged > 0)
+        .await;
+    stream.send(delta_request(&["shop"])).await;
+    assert_eq!(stream.receive().await.unwrap().resources.len(), 1);
+    let end = tokio::time::timeout(DEADLINE, stream.responses.message()).await;
+    assert!(matches!(end, Ok(Ok(None))), "{end:?}");
+}
+
+#[tokio::test]
 async fn a_request_over_the_limit_is_refused_by_the_limits_name() {
     let running = start(Config {
         max_request_bytes: 1_000,

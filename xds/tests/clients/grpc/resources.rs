@@ -43,6 +43,11 @@ fn ads() -> ConfigSource {
 }
 
 pub(crate) fn listener() -> Resource {
+    listener_to("routes")
+}
+
+/// The listener that leads to the routes `name`.
+pub(crate) fn listener_to(name: &str) -> Resource {
     let router = HttpFilter {
         name: "router".into(),
         config_type: Some(http_filter::ConfigType::TypedConfig(
@@ -52,7 +57,7 @@ pub(crate) fn listener() -> Resource {
     };
     let rds = Rds {
         config_source: Some(ads()),
-        route_config_name: "routes".into(),
+        route_config_name: name.into(),
     };
     let manager = HttpConnectionManager {
         http_filters: vec![router],
