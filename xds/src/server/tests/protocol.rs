@@ -1,5 +1,6 @@
 //! What clients get that speak the protocol oddly, or not at all.
 
+use std::fmt::{Debug, Write};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
@@ -12,10 +13,14 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
+use tracing::field::Field;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use super::{Running, delta_request, node, start};
 use crate::runtime;
 use crate::server::{Config, Opening, Openings, Server};
+use crate::snapshot::Absent;
 use crate::store::{Store, Update};
 use crate::type_url::TypeUrl;
 
@@ -151,4 +156,58 @@ async fn a_client_that_comes_back_with_all_there_is_is_shown_to_have_it() {
     };
     let expected = Some(published.version());
     running.eventually(|_| acked() == expected).await;
+}
+
+/// Hands on what is logged.
+struct Log(mpsc::UnboundedSender<String>);
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            write!(line, "{field}={value:?} ").unwrap();
+        });
+        // The test may be over.
+        let _ = self.0.send(line);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn a_name_that_nothing_can_be_published_under_is_logged() {
+    let (sender, mut log) = mpsc::unbounded_channel();
+    let _guard = tracing::subscriber::set_default(Log(sender));
+    let running = start(Config::default()).await;
+    let only_shop = Absent::default_to(|name| (name == "shop").then(|| runtime::layer(name, [])));
+    let update = Update::new().absent(TypeUrl::RUNTIME, only_shop);
+    running.store.publish(update);
+    let mut stream = running.delta().await;
+    stream.send(delta_request(&["shop", "shpo"])).await;
+    let response = stream.receive().await.unwrap();
+    assert_eq!(response.removed_resources, ["shpo"]);
+    let mut lines = Vec::new();
+    while let Ok(line) = log.try_recv() {
+        lines.push(line);
+    }
+    let told = |name: &str| {
+        let of = format!("name={name} ");
+        let line = |line: &&String| line.contains("can be published under") && line.contains(&of);
+        lines.iter().filter(line).count()
+    };
+    assert_eq!((told("shop"), told("shpo")), (0, 1), "{lines:?}");
 }
