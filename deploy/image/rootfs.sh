@@ -18,7 +18,8 @@ install -m 755 "$program" "$root/usr/bin/fusegate"
 # What the program is linked to, and what names hosts: glibc reads both files, and looks addresses up by itself.
 ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
   case "$library" in
-  */ld-linux*) install -m 755 "$library" "$root/usr/lib64/" ;;
+  # The program names this one by its whole path.
+  /lib*/ld-linux*) install -m 755 "$library" "$root/usr$library" ;;
   *) install -m 644 "$library" "$libraries/" ;;
   esac
 done
@@ -28,6 +29,14 @@ echo "nonroot:x:65532:" >"$root/etc/group"
 
 # The authorities that Alertmanagers' certificates usually come from.
 install -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+
+# For who copies the program out of the image: its pages, and what shells complete.
+mkdir -p "$root/usr/share/man/man1"
+"$program" man --directory "$root/usr/share/man/man1"
+shell() { mkdir -p "$(dirname "$root/usr/share/$2")" && "$program" completions "$1" >"$root/usr/share/$2"; }
+shell bash bash-completion/completions/fusegate
+shell zsh zsh/site-functions/_fusegate
+shell fish fish/vendor_completions.d/fusegate.fish
 
 # Licences: ours, of every crate, and of what is Debian's; and the list of all of it.
 install -m 644 "$checkout/LICENSE" "$documents/fusegate/"

@@ -100,21 +100,30 @@ async fn taken(client: &Client, documents: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// The Deployment's container starts `fusegate run` with options that it has, on the ports of the Services.
+/// The Deployment's container starts `fusegate run` with options that it has, and each port is of a Service.
 fn starts(documents: &[Value]) -> Result<()> {
     let container = container(documents);
-    let run = run(documents);
-    run.xds.check()?;
-    let ports = &container["ports"];
-    let listens = [("http", run.http_listen), ("xds", run.xds.listen)];
-    for (name, address) in listens {
-        let port = json!({"name": name, "protocol": "TCP", "containerPort": address.port()});
-        let listed = ports.as_array().unwrap().contains(&port);
-        ensure!(listed, "{port} is not in {ports}");
+    run(documents).xds.check()?;
+    let args = container["args"].as_array().unwrap().iter();
+    let listens = args.filter_map(|arg| {
+        let (name, address) = arg.as_str()?.strip_prefix("--")?.split_once("-listen=")?;
+        let (_, port) = address.rsplit_once(':')?;
+        Some((name, port.parse::<u16>().unwrap()))
+    });
+    let listens: Vec<_> = listens.collect();
+    ensure!(listens.len() >= 2, "{listens:?}");
+    for (name, port) in listens {
+        let port = json!({"name": name, "protocol": "TCP", "containerPort": port});
+        let ports = container["ports"].as_array().unwrap();
+        ensure!(ports.contains(&port), "{port} is not in {ports:?}");
         let services = of_kind(documents, "Service");
-        let mut served = services.iter().map(|service| &service["spec"]["ports"][0]);
-        let served = served.any(|port| port["name"] == name && port["port"] == address.port());
-        ensure!(served, "no Service has {port}");
+        let mut targets = services
+            .iter()
+            .map(|service| &service["spec"]["ports"][0]["targetPort"]);
+        ensure!(
+            targets.any(|target| target == name),
+            "no Service has {port}"
+        );
     }
     let read = variables();
     for variable in container["env"].as_array().unwrap() {

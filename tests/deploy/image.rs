@@ -142,7 +142,7 @@ fn it_runs_as_nobody_from_a_root_that_nobody_writes() -> Result<()> {
 }
 
 #[test]
-fn it_brings_authorities_licences_and_a_bill_of_materials() -> Result<()> {
+fn it_brings_authorities_pages_licences_and_a_bill_of_materials() -> Result<()> {
     let root = Image::unpacked().root();
     let authorities = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt"))?;
     ensure!(
@@ -157,6 +157,15 @@ fn it_brings_authorities_licences_and_a_bill_of_materials() -> Result<()> {
             documents.join(package).join("copyright").is_file(),
             "{package}"
         );
+    }
+    for file in [
+        "man/man1/fusegate-run.1",
+        "bash-completion/completions/fusegate",
+        "zsh/site-functions/_fusegate",
+        "fish/vendor_completions.d/fusegate.fish",
+    ] {
+        let text = fs::read_to_string(root.join("usr/share").join(file))?;
+        ensure!(text.contains("fusegate"), "{file}");
     }
     let bill = fs::read_to_string(documents.join("fusegate/sbom.cdx.json"))?;
     let bill: Value = serde_json::from_str(&bill)?;
