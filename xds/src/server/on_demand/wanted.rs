@@ -80,6 +80,9 @@ impl AllWanted {
         scope: &Scope,
         counters: &Counters,
     ) {
+        if changes.is_empty() {
+            return;
+        }
         let all = self.0.load();
         let of_store = |wanted: &&Arc<Wanted>| Arc::ptr_eq(&wanted.store, store);
         for wanted in all.iter().filter(of_store) {
