@@ -92,7 +92,7 @@ fn unsubscribing(names: &[&str]) -> DeltaDiscoveryRequest {
 }
 
 #[tokio::test]
-async fn a_resource_is_made_at_the_first_subscription_and_dropped_after_the_last() {
+async fn a_resource_is_made_when_first_wanted_and_dropped_after_the_last() {
     let linger = Duration::from_millis(50);
     let made = start(OnDemand {
         linger,
