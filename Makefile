@@ -92,6 +92,12 @@ bench-reaction: servers ## Measure a status write to the first 503, and where th
 bench-engine: ## Measure the engine by itself: updates per second, memory per object, pauses up to a million objects (a few minutes)
 	cargo bench --bench engine
 
+WRITES ?= 100000
+
+.PHONY: bench-admission
+bench-admission: servers ## Measure WRITES=100000 status writes, a third illegal, with admission off, by policy and by webhook (a few minutes)
+	FUSEGATE_WRITES=$(WRITES) cargo bench --bench admission
+
 OBJECTS ?= 100000
 
 .PHONY: bench-sync

@@ -15,6 +15,7 @@ mod queries;
 mod replay;
 mod run;
 mod serving;
+mod webhook;
 mod xds;
 
 pub use logging::init as init_logging;

@@ -16,7 +16,7 @@ mod state;
 use crate::breaker::time::{Mono, Now};
 use crate::engine::output::Output;
 use crate::engine::outputs::outbox::Outbox;
-use crate::engine::outputs::{admission, layers, queries, status, view};
+use crate::engine::outputs::{admission, layers, queries, status, view, webhook};
 use crate::engine::state::key::key;
 use crate::engine::state::{CONFIG_SYNC_WITHIN, ConfigSync, State};
 use crate::wire::effect::Effect;
@@ -71,6 +71,9 @@ impl Engine {
             Event::Leading(leads) => self.lead(now, leads),
             Event::Outcome(outcome) => self.end_rollback(now, outcome),
             Event::Admission(outcome) => self.note_admission(now, outcome),
+            Event::Webhook(webhook) => self.note_webhook(webhook),
+            Event::WebhookOutcome(outcome) => self.note_webhook_outcome(now, outcome),
+            Event::Denied(denied) => self.note_denied(now, &denied),
             Event::Programmed(programmed) => self.note_programmed(&programmed),
             Event::Answer(answer) => self.take_answer(now, &answer),
             Event::Misasked(misasked) => self.note_misasked(misasked),
@@ -83,6 +86,7 @@ impl Engine {
         self.expire_overrides(now);
         self.expire_confirmations(now);
         admission::repeat(&self.state, &mut self.out, now);
+        webhook::repeat(&self.state, &mut self.out, now);
         for (key, uid) in self.state.schedule.take_due(now.mono) {
             self.tick_circuit(now, &key, &uid);
         }
@@ -101,6 +105,7 @@ impl Engine {
             view,
             seen,
             queries,
+            guards: self.out.webhook.news.take(),
             counts: std::mem::take(&mut self.out.counts),
         }
     }
@@ -125,6 +130,7 @@ impl Engine {
             self.state.next_expiry(),
             self.out.next_status,
             self.out.next_admission,
+            self.out.webhook.next,
             orders,
         ];
         next.into_iter().flatten().min()

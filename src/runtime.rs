@@ -1,5 +1,6 @@
 //! The runtime: services of the process that no decision depends on.
 
+pub mod authority;
 pub mod backoff;
 pub mod client;
 pub mod clock;

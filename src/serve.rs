@@ -21,6 +21,7 @@ pub mod admin;
 pub mod page;
 
 pub mod server;
+pub mod webhook;
 
 mod bad_request;
 #[cfg(test)]

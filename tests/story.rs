@@ -43,6 +43,7 @@ mod trip;
 mod trouble;
 mod visit;
 mod waits;
+mod webhook;
 mod wire;
 mod witness;
 mod world;

@@ -16,10 +16,10 @@ use crate::admission::untranslatable::Untranslatable;
 use crate::condition::contract::Contract;
 
 /// The name of the object that probes, which is never stored: a `ControllerRevision` in fusegate's own namespace.
-const PROBE: &str = "fusegate-admission-probe";
+pub(super) const PROBE: &str = "fusegate-admission-probe";
 
 /// The annotation by which a probe says which policy must deny it.
-const PROBE_ANNOTATION: &str = "fusegate.io/admission-probe";
+pub(super) const PROBE_ANNOTATION: &str = "fusegate.io/admission-probe";
 
 /// The annotation by which a person brings a bad schema back all the same; its value is the reason, and is audited.
 pub(super) const BREAK_GLASS: &str = "fusegate.io/break-glass";
@@ -240,13 +240,16 @@ fn spec(source: &Source<'_>, expressions: &Expressions<'_>, frozen: bool) -> Val
 
 /// The name of what is made of a contract; a hash stands for the end of one that is too long.
 fn name(contract: &str) -> String {
-    const SUFFIX: usize = "-probe".len();
-    let name = format!("fusegate-{contract}");
-    if name.len() + SUFFIX <= MOST_NAME {
-        return name;
+    shortened(&format!("fusegate-{contract}"), MOST_NAME - "-probe".len())
+}
+
+/// A name of at most so many bytes.
+pub(super) fn shortened(name: &str, most: usize) -> String {
+    if name.len() <= most {
+        return name.to_owned();
     }
-    let hash = format!("-{:016x}", XxHash3_128::oneshot(contract.as_bytes()) >> 64);
-    let start: String = name.chars().take(MOST_NAME - SUFFIX - hash.len()).collect();
+    let hash = format!("-{:016x}", XxHash3_128::oneshot(name.as_bytes()) >> 64);
+    let start: String = name.chars().take(most.saturating_sub(hash.len())).collect();
     format!("{}{hash}", start.trim_end_matches(['.', '-']))
 }
 

@@ -19,6 +19,7 @@ use crate::serve::notice::MOST_NOTICES;
 use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
 use crate::serve::waiters::{MOST_WAITERS, Waiters};
+use crate::serve::webhook;
 use crate::source::{dir, prometheus, queue};
 use crate::wire::query::{MOST_QUERIES, MOST_SERIES};
 use crate::wire::view::SharedView;
@@ -91,6 +92,7 @@ impl Gauges {
                 ..metric(wide(audit::MOST_LINES))
             },
             B::Circuits => sized(self.circuits(), wide(settings::MOST_CIRCUITS)),
+            B::Denials => each(wide(webhook::MOST_DENIALS)),
             B::DirectoryDocuments => metric(wide(dir::MOST_ENTRIES)),
             B::DirectoryFiles => metric(wide(dir::MOST_FILES)),
             B::EffectsAdmission => self.effects(EffectKind::Admission, admission::LIMITS.bound),
@@ -128,6 +130,8 @@ impl Gauges {
             B::PrometheusQueries => metric(wide(MOST_QUERIES)),
             B::PrometheusSeries => each(wide(MOST_SERIES)),
             B::Recording => metric(self.record_limit),
+            B::ReviewBytes => each(wide(webhook::MOST_BYTES)),
+            B::ReviewConnections => each(wide(webhook::MOST_CONNECTIONS)),
             B::XdsAdmissionWait => each(config.admission_wait.as_secs()),
             B::XdsBisect => each(config.bisect.offers.into()),
             B::XdsConnections => sized(

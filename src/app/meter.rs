@@ -38,6 +38,7 @@ pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
     let verdicts = [
         ("Published", counts.published),
         ("Rejected", counts.rejected),
+        ("Denied", counts.denied),
         ("Frozen", counts.frozen),
         ("Unpublished", counts.unpublished),
     ];
@@ -151,6 +152,9 @@ fn feed_of(event: &Event) -> FeedKind {
         | Event::Leading(_)
         | Event::Outcome(_)
         | Event::Admission(_)
+        | Event::Webhook(_)
+        | Event::WebhookOutcome(_)
+        | Event::Denied(_)
         | Event::Programmed(_)
         | Event::Answer(_)
         | Event::Misasked(_) => FeedKind::Other,

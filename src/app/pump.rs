@@ -25,6 +25,7 @@ use crate::recording::recorder::Recorder;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::serve::state::Heartbeat;
+use crate::serve::webhook::SharedGuards;
 use crate::source::queue::{Queued, Receiver};
 use crate::wire::event::Event;
 use crate::wire::view::SharedView;
@@ -42,6 +43,7 @@ pub(super) struct Pump {
     pub(super) clock: Clock,
     pub(super) store: Arc<Store>,
     pub(super) view: SharedView,
+    pub(super) guards: SharedGuards,
     /// Tells those who wait for another view.
     pub(super) changed: watch::Sender<()>,
     /// What the page remembers.
@@ -139,6 +141,9 @@ impl Pump {
             self.queries.want(queries);
         }
         self.queries.count(&output.counts.queries);
+        if let Some(guards) = output.guards {
+            self.guards.store(guards);
+        }
         meter::counts(&self.metrics, &output.counts);
         if let Some(recorder) = &mut self.recorder {
             recorder.end();

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use fusegate_xds::server::Tls;
 use kube::Client;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,7 @@ use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
+use crate::serve::webhook::SharedGuards;
 use crate::source::dir::DirSource;
 use crate::source::dir::skipped::SkippedFiles;
 use crate::source::kube::KubeSource;
@@ -66,6 +68,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         metrics,
         token: CancellationToken::new(),
         skipped: SkippedFiles::default(),
+        guards: SharedGuards::default(),
         sender,
     };
     let mut tasks = JoinSet::new();
@@ -121,6 +124,7 @@ pub(super) struct Parts {
     pub(super) metrics: Metrics,
     pub(super) token: CancellationToken,
     pub(super) skipped: SkippedFiles,
+    pub(super) guards: SharedGuards,
     pub(super) sender: Sender,
 }
 
@@ -167,12 +171,14 @@ impl Parts {
                 .await
                 .context("watching the API server")
         });
-        let held = self.start_election(client.clone(), options, tasks);
+        let (held, leading) = self.start_election(client.clone(), options, tasks);
+        let cluster = Cluster {
+            client,
+            namespace: options.namespace().to_owned(),
+        };
+        self.start_webhook(options, &cluster, leading, tasks)?;
         let backend = Backend::Kube {
-            cluster: Cluster {
-                client,
-                namespace: options.namespace().to_owned(),
-            },
+            cluster,
             instance: options.replica.clone(),
         };
         Ok((self.start_effects(options, backend)?, Some(held)))
@@ -184,6 +190,11 @@ impl Parts {
         path: &Path,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Outgoing, Option<HeldLease>)> {
+        if options.webhook.listen.is_some() {
+            bail!(
+                "--webhook-listen: there is no API server that could ask; leave it out with --source dir:PATH"
+            );
+        }
         let source = DirSource::open(path, options.state.as_deref())?
             .metered(self.metrics.clone())
             .listing_skipped(self.skipped.clone());
@@ -208,7 +219,7 @@ impl Parts {
         client: Client,
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> HeldLease {
+    ) -> (HeldLease, watch::Receiver<bool>) {
         let candidate = Candidate {
             client,
             namespace: options.namespace().to_owned(),
@@ -217,6 +228,7 @@ impl Parts {
         };
         let stop = CancellationToken::new();
         let (mut leading, task) = leader::start(candidate, self.clock, stop.clone());
+        let others = leading.clone();
         let (sender, token) = (self.sender.clone(), self.token.clone());
         tasks.spawn(async move {
             while let Some(changed) = token.run_until_cancelled(leading.changed()).await {
@@ -229,7 +241,7 @@ impl Parts {
             }
             Ok(())
         });
-        HeldLease { stop, task }
+        (HeldLease { stop, task }, others)
     }
 
     /// Runs the queries of contracts, once the engine has said which.
@@ -330,7 +342,7 @@ async fn join(
     result
 }
 
-fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),

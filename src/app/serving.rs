@@ -85,6 +85,7 @@ impl Parts {
             clock: self.clock,
             store,
             view,
+            guards: self.guards.clone(),
             changed,
             history,
             heartbeat,

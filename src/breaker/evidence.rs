@@ -4,7 +4,7 @@ use crate::breaker::circuit::{Cause, Circuit};
 use crate::breaker::config::Config;
 use crate::breaker::judge::{Subject, Verdict};
 use crate::breaker::observed::Observed;
-use crate::breaker::sample::{Class, Reading, Unknown, Value};
+use crate::breaker::sample::{Class, ObservationId, Reading, Unknown, Value};
 use crate::breaker::standing::{Phase, resample};
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now, Span};
@@ -48,13 +48,28 @@ impl Evidence {
     }
 }
 
-/// Takes in a report, where there is one, and whatever standing values are due.
+/// What was seen of the object.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen<'a> {
+    /// Nothing new.
+    Nothing,
+    /// What it says.
+    Report(&'a Report),
+    /// What it was to say, and was not let.
+    Denied(ObservationId),
+}
+
+/// Takes in what was seen, and whatever standing values are due.
 pub(super) fn gather(
     circuit: &mut Circuit,
     config: &Config,
     context: Context,
-    report: Option<&Report>,
+    seen: Seen<'_>,
 ) -> Evidence {
+    let report = match seen {
+        Seen::Report(report) => Some(report),
+        Seen::Nothing | Seen::Denied(_) => None,
+    };
     if report.is_some() && circuit.rules.len() != config.rules.len() {
         circuit
             .rules
@@ -82,6 +97,9 @@ pub(super) fn gather(
         reading.as_ref(),
         &mut evidence.good,
     );
+    if let Seen::Denied(id) = seen {
+        evidence.illegal |= scene.deny(&mut circuit.illegal, id);
+    }
     evidence
 }
 
@@ -120,6 +138,29 @@ impl Scene<'_> {
             }
             Verdict::Unknown(_) => false,
         }
+    }
+
+    /// Takes in a denied update, and says whether the streak of illegal ones is reason to open.
+    ///
+    /// It counts as a persisted one does, and does not stand: nothing of the object says it. The same one, tried again, counts again
+    /// as often as a value that stands would.
+    fn deny(&self, streak: &mut Streak, id: ObservationId) -> bool {
+        let now = self.now.mono;
+        if !self.config.illegal_is_bad || !self.phase.admits(now) {
+            return false;
+        }
+        let counted = streak.denied.as_deref();
+        let counted = counted.filter(|(known, _)| *known == id);
+        let every = self.config.resample_every();
+        if counted.is_some_and(|(_, at)| every.is_none_or(|every| now < *at + every)) {
+            return false;
+        }
+        if self.phase.is_half_open() {
+            return true;
+        }
+        streak.denied = Some(Box::new((id, now)));
+        streak.extend(now, self.config.needed());
+        streak.is_due(self.config, now)
     }
 
     /// The sample that counts now, if any: a new observation, else the standing one.

@@ -1,6 +1,6 @@
 //! A sample: one observation of one condition, classed Good, Bad or Unknown.
 //!
-//! Only what the API server persisted may become a sample; a denied write never does.
+//! What the API server persisted becomes a sample; a write that our webhook denied is one of the contract alone, and does not stand.
 
 use crate::breaker::time::Wall;
 

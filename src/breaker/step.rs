@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::breaker::circuit::{Circuit, State, StateName};
 use crate::breaker::config::Config;
+use crate::breaker::evidence::Seen;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
 use crate::breaker::{backoff, closed, evidence, half_open, open, trip};
@@ -28,9 +29,24 @@ pub fn step(
     let now = context.now;
     match input {
         Input::Report(report) => {
-            advance(&mut circuit, config, context, Some(report), &mut effects);
+            advance(
+                &mut circuit,
+                config,
+                context,
+                Seen::Report(report),
+                &mut effects,
+            );
         }
-        Input::Tick => advance(&mut circuit, config, context, None, &mut effects),
+        Input::Denied(id) => {
+            advance(
+                &mut circuit,
+                config,
+                context,
+                Seen::Denied(id),
+                &mut effects,
+            );
+        }
+        Input::Tick => advance(&mut circuit, config, context, Seen::Nothing, &mut effects),
         Input::Force(forced) => circuit.forced = forced,
         Input::Reconfigured => reconfigure(&mut circuit, config, now.mono),
         Input::Reset => {
@@ -56,10 +72,10 @@ fn advance(
     circuit: &mut Circuit,
     config: &Config,
     context: Context,
-    report: Option<&Report>,
+    seen: Seen<'_>,
     effects: &mut Vec<Effect>,
 ) {
-    let evidence = evidence::gather(circuit, config, context, report);
+    let evidence = evidence::gather(circuit, config, context, seen);
     match circuit.state.name() {
         StateName::Closed => closed::advance(circuit, config, context, evidence, effects),
         StateName::Open => open::advance(circuit, config, context, effects),

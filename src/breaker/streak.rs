@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::breaker::config::Config;
 use crate::breaker::judge::Verdict;
 use crate::breaker::observed::Observed;
-use crate::breaker::sample::{Class, Unknown};
+use crate::breaker::sample::{Class, ObservationId, Unknown};
 use crate::breaker::time::{Mono, Span};
 
 /// Bad samples in a row, of one rule.
@@ -23,6 +23,8 @@ pub struct Streak {
     pub last: Option<Observed>,
     /// Whether the last value that said anything was Bad, and none has been clear since.
     pub sick: bool,
+    /// The denied update that the streak counted last, and when; few streaks have any.
+    pub denied: Option<Box<(ObservationId, Mono)>>,
 }
 
 impl Streak {
@@ -61,6 +63,7 @@ impl Streak {
     pub(super) fn reset(&mut self) {
         self.bad_at = VecDeque::new();
         self.since = None;
+        self.denied = None;
     }
 
     /// Drops what is older than `within`.

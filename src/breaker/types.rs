@@ -9,6 +9,8 @@ use crate::breaker::time::{Mono, Now};
 pub enum Input<'a> {
     /// The object was seen. One reading per rule, in the rules' order, whether or not it is news.
     Report(&'a Report),
+    /// An update of the object that breaks the contract was denied, so that nothing of it was persisted.
+    Denied(ObservationId),
     /// Time passed.
     Tick,
     /// The override in force changed.

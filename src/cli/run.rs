@@ -1,5 +1,6 @@
 //! `fusegate run`: its options.
 
+pub mod webhook;
 pub mod xds;
 
 use std::convert::Infallible;
@@ -139,6 +140,10 @@ pub struct Run {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
+
+    /// The webhook.
+    #[command(flatten)]
+    pub webhook: webhook::Webhook,
 
     /// The xDS port.
     #[command(flatten)]

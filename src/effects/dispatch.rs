@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use crate::breaker::time::{Mono, Span};
-use crate::effects::admission::{self, Admissions, Contract};
+use crate::effects::admission::{self, Admissions, Enforced, Order as Enforcing};
 use crate::effects::alert::{Alerting, Alerts};
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
@@ -27,7 +27,7 @@ use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::runtime::server_url::ServerUrl;
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
-use crate::wire::effect::{Admission, Effect, KubeEvent, Record, Rollback, StatusWrite};
+use crate::wire::effect::{Effect, KubeEvent, Record, Rollback, StatusWrite};
 
 /// How long what is to be published waits for a directory or an API server that takes no writes. A write takes a
 /// tenth of a millisecond there and a few here; what hangs must not keep a trip from Envoy.
@@ -91,7 +91,7 @@ pub struct Dispatcher {
     records: DeliveryQueue<revision::Identity, Record>,
     rollbacks: DeliveryQueue<Incident, Rollback>,
     removals: DeliveryQueue<Expired, ()>,
-    admissions: DeliveryQueue<Contract, Admission>,
+    admissions: DeliveryQueue<Enforced, Enforcing>,
     /// The directory, where there is one.
     folder: Option<Folder>,
     /// How many turns of the engine were handed over.
@@ -255,9 +255,12 @@ impl Dispatcher {
             Effect::Alert(alert) => self.alerts.send(alert),
             Effect::Record(record) => self.records.send(revision::Identity::of(&record), record),
             Effect::Admission(order) => {
-                let contract = Contract(order.contract.name.clone());
-                self.admissions.send(contract, *order);
+                let contract = Enforced::Contract(order.contract.name.clone());
+                self.admissions.send(contract, Enforcing::Policy(*order));
             }
+            Effect::Webhook(order) => self
+                .admissions
+                .send(Enforced::Webhook, Enforcing::Webhook(order)),
             Effect::Rollback(order) => {
                 self.rollbacks
                     .send(Incident(order.incident.clone()), *order);
@@ -381,7 +384,7 @@ fn kind(effect: &Effect) -> EffectKind {
         Effect::Alert(_) => EffectKind::Alert,
         Effect::Record(_) => EffectKind::Record,
         Effect::Rollback(_) => EffectKind::Rollback,
-        Effect::Admission(_) => EffectKind::Admission,
+        Effect::Admission(_) | Effect::Webhook(_) => EffectKind::Admission,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fusegate_xds::resource::Resource;
 
+use crate::admission::guard::Guards;
 use crate::breaker::circuit::StateName;
 use crate::condition::measure::Measured;
 use crate::condition::problem::Problem;
@@ -28,6 +29,8 @@ pub struct Output {
     pub seen: Vec<Seen>,
     /// The queries that are to run, where they may be others than before.
     pub queries: Option<Vec<Query>>,
+    /// What the webhook judges by from now on, if that changed.
+    pub guards: Option<Arc<Guards>>,
     /// What happened, for metrics.
     pub counts: Counts,
 }
@@ -69,6 +72,8 @@ pub struct Counts {
     pub frozen: u64,
     /// See `published`.
     pub unpublished: u64,
+    /// Writes that the webhook of this replica, or of another, denied.
+    pub denied: u64,
     /// Problems by code.
     pub problems: Vec<&'static str>,
     /// States moved to.

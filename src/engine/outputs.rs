@@ -16,6 +16,7 @@ pub(crate) mod queries;
 pub(crate) mod revision;
 pub(crate) mod status;
 pub(crate) mod view;
+pub(crate) mod webhook;
 
 pub(crate) mod publisher;
 pub(crate) mod text;

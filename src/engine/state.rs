@@ -30,7 +30,7 @@ use crate::engine::state::policy::PolicyEntry;
 use crate::engine::state::schedule::Schedule;
 use crate::engine::state::settings::{Settings, Usage};
 use crate::spec::policy::Policy;
-use crate::wire::event::{Feed, GroupKind};
+use crate::wire::event::{Feed, GroupKind, WebhookState};
 
 /// Everything that is decided. Inputs and circuits change it; outputs read it.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) overrides: BTreeMap<Key, OverrideEntry>,
     pub(crate) schedule: Schedule,
     pub(crate) usage: Usage,
+    /// How the webhook is reached; `None` until that is known, and where none is served.
+    pub(crate) webhook: Option<WebhookState>,
 }
 
 /// Whether everything that people order is known.
@@ -82,6 +84,7 @@ impl State {
             overrides: BTreeMap::new(),
             schedule: Schedule::default(),
             usage: Usage::default(),
+            webhook: None,
         }
     }
 

@@ -18,4 +18,5 @@ mod restart;
 mod status;
 mod tape;
 mod trip;
+mod webhook;
 mod world;

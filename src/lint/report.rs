@@ -6,6 +6,9 @@ use crate::lint::rule::Rule;
 /// The most findings that are kept of one definition; a generated schema can have thousands.
 pub const MAX_FINDINGS: usize = 10_000;
 
+/// The most characters of a path in a summary.
+const MAX_PATH: usize = 256;
+
 /// What one rule may cost at most.
 pub const RULE_BUDGET: u64 = 10_000_000;
 
@@ -51,6 +54,28 @@ pub struct RuleCost {
 }
 
 impl Report {
+    /// How much was found, rule by rule, and the first of it; `None` where nothing was.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        let first = self.findings.first()?;
+        let of = |rule: &Rule| {
+            let found = self.findings.iter().filter(|found| found.rule == *rule);
+            (found.count(), rule.name())
+        };
+        let counts = Rule::ALL.iter().map(of).filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        let path: String = first.path.chars().take(MAX_PATH).collect();
+        Some(format!(
+            "{} found: {}; the first is {} at {path}: {}",
+            self.findings.len() + self.omitted,
+            counts.join(", "),
+            first.rule.name(),
+            first.rule.mend()
+        ))
+    }
+
     pub(super) fn push(&mut self, finding: Finding) {
         if self.findings.len() < MAX_FINDINGS {
             self.findings.push(finding);

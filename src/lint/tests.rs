@@ -201,3 +201,17 @@ fn spec(properties: &Value) -> Value {
     json!({"versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
         "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}}]})
 }
+
+#[test]
+fn a_summary_counts_by_rule_and_names_the_first() {
+    let map = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+    let properties = json!({"a": map, "b": map});
+    let found = lint(&spec(
+        &json!({"spec": {"type": "object", "properties": properties}}),
+    ));
+    assert_eq!(
+        found.summary().unwrap(),
+        "4 found: 2 map-without-bound, 2 map-without-key-rule; the first is map-without-bound at versions[v1].spec.a: add maxProperties"
+    );
+    assert_eq!(lint(&json!({})).summary(), None);
+}

@@ -3,6 +3,7 @@
 //! The values of a label are a closed set named in the code, never object names, which are unbounded.
 //! Names follow the `OpenMetrics` conventions: counters get `_total`.
 
+mod admission;
 mod bound;
 mod circuits;
 mod labels;
@@ -23,6 +24,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::runtime::metrics::recording::Recording;
+pub use admission::{Admission, ReviewLabel};
 pub use bound::Bound;
 pub use circuits::{Circuits, Row};
 pub use labels::{
@@ -96,6 +98,8 @@ pub struct Families {
     pub http_connections: Gauge,
     /// Contracts' queries.
     pub queries: Queries,
+    /// The webhook.
+    pub admission: Admission,
     /// The recording.
     pub recording: Recording,
     /// The xDS port.
@@ -252,6 +256,7 @@ impl Families {
             gate_calls: Family::default(),
             http_connections: Gauge::default(),
             queries: Queries::default(),
+            admission: Admission::default(),
             recording: Recording::default(),
             xds: Xds::default(),
         }
@@ -263,6 +268,7 @@ impl Families {
         self.register_effects(registry);
         self.register_serve(registry);
         self.queries.register(registry);
+        self.admission.register(registry);
         self.recording.register(registry);
         self.xds.register(registry);
         let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();

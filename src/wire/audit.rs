@@ -78,6 +78,8 @@ pub enum Source {
     Override,
     /// A `CircuitPolicy`.
     Policy,
+    /// A write that a webhook was asked about.
+    Webhook,
     /// What the leader recorded.
     Leader,
     /// A decision of fusegate's own.
@@ -126,6 +128,8 @@ pub enum Verdict {
     Published,
     /// A map that breaks its contract, or an object that can't be taken.
     Rejected,
+    /// A map that breaks its contract, and was not persisted.
+    Denied,
     /// A legal map whose values wait until a circuit closes.
     Frozen,
     /// A legal map that no policy publishes.
@@ -164,6 +168,7 @@ impl Source {
             Self::Timer => "timer",
             Self::Override => "override",
             Self::Policy => "policy",
+            Self::Webhook => "webhook",
             Self::Leader => "leader",
             Self::Effect => "effect",
         }
@@ -199,6 +204,7 @@ impl Verdict {
         match self {
             Self::Published => "Published",
             Self::Rejected => "Rejected",
+            Self::Denied => "Denied",
             Self::Frozen => "Frozen",
             Self::Unpublished => "Unpublished",
             Self::Enforced => "Enforced",

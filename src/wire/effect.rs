@@ -35,6 +35,8 @@ pub enum Effect {
     Rollback(Box<Rollback>),
     /// Have the API server enforce a contract, or do so no more.
     Admission(Box<Admission>),
+    /// Have the API server ask the webhook, or do so no more; the newest wins.
+    Webhook(Arc<WebhookOrder>),
 }
 
 /// An object of our own API that an effect is about.
@@ -151,6 +153,22 @@ pub struct AdmissionPolicy {
     pub probe: Value,
     /// What tells this policy from those before it.
     pub marker: Box<str>,
+}
+
+/// By what the API server is to ask the webhook.
+#[derive(Debug, PartialEq)]
+pub enum WebhookOrder {
+    /// By this.
+    Apply {
+        /// The `ValidatingWebhookConfiguration`.
+        object: Value,
+        /// An object that is denied, with the marker in the answer, as soon as it is in force.
+        probe: Value,
+        /// What tells it from those before.
+        marker: Box<str>,
+    },
+    /// By nothing.
+    Remove,
 }
 
 /// A rollback to be carried out.

@@ -4,6 +4,7 @@
 //! replays to the same decisions, so the names here are the recording's format. What may not be assumed: deletions can be
 //! missed (a relist is how they are noticed), and the same object may come twice.
 
+mod admission;
 mod verbatim;
 mod weight;
 
@@ -20,6 +21,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::wire::query::Answer;
+
+pub use admission::{AdmissionEnd, AdmissionOutcome, Denied, WebhookOutcome, WebhookState};
 
 /// How often a healthy feed confirms itself, in milliseconds.
 pub const CONFIRM_EVERY_MS: u64 = 5_000;
@@ -59,6 +62,12 @@ pub enum Event {
     Outcome(Outcome),
     /// The API server enforces a contract, or does not, and why.
     Admission(AdmissionOutcome),
+    /// How the webhook is reached, or why it is not.
+    Webhook(WebhookState),
+    /// What came of having the API server ask the webhook.
+    WebhookOutcome(WebhookOutcome),
+    /// The webhook of this replica, or of another, denied a write.
+    Denied(Denied),
     /// How many proxies hold a layer as published.
     Programmed(Programmed),
     /// Prometheus was asked a query of a contract.
@@ -268,31 +277,6 @@ pub enum RollbackEnd {
     Joined,
     /// It may not be done.
     Blocked {
-        /// A reason in CamelCase for the condition.
-        reason: Box<str>,
-        /// What stands in the way and what to do.
-        message: Box<str>,
-    },
-}
-
-/// What came of having the API server enforce a contract.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdmissionOutcome {
-    /// The contract.
-    pub contract: Box<str>,
-    /// Which of its policies was applied.
-    pub marker: Box<str>,
-    /// The end of it.
-    pub end: AdmissionEnd,
-}
-
-/// The ends that applying a policy can have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AdmissionEnd {
-    /// It was applied, and its probe was denied.
-    Enforced,
-    /// It is not known to be enforced.
-    Failed {
         /// A reason in CamelCase for the condition.
         reason: Box<str>,
         /// What stands in the way and what to do.

@@ -48,8 +48,8 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         place: "src/admission",
-        inside: Some("crate::admission crate::condition"),
-        outside: Some("std fusegate_crds serde_json twox_hash"),
+        inside: Some("crate::admission crate::condition crate::revision"),
+        outside: Some("std fusegate_crds serde serde_json thiserror twox_hash"),
         never: &[IO],
     },
     Wall {
@@ -85,7 +85,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/engine",
         inside: Some(
-            "crate::engine crate::admission crate::breaker crate::condition crate::policy crate::revision crate::spec crate::translate \
+            "crate::engine crate::admission crate::breaker crate::condition crate::lint crate::policy crate::revision crate::spec crate::translate \
              crate::wire",
         ),
         outside: None,
@@ -95,7 +95,7 @@ const WALLS: &[Wall] = &[
         place: "src/engine/inputs",
         inside: Some(
             "crate::engine::inputs crate::engine::circuits crate::engine::outputs crate::engine::state \
-             crate::engine::parts crate::breaker crate::condition crate::policy crate::revision crate::spec \
+             crate::engine::parts crate::breaker crate::condition crate::lint crate::policy crate::revision crate::spec \
              crate::translate crate::wire",
         ),
         outside: None,
@@ -153,7 +153,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/serve",
         inside: Some(
-            "crate::serve crate::breaker crate::lint crate::revision crate::wire::labels crate::wire::view \
+            "crate::serve crate::admission crate::breaker crate::lint crate::revision crate::wire::labels crate::wire::view \
              crate::wire::event::GroupKind crate::runtime::clock crate::runtime::metrics",
         ),
         outside: None,

@@ -1,4 +1,4 @@
-//! Admission by policy: the API server itself denies, warns or records, and the contract says when it does.
+//! Admission: the API server denies, warns or records, by policy or by webhook, and the contract says when it does.
 
 use anyhow::{Context as _, Result, ensure};
 use fusegate_crds::AdmissionMode;
@@ -13,19 +13,31 @@ use super::{
 };
 
 const POLICY: &str = "checkout";
-const READY: (&str, &str, &str) = ("AdmissionReady", "True", "EnforcedByPolicy");
+const READY: &str = "AdmissionReady";
 
-/// Asks for admission by policy, and waits until the contract says that it is enforced.
-async fn ask(shop: &Shop, mode: AdmissionMode) -> Result<()> {
+/// What is illegal trips nothing here.
+fn lenient() -> Value {
+    json!({"trip": {"illegal": "Unknown"}})
+}
+
+/// By whom a contract is enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Policy,
+    Webhook,
+}
+
+/// Asks for admission, and waits until the contract says that it is enforced.
+pub(super) async fn ask(shop: &Shop, mode: AdmissionMode, by: By) -> Result<()> {
     let contract = shop.documents.crd_name();
-    let admission = json!({"spec": {"admission": {"mode": mode, "by": "Policy"}}});
+    let admission = json!({"spec": {"admission": {"mode": mode, "by": format!("{by:?}")}}});
     shop.store
         .edit("ConditionContract", &contract, &admission)
         .await?;
     shop.wait(&format!("admission in mode {mode:?}"), async || {
         let status = shop.contract_status().await?;
         let conditions = status["conditions"].as_array().context("no conditions")?;
-        let found = conditions.iter().find(|each| each["type"] == READY.0);
+        let found = conditions.iter().find(|each| each["type"] == READY);
         let does = match mode {
             AdmissionMode::Off => {
                 ensure!(found.is_none(), "{status}");
@@ -38,7 +50,7 @@ async fn ask(shop: &Shop, mode: AdmissionMode) -> Result<()> {
         let found = found.context("not said")?;
         let message = found["message"].as_str().unwrap_or_default();
         ensure!(
-            found["status"] == "True" && found["reason"] == READY.2,
+            found["status"] == "True" && found["reason"] == format!("EnforcedBy{by:?}"),
             "{found}"
         );
         ensure!(
@@ -51,7 +63,7 @@ async fn ask(shop: &Shop, mode: AdmissionMode) -> Result<()> {
 }
 
 /// What the API server answers to a status.
-async fn answer(shop: &Shop, status: &Value) -> Result<Answer> {
+pub(super) async fn answer(shop: &Shop, status: &Value) -> Result<Answer> {
     shop.store.access()?.answer_to_status("front", status).await
 }
 
@@ -59,10 +71,11 @@ async fn answer(shop: &Shop, status: &Value) -> Result<Answer> {
 #[tokio::test]
 async fn an_illegal_write_is_denied_warned_of_or_recorded_as_the_mode_says(
     #[values(Shape::Values, Shape::Entries, Shape::List)] shape: Shape,
+    #[values(By::Policy, By::Webhook)] by: By,
 ) -> Result<()> {
     let opening = Opening::at(Place::Cluster)
         .shape(shape)
-        .policy(POLICY, json!({}));
+        .policy(POLICY, lenient());
     let shop = opening.object("front").open().await?;
     let illegal = |rate: f64| {
         shape.status(&[
@@ -70,26 +83,31 @@ async fn an_illegal_write_is_denied_warned_of_or_recorded_as_the_mode_says(
             ("error-rate", json!(rate)),
         ])
     };
-    let says = "key \"error-rate\" must be a number from 0 to 1";
+    let says = |text: &str, rate: f64| match by {
+        By::Policy => text.contains("key \"error-rate\" must be a number from 0 to 1"),
+        By::Webhook => text.contains(&format!(
+            "key \"error-rate\" is {rate}, above the maximum of 1"
+        )),
+    };
 
-    ask(&shop, AdmissionMode::Audit).await?;
+    ask(&shop, AdmissionMode::Audit, by).await?;
     let recorded = answer(&shop, &illegal(1.5)).await?;
     assert_eq!(
         (recorded.code, &recorded.warnings[..]),
         (200, &[] as &[String])
     );
 
-    ask(&shop, AdmissionMode::Warn).await?;
+    ask(&shop, AdmissionMode::Warn, by).await?;
     let warned = answer(&shop, &illegal(1.6)).await?;
     ensure!(
-        warned.code == 200 && warned.warnings.iter().any(|warning| warning.contains(says)),
+        warned.code == 200 && warned.warnings.iter().any(|warning| says(warning, 1.6)),
         "{warned:?}"
     );
 
-    ask(&shop, AdmissionMode::Deny).await?;
+    ask(&shop, AdmissionMode::Deny, by).await?;
     let denied = answer(&shop, &illegal(1.7)).await?;
     ensure!(
-        denied.code == 422 && denied.message.contains(says),
+        denied.code == 422 && says(&denied.message, 1.7),
         "{denied:?}"
     );
     let unchanged = answer(&shop, &illegal(1.6)).await?;
@@ -107,10 +125,10 @@ async fn an_illegal_write_is_denied_warned_of_or_recorded_as_the_mode_says(
     .await?;
     shop.wait_published("front", "110").await?;
 
-    ask(&shop, AdmissionMode::Off).await?;
+    ask(&shop, AdmissionMode::Off, by).await?;
     let name = format!("fusegate-{}", shop.documents.crd_name());
-    // The API server forgets a policy a little after it is gone.
-    shop.wait("the policy to be gone", async || {
+    // The API server forgets it a little after it is gone.
+    shop.wait("admission to be gone", async || {
         let found = shop.store.access()?.admission_policy(&name).await?;
         ensure!(found.is_none(), "{found:?}");
         let answer = answer(&shop, &illegal(1.8)).await?;
@@ -120,21 +138,27 @@ async fn an_illegal_write_is_denied_warned_of_or_recorded_as_the_mode_says(
     .await
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_rights_of_the_manifests_are_enough_for_a_policy() -> Result<()> {
+async fn the_rights_of_the_manifests_are_enough(
+    #[values(By::Policy, By::Webhook)] by: By,
+) -> Result<()> {
     let opening = Opening::at(Place::Granted).policy(POLICY, json!({}));
     let shop = opening.object("front").open().await?;
-    ask(&shop, AdmissionMode::Deny).await?;
+    ask(&shop, AdmissionMode::Deny, by).await?;
     let denied = answer(&shop, &json!({"conditions": {"network-latency": "61s"}})).await?;
     ensure!(denied.code == 422, "{denied:?}");
-    ask(&shop, AdmissionMode::Off).await
+    ask(&shop, AdmissionMode::Off, by).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_bad_schema_may_not_come_back_while_the_circuit_is_open() -> Result<()> {
+async fn the_bad_schema_may_not_come_back_while_the_circuit_is_open(
+    #[values(By::Policy, By::Webhook)] by: By,
+) -> Result<()> {
     let opening = Opening::at(Place::Cluster).policy(POLICY, json!({}));
     let shop = opening.object("front").open().await?;
-    ask(&shop, AdmissionMode::Deny).await?;
+    ask(&shop, AdmissionMode::Deny, by).await?;
     shop.report_latencies("front", &["300ms", "310ms", "320ms"])
         .await?;
     let trip = shop.wait_open(POLICY, "front").await?;
@@ -305,9 +329,12 @@ fn illegal() -> Vec<Value> {
     maps.chain(others).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_api_server_reads_every_type_as_the_condition_model_does() -> Result<()> {
-    let opening = Opening::at(Place::Cluster).policy(POLICY, json!({}));
+async fn the_api_server_reads_every_type_as_the_condition_model_does(
+    #[values(By::Policy, By::Webhook)] by: By,
+) -> Result<()> {
+    let opening = Opening::at(Place::Cluster).policy(POLICY, lenient());
     let shop = opening.object("front").open().await?;
     let contract = shop.documents.crd_name();
     let mut conditions = every_type();
@@ -317,7 +344,7 @@ async fn the_api_server_reads_every_type_as_the_condition_model_does() -> Result
     shop.store
         .edit("ConditionContract", &contract, &spec)
         .await?;
-    ask(&shop, AdmissionMode::Deny).await?;
+    ask(&shop, AdmissionMode::Deny, by).await?;
     shop.report("front", &latency("101ms")).await?;
     for status in legal() {
         let answer = answer(&shop, &status).await?;
@@ -332,10 +359,11 @@ async fn the_api_server_reads_every_type_as_the_condition_model_does() -> Result
             answer.code == 422,
             "illegal, and let through: {status}: {answer:?}"
         );
-        ensure!(
-            answer.message.contains(&format!("fusegate-{contract}")),
-            "{answer:?}"
-        );
+        let named = match by {
+            By::Policy => format!("fusegate-{contract}"),
+            By::Webhook => format!("{contract}.admission.fusegate.io"),
+        };
+        ensure!(answer.message.contains(&named), "{answer:?}");
     }
     Ok(())
 }

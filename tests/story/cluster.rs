@@ -29,6 +29,7 @@ use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
     scratch::Scratch,
     servers::apiserver::{ApiServer, SERVICE_TOKEN, TOKEN},
+    servers::ports,
 };
 
 /// Where fusegate has its lease and the stored revisions.
@@ -50,7 +51,8 @@ pub(super) struct Cluster {
     pub(super) fusegate: Fusegate,
     pub(super) audit: PathBuf,
     pub(super) wire: Option<Wire>,
-    _scratch: Scratch,
+    config: FusegateConfig,
+    scratch: Scratch,
 }
 
 impl Cluster {
@@ -91,8 +93,11 @@ impl Cluster {
             kubeconfig = kubeconfig.replace(TOKEN, SERVICE_TOKEN);
         }
         let kubeconfig = scratch.write("kubeconfig", kubeconfig)?;
+        let webhook = ports::loopback(ports::free()?);
         let args = [
             "--source=kube".to_owned(),
+            format!("--webhook-listen={webhook}"),
+            format!("--webhook-url=https://{webhook}"),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--namespace={NAMESPACE}"),
             "--replica=one".to_owned(),
@@ -100,14 +105,31 @@ impl Cluster {
             format!("--audit={}", audit.display()),
         ];
         let config = args.into_iter().fold(base, FusegateConfig::arg);
-        let fusegate = Fusegate::start(config).await?;
+        let fusegate = Fusegate::start(config.clone()).await?;
         Ok(Self {
             server,
             fusegate,
             audit,
             wire,
-            _scratch: scratch,
+            config,
+            scratch,
         })
+    }
+
+    /// One more replica, which the API server does not ask.
+    pub(super) async fn replica(&self, name: &str) -> Result<Fusegate> {
+        let own = ["--replica=", "--webhook-listen=", "--audit="];
+        let mut config = self.config.clone();
+        config
+            .args
+            .retain(|arg| !own.iter().any(|own| arg.starts_with(own)));
+        let audit = self.scratch.path().join(format!("{name}.jsonl"));
+        let args = [
+            format!("--replica={name}"),
+            format!("--webhook-listen={}", ports::loopback(ports::free()?)),
+            format!("--audit={}", audit.display()),
+        ];
+        Fusegate::start(args.into_iter().fold(config, FusegateConfig::arg)).await
     }
 }
 
@@ -242,8 +264,17 @@ impl Access {
 
     /// Puts a status in place of the one before, and returns what the server answers, whatever it is.
     pub(super) async fn answer_to_status(&self, name: &str, status: &Value) -> Result<Answer> {
+        self.answer_to("", name, status).await
+    }
+
+    /// The same of a dry run.
+    pub(super) async fn dry_run_of_status(&self, name: &str, status: &Value) -> Result<Answer> {
+        self.answer_to("?dryRun=All", name, status).await
+    }
+
+    async fn answer_to(&self, query: &str, name: &str, status: &Value) -> Result<Answer> {
         let body = json!([{"op": "add", "path": "/status", "value": status}]);
-        let request = Request::patch(format!("{}/{name}/status", self.objects()));
+        let request = Request::patch(format!("{}/{name}/status{query}", self.objects()));
         let request = request.header(CONTENT_TYPE, "application/json-patch+json");
         let request = request.body(body.to_string().into_bytes().into())?;
         let answer = self.client.send(request).await?;

@@ -19,7 +19,7 @@ pub struct ConditionContractStatus {
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
 
-    /// Standard conditions: Accepted, `AdmissionReady`, `RollbackBlocked`, `RollbackContested`.
+    /// Standard conditions: Accepted, `AdmissionReady`, `RollbackBlocked`, `RollbackContested`, `SchemaLint`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<conditions::Condition>,

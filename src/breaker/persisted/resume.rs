@@ -112,6 +112,7 @@ fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Stre
             born: 0,
         }),
         sick: persisted.sick,
+        denied: None,
     }
 }
 

@@ -59,6 +59,7 @@ impl Engine {
     pub(crate) fn delete_contract(&mut self, now: Now, name: &str) {
         if let Some(entry) = self.state.contracts.remove(name) {
             admission::forget(&mut self.out, now, &entry);
+            self.out.webhook.stale = true;
             self.out.contracts.remove(name);
             self.out.stale.contract_views.insert(name.into());
             self.out.mark(Dirty::Queries);

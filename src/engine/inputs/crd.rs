@@ -4,6 +4,7 @@ use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::revision;
 use crate::engine::parts::Engine;
+use crate::lint;
 use crate::wire::event::{ApiResource, Crd, GroupKind, Revision};
 
 impl Engine {
@@ -15,6 +16,9 @@ impl Engine {
             .live_hash
             .as_ref()
             .is_some_and(|before| *before != hash);
+        if entry.live_hash.as_ref() != Some(&hash) {
+            entry.lint = lint::lint(&crd.spec).summary().map(Into::into);
+        }
         entry.live_hash = Some(hash);
         entry.cluster_scoped = !crd.namespaced;
         entry.crd = Some(crd);
@@ -36,6 +40,7 @@ impl Engine {
         };
         entry.crd = None;
         entry.live_hash = None;
+        entry.lint = None;
         self.lose_confirmation(now, target);
         self.out.mark(Dirty::Kind(target));
     }

@@ -2,6 +2,7 @@
 
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
+use crate::engine::outputs::sent::AdmissionOrder;
 use crate::engine::outputs::{admission, alert, catch_up, revision};
 use crate::engine::parts::Engine;
 use crate::wire::event::GroupKind;
@@ -20,6 +21,9 @@ impl Engine {
             return;
         }
         admission::restart(&self.state, &mut self.out);
+        self.out.webhook.next = None;
+        self.out.webhook.ordered = AdmissionOrder::Nothing;
+        self.out.webhook.stale = true;
         self.out.forget_statuses();
         self.mark_statuses();
         alert::repeat(&mut self.out);

@@ -185,7 +185,10 @@ fn refresh(state: &State, out: &mut Outbox, contract: &ContractEntry) {
 }
 
 /// The version in which a kind is judged, and its plural.
-fn resource<'e>(entry: &'e KindEntry, asked: Option<&'e str>) -> Option<(&'e str, &'e str)> {
+pub(crate) fn resource<'e>(
+    entry: &'e KindEntry,
+    asked: Option<&'e str>,
+) -> Option<(&'e str, &'e str)> {
     let (version, plural) = match (&entry.crd, &entry.resource) {
         (Some(crd), _) => (asked.or_else(|| entry.judged_version())?, plural(crd)?),
         (None, resource) => {
@@ -196,7 +199,7 @@ fn resource<'e>(entry: &'e KindEntry, asked: Option<&'e str>) -> Option<(&'e str
     (!plural.is_empty()).then_some((version, plural))
 }
 
-fn target(contract: &ContractEntry) -> Target {
+pub(crate) fn target(contract: &ContractEntry) -> Target {
     Target {
         namespace: "".into(),
         name: contract.meta.name.clone(),

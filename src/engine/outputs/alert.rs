@@ -143,6 +143,8 @@ fn cause_of_end(trigger: Trigger) -> &'static str {
         Trigger::PolicyDeleted => "PolicyDeleted",
         Trigger::Unselected => "Unselected",
         Trigger::Override => "Override",
-        Trigger::Report | Trigger::Timer | Trigger::Policy | Trigger::Leader => "Recovered",
+        Trigger::Report | Trigger::Denied | Trigger::Timer | Trigger::Policy | Trigger::Leader => {
+            "Recovered"
+        }
     }
 }

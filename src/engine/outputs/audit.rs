@@ -201,6 +201,7 @@ fn line(state: &State, now: Now, key: &Key, uid: &Arc<str>, entry: &CircuitEntry
 fn source(trigger: Trigger) -> Source {
     match trigger {
         Trigger::Report | Trigger::Deleted | Trigger::Unselected => Source::Report,
+        Trigger::Denied => Source::Webhook,
         Trigger::Timer => Source::Timer,
         Trigger::Override => Source::Override,
         Trigger::Policy | Trigger::PolicyDeleted => Source::Policy,

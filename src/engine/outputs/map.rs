@@ -13,7 +13,7 @@ use crate::engine::outputs::{layers, text};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
-use crate::wire::event::{GroupKind, SeenBy};
+use crate::wire::event::{Denied, GroupKind, SeenBy};
 use crate::wire::labels::{MAX_LABEL_BYTES, Omitted};
 
 /// A map that differs from the one before.
@@ -154,6 +154,23 @@ pub(crate) fn labels_omitted(
         .into(),
         ..Line::default()
     });
+}
+
+/// The line of a write that a webhook denied.
+pub(crate) fn denied(now: Now, denied: &Denied) -> Line {
+    Line {
+        at: now.wall.0,
+        action: Action::Map,
+        source: Source::Webhook,
+        resource: text::resource(&denied.kind, &denied.namespace, &denied.name).into(),
+        uid: (&*denied.uid).into(),
+        resource_version: denied.resource_version.clone(),
+        operation: Operation::Update,
+        keys_after: Some(denied.keys),
+        verdict: Verdict::Denied,
+        reason: denied.reason.clone(),
+        ..Line::default()
+    }
 }
 
 fn source(seen_by: SeenBy) -> Source {

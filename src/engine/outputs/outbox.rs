@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::breaker::time::Mono;
 use crate::engine::output::Counts;
 use crate::engine::outputs::publisher::Publisher;
-use crate::engine::outputs::sent::{CircuitSent, ContractSent, OverrideSent, PolicySent};
+use crate::engine::outputs::sent::{
+    CircuitSent, ContractSent, OverrideSent, PolicySent, WebhookSent,
+};
 use crate::engine::state::key::Key;
 use crate::policy::layer::LayerName;
 use crate::wire::audit::Line;
@@ -29,6 +31,7 @@ pub(crate) struct Outbox {
     pub(crate) stale: Stale,
     /// When the next status may be written that waits for its pace.
     pub(crate) next_status: Option<Mono>,
+    pub(crate) webhook: WebhookSent,
     /// When the API server's policies are applied and probed anew.
     pub(crate) next_admission: Option<Mono>,
 }

@@ -11,10 +11,13 @@ use fusegate_crds::{
     CircuitPolicyStatus, CircuitRecord, Condition, ConditionContractSpec, ConditionContractStatus,
 };
 
+use crate::admission::guard::{Guard, Guards};
 use crate::admission::policy::Policy;
+use crate::admission::webhook::Configuration;
 use crate::breaker::circuit::{Forced, StateName, TripId};
 use crate::breaker::time::{Mono, Wall};
 use crate::engine::state::admission::FrozenRevision;
+use crate::engine::state::contract::AdmissionState;
 use crate::engine::state::kind::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
@@ -85,6 +88,26 @@ pub(crate) struct AdmissionSent {
     /// The policy that the contract asks for, as long as it is made of that.
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) ordered: AdmissionOrder,
+    /// What the webhook judges by, where the contract asks for it.
+    pub(crate) guard: Option<Arc<Guard>>,
+    /// What came of having the API server ask the webhook, by the hash of the guard.
+    pub(crate) asked: AdmissionState,
+}
+
+/// What was last asked of the API server for the webhook.
+#[derive(Debug, Default)]
+pub(crate) struct WebhookSent {
+    /// A contract's guard, or how the webhook is reached, has changed.
+    pub(crate) stale: bool,
+    /// What the webhook judges by.
+    pub(crate) guards: Arc<Guards>,
+    /// The same, until it has left.
+    pub(crate) news: Option<Arc<Guards>>,
+    /// What the API server is to ask by.
+    pub(crate) configuration: Option<Arc<Configuration>>,
+    pub(crate) ordered: AdmissionOrder,
+    /// When it is applied and probed anew.
+    pub(crate) next: Option<Mono>,
 }
 
 /// What was ordered by this process and as the leader.

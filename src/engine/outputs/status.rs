@@ -10,6 +10,7 @@
 //! **Invariant**: a status is true within a second of what it says. Whoever changes what a status is made
 //! of marks it, and what changes by time alone stands in no status.
 
+mod admission;
 mod conditions;
 mod contract;
 mod overrides;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 use fusegate_crds::CircuitPolicyStatus;
 
 use crate::breaker::time::{Mono, Now, Span};
-use crate::engine::outputs::admission;
 use crate::engine::outputs::outbox::{Dirty, Outbox, Stale};
+use crate::engine::outputs::{admission as policies, webhook};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::wire::effect::{Effect, StatusWrite, Target};
@@ -53,9 +54,14 @@ pub(crate) fn write(state: &State, out: &mut Outbox, now: Now) {
     mark_kinds(state, out);
     write_policies(state, out, now);
     overrides::write(state, out, now);
-    for name in std::mem::take(&mut out.stale.contracts) {
-        admission::order(state, out, now, &name);
-        write_contract(state, out, now, &name);
+    let contracts = std::mem::take(&mut out.stale.contracts);
+    for name in &contracts {
+        policies::order(state, out, now, name);
+        webhook::refresh(state, out, name);
+    }
+    webhook::order(state, out, now);
+    for name in &contracts {
+        write_contract(state, out, now, name);
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) enum Trigger {
     Deleted,
     Unselected,
     PolicyDeleted,
+    Denied,
 }
 
 /// A trip that was recovered from, and the last half-open step on the way where there was one.

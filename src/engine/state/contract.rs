@@ -25,12 +25,17 @@ pub(crate) struct ContractEntry {
     pub(crate) admission: AdmissionState,
     /// Its status said, when it was first seen, that there is such a policy.
     pub(crate) was_enforced: bool,
+    /// The same of the webhook.
+    pub(crate) was_asked: bool,
     /// The reporter whose clock was last seen to differ from ours, until it agrees.
     pub(crate) skew: Option<Skew>,
     /// What Prometheus last said to each of its queries.
     pub(crate) answers: Answers,
     pub(crate) seen: bool,
 }
+
+/// The reason of `AdmissionReady` where the webhook enforces a contract.
+pub(crate) const ENFORCED_BY_WEBHOOK: &str = "EnforcedByWebhook";
 
 /// What came of the last policy that was applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +86,7 @@ impl ContractEntry {
             had_its_kind: None,
             admission: AdmissionState::None,
             was_enforced: false,
+            was_asked: false,
             skew: None,
             answers: Answers::default(),
             seen: true,
@@ -99,7 +105,10 @@ impl ContractEntry {
                 |each: &Condition| each.type_ == "Accepted" && each.reason != "InvalidSpec";
             self.had_its_kind = Some(conditions.any(accepted));
             let mut conditions = status.conditions.iter();
-            self.was_enforced = conditions.any(|each| each.type_ == "AdmissionReady");
+            self.was_enforced = conditions
+                .any(|each| each.type_ == "AdmissionReady" && each.reason != ENFORCED_BY_WEBHOOK);
+            let mut conditions = status.conditions.iter();
+            self.was_asked = conditions.any(|each| each.reason == ENFORCED_BY_WEBHOOK);
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct KindEntry {
     /// Whether its objects live in no namespace, as it was last served.
     pub(crate) cluster_scoped: bool,
     pub(crate) live_hash: Option<Box<str>>,
+    /// What the lint found in its live schema, in a few words.
+    pub(crate) lint: Option<Box<str>>,
     pub(crate) revisions: BTreeMap<u64, Revision>,
     pub(crate) objects: Objects,
     pub(crate) rollback: RollbackState,

@@ -56,14 +56,6 @@ fn is(status: &str, reason: &str) -> (String, String) {
 }
 
 #[test]
-fn a_contract_that_asks_for_the_webhook_is_told_to_wait() {
-    let mut world = World::with(POLICY);
-    ask(&mut world, "{mode: Deny}");
-    assert_eq!(said(&world), is("False", "NotImplemented"));
-    assert!(ordered(&world).is_empty());
-}
-
-#[test]
 fn a_policy_is_ordered_once_and_ready_once_its_probe_was_denied() {
     let mut world = World::with(POLICY);
     ask(&mut world, "{mode: Deny, by: Policy}");

@@ -232,3 +232,38 @@ fn a_schema_that_is_stored_no_more_is_listed_no_more() {
     world.send(Event::Revision(Change::Deleted(first)));
     assert_eq!(contract_status(&world).revisions.len(), 1);
 }
+
+#[test]
+fn a_contract_says_what_the_lint_finds_until_it_is_mended() {
+    let mut world = World::with(POLICY);
+    let said = |world: &World| {
+        let statuses = world.effects.iter().rev();
+        let mut statuses = statuses.filter_map(|effect| match effect {
+            Effect::ContractStatus(write) => Some(&write.status.conditions),
+            _ => None,
+        });
+        let conditions = statuses.next().unwrap();
+        let mut found = conditions.iter();
+        let found = found.find(|condition| condition.type_ == "SchemaLint");
+        found.map(|condition| condition.message.clone())
+    };
+    assert_eq!(said(&world), None);
+    let versions = |bound: &serde_json::Value| {
+        json!({"group": "shop.example.com", "names": {"kind": "Storefront", "plural": "storefronts"}, "scope": "Namespaced",
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object",
+            "properties": {"parts": bound}}}}]})
+    };
+    let list = json!({"type": "array", "items": {"type": "integer"}});
+    world.crd_of(versions(&list));
+    let message = said(&world).unwrap();
+    assert!(
+        message.starts_with(
+            "1 found: 1 list-without-bound; the first is list-without-bound at versions[v1].parts"
+        ),
+        "{message}"
+    );
+    assert!(message.ends_with("`fusegate lint storefronts.shop.example.com@live` lists all of them with their reasons and patches"), "{message}");
+    let bounded = json!({"type": "array", "items": {"type": "integer"}, "maxItems": 5});
+    world.crd_of(versions(&bounded));
+    assert_eq!(said(&world), None);
+}

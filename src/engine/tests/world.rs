@@ -206,6 +206,11 @@ impl World {
                 "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": maximum}}}},
             }}}],
         });
+        self.crd_of(spec);
+    }
+
+    /// The CRD with another spec.
+    pub(super) fn crd_of(&mut self, spec: Value) {
         self.version += 1;
         let mut meta = meta("", "storefronts.shop.example.com", "crd-uid", 1);
         meta.resource_version = self.version.to_string().into();

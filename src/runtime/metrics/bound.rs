@@ -43,6 +43,7 @@ bounds! {
     Alerts: "alerts", "alerts", "a new one is not sent, and logged";
     AuditLines: "audit_lines", "lines waiting", "the line is dropped; a line with action Lost says how many";
     Circuits: "circuits", "circuits of all policies", "a new one is refused and logged; its object is taken with its next report once there is room";
+    Denials: "denials", "denied writes waiting to be told", "a new one is denied and not counted as evidence";
     DirectoryDocuments: "directory_documents", "documents", "a file with more is refused, and named";
     DirectoryFiles: "directory_files", "files", "new ones are passed over, and named";
     EffectsAdmission: "effects_admission", "objects waiting", "a new one is dropped, counted and logged";
@@ -71,6 +72,8 @@ bounds! {
     PrometheusQueries: "prometheus_queries", "queries of all contracts", "those of further contracts do not run, and their keys are Unknown";
     PrometheusSeries: "prometheus_series", "series of an answer", "it says nothing of any object, and its key is Unknown";
     Recording: "recording", "bytes", "the recording ends with a line that says so";
+    ReviewBytes: "review_bytes", "bytes of reviews being read", "a new one is refused, and the API server lets the write pass";
+    ReviewConnections: "review_connections", "connections to the webhook", "a new one is closed, and the API server lets the write pass";
     XdsAdmissionWait: "xds_admission_wait", "seconds of a stream's wait", "the stream is told to come back";
     XdsBisect: "xds_bisect", "offers of a search", "what is still open stays parked together on that proxy, and is logged";
     XdsConnections: "xds_connections", "connections", "new ones wait in the backlog";

@@ -292,6 +292,40 @@ fn answer() -> impl Strategy<Value = Answer> {
     })
 }
 
+fn webhook() -> impl Strategy<Value = Event> {
+    let serving = text().prop_map(|bundle| WebhookState::Serving(json!({"url": bundle})));
+    let failed = text().prop_map(WebhookState::Failed);
+    let outcome = admission().prop_map(|outcome| WebhookOutcome {
+        marker: outcome.marker,
+        end: outcome.end,
+    });
+    let denied = (
+        kind(),
+        any::<[u16; 2]>(),
+        any::<[bool; 2]>(),
+        text(),
+        text(),
+    );
+    let denied = denied.prop_map(
+        |(kind, [content, keys], [own, scoped], uid, reason)| Denied {
+            kind,
+            namespace: if scoped { "".into() } else { uid.clone() },
+            name: uid.clone(),
+            resource_version: uid.clone(),
+            by: if own { "".into() } else { uid.clone() },
+            uid,
+            content: u64::MAX - u64::from(content),
+            keys: keys.into(),
+            reason,
+        },
+    );
+    prop_oneof![
+        prop_oneof![serving, failed].prop_map(Event::Webhook),
+        outcome.prop_map(Event::WebhookOutcome),
+        denied.prop_map(Event::Denied),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         documents(),
@@ -311,6 +345,7 @@ fn event() -> impl Strategy<Value = Event> {
         programmed().prop_map(Event::Programmed),
         misasked().prop_map(Event::Misasked),
         answer().prop_map(Event::Answer),
+        webhook(),
     ]
 }
 

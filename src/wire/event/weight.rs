@@ -39,7 +39,9 @@ impl Event {
             | Self::Revision(_)
             | Self::Unreadable(_)
             | Self::Programmed(_)
-            | Self::Misasked(_) => PARSED * json_size::of(self),
+            | Self::Misasked(_)
+            | Self::Webhook(_) => PARSED * json_size::of(self),
+            Self::Denied(denied) => denied.reason.len() + denied.name.len() + denied.uid.len(),
             Self::Answer(answer) => answer.result.as_ref().map_or(0, series),
             Self::Interrupted(_, why) => why.len(),
             Self::Listing(_)
@@ -47,7 +49,8 @@ impl Event {
             | Self::Confirmed(_)
             | Self::Leading(_)
             | Self::Outcome(_)
-            | Self::Admission(_) => 0,
+            | Self::Admission(_)
+            | Self::WebhookOutcome(_) => 0,
         };
         EVENT + more
     }

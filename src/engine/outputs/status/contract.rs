@@ -1,16 +1,13 @@
 //! A contract's status: its conditions, and the revisions of its CRD.
 
-use fusegate_crds::{
-    AdmissionMode, Condition, ConditionContractStatus, RevisionRecord, RollbackMode,
-};
+use fusegate_crds::{ConditionContractStatus, RevisionRecord, RollbackMode};
 
-use crate::admission::policy::Policy;
 use crate::breaker::time::{Now, Wall};
-use crate::engine::outputs::admission;
 use crate::engine::outputs::sent::ContractSent;
+use crate::engine::outputs::status::admission;
 use crate::engine::outputs::status::conditions::{self, ConditionDraft, draft, settle};
 use crate::engine::state::State;
-use crate::engine::state::contract::{AdmissionState, ContractEntry, Skew};
+use crate::engine::state::contract::{ContractEntry, Skew};
 use crate::engine::state::kind::KindEntry;
 use crate::engine::state::policy::Rejection;
 use crate::engine::state::record;
@@ -46,9 +43,10 @@ pub(super) fn status(
         .as_ref()
         .is_some_and(|spec| spec.rollback.mode == RollbackMode::Off);
     let before = &sent.conditions;
-    let ready = admission_ready(sent, contract);
+    let ready = admission::ready(state, sent, contract);
     let skew = contract.skew.as_ref().and_then(|seen| skew(contract, seen));
-    let said = [Some(accepted), blocked.filter(|_| !off), ready, skew]
+    let lint = entry.and_then(lint);
+    let said = [Some(accepted), blocked.filter(|_| !off), ready, skew, lint]
         .into_iter()
         .flatten()
         .collect();
@@ -92,79 +90,14 @@ fn no_schema(kind: &GroupKind, entry: &KindEntry) -> Option<ConditionDraft> {
     Some(draft("RollbackBlocked", true, "NoSchema", message))
 }
 
-/// Whether what a contract asks of admission is enforced, and by whom.
-fn admission_ready(sent: &ContractSent, contract: &ContractEntry) -> Option<ConditionDraft> {
-    const READY: &str = "AdmissionReady";
-    let spec = contract.spec.as_ref()?;
-    let mode = spec.admission.mode;
-    if mode == AdmissionMode::Off {
-        return None;
-    }
-    if !admission::by_policy(spec) {
-        let message = format!(
-            "spec.admission.by Webhook is reserved: no write is judged yet in mode {mode:?}, and an illegal one is not published; \
-             write `by: Policy`, or mode \"Off\""
-        );
-        return Some(draft(READY, false, "NotImplemented", message));
-    }
-    let Some(policy) = &sent.admission.policy else {
-        let message =
-            "the kind is not known to be served by an API server, and the policy names its resource; install its CRD or its API"
-                .to_owned();
-        return Some(draft(READY, false, "KindNotServed", message));
-    };
-    let enforced = || enforced(mode, policy);
-    let drafted = match &contract.admission {
-        AdmissionState::Enforced { marker } if **marker == *policy.marker => {
-            draft(READY, true, "EnforcedByPolicy", enforced())
-        }
-        AdmissionState::Failed {
-            marker,
-            reason,
-            message,
-        } if **marker == *policy.marker => draft(READY, false, reason, message.to_string()),
-        // Another process saw it enforced; it is probed again, and until then what that one said stands.
-        _ if stands(&sent.conditions, &enforced()) => {
-            draft(READY, true, "EnforcedByPolicy", enforced())
-        }
-        _ => {
-            let message = format!(
-                "ValidatingAdmissionPolicy {} is being applied; it counts as enforced once the API server has denied its probe",
-                policy.name
-            );
-            draft(READY, false, "Applying", message)
-        }
-    };
-    Some(drafted)
-}
-
-fn stands(before: &[Condition], message: &str) -> bool {
-    let mut before = before.iter();
-    before.any(|known| {
-        known.type_ == "AdmissionReady" && known.status == "True" && known.message == message
-    })
-}
-
-fn enforced(mode: AdmissionMode, policy: &Policy) -> String {
-    let does = match mode {
-        AdmissionMode::Off | AdmissionMode::Audit => "records writes that break the contract",
-        AdmissionMode::Warn => "warns the authors of writes that break the contract",
-        AdmissionMode::Deny => "denies writes that break the contract",
-    };
-    let mut message = format!(
-        "the API server {does}, by ValidatingAdmissionPolicy {} (its probe {} was denied)",
-        policy.name, policy.marker
+/// What is said of a schema in which the lint finds anything.
+fn lint(entry: &KindEntry) -> Option<ConditionDraft> {
+    let (found, crd) = (entry.lint.as_ref()?, entry.crd.as_ref()?);
+    let message = format!(
+        "{found}; `fusegate lint {}@live` lists all of them with their reasons and patches",
+        crd.meta.name
     );
-    if !policy.untranslatable.is_empty() {
-        let said: Vec<String> = policy
-            .untranslatable
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        message.push_str("; what it can't say passes and is judged by fusegate alone: ");
-        message.push_str(&said.join("; "));
-    }
-    message.chars().take(conditions::MAX_MESSAGE).collect()
+    Some(draft("SchemaLint", true, "Found", message))
 }
 
 /// What is said of a reporter's clock that differs from ours.
