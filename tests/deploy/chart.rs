@@ -56,6 +56,7 @@ topologySpreadConstraints: []
 /// As little as possible.
 const BARE: &str = "
 replicas: 1
+options: {webhook-listen: null}
 crds: {install: false}
 rbac: {rollback: false, admissionPolicies: false}
 networkPolicy: {enabled: false}
@@ -182,6 +183,11 @@ fn what_is_left_out_is_not_there() -> Result<()> {
     let rules = own.unwrap()["rules"].to_string();
     assert!(!rules.contains("update"), "{rules}");
     assert!(!rules.contains("admissionregistration"), "{rules}");
+    let all = json!(documents).to_string();
+    assert!(
+        !all.contains("webhook") && !all.contains("secrets"),
+        "{all}"
+    );
     let whole = rendered(WHOLE)?;
     for kind in ["ServiceMonitor", "PrometheusRule", "Certificate", "Issuer"] {
         assert!(!of_kind(&whole, kind).is_empty(), "{kind}");

@@ -127,7 +127,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() -> Result<()> {
 }
 
 /// Of each alert, series of a quarter of an hour in which it fires, beside a fusegate that is well.
-const FIRING: [(&str, &[&str]); 16] = [
+const FIRING: [(&str, &[&str]); 18] = [
     ("FusegateAbsent", &["-fusegate_build_info"]),
     (
         "FusegateNoLeader",
@@ -182,6 +182,14 @@ const FIRING: [(&str, &[&str]); 16] = [
         &[
             "apiserver_validating_admission_policy_check_total{policy=\"fusegate-a\",policy_binding=\"fusegate-a\",enforcement_action=\"deny\"} 0+1x15",
         ],
+    ),
+    (
+        "FusegateWebhookCertificate",
+        &["fusegate_admission_tls_expiration_timestamp_seconds 1000x15"],
+    ),
+    (
+        "FusegateWebhookFailsOpen",
+        &["apiserver_admission_webhook_fail_open_count{name=\"a.admission.fusegate.io\"} 0+1x15"],
     ),
     (
         "FusegateQueryFails",
