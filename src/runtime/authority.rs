@@ -152,9 +152,10 @@ impl Material {
             String::from_utf8(bytes.clone()).ok()
         };
         let pair = |[certificate, key]: [&str; 2]| Pair::read(text(certificate)?, text(key)?);
-        let next = match fields.contains_key(NEXT[0]) {
-            true => Some(pair(NEXT)?),
-            false => None,
+        let next = if fields.contains_key(NEXT[0]) {
+            Some(pair(NEXT)?)
+        } else {
+            None
         };
         let previous = text(PREVIOUS).and_then(|pem| {
             let validity = Validity::of(&pem)?;

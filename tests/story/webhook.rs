@@ -2,11 +2,12 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use fusegate::runtime::authority::{LIFETIMES, Material, SKEW, Step, issue::carry_out};
+use fusegate::runtime::clock::Clock;
 use fusegate_crds::AdmissionMode;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, api::PostParams};
@@ -178,7 +179,7 @@ async fn stored(secrets: &Api<Secret>) -> Result<(Secret, Material)> {
 /// Has the next authority become known just so long ago that it signs in a few seconds.
 async fn begin_rotation(secrets: &Api<Secret>) -> Result<()> {
     const AHEAD: Duration = Duration::from_secs(30);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)? + AHEAD;
+    let now = Duration::from_millis(Clock::start().now().wall.0.try_into()?) + AHEAD;
     let known_at = now.saturating_sub(LIFETIMES.settle).as_secs();
     let (mut secret, material) = stored(secrets).await?;
     let names = material.names.clone();

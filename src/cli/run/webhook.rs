@@ -47,9 +47,7 @@ fn url(text: &str) -> Result<Url, String> {
     let parsed: http::Uri = text.parse().map_err(|_| refused())?;
     let plain = parsed.path() == "/" && parsed.query().is_none();
     let host = parsed.host().filter(|host| !host.is_empty() && plain);
-    let authority = parsed
-        .authority()
-        .map_or("", |authority| authority.as_str());
+    let authority = parsed.authority().map_or("", http::uri::Authority::as_str);
     if parsed.scheme_str() != Some("https") || authority.contains('@') {
         return Err(refused());
     }

@@ -9,6 +9,7 @@ use crate::engine::outputs::status::conditions::{self, ConditionDraft, draft};
 use crate::engine::outputs::webhook;
 use crate::engine::state::State;
 use crate::engine::state::contract::{AdmissionState, ContractEntry, ENFORCED_BY_WEBHOOK};
+use crate::engine::state::kind::KindEntry;
 use crate::wire::event::WebhookState;
 
 const READY: &str = "AdmissionReady";
@@ -134,7 +135,7 @@ fn by_webhook(
 fn no_guard(state: &State, contract: &ContractEntry) -> ConditionDraft {
     let kind = contract.kind.as_ref();
     let entry = kind.and_then(|kind| state.kinds.get(kind));
-    if entry.is_some_and(|entry| entry.is_served()) {
+    if entry.is_some_and(KindEntry::is_served) {
         let message = "no webhook is asked about leases and fusegate's own kinds, since it needs them in order to start; write mode \"Off\"";
         return draft(READY, false, "LeftAlone", message.to_owned());
     }
