@@ -180,9 +180,9 @@ fn what_is_left_out_is_not_there() -> Result<()> {
     let own = roles
         .iter()
         .find(|role| role["metadata"]["name"] == "fusegate");
-    let rules = own.unwrap()["rules"].to_string();
-    assert!(!rules.contains("update"), "{rules}");
-    assert!(!rules.contains("admissionregistration"), "{rules}");
+    let granted = own.unwrap()["rules"].to_string();
+    assert!(!granted.contains("update"), "{granted}");
+    assert!(!granted.contains("admissionregistration"), "{granted}");
     let all = json!(documents).to_string();
     assert!(
         !all.contains("webhook") && !all.contains("secrets"),

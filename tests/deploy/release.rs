@@ -60,6 +60,23 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+async fn image(deployments: &Api<Deployment>) -> Result<String> {
+    let spec = deployments.get("fusegate").await?.spec;
+    let pod = spec.context("no spec")?.template.spec;
+    let container = pod.context("no pod")?.containers.remove(0);
+    container.image.context("no image")
+}
+
+/// An object of one of our kinds.
+fn an_override() -> Result<DynamicObject> {
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "fusegate.io/v1alpha1",
+        "kind": "CircuitOverride",
+        "metadata": {"name": "kept"},
+        "spec": {"policy": "checkout", "state": "Observe", "until": "2040-01-01T00:00:00Z", "reason": "an upgrade"},
+    }))?)
+}
+
 #[tokio::test]
 async fn a_release_brings_its_crds_up_to_date_and_leaves_them_behind() -> Result<()> {
     let server = ApiServer::start().await?;
@@ -91,18 +108,8 @@ async fn a_release_brings_its_crds_up_to_date_and_leaves_them_behind() -> Result
     ensure!(notes.contains("deployment/fusegate"), "{notes}");
     assert_eq!(short_names().await?, ["covr"]);
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
-    let image = async || -> Result<String> {
-        let pod = deployments
-            .get("fusegate")
-            .await?
-            .spec
-            .context("no spec")?
-            .template;
-        let container = pod.spec.context("no pod")?.containers.remove(0);
-        container.image.context("no image")
-    };
     assert_eq!(
-        image().await?,
+        image(&deployments).await?,
         format!("fusegate:{}", env!("CARGO_PKG_VERSION"))
     );
 
@@ -110,7 +117,7 @@ async fn a_release_brings_its_crds_up_to_date_and_leaves_them_behind() -> Result
     let upgrade = [&*newer, "--set", "image.tag=next", "--force-conflicts"];
     release(&server, "upgrade", &upgrade)?;
     assert_eq!(short_names().await?, ["covr", "newer"]);
-    assert_eq!(image().await?, "fusegate:next");
+    assert_eq!(image(&deployments).await?, "fusegate:next");
     // Back again.
     release(&server, "rollback", &["1"])?;
     assert_eq!(short_names().await?, ["covr"]);
@@ -118,15 +125,8 @@ async fn a_release_brings_its_crds_up_to_date_and_leaves_them_behind() -> Result
     let kind = GroupVersionKind::gvk("fusegate.io", "v1alpha1", "CircuitOverride");
     let resource = ApiResource::from_gvk(&kind);
     let overrides: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &resource);
-    let kept = json!({
-        "apiVersion": "fusegate.io/v1alpha1",
-        "kind": "CircuitOverride",
-        "metadata": {"name": "kept"},
-        "spec": {"policy": "checkout", "state": "Observe", "until": "2040-01-01T00:00:00Z", "reason": "an upgrade"},
-    });
-    overrides
-        .create(&PostParams::default(), &serde_json::from_value(kept)?)
-        .await?;
+    let kept = an_override()?;
+    overrides.create(&PostParams::default(), &kept).await?;
     release(&server, "uninstall", &[])?;
     ensure!(
         deployments.get_opt("fusegate").await?.is_none(),
