@@ -149,6 +149,11 @@ image: ## Build an OCI image of the program, target/image, without a container e
 	deploy/image/build.sh $(or $(CARGO_TARGET_DIR),target)/release/fusegate $(IMAGE) "$$(deploy/image/version.sh | cut -d' ' -f1)"
 	@du -sh $(IMAGE)
 
+.PHONY: lint-crds
+lint-crds: ## Lint the CRDs of well-known operators, which are fetched as Go modules (needs go; a minute the first time)
+	cargo build --quiet
+	tests/crds/lint.sh $(or $(CARGO_TARGET_DIR),target)/debug/fusegate
+
 .PHONY: lint
 lint: ## Check the format, the lints and the documentation
 	cargo fmt --all --check

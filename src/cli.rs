@@ -17,6 +17,7 @@ pub mod order;
 pub mod proxies;
 pub mod replay;
 pub mod revisions;
+pub mod rollback;
 pub mod run;
 pub mod server;
 pub mod status;
@@ -61,6 +62,8 @@ pub enum Command {
     Lint(Box<lint::Lint>),
     /// List the schemas that a CRD has had, or print one of them.
     Revisions(revisions::Revisions),
+    /// Give a CRD a schema that it had, after every check that goes before a rollback.
+    Rollback(Box<rollback::Rollback>),
     /// Replay a recording: what fusegate decided, and by which events.
     Replay(replay::Replay),
     /// Print what a shell needs to complete commands and options.

@@ -70,6 +70,7 @@ impl Engine {
             Event::Unreadable(unreadable) => self.note_unreadable(now, &unreadable),
             Event::Leading(leads) => self.lead(now, leads),
             Event::Outcome(outcome) => self.end_rollback(now, outcome),
+            Event::Rollback(progress) => self.note_progress(&progress),
             Event::Admission(outcome) => self.note_admission(now, outcome),
             Event::Webhook(webhook) => self.note_webhook(webhook),
             Event::WebhookOutcome(outcome) => self.note_webhook_outcome(now, outcome),

@@ -1,6 +1,6 @@
 //! The fusegate binary: parse, run, exit code.
 
-use std::io::BufWriter;
+use std::io::{BufWriter, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -70,6 +70,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Revisions(revisions) => {
             runtime()?.block_on(revisions.print(&mut std::io::stdout().lock()))?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Rollback(rollback) => {
+            let mut out = std::io::stdout();
+            let colours = Colours::of(&out);
+            let bar = std::io::stderr().is_terminal();
+            let ended = runtime()?.block_on(rollback.print(colours, bar, &mut out));
+            Ok(judged(ended.map_err(Into::into)))
         }
         Command::Replay(options) => {
             let mut out = BufWriter::new(std::io::stdout().lock());

@@ -8,8 +8,11 @@ pub mod canonical;
 pub mod change;
 pub mod compare;
 pub mod decide;
+pub mod judge;
 pub mod owner;
+pub mod tally;
 
+use fusegate_crds::{IncidentRecord, IncidentState};
 use serde_json::Value;
 use twox_hash::XxHash3_128;
 
@@ -25,6 +28,17 @@ pub fn hash(spec: &Value) -> String {
 #[must_use]
 pub fn incident(crd_uid: &str, bad_hash: &str) -> String {
     digest(format!("{crd_uid}\0{bad_hash}").as_bytes())
+}
+
+/// When a CRD was last rolled back for another incident than this one; Unix milliseconds.
+#[must_use]
+pub fn last_rollback(incidents: &[IncidentRecord], crd_uid: &str, incident: &str) -> Option<i64> {
+    let others = incidents.iter().filter(|record| {
+        record.state == IncidentState::RolledBack
+            && record.crd_uid == crd_uid
+            && record.id != incident
+    });
+    others.filter_map(|record| Some(record.at?.millis())).max()
 }
 
 /// The spec to be written so that a CRD with the spec `live` gets that of `target`.

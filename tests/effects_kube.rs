@@ -176,6 +176,9 @@ impl World {
             crd: target(&crd),
             bad: second,
             target: first,
+            owners: Vec::new(),
+            cooldown: 600_000,
+            by_person: false,
             at: 1_700_000_000_000,
         })
     }

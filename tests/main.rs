@@ -18,6 +18,7 @@ mod effects_alerts;
 mod effects_kube;
 mod harness;
 mod peers;
+mod rollback;
 mod source_kube;
 mod source_prometheus;
 mod story;

@@ -134,6 +134,9 @@ impl Check for ConditionContractSpec {
             problems.field("changedWithin", |problems| {
                 self.rollback.changed_within.check(problems);
             });
+            problems.field("cooldown", |problems| {
+                self.rollback.cooldown.check(problems)
+            });
         });
     }
 }

@@ -43,7 +43,7 @@ pub use crate::{
         limits::{Limits, UnknownKeys},
         mesh::ContractMesh,
         prometheus::{ObjectLabels, PrometheusQuery},
-        rollback::{History, Rollback, RollbackMode},
+        rollback::{History, Rollback, RollbackMode, RollbackOwner},
         status::{ConditionContractStatus, QueryRecord},
     },
     conditions::Condition,

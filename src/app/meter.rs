@@ -151,6 +151,7 @@ fn feed_of(event: &Event) -> FeedKind {
         Event::Unreadable(_)
         | Event::Leading(_)
         | Event::Outcome(_)
+        | Event::Rollback(_)
         | Event::Admission(_)
         | Event::Webhook(_)
         | Event::WebhookOutcome(_)

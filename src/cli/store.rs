@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
+use fusegate_crds::ConditionContract;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Resource;
@@ -132,6 +133,22 @@ impl Store {
         match self {
             Self::Kube(cluster) => definitions(cluster).await,
             Self::Dir(layout) => Document::all(layout.root(), "CustomResourceDefinition")
+                .map_err(|source| unread(layout, source)),
+        }
+    }
+
+    /// Every contract.
+    pub(crate) async fn contracts(&self) -> Result<Vec<Value>, Unread> {
+        match self {
+            Self::Kube(cluster) => {
+                let url = ConditionContract::url_path(&(), None);
+                let request = Request::new(url).list(&ListParams::default());
+                let list: Result<ObjectList<Value>, _> = cluster.request(request).await;
+                let list =
+                    list.map_err(|answer| refused("listing contracts".to_owned(), &answer))?;
+                Ok(list.items)
+            }
+            Self::Dir(layout) => Document::all(layout.root(), "ConditionContract")
                 .map_err(|source| unread(layout, source)),
         }
     }

@@ -53,11 +53,20 @@ impl Cluster {
         &self,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<T, ApiFailure> {
+        self.request_within(REQUEST_WITHIN, request).await
+    }
+
+    /// The same with a deadline of its own, for answers that take long.
+    pub(crate) async fn request_within<T: DeserializeOwned>(
+        &self,
+        within: Duration,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<T, ApiFailure> {
         let request = request.map_err(|error| ApiFailure::Refused(error.to_string()))?;
-        match timeout(REQUEST_WITHIN, self.client.request(request)).await {
+        match timeout(within, self.client.request(request)).await {
             Ok(answer) => answer.map_err(|error| ApiFailure::from(&error)),
             Err(_) => Err(ApiFailure::Unavailable(format!(
-                "the API server did not answer within {REQUEST_WITHIN:?}"
+                "the API server did not answer within {within:?}"
             ))),
         }
     }

@@ -19,7 +19,7 @@ use crate::runtime::metrics::EffectKind;
 use crate::wire::effect::Record;
 
 pub(crate) use crate::effects::revision::dir::{list as list_in_dir, mark_bad as mark_bad_in_dir};
-pub(crate) use crate::effects::revision::kube::mark_bad;
+pub(crate) use crate::effects::revision::kube::{is_stored, mark_bad};
 
 /// The limits of records: retried without end, because a rollback needs them.
 pub(crate) const LIMITS: Limits = Limits {

@@ -1,15 +1,19 @@
 //! Rollbacks: restores the previous schema of a CRD, once per incident, or reports why not.
 //!
-//! The steps are the same at an API server and in a directory, see [`RollbackBackend`]: claim the
-//! incident, read the CRD again, mark the bad schema, dry-run, replace, verify, settle the incident.
+//! The steps are the same at an API server and in a directory, see [`backend`]: read the CRD again, claim the
+//! incident, make every check, mark the bad schema, replace, verify, settle the incident.
 //! Each step can be repeated, so a crash between any two is handled by starting over.
 //! See `docs/decisions/0004-rollback-replaces-the-whole-spec.md`.
 
+mod backend;
+pub(crate) mod by_person;
+pub(crate) mod check;
 mod dir;
 mod incident;
 mod kube;
+mod progress;
 mod recheck;
-mod stop;
+pub(crate) mod stop;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +24,10 @@ use serde_json::Value;
 use crate::effects::cluster::Cluster;
 use crate::effects::delivery::{Deliver, Delivered, Failure, Limits};
 use crate::effects::folder::Folder;
+use crate::effects::rollback::backend::RollbackBackend;
+use crate::effects::rollback::check::Watch;
 use crate::effects::rollback::incident::{Claim, Settled};
+use crate::effects::rollback::progress::Progress;
 use crate::effects::rollback::recheck::Finding;
 use crate::effects::rollback::stop::Stop;
 use crate::revision;
@@ -31,12 +38,13 @@ use crate::source::queue;
 use crate::wire::effect::Rollback;
 use crate::wire::event::{Event, Outcome, RollbackEnd};
 
-/// The limits of rollbacks: retried for about five minutes, then reported as blocked.
+/// The limits of rollbacks: retried for about five minutes beside what the attempts take, then reported as blocked.
+/// An attempt looks at every object, and each of its requests has a deadline of its own.
 pub(crate) const LIMITS: Limits = Limits {
     kind: EffectKind::Rollback,
     bound: 256,
     at_once: 4,
-    within: Duration::from_mins(1),
+    within: Duration::from_mins(30),
     attempts: 18,
     backoff: Backoff {
         base: Duration::from_millis(500),
@@ -64,43 +72,16 @@ pub(crate) enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Incident(pub(crate) Box<str>);
 
-/// Where a rollback is carried out.
-trait RollbackBackend: Sync {
-    /// Claims the incident by compare-and-swap.
-    fn claim(&self, rollback: &Rollback) -> impl Future<Output = Result<Claim, Stop>> + Send;
-
-    /// The CRD as it is now; `None` if it was deleted.
-    fn live(&self, rollback: &Rollback)
-    -> impl Future<Output = Result<Option<Value>, Stop>> + Send;
-
-    /// Replaces the CRD's spec with the target's, if it is still as in `live`; with a dry run first, where
-    /// that is possible.
-    fn replace(
-        &self,
-        rollback: &Rollback,
-        live: Value,
-    ) -> impl Future<Output = Result<(), Stop>> + Send;
-
-    /// Marks the present schema as bad.
-    fn mark_bad(&self, rollback: &Rollback) -> impl Future<Output = Result<(), Stop>> + Send;
-
-    /// Records how the incident ended.
-    fn settle(
-        &self,
-        rollback: &Rollback,
-        settled: &Settled,
-    ) -> impl Future<Output = Result<(), Stop>> + Send;
-}
-
 impl Deliver for Rollbacks {
     type Key = Incident;
     type Value = Rollback;
 
     async fn deliver(&self, _: &Incident, rollback: &Rollback) -> Result<Delivered, Failure> {
         let now = || Time::from_millis(self.clock.now().wall.0);
+        let mut progress = Progress::new(&self.reports, rollback);
         let end = match &self.place {
-            Place::Kube(cluster) => carry_out(cluster, rollback, now).await?,
-            Place::Dir(folder) => carry_out(folder, rollback, now).await?,
+            Place::Kube(cluster) => carry_out(cluster, rollback, now, &mut progress).await?,
+            Place::Dir(folder) => carry_out(folder, rollback, now, &mut progress).await?,
         };
         self.report(rollback, end).await;
         Ok(Delivered::Done)
@@ -108,9 +89,9 @@ impl Deliver for Rollbacks {
 
     async fn give_up(&self, _: &Incident, rollback: &Rollback, reason: &str) {
         let message = format!(
-            "{} could not be rolled back to revision {} within five minutes: {reason}; the next trip \
+            "{} could not be rolled back to revision {} in {} attempts: {reason}; the next trip \
              or leader tries again, or apply that revision yourself",
-            rollback.crd.name, rollback.target.number
+            rollback.crd.name, rollback.target.number, LIMITS.attempts
         );
         let reason = "Unavailable".into();
         self.report(
@@ -147,14 +128,11 @@ async fn carry_out(
     backend: &impl RollbackBackend,
     rollback: &Rollback,
     now: impl Fn() -> Option<Time> + Send,
+    watch: &mut impl Watch,
 ) -> Result<RollbackEnd, Failure> {
-    let ended = match backend.claim(rollback).await {
-        Ok(Claim::Joined) => return Ok(RollbackEnd::Joined),
-        Ok(Claim::Mine) => restore(backend, rollback).await,
-        Err(stop) => Err(stop),
-    };
-    let (end, settled) = match ended {
-        Ok(()) => (RollbackEnd::Done, Settled::rolled_back(rollback, now())),
+    let (end, settled) = match restore(backend, rollback, &now, watch).await {
+        Ok(RollbackEnd::Done) => (RollbackEnd::Done, Settled::rolled_back(rollback, now())),
+        Ok(end) => return Ok(end),
         Err(Stop::Blocked { reason, message }) => {
             let settled = Settled::blocked(&reason, &message, now());
             let end = RollbackEnd::Blocked {
@@ -176,17 +154,40 @@ async fn carry_out(
     }
 }
 
-async fn restore(backend: &impl RollbackBackend, rollback: &Rollback) -> Result<(), Stop> {
+/// Claims the incident and restores the target.
+async fn restore(
+    backend: &impl RollbackBackend,
+    rollback: &Rollback,
+    now: &(impl Fn() -> Option<Time> + Send),
+    watch: &mut impl Watch,
+) -> Result<RollbackEnd, Stop> {
     let live = backend.live(rollback).await?;
-    let finding = recheck::recheck(rollback, live.as_ref())?;
+    let returned = recheck::returned(rollback, live.as_ref());
+    match backend.claim(rollback, returned.as_deref(), now()).await? {
+        Claim::Joined => return Ok(RollbackEnd::Joined),
+        Claim::Contested(message) => {
+            let message = message.into();
+            return Ok(RollbackEnd::Contested { message });
+        }
+        Claim::Mine => {}
+    }
+    let mut finding = recheck::recheck(rollback, live.as_ref())?;
+    if finding == Finding::Ready {
+        // `recheck` refuses a deleted CRD.
+        check::all(backend, rollback, &live.unwrap_or_default(), now(), watch).await?;
+    }
     // Before the replacement: after it, only this rollback still has the bad schema.
     backend.mark_bad(rollback).await?;
     if finding == Finding::Ready {
-        // `recheck` refuses a deleted CRD.
-        backend.replace(rollback, live.unwrap_or_default()).await?;
-        verify(backend, rollback).await?;
+        // The checks took their time, so it is read once more.
+        let live = backend.live(rollback).await?;
+        finding = recheck::recheck(rollback, live.as_ref())?;
+        if finding == Finding::Ready {
+            backend.replace(rollback, live.unwrap_or_default()).await?;
+            verify(backend, rollback).await?;
+        }
     }
-    Ok(())
+    Ok(RollbackEnd::Done)
 }
 
 /// Checks that the stored schema is the target's: a webhook may have changed it.

@@ -5,6 +5,7 @@ mod admission;
 mod ahead;
 mod answers;
 mod capacity;
+mod contested;
 mod crash;
 mod gates;
 mod kinds;

@@ -174,7 +174,7 @@ fn difference(keyword: &str, old: Option<&Value>, new: Option<&Value>) -> Option
 }
 
 /// A value, short enough for a message.
-pub(super) fn brief(value: &Value) -> String {
+pub(crate) fn brief(value: &Value) -> String {
     shown(&canonical::text(value), LONGEST_VALUE)
 }
 

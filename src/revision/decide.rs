@@ -3,12 +3,14 @@
 //! Pure: everything it looks at is in [`Facts`]. The executor checks once more, against the API
 //! server's own answer, what may have changed since.
 
-use fusegate_crds::{IncidentState, RollbackMode};
+use std::collections::BTreeMap;
+
+use fusegate_crds::{IncidentState, RollbackMode, RollbackOwner, Time};
 use serde_json::Value;
 
-use crate::revision::change::{Changes, Class, Condition};
+use crate::revision::change::{Changes, Class};
 use crate::revision::compare::compare;
-use crate::revision::owner::owner;
+use crate::revision::owner;
 use crate::wire::event::Revision;
 
 /// What is known at the moment of a trip.
@@ -34,10 +36,18 @@ pub struct Facts<'a> {
     pub stored_versions: &'a [String],
     /// Who wrote the CRD's spec.
     pub managers: &'a [String],
-    /// The keys of the CRD's labels.
-    pub labels: &'a [&'a str],
+    /// The CRD's labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// The owners that stand in nobody's way.
+    pub owners: &'a [RollbackOwner],
     /// The state of this incident, where it is on the contract's status already.
     pub incident: Option<IncidentState>,
+    /// Whether the live schema was rolled back before, and somebody brought it back.
+    pub returned: bool,
+    /// When this CRD was last rolled back for another incident; Unix milliseconds.
+    pub last_rollback: Option<i64>,
+    /// How long no other rollback begins after one; milliseconds.
+    pub cooldown: u64,
 }
 
 /// What is to be done.
@@ -67,6 +77,7 @@ pub enum Verdict {
 }
 
 /// Decides. An incident that is merely claimed is decided again: whoever claimed it may be gone.
+/// So is one whose schema came back, which the executor counts.
 #[must_use]
 pub fn decide(facts: &Facts<'_>) -> Verdict {
     if facts.mode == RollbackMode::Off {
@@ -74,6 +85,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     }
     match facts.incident {
         None | Some(IncidentState::Claimed) => {}
+        Some(IncidentState::RolledBack) if facts.returned => {}
         Some(state) => return Verdict::Joined(state),
     }
     match checked(facts) {
@@ -86,9 +98,13 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
 /// The most differences that a message lists.
 const LISTED: usize = 5;
 
-struct Blocked {
-    reason: &'static str,
-    message: String,
+/// Why a rollback may not be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// In CamelCase.
+    pub reason: &'static str,
+    /// What stands in the way and what to do.
+    pub message: String,
 }
 
 fn checked(facts: &Facts<'_>) -> Result<Revision, Blocked> {
@@ -96,11 +112,38 @@ fn checked(facts: &Facts<'_>) -> Result<Revision, Blocked> {
     let target = target(facts)?;
     stored(facts, target)?;
     unowned(facts, target)?;
-    let changes = compare(facts.live_spec, &target.spec, Some(facts.stored_versions));
-    match changes.worst() {
-        None | Some(Class::Safe | Class::Conditional(Condition::Clients)) => Ok(target.clone()),
-        Some(worst) => Err(harmful(facts.crd, target.number, &changes, worst)),
+    if let Some(blocked) = harmful(facts.crd, facts.live_spec, target, facts.stored_versions) {
+        return Err(blocked);
     }
+    let now = facts.now;
+    match cooling(facts.crd, facts.last_rollback, facts.cooldown, now) {
+        None => Ok(target.clone()),
+        Some(message) => Err(Blocked {
+            reason: COOLDOWN,
+            message,
+        }),
+    }
+}
+
+/// The reason of a rollback that would follow another one too soon.
+pub const COOLDOWN: &str = "Cooldown";
+
+/// What stands in the way of a rollback that would follow another one too soon. Times are Unix milliseconds.
+#[must_use]
+pub fn cooling(crd: &str, last: Option<i64>, cooldown: u64, now: i64) -> Option<String> {
+    let last = last?;
+    let until = last.saturating_add_unsigned(cooldown);
+    if now >= until {
+        return None;
+    }
+    let at = |millis| Time::from_millis(millis).map_or_else(String::new, |time| time.to_string());
+    Some(format!(
+        "{crd} was rolled back at {}, and rollback.cooldown is {}, since each rollback ends all watches of its objects; \
+         the next trip after {} rolls back, or lower cooldown",
+        at(last),
+        span(cooldown),
+        at(until),
+    ))
 }
 
 fn recent(facts: &Facts<'_>) -> Result<(), Blocked> {
@@ -121,15 +164,15 @@ fn recent(facts: &Facts<'_>) -> Result<(), Blocked> {
 }
 
 /// The schema that was live last before this one: the newest by when it was last made live.
+#[must_use]
+pub fn previous<'a>(revisions: &'a [Revision], live_hash: &str) -> Option<&'a Revision> {
+    let usable = |revision: &&Revision| revision.bad.is_none() && *revision.hash != *live_hash;
+    let usable = revisions.iter().filter(usable);
+    usable.max_by_key(|revision| (revision.seen_at, revision.number))
+}
+
 fn target<'a>(facts: &Facts<'a>) -> Result<&'a Revision, Blocked> {
-    let usable =
-        |revision: &&Revision| revision.bad.is_none() && *revision.hash != *facts.live_hash;
-    facts
-        .revisions
-        .iter()
-        .filter(usable)
-        .max_by_key(|revision| (revision.seen_at, revision.number))
-        .ok_or_else(|| Blocked {
+    previous(facts.revisions, facts.live_hash).ok_or_else(|| Blocked {
             reason: "NoPreviousRevision",
             message: format!(
                 "none of the {} stored revisions of {} is both different from the live schema and not \
@@ -176,7 +219,9 @@ pub fn missing_version<'a>(
 
 fn unowned(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {
     let managers = facts.managers.iter().map(String::as_str);
-    match owner(managers, facts.labels.iter().copied()) {
+    let labels = facts.labels.iter();
+    let labels = labels.map(|(key, value)| (key.as_str(), value.as_str()));
+    match owner::refusing(managers, labels, facts.owners) {
         None => Ok(()),
         Some(owner) => Err(Blocked {
             reason: owner.reason(),
@@ -185,8 +230,19 @@ fn unowned(facts: &Facts<'_>, target: &Revision) -> Result<(), Blocked> {
     }
 }
 
-/// Why a target may not be gone to: its worst changes. Clients knew it when it was live here.
-fn harmful(crd: &str, target: u64, changes: &Changes, worst: Class) -> Blocked {
+/// Why a target may not be gone to, whatever objects there are: its worst changes.
+///
+/// Clients knew it when it was live here, and what depends on objects is judged by looking at each of them.
+#[must_use]
+pub fn harmful(crd: &str, live: &Value, target: &Revision, stored: &[String]) -> Option<Blocked> {
+    let changes = compare(live, &target.spec, Some(stored));
+    match changes.worst() {
+        None | Some(Class::Safe | Class::Conditional(_)) => None,
+        Some(worst) => Some(told(crd, target.number, &changes, worst)),
+    }
+}
+
+fn told(crd: &str, target: u64, changes: &Changes, worst: Class) -> Blocked {
     let list: Vec<_> = changes.at_least(worst).collect();
     let more = match list.len().saturating_sub(LISTED) + changes.omitted {
         0 => String::new(),
@@ -195,13 +251,12 @@ fn harmful(crd: &str, target: u64, changes: &Changes, worst: Class) -> Blocked {
     let shown: Vec<_> = list.iter().take(LISTED).map(ToString::to_string).collect();
     let reason = match worst {
         Class::NotUnderstood => "NotUnderstood",
-        Class::Unsafe => "Unsafe",
-        Class::Safe | Class::Conditional(_) => "WouldLoseData",
+        Class::Safe | Class::Conditional(_) | Class::Unsafe => "Unsafe",
     };
     Blocked {
         reason,
         message: format!(
-            "going back to revision {target} of {crd} is not known to be harmless: {}{more}; \
+            "going back to revision {target} of {crd} does harm whatever objects there are: {}{more}; \
              roll forward, or apply revision {target} yourself after checking stored objects",
             shown.join("; ")
         ),

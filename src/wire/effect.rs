@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
+use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus, RollbackOwner};
 use serde_json::Value;
 
 use crate::wire::audit::Line;
@@ -186,6 +186,12 @@ pub struct Rollback {
     pub bad: Revision,
     /// Where to go.
     pub target: Revision,
+    /// Owners of the CRD that stand in nobody's way.
+    pub owners: Vec<RollbackOwner>,
+    /// How long no other rollback of this CRD begins after one; milliseconds.
+    pub cooldown: u64,
+    /// Whether a person asks, who may take up an incident that is settled.
+    pub by_person: bool,
     /// Unix milliseconds of the decision.
     pub at: i64,
 }

@@ -5,6 +5,7 @@
 //! missed (a relist is how they are noticed), and the same object may come twice.
 
 mod admission;
+mod outcome;
 mod verbatim;
 mod weight;
 
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 use crate::wire::query::Answer;
 
 pub use admission::{AdmissionEnd, AdmissionOutcome, Denied, WebhookOutcome, WebhookState};
+pub use outcome::{Outcome, RollbackEnd, RollbackProgress};
 
 /// How often a healthy feed confirms itself, in milliseconds.
 pub const CONFIRM_EVERY_MS: u64 = 5_000;
@@ -60,6 +62,8 @@ pub enum Event {
     Leading(bool),
     /// An effect reports how it ended.
     Outcome(Outcome),
+    /// A rollback reports how far it has come.
+    Rollback(RollbackProgress),
     /// The API server enforces a contract, or does not, and why.
     Admission(AdmissionOutcome),
     /// How the webhook is reached, or why it is not.
@@ -253,35 +257,6 @@ pub struct Unreadable {
     pub place: Box<str>,
     /// What is wrong and what to do.
     pub message: Box<str>,
-}
-
-/// How a rollback ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// The contract whose CRD was to be rolled back.
-    pub contract: Box<str>,
-    /// The incident's id.
-    pub incident: Box<str>,
-    /// The trip that asked for it.
-    pub trip: Box<str>,
-    /// The end of it.
-    pub end: RollbackEnd,
-}
-
-/// The ends a rollback can have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RollbackEnd {
-    /// The CRD is at the target revision.
-    Done,
-    /// Another claim was there first; this trip joins it.
-    Joined,
-    /// It may not be done.
-    Blocked {
-        /// A reason in CamelCase for the condition.
-        reason: Box<str>,
-        /// What stands in the way and what to do.
-        message: Box<str>,
-    },
 }
 
 /// How far a layer has reached the fleet.

@@ -55,7 +55,9 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/revision",
         inside: Some("crate::revision crate::wire::event"),
-        outside: Some("std fusegate_crds serde_json thiserror twox_hash"),
+        outside: Some(
+            "std base64 fusegate_crds jiff kube_cel regex serde_json thiserror twox_hash",
+        ),
         never: &[IO],
     },
     Wall {

@@ -80,9 +80,24 @@ pub struct IncidentRecord {
     #[schemars(range(min = 0))]
     pub target: Option<i64>,
 
+    /// How often the bad schema came back after a rollback.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0))]
+    pub reverts: i32,
+
+    /// The field manager that brought it back last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub reverted_by: Option<String>,
+
     /// When the state last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// How far a rollback came.

@@ -16,6 +16,40 @@ pub struct Rollback {
     /// Only a schema that changed this recently is rolled back.
     #[serde(default = "default_changed_within")]
     pub changed_within: DurationText,
+
+    /// After a rollback of this CRD, no other one begins for this long, because each ends all watches of its objects.
+    #[serde(default = "default_cooldown")]
+    pub cooldown: DurationText,
+
+    /// Tools whose CRD is rolled back all the same; any other tool that keeps re-applying it stops a rollback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
+    pub owners: Vec<RollbackOwner>,
+}
+
+/// A tool that reconciles CRDs from a source of truth outside the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RollbackOwner {
+    /// Argo CD.
+    #[serde(rename = "ArgoCD")]
+    ArgoCd,
+    /// Flux: its kustomize and helm controllers.
+    Flux,
+    /// Helm, whose next upgrade writes the CRDs of a chart's templates again.
+    Helm,
+    /// Crossplane's package manager, which re-applies every few minutes.
+    Crossplane,
+    /// The Operator Lifecycle Manager.
+    #[serde(rename = "OLM")]
+    Olm,
+    /// kapp-controller.
+    Kapp,
+    /// Rancher Fleet.
+    Fleet,
+    /// Config Sync.
+    ConfigSync,
+    /// Sveltos.
+    Sveltos,
 }
 
 /// How far fusegate goes in rolling a CRD back.
@@ -46,4 +80,8 @@ impl Default for History {
 
 fn default_changed_within() -> DurationText {
     "24h".into()
+}
+
+fn default_cooldown() -> DurationText {
+    "10m".into()
 }

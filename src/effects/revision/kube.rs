@@ -66,6 +66,16 @@ pub(crate) async fn mark_bad(
     create(cluster, &revision).await
 }
 
+/// Whether a schema of a CRD is stored.
+pub(crate) async fn is_stored(
+    cluster: &Cluster,
+    crd: &str,
+    hash: &str,
+) -> Result<bool, ApiFailure> {
+    let stored = list(cluster, crd).await?;
+    Ok(stored.iter().any(|(kept, _)| *kept.hash == *hash))
+}
+
 async fn prune(
     cluster: &Cluster,
     stored: Vec<(StoredInfo, ObjectMeta)>,

@@ -2,15 +2,18 @@
 
 use std::io;
 
+use fusegate_crds::{IncidentRecord, Time};
 use serde_json::{Map, Value};
 
 use crate::effects::delivery::Failure;
 use crate::effects::documents::{Document, Wanted};
 use crate::effects::folder::{Folder, read_only};
-use crate::effects::revision::mark_bad_in_dir;
+use crate::effects::revision::{list_in_dir, mark_bad_in_dir};
+use crate::effects::rollback::backend::{Page, RollbackBackend};
 use crate::effects::rollback::incident::{self, Claim, Settled};
 use crate::effects::rollback::stop::Stop;
-use crate::effects::rollback::{RollbackBackend, put_spec, recheck};
+use crate::effects::rollback::{put_spec, recheck};
+use crate::revision::judge::Ratcheting;
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::Layout;
 use crate::wire::effect::Rollback;
@@ -18,16 +21,21 @@ use crate::wire::effect::Rollback;
 const CONTRACT: &str = "ConditionContract";
 
 impl RollbackBackend for Folder {
-    async fn claim(&self, rollback: &Rollback) -> Result<Claim, Stop> {
-        self.step(rollback, |layout, rollback| {
+    async fn claim(
+        &self,
+        rollback: &Rollback,
+        returned: Option<&str>,
+        now: Option<Time>,
+    ) -> Result<Claim, Stop> {
+        let returned = returned.map(str::to_owned);
+        self.step(rollback, move |layout, rollback| {
             let status = status(layout, rollback)?;
-            match incident::entered(&incidents(&status), rollback)? {
-                Ok(list) => {
-                    write_status(layout, rollback, status, list)?;
-                    Ok(Claim::Mine)
-                }
-                Err(claim) => Ok(claim),
+            let returned = returned.as_deref();
+            let (claim, list) = incident::entered(&incidents(&status), rollback, returned, now)?;
+            if let Some(list) = list {
+                write_status(layout, rollback, status, list)?;
             }
+            Ok(claim)
         })
         .await
     }
@@ -36,6 +44,74 @@ impl RollbackBackend for Folder {
         self.step(rollback, |layout, rollback| {
             let found = find(layout, rollback)?;
             Ok(found.map(|document| as_live(document.object, rollback)))
+        })
+        .await
+    }
+
+    /// Nobody but the next reader of the file could refuse it.
+    async fn rehearse(&self, _: &Rollback, _: Value) -> Result<&'static str, Stop> {
+        Ok("there is no API server to ask")
+    }
+
+    async fn migration(&self, _: &Rollback) -> Result<Option<String>, Stop> {
+        Ok(None)
+    }
+
+    /// Files may be applied to any API server.
+    async fn ratcheting(&self) -> Result<Ratcheting, Stop> {
+        Ok(Ratcheting {
+            objects: false,
+            statuses: false,
+        })
+    }
+
+    /// A directory has one page. A file has its object in one version, and only that one is judged.
+    async fn page(
+        &self,
+        rollback: &Rollback,
+        version: &str,
+        _: Option<&str>,
+    ) -> Result<Page, Stop> {
+        let version = version.to_owned();
+        self.step(rollback, move |layout, rollback| {
+            let spec = &rollback.target.spec;
+            let text = |pointer| {
+                spec.pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+            };
+            let mut objects = Document::all(layout.root(), text("/names/kind"))?;
+            let api_version = format!("{}/{version}", text("/group"));
+            objects.retain(|object| {
+                object.get("apiVersion").and_then(Value::as_str) == Some(&api_version)
+            });
+            Ok(Page {
+                objects,
+                ..Page::default()
+            })
+        })
+        .await
+    }
+
+    /// Files are not converted.
+    async fn convert(&self, _: &Rollback, _: &Value) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    async fn is_recorded(&self, rollback: &Rollback) -> Result<bool, Stop> {
+        self.step(rollback, |layout, rollback| {
+            let stored = list_in_dir(layout, &rollback.crd.name)?;
+            Ok(stored
+                .iter()
+                .any(|stored| stored.hash == rollback.target.hash))
+        })
+        .await
+    }
+
+    async fn incidents(&self, rollback: &Rollback) -> Result<Vec<IncidentRecord>, Stop> {
+        self.step(rollback, |layout, rollback| {
+            let list = incidents(&status(layout, rollback)?);
+            Ok(serde_json::from_value(list.into())?)
         })
         .await
     }

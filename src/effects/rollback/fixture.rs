@@ -21,6 +21,9 @@ pub(super) fn rollback() -> Rollback {
         crd: target("foos.example.com", "crd-uid"),
         bad: revision(2, spec(1)),
         target: revision(1, spec(5)),
+        owners: Vec::new(),
+        cooldown: 600_000,
+        by_person: false,
         at: 1_700_000_000_000,
     }
 }

@@ -13,14 +13,25 @@ use crate::wire::effect::Rollback;
 const LONGEST_REASON: usize = 128;
 const LONGEST_MESSAGE: usize = 1_024;
 
+/// How often a bad schema may come back: the second time is the last.
+const MOST_REVERTS: i32 = 2;
+
+/// A schema that comes back later than this counts as having come back for the first time; milliseconds.
+const REVERTED_WITHIN: i64 = 24 * 3_600_000;
+
 /// Who handles an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// This rollback: the incident was added now, or was left unfinished.
+    /// This rollback: the incident was added now, or was left unfinished, or its bad schema came back.
     Mine,
     /// It was already handled.
     Joined,
+    /// Its bad schema came back too often; who brought it back, and what to do.
+    Contested(String),
 }
+
+/// The claim on an incident, and the list to be written for it, if it changes.
+pub(super) type Entered = (Claim, Option<Vec<Value>>);
 
 /// How an incident ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +66,7 @@ impl Settled {
     }
 }
 
-/// The list with this rollback's incident added, or the claim on it if it is listed already.
+/// Claims an incident. `returned` is who brought its bad schema back, if that is live.
 ///
 /// # Errors
 ///
@@ -63,14 +74,88 @@ impl Settled {
 pub(super) fn entered(
     incidents: &[Value],
     rollback: &Rollback,
-) -> serde_json::Result<Result<Vec<Value>, Claim>> {
-    if let Some(known) = incidents.iter().find(|each| is(each, rollback)) {
-        let claimed = known.get("state").and_then(Value::as_str) == Some("Claimed");
-        return Ok(Err(if claimed { Claim::Mine } else { Claim::Joined }));
+    returned: Option<&str>,
+    now: Option<Time>,
+) -> serde_json::Result<Entered> {
+    let Some(known) = incidents.iter().find(|each| is(each, rollback)) else {
+        let mut list = with_space(incidents);
+        list.push(serde_json::to_value(claimed(rollback))?);
+        return Ok((Claim::Mine, Some(list)));
+    };
+    let state = known.get("state").and_then(Value::as_str);
+    let change = match (state, returned) {
+        (Some("Claimed"), _) => return Ok((Claim::Mine, None)),
+        _ if rollback.by_person => Change::claimed(rollback, now),
+        (Some("RolledBack"), Some(by)) => Change::returned(rollback, known, by, now),
+        (Some("Contested"), _) => {
+            let message = known.get("message").and_then(Value::as_str);
+            return Ok((
+                Claim::Contested(message.unwrap_or_default().to_owned()),
+                None,
+            ));
+        }
+        _ => return Ok((Claim::Joined, None)),
+    };
+    let list = changed(incidents, rollback, change.fields)?;
+    Ok((change.claim, Some(list)))
+}
+
+/// What becomes of an incident that is known.
+struct Change {
+    claim: Claim,
+    fields: IncidentRecord,
+}
+
+impl Change {
+    /// A person takes it up anew.
+    fn claimed(rollback: &Rollback, now: Option<Time>) -> Self {
+        Self {
+            claim: Claim::Mine,
+            fields: IncidentRecord {
+                at: now,
+                ..claimed(rollback)
+            },
+        }
     }
-    let mut list = with_space(incidents);
-    list.push(serde_json::to_value(claimed(rollback))?);
-    Ok(Ok(list))
+
+    /// The bad schema came back: it is rolled back once more, and no more after that.
+    fn returned(rollback: &Rollback, known: &Value, by: &str, now: Option<Time>) -> Self {
+        let known: IncidentRecord = serde_json::from_value(known.clone()).unwrap_or_default();
+        let [before, at] = [known.at, now].map(|time| time.map_or(rollback.at, Time::millis));
+        let before = if at - before <= REVERTED_WITHIN {
+            known.reverts
+        } else {
+            0
+        };
+        let record = IncidentRecord {
+            reverts: before + 1,
+            reverted_by: Some(cut(by, LONGEST_REASON).to_owned()),
+            at: now,
+            ..claimed(rollback)
+        };
+        if record.reverts < MOST_REVERTS {
+            return Self {
+                claim: Claim::Mine,
+                fields: record,
+            };
+        }
+        let (crd, bad) = (&rollback.crd.name, rollback.bad.number);
+        let message = format!(
+            "{by} brought revision {bad} of {crd} back for the second time, so it is not rolled back again; have {by} \
+             apply revision {}, then `fusegate rollback {crd} --to {}`",
+            rollback.target.number, rollback.target.number
+        );
+        let message = cut(&message, LONGEST_MESSAGE).to_owned();
+        Self {
+            claim: Claim::Contested(message.clone()),
+            fields: IncidentRecord {
+                state: IncidentState::Contested,
+                reason: Some("BroughtBackTwice".to_owned()),
+                message: Some(message),
+                ..record
+            },
+        }
+    }
 }
 
 /// The list with this rollback's incident settled; adds it first if it is missing.
@@ -79,24 +164,43 @@ pub(super) fn settled(
     rollback: &Rollback,
     settled: &Settled,
 ) -> serde_json::Result<Vec<Value>> {
-    let mut list = match entered(incidents, rollback)? {
-        Ok(list) => list,
-        Err(_) => incidents.to_vec(),
+    let list = match entered(incidents, rollback, None, settled.at)? {
+        (_, Some(list)) => list,
+        (_, None) => incidents.to_vec(),
     };
+    let known = list.iter().find(|each| is(each, rollback)).cloned();
+    let known: IncidentRecord = serde_json::from_value(known.unwrap_or_default())?;
+    let settled = settled.clone();
+    let fields = IncidentRecord {
+        state: settled.state,
+        reason: settled.reason,
+        message: settled.message,
+        at: settled.at,
+        ..known
+    };
+    changed(&list, rollback, fields)
+}
+
+/// The list with the fields of this rollback's incident replaced. What a newer version wrote beside them stays.
+fn changed(
+    incidents: &[Value],
+    rollback: &Rollback,
+    record: IncidentRecord,
+) -> serde_json::Result<Vec<Value>> {
+    let mut list = incidents.to_vec();
+    let record = serde_json::to_value(record)?;
     let known = list.iter_mut().find(|each| is(each, rollback));
-    if let Some(fields) = known.and_then(Value::as_object_mut) {
-        for (name, value) in [
-            ("state", serde_json::to_value(settled.state)?),
-            ("reason", serde_json::to_value(&settled.reason)?),
-            ("message", serde_json::to_value(&settled.message)?),
-            ("at", serde_json::to_value(settled.at)?),
-        ] {
-            fields.insert(name.to_owned(), value);
+    if let (Some(known), Value::Object(record)) = (known.and_then(Value::as_object_mut), record) {
+        for name in OPTIONAL {
+            known.remove(*name);
         }
-        fields.retain(|_, value| !value.is_null());
+        known.extend(record);
     }
     Ok(list)
 }
+
+/// The fields of an incident that are left out where they say nothing.
+const OPTIONAL: &[&str] = &["reason", "message", "reverts", "revertedBy", "at"];
 
 fn is(incident: &Value, rollback: &Rollback) -> bool {
     incident.get("id").and_then(Value::as_str) == Some(&rollback.incident)

@@ -1,6 +1,10 @@
 //! Rollbacks at the API server.
 
-use fusegate_crds::ConditionContract;
+mod conversion;
+mod migration;
+mod objects;
+
+use fusegate_crds::{ConditionContract, IncidentRecord, Time};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Resource;
 use kube::api::{GetParams, Patch, PatchParams, PostParams};
@@ -9,27 +13,33 @@ use serde_json::{Value, json};
 
 use crate::effects::cluster::{ApiFailure, Cluster, INCIDENT_MANAGER, MANAGER};
 use crate::effects::revision;
+use crate::effects::rollback::backend::{Page, RollbackBackend};
 use crate::effects::rollback::incident::{self, Claim, Settled};
+use crate::effects::rollback::put_spec;
 use crate::effects::rollback::stop::Stop;
-use crate::effects::rollback::{RollbackBackend, put_spec};
 use crate::revision::hash;
+use crate::revision::judge::Ratcheting;
 use crate::wire::effect::Rollback;
 
 /// How often to retry at once when another client changed the contract meanwhile.
 const ROUNDS: usize = 5;
 
 impl RollbackBackend for Cluster {
-    async fn claim(&self, rollback: &Rollback) -> Result<Claim, Stop> {
+    async fn claim(
+        &self,
+        rollback: &Rollback,
+        returned: Option<&str>,
+        now: Option<Time>,
+    ) -> Result<Claim, Stop> {
         for _ in 0..ROUNDS {
             let contract = contract(self, rollback).await?;
-            let list = match incident::entered(&incidents(&contract), rollback)
-                .map_err(|error| encoding(&error))?
-            {
-                Ok(list) => list,
-                Err(claim) => return Ok(claim),
+            let entered = incident::entered(&incidents(&contract), rollback, returned, now);
+            let (claim, list) = entered.map_err(|error| encoding(&error))?;
+            let Some(list) = list else {
+                return Ok(claim);
             };
             if swap(self, rollback, &contract, list).await? {
-                return Ok(Claim::Mine);
+                return Ok(claim);
             }
         }
         Err(contended(rollback))
@@ -45,26 +55,59 @@ impl RollbackBackend for Cluster {
         }
     }
 
-    /// Sends the CRD twice: first as a dry run, whose answer must have the target's schema.
+    /// Sends the CRD as a dry run, whose answer must have the target's schema.
+    async fn rehearse(&self, rollback: &Rollback, mut live: Value) -> Result<&'static str, Stop> {
+        put_spec(&mut live, rollback);
+        let rehearsed = put(self, rollback, live, true).await?;
+        let spec = rehearsed.get("spec").map(hash);
+        if spec.as_deref() == Some(&hash(&rollback.target.spec)) {
+            return Ok("the API server would take it");
+        }
+        Err(Stop::blocked(
+            "WouldNotKeep",
+            format!(
+                "in a dry run, the API server or a webhook changed the schema: {} would not have that of \
+                 revision {}; nothing was rolled back; apply that revision yourself",
+                rollback.crd.name, rollback.target.number
+            ),
+        ))
+    }
+
+    async fn migration(&self, rollback: &Rollback) -> Result<Option<String>, Stop> {
+        migration::running(self, rollback).await
+    }
+
+    async fn ratcheting(&self) -> Result<Ratcheting, Stop> {
+        objects::ratcheting(self).await
+    }
+
+    async fn page(
+        &self,
+        rollback: &Rollback,
+        version: &str,
+        from: Option<&str>,
+    ) -> Result<Page, Stop> {
+        objects::page(self, rollback, version, from).await
+    }
+
+    async fn convert(&self, rollback: &Rollback, live: &Value) -> Result<(), Stop> {
+        conversion::check(self, rollback, live).await
+    }
+
+    async fn is_recorded(&self, rollback: &Rollback) -> Result<bool, Stop> {
+        let stored = revision::is_stored(self, &rollback.crd.name, &rollback.target.hash).await;
+        stored.map_err(|answer| Stop::refused(answer, "Refused", "listing revisions"))
+    }
+
+    async fn incidents(&self, rollback: &Rollback) -> Result<Vec<IncidentRecord>, Stop> {
+        let contract = contract(self, rollback).await?;
+        let list = serde_json::from_value(incidents(&contract).into());
+        list.map_err(|error| encoding(&error))
+    }
+
     async fn replace(&self, rollback: &Rollback, mut live: Value) -> Result<(), Stop> {
         put_spec(&mut live, rollback);
-        if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
-            // Without them the API server keeps its own.
-            metadata.remove("managedFields");
-        }
-        let rehearsed = put(self, rollback, &live, true).await?;
-        let spec = rehearsed.get("spec").map(hash);
-        if spec.as_deref() != Some(&hash(&rollback.target.spec)) {
-            return Err(Stop::blocked(
-                "WouldNotKeep",
-                format!(
-                    "in a dry run, the API server or a webhook changed the schema: {} would not have that of \
-                     revision {}; nothing was rolled back; apply that revision yourself",
-                    rollback.crd.name, rollback.target.number
-                ),
-            ));
-        }
-        put(self, rollback, &live, false).await.map(|_| ())
+        put(self, rollback, live, false).await.map(|_| ())
     }
 
     async fn mark_bad(&self, rollback: &Rollback) -> Result<(), Stop> {
@@ -96,15 +139,19 @@ impl RollbackBackend for Cluster {
 async fn put(
     cluster: &Cluster,
     rollback: &Rollback,
-    crd: &Value,
+    mut crd: Value,
     dry_run: bool,
 ) -> Result<Value, Stop> {
+    if let Some(metadata) = crd.get_mut("metadata").and_then(Value::as_object_mut) {
+        // Without them the API server keeps its own.
+        metadata.remove("managedFields");
+    }
     let params = PostParams {
         dry_run,
         field_manager: Some(MANAGER.to_owned()),
     };
     let url = CustomResourceDefinition::url_path(&(), None);
-    let body = serde_json::to_vec(crd).map_err(|error| encoding(&error))?;
+    let body = serde_json::to_vec(&crd).map_err(|error| encoding(&error))?;
     let request = Request::new(url).replace(&rollback.crd.name, &params, body);
     match cluster.request(request).await {
         Ok(answer) => Ok(answer),

@@ -1,14 +1,13 @@
 //! The recheck: whether the CRD is still what was judged when the rollback was decided.
 //!
 //! The schema counts, not the resource version: a CRD's status and labels change for other
-//! reasons. Its owner and its stored versions are checked again.
+//! reasons.
 
 use serde_json::Value;
 
+use crate::effects::cluster::MANAGER;
 use crate::effects::rollback::stop::Stop;
 use crate::revision;
-use crate::revision::decide::{STORED_VERSION_MISSING, missing_version};
-use crate::revision::owner::owner;
 use crate::wire::effect::Rollback;
 
 /// What is left to do.
@@ -27,16 +26,44 @@ pub(super) fn recheck(rollback: &Rollback, live: Option<&Value>) -> Result<Findi
     {
         return Err(moved(rollback, "it was deleted or recreated"));
     }
-    let hash = live.and_then(|live| live.get("spec")).map(revision::hash);
+    let hash = hash(live);
     if hash.as_deref() == Some(&revision::hash(&rollback.target.spec)) {
         return Ok(Finding::AlreadyThere);
     }
     if hash.as_deref() != Some(&rollback.bad.hash) {
         return Err(moved(rollback, "it has another schema now"));
     }
-    unowned(rollback, live)?;
-    stored(rollback, live)?;
     Ok(Finding::Ready)
+}
+
+/// Who wrote the bad schema, if it is live: in an incident that was rolled back, who brought it back.
+pub(super) fn returned(rollback: &Rollback, live: Option<&Value>) -> Option<String> {
+    if hash(live).as_deref() != Some(&rollback.bad.hash) {
+        return None;
+    }
+    let newest = entries(live).filter(|entry| manager(entry).is_some_and(|name| name != MANAGER));
+    let newest = newest.max_by_key(|entry| entry.get("time").and_then(Value::as_str));
+    let manager = newest.and_then(manager);
+    Some(manager.unwrap_or("an unknown manager").to_owned())
+}
+
+/// The managers of fields of the spec.
+pub(super) fn managers(live: Option<&Value>) -> impl Iterator<Item = &str> {
+    entries(live).filter_map(manager)
+}
+
+fn entries(live: Option<&Value>) -> impl Iterator<Item = &Value> {
+    let entries = live.and_then(|live| live.pointer("/metadata/managedFields")?.as_array());
+    let entries = entries.into_iter().flatten();
+    entries.filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some())
+}
+
+fn manager(entry: &Value) -> Option<&str> {
+    entry.get("manager")?.as_str()
+}
+
+fn hash(live: Option<&Value>) -> Option<String> {
+    live.and_then(|live| live.get("spec")).map(revision::hash)
 }
 
 fn moved(rollback: &Rollback, why: &str) -> Stop {
@@ -45,40 +72,6 @@ fn moved(rollback: &Rollback, why: &str) -> Stop {
         rollback.crd.name, rollback.trip
     );
     Stop::blocked("Moved", message)
-}
-
-fn unowned(rollback: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
-    let names = |pointer| {
-        let object = live.and_then(|live| live.pointer(pointer)?.as_object());
-        object.into_iter().flatten().map(|(name, _)| name.as_str())
-    };
-    let marks = names("/metadata/labels").chain(names("/metadata/annotations"));
-    match owner(managers(live), marks) {
-        None => Ok(()),
-        Some(owner) => {
-            let message = owner.message(&rollback.crd.name, rollback.target.number);
-            Err(Stop::blocked(owner.reason(), message))
-        }
-    }
-}
-
-/// The managers of fields of the spec.
-fn managers(live: Option<&Value>) -> impl Iterator<Item = &str> {
-    let entries = live.and_then(|live| live.pointer("/metadata/managedFields")?.as_array());
-    entries
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some())
-        .filter_map(|entry| entry.get("manager")?.as_str())
-}
-
-fn stored(rollback: &Rollback, live: Option<&Value>) -> Result<(), Stop> {
-    let stored = live.and_then(|live| live.pointer("/status/storedVersions")?.as_array());
-    let stored = stored.into_iter().flatten().filter_map(Value::as_str);
-    match missing_version(&rollback.crd.name, stored, &rollback.target) {
-        None => Ok(()),
-        Some(message) => Err(Stop::blocked(STORED_VERSION_MISSING, message)),
-    }
 }
 
 #[cfg(test)]

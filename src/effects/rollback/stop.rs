@@ -4,7 +4,7 @@ use crate::effects::cluster::ApiFailure;
 
 /// Why a rollback stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// It must not be done.
     Blocked { reason: String, message: String },
     /// A retry may succeed.
@@ -12,7 +12,7 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    pub(super) fn blocked(reason: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn blocked(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Blocked {
             reason: reason.into(),
             message: message.into(),
@@ -20,7 +20,7 @@ impl Stop {
     }
 
     /// From a failed request: passing failures are retried, others block with `reason` and a message about `act`.
-    pub(super) fn refused(answer: ApiFailure, reason: &str, act: &str) -> Self {
+    pub(crate) fn refused(answer: ApiFailure, reason: &str, act: &str) -> Self {
         match answer {
             ApiFailure::Unavailable(message) => Self::Transient(format!("{act}: {message}")),
             other => Self::blocked(reason, format!("{act}: {other}")),

@@ -13,6 +13,7 @@ use crate::engine::state::State;
 use crate::engine::state::contract::ContractEntry;
 use crate::engine::state::key::Key;
 use crate::engine::state::kind::RollbackState;
+use crate::engine::state::policy::PolicyEntry;
 use crate::revision;
 use crate::revision::decide::{Facts, Verdict, decide};
 use crate::wire::effect::{Effect, Rollback, Target};
@@ -58,6 +59,24 @@ impl Engine {
         }
     }
 
+    /// Asks once more for the rollbacks of trips that stand, where the CRD has a schema again that was rolled back.
+    pub(crate) fn repeat_returned(&mut self, now: Now, kind: &GroupKind) {
+        if !self.state.has_returned(kind) {
+            return;
+        }
+        let concerned = |(key, policy): (&Key, &PolicyEntry)| {
+            (policy.kind.as_ref() == Some(kind)).then(|| key.clone())
+        };
+        let policies = self.state.policies.iter();
+        for key in policies.filter_map(concerned).collect::<Vec<Key>>() {
+            self.for_each_circuit(&key, |engine, uid| {
+                if let Some(trip) = engine.state.trip_under_live_schema(&key, uid) {
+                    engine.order_rollback(now, &key, uid, trip);
+                }
+            });
+        }
+    }
+
     /// Orders once more what was begun and not settled: where the CRD has its target's schema already,
     /// nothing but this order knows that marking and settling are left.
     fn finish_incidents(&mut self, now: Now) {
@@ -68,6 +87,7 @@ impl Engine {
             let state = RollbackState::Ordered {
                 incident: order.incident.clone(),
                 target: order.target.number,
+                judged: None,
             };
             self.set_rollback(now, &kind, state);
             self.out.effects.push(Effect::Rollback(Box::new(order)));
@@ -97,7 +117,6 @@ fn judge(
     let live = entry.live();
     let incident = revision::incident(&crd.meta.uid, live_hash);
     let revisions: Vec<Revision> = entry.revisions.values().cloned().collect();
-    let labels: Vec<&str> = crd.meta.labels.keys().map(String::as_str).collect();
     let verdict = decide(&Facts {
         mode: spec.rollback.mode,
         changed_within: compiled.changed_within,
@@ -109,8 +128,12 @@ fn judge(
         revisions: &revisions,
         stored_versions: &crd.stored_versions,
         managers: &crd.managers,
-        labels: &labels,
+        labels: &crd.meta.labels,
+        owners: &spec.rollback.owners,
         incident: state.incident_state(kind, &incident),
+        returned: state.has_returned(kind),
+        last_rollback: state.last_rollback(kind, &incident),
+        cooldown: compiled.cooldown,
     });
     let Verdict::Rollback { target } = &verdict else {
         return Some((verdict, None));
@@ -124,6 +147,9 @@ fn judge(
             .cloned()
             .unwrap_or_else(|| entry.unrecorded(crd, live_hash, now)),
         target: target.clone(),
+        owners: spec.rollback.owners.clone(),
+        cooldown: compiled.cooldown,
+        by_person: false,
         at: now.wall.0,
     };
     Some((verdict, Some(Box::new(rollback))))
@@ -141,6 +167,7 @@ fn next_state(
         (Verdict::Rollback { target }, Some(incident)) => RollbackState::Ordered {
             incident,
             target: target.number,
+            judged: None,
         },
         (Verdict::Propose { target }, _) => RollbackState::Proposed {
             target: target.number,
@@ -149,15 +176,9 @@ fn next_state(
             reason: reason.into(),
             message: message.into(),
         },
-        (Verdict::Joined(IncidentState::RolledBack), _) if entry.live_is_bad() => {
-            RollbackState::Blocked {
-                reason: "Contested".into(),
-                message: "this schema was rolled back before and somebody brought it back; it is not rolled back twice. \
-                          Apply a good schema, or find out who applies this one"
-                    .into(),
-            }
+        (Verdict::Joined(IncidentState::Blocked | IncidentState::Contested), _) => {
+            state.settled_live(kind)?
         }
-        (Verdict::Joined(IncidentState::Blocked), _) => state.blocked_live(kind)?,
         (Verdict::Joined(IncidentState::RolledBack), _) => RollbackState::Done {
             target: state.restored(kind)?,
         },
@@ -189,6 +210,9 @@ fn unfinished(state: &State, now: Now, kind: &GroupKind) -> Option<Rollback> {
         crd: crd_target(crd),
         bad: bad.clone(),
         target: target.clone(),
+        owners: contract.spec.as_ref()?.rollback.owners.clone(),
+        cooldown: contract.compiled.as_ref()?.cooldown,
+        by_person: false,
         at: record.at.map_or(now.wall.0, Time::millis),
     })
 }

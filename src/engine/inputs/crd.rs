@@ -28,6 +28,7 @@ impl Engine {
         revision::record(&self.state, &mut self.out, now, &target);
         if moved {
             revision::refresh(&self.state, &mut self.out, now, &target);
+            self.repeat_returned(now, &target);
         }
         self.out.mark(Dirty::Kind(&target));
     }

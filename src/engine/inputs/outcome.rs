@@ -5,10 +5,10 @@ use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{audit, text};
 use crate::engine::parts::Engine;
 use crate::engine::state::kind::RollbackState;
-use crate::engine::state::rollback::blocked_before;
+use crate::engine::state::rollback::settled_before;
 use crate::policy::layer::LayerName;
 use crate::wire::audit::{Line, Operation, Verdict};
-use crate::wire::event::{Outcome, Programmed, RollbackEnd};
+use crate::wire::event::{Outcome, Programmed, RollbackEnd, RollbackProgress};
 
 impl Engine {
     /// What proxies hold of a layer is kept by layer, since a policy may come to one that others publish in already.
@@ -33,6 +33,23 @@ impl Engine {
         }
     }
 
+    /// Says on the statuses how far a rollback has come. Nothing is decided by it.
+    pub(crate) fn note_progress(&mut self, progress: &RollbackProgress) {
+        let contract = self.state.contracts.get(&progress.contract);
+        let Some(kind) = contract.and_then(|contract| contract.kind.clone()) else {
+            return;
+        };
+        let entry = self.state.kinds.get_mut(&kind);
+        if let Some(RollbackState::Ordered {
+            incident, judged, ..
+        }) = entry.map(|entry| &mut entry.rollback)
+            && *incident == progress.incident
+        {
+            *judged = Some((progress.judged, progress.total));
+            self.out.mark(Dirty::Kind(&kind));
+        }
+    }
+
     pub(crate) fn end_rollback(&mut self, now: Now, outcome: Outcome) {
         let Some(contract) = self.state.contracts.get(&outcome.contract) else {
             return;
@@ -40,7 +57,7 @@ impl Engine {
         let Some(kind) = contract.kind.clone() else {
             return;
         };
-        let joined = blocked_before(contract, &outcome.incident);
+        let joined = settled_before(contract, &outcome.incident);
         let Some(entry) = self.state.kinds.get(&kind) else {
             return;
         };
@@ -48,10 +65,9 @@ impl Engine {
             RollbackState::Ordered { target, .. } | RollbackState::Done { target } => *target,
             _ => 0,
         };
-        let verdict = if matches!(outcome.end, RollbackEnd::Blocked { .. }) {
-            Verdict::Failed
-        } else {
-            Verdict::Done
+        let verdict = match outcome.end {
+            RollbackEnd::Blocked { .. } | RollbackEnd::Contested { .. } => Verdict::Failed,
+            RollbackEnd::Done | RollbackEnd::Joined => Verdict::Done,
         };
         let (state, why) = match outcome.end {
             RollbackEnd::Done => (
@@ -65,6 +81,10 @@ impl Engine {
             RollbackEnd::Blocked { reason, message } => {
                 let why = format!("{reason}: {message}");
                 (RollbackState::Blocked { reason, message }, why)
+            }
+            RollbackEnd::Contested { message } => {
+                let why = format!("Contested: {message}");
+                (RollbackState::Contested { message }, why)
             }
         };
         let resource = text::crd(&self.state, &kind);

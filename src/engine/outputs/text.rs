@@ -209,6 +209,7 @@ pub(crate) fn rollback(state: &State, kind: &GroupKind) -> String {
         Some(RollbackState::Blocked { reason, message }) => {
             format!("RollbackBlocked {reason}: {message}")
         }
+        Some(RollbackState::Contested { message }) => format!("RollbackContested: {message}"),
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Compiled {
     pub(crate) contract: Contract,
     pub(crate) allowance: Allowance,
     pub(crate) changed_within: u64,
+    /// How long no other rollback begins after one; milliseconds.
+    pub(crate) cooldown: u64,
 }
 
 impl ContractEntry {
@@ -147,10 +149,13 @@ impl Compiled {
         let changed_within = spec.rollback.changed_within.millis();
         let changed_within =
             changed_within.map_err(|invalid| format!("spec.rollback.changedWithin: {invalid}"))?;
+        let cooldown = spec.rollback.cooldown.millis();
+        let cooldown = cooldown.map_err(|invalid| format!("spec.rollback.cooldown: {invalid}"))?;
         Ok(Self {
             contract,
             allowance,
             changed_within,
+            cooldown,
         })
     }
 }

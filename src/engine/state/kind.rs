@@ -12,14 +12,20 @@ pub(crate) enum RollbackState {
     /// Nothing has been asked.
     #[default]
     None,
-    /// A rollback is under way.
-    Ordered { incident: Box<str>, target: u64 },
+    /// A rollback is under way; of how many objects about how many have been judged.
+    Ordered {
+        incident: Box<str>,
+        target: u64,
+        judged: Option<(u64, u64)>,
+    },
     /// The CRD was rolled back.
     Done { target: u64 },
     /// A person is to do it.
     Proposed { target: u64 },
     /// It may not be done.
     Blocked { reason: Box<str>, message: Box<str> },
+    /// Somebody brought the bad schema back again and again.
+    Contested { message: Box<str> },
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +81,12 @@ impl KindEntry {
     /// A schema that is not what the last rollback went to begins a new chapter.
     pub(crate) fn forget_rollback(&mut self) {
         let live = self.live().map(|revision| revision.number);
-        if matches!(self.rollback, RollbackState::Done { target } if Some(target) != live) {
+        let is_over = match self.rollback {
+            RollbackState::Done { target } => Some(target) != live,
+            RollbackState::Contested { .. } => !self.live_is_bad(),
+            _ => false,
+        };
+        if is_over {
             self.rollback = RollbackState::None;
         }
     }

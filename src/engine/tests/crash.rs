@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState};
+use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState, Time};
 
 use super::world::{CONTRACT, POLICY, World, accepted, kind, meta, yaml};
 use crate::policy::layer::RuntimeValue;
@@ -25,7 +25,7 @@ fn contract(world: &mut World, name: &str, status: ConditionContractStatus) {
 }
 
 /// A new process that reads what the old one wrote, its contract's status included.
-fn restart(world: &World, policy: &str, incidents: Vec<IncidentRecord>) -> World {
+pub(super) fn restart(world: &World, policy: &str, incidents: Vec<IncidentRecord>) -> World {
     let mut after = World::empty();
     after.now = world.now;
     let status = ConditionContractStatus {
@@ -64,6 +64,7 @@ fn incident(order: &Rollback, state: IncidentState) -> IncidentRecord {
         bad_hash: order.bad.hash.to_string(),
         trip_id: order.trip.to_string(),
         target: i64::try_from(order.target.number).ok(),
+        at: Time::from_millis(order.at),
         state,
         ..IncidentRecord::default()
     }

@@ -35,7 +35,7 @@ pub(super) fn judge(keyword: &str, old: Side<'_>, new: Side<'_>) -> Option<Judgm
             "type",
             "stored objects of the old type become invalid, and clients decode them wrongly",
         ),
-        "default" => default(new),
+        "default" => default(old, new),
         "additionalProperties" => additional(old, new)?,
         "x-kubernetes-preserve-unknown-fields" => preserve(new),
         "x-kubernetes-embedded-resource" => Judgment::objects(
@@ -164,8 +164,12 @@ fn nullable(new: Side<'_>) -> Judgment {
     }
 }
 
-fn default(new: Side<'_>) -> Judgment {
+fn default(old: Side<'_>, new: Side<'_>) -> Judgment {
     match new {
+        Some(_) if old.is_some() => Judgment::harmful(
+            "default",
+            "objects that never stored the field read another value, and no look at them tells which do",
+        ),
         None => Judgment::clients("default", "clients that rely on the default miss it"),
         Some(_) => Judgment::objects(
             "default",

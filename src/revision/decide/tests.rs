@@ -59,15 +59,48 @@ fn every_obstacle_has_its_reason() {
         "OwnedByArgoCD"
     );
     assert_eq!(
-        blocked(|case| case.revisions[1].spec = spec(&json!({"type": "object"}))),
-        "WouldLoseData"
+        blocked(|case| case.revisions[1].spec = spec(&json!({"type": "string"}))),
+        "Unsafe"
+    );
+    assert_eq!(
+        blocked(|case| case.last_rollback = Some(11 * HOUR - 1)),
+        "Cooldown"
+    );
+}
+
+#[test]
+fn what_depends_on_objects_is_left_to_those_who_look_at_them() {
+    let removed = |case: &mut Case| case.revisions[1].spec = spec(&json!({"type": "object"}));
+    assert_eq!(verdict(removed), Ok(2));
+}
+
+#[test]
+fn a_cooldown_ends() {
+    assert_eq!(verdict(|case| case.last_rollback = Some(10 * HOUR)), Ok(2));
+    let message = cooling("foos.example.com", Some(0), 600_000, 1).unwrap();
+    assert!(
+        message.contains("cooldown is 10m") && message.contains("after 1970-01-01T00:10:00"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_schema_that_came_back_is_decided_on_again() {
+    let mut case = Case::new();
+    case.incident = Some(IncidentState::RolledBack);
+    case.returned = true;
+    assert!(matches!(decide(&case.facts()), Verdict::Rollback { .. }));
+    case.incident = Some(IncidentState::Contested);
+    assert_eq!(
+        decide(&case.facts()),
+        Verdict::Joined(IncidentState::Contested)
     );
 }
 
 #[test]
 fn a_blocked_verdict_says_what_is_lost_and_what_to_do() {
     let mut case = Case::new();
-    case.revisions[1].spec = spec(&json!({"type": "object"}));
+    case.revisions[1].spec = spec(&json!({"type": "string"}));
     let Verdict::Blocked { message, .. } = decide(&case.facts()) else {
         panic!("must be blocked");
     };
@@ -76,7 +109,7 @@ fn a_blocked_verdict_says_what_is_lost_and_what_to_do() {
         "{message}"
     );
     assert!(
-        message.contains("versions[v1].size: the field would be removed (data in the field"),
+        message.contains("versions[v1]: type would go from \"object\" to \"string\""),
         "{message}"
     );
     assert!(message.contains("roll forward"), "{message}");
@@ -115,7 +148,10 @@ struct Case {
     revisions: Vec<Revision>,
     stored: Vec<String>,
     managers: Vec<String>,
+    labels: BTreeMap<String, String>,
     incident: Option<IncidentState>,
+    returned: bool,
+    last_rollback: Option<i64>,
 }
 
 impl Case {
@@ -132,7 +168,10 @@ impl Case {
             revisions: vec![revision(1, HOUR, size(5)), revision(2, 2 * HOUR, size(9))],
             stored: vec!["v1".into()],
             managers: vec!["kubectl".into()],
+            labels: BTreeMap::new(),
             incident: None,
+            returned: false,
+            last_rollback: None,
         }
     }
 
@@ -148,8 +187,12 @@ impl Case {
             revisions: &self.revisions,
             stored_versions: &self.stored,
             managers: &self.managers,
-            labels: &[],
+            labels: &self.labels,
+            owners: &[],
             incident: self.incident,
+            returned: self.returned,
+            last_rollback: self.last_rollback,
+            cooldown: 600_000,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Event {
             | Self::Confirmed(_)
             | Self::Leading(_)
             | Self::Outcome(_)
+            | Self::Rollback(_)
             | Self::Admission(_)
             | Self::WebhookOutcome(_) => 0,
         };

@@ -19,7 +19,6 @@ fn a_crd_that_is_as_judged_is_ready_and_one_at_the_target_is_there() {
 #[rstest]
 #[case::another_schema("/spec/scope", json!("Cluster"), "Moved")]
 #[case::made_anew("/metadata/uid", json!("other"), "Moved")]
-#[case::stored_versions("/status/storedVersions", json!(["v1", "v2"]), "StoredVersionMissing")]
 fn a_crd_that_is_not_as_judged_is_left_alone(
     #[case] pointer: &str,
     #[case] value: Value,
@@ -40,19 +39,25 @@ fn a_crd_that_is_gone_or_going_is_left_alone() {
 }
 
 #[test]
-fn only_who_wrote_the_spec_owns_it() {
+fn who_brought_the_schema_back_is_the_newest_other_manager_of_the_spec() {
     let mut live = crd(&spec(1));
-    let entry = |manager: &str, field: &str| json!({"manager": manager, "fieldsV1": {field: {}}});
+    assert_eq!(
+        returned(&rollback(), Some(&live)).as_deref(),
+        Some("an unknown manager")
+    );
+    let entry = |manager: &str, time: &str, field: &str| json!({"manager": manager, "time": time, "fieldsV1": {field: {}}});
     live["metadata"]["managedFields"] = json!([
-        entry("argocd-controller", "f:metadata"),
-        entry("kubectl", "f:spec")
+        entry("pipeline", "2026-11-30T10:00:00Z", "f:spec"),
+        entry("kubectl", "2026-11-30T09:00:00Z", "f:spec"),
+        entry("labeller", "2026-11-30T11:00:00Z", "f:metadata"),
+        entry("fusegate", "2026-11-30T12:00:00Z", "f:spec"),
     ]);
-    assert_eq!(recheck(&rollback(), Some(&live)), Ok(Finding::Ready));
-    live["metadata"]["managedFields"] = json!([entry("argocd-controller", "f:spec")]);
-    assert_eq!(reason(&live), "OwnedByArgoCD");
-    live["metadata"]["managedFields"] = json!([]);
-    live["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "x"});
-    assert_eq!(reason(&live), "OwnedByArgoCD");
+    assert_eq!(
+        returned(&rollback(), Some(&live)).as_deref(),
+        Some("pipeline")
+    );
+    live["spec"] = spec(5);
+    assert_eq!(returned(&rollback(), Some(&live)), None);
 }
 
 fn reason(live: &Value) -> String {

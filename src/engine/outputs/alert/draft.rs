@@ -9,6 +9,7 @@ use crate::engine::outputs::text;
 use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
+use crate::engine::state::kind::RollbackState;
 use crate::engine::state::policy::PolicyEntry;
 use crate::spec::policy::Policy;
 use crate::wire::effect::Alert;
@@ -18,6 +19,9 @@ const OPEN: &str = "CircuitBreakerOpen";
 
 /// A trip was due, and the open cap held it back.
 const SUPPRESSED: &str = "CircuitBreakerSuppressed";
+
+/// Somebody brings back the schema that a rollback left.
+const CONTESTED: &str = "CircuitBreakerRollbackContested";
 
 type Text = BTreeMap<Box<str>, Box<str>>;
 
@@ -41,8 +45,13 @@ pub(super) fn wanted(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Vec<
         return Vec::new();
     }
     let open = breaker.state.trip().map(|trip| subject.open(trip));
+    let contested = breaker
+        .state
+        .trip()
+        .and_then(|trip| subject.contested(trip));
     let suppressed = breaker.suppressed.then(|| subject.suppressed(now));
-    open.into_iter().chain(suppressed).collect()
+    let alerts = [open, contested, suppressed];
+    alerts.into_iter().flatten().collect()
 }
 
 /// The alert of a trip that was recovered from lately, as it ended.
@@ -103,6 +112,29 @@ impl<'a> Subject<'a> {
             starts_at: trip.at.0,
             ends_at: None,
         }
+    }
+
+    /// A page of its own, since whoever brings the schema back must be stopped by a person.
+    fn contested(self, trip: &Trip) -> Option<Alert> {
+        let Self { lowered, entry, .. } = self;
+        let kind = self.state.kinds.get(&entry.kind)?;
+        let RollbackState::Contested { message } = &kind.rollback else {
+            return None;
+        };
+        if !lowered.rollback_schema || lowered.observe {
+            return None;
+        }
+        let crd = text::crd(self.state, &entry.kind);
+        let summary = format!("the rollback of {crd} is contested");
+        let mut annotations =
+            self.annotations([("summary", summary), ("description", message.to_string())]);
+        annotations.insert("trip_id".into(), trip.id.to_string().into());
+        Some(Alert {
+            labels: self.labels(CONTESTED, text::condition(lowered, trip)),
+            annotations,
+            starts_at: trip.at.0,
+            ends_at: None,
+        })
     }
 
     fn suppressed(self, now: Now) -> Alert {

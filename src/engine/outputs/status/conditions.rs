@@ -67,12 +67,16 @@ pub(super) fn rollback_blocked(state: &State, kind: &GroupKind) -> Option<Condit
             "Proposed",
             format!("the contract says Propose: apply revision {target} yourself"),
         ),
-        RollbackState::Ordered { target, .. } => draft(
-            "RollbackBlocked",
-            false,
-            "UnderWay",
-            format!("rolling back to revision {target}"),
-        ),
+        RollbackState::Ordered { target, judged, .. } => {
+            let judged = judged.map_or_else(String::new, |(judged, total)| {
+                format!("; {judged} of about {total} objects have been judged")
+            });
+            let message = format!("rolling back to revision {target}{judged}");
+            draft("RollbackBlocked", false, "UnderWay", message)
+        }
+        RollbackState::Contested { message } => {
+            draft("RollbackBlocked", true, "Contested", message.to_string())
+        }
         RollbackState::Done { target } => draft(
             "RollbackBlocked",
             false,
@@ -81,6 +85,20 @@ pub(super) fn rollback_blocked(state: &State, kind: &GroupKind) -> Option<Condit
         ),
     };
     Some(said)
+}
+
+/// Who brings a bad schema back again and again, if somebody does.
+pub(super) fn rollback_contested(state: &State, kind: &GroupKind) -> Option<ConditionDraft> {
+    let RollbackState::Contested { message } = &state.kinds.get(kind)?.rollback else {
+        return None;
+    };
+    let message = message.to_string();
+    Some(draft(
+        "RollbackContested",
+        true,
+        "BroughtBackTwice",
+        message,
+    ))
 }
 
 pub(super) fn draft(

@@ -46,10 +46,19 @@ pub(super) fn status(
     let ready = admission::ready(state, sent, contract);
     let skew = contract.skew.as_ref().and_then(|seen| skew(contract, seen));
     let lint = entry.and_then(lint);
-    let said = [Some(accepted), blocked.filter(|_| !off), ready, skew, lint]
-        .into_iter()
-        .flatten()
-        .collect();
+    let contested = contract.kind.as_ref();
+    let contested = contested.and_then(|kind| conditions::rollback_contested(state, kind));
+    let said = [
+        Some(accepted),
+        blocked.filter(|_| !off),
+        contested,
+        ready,
+        skew,
+        lint,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let live = entry.and_then(KindEntry::live_revision);
     ConditionContractStatus {
         observed_generation: Some(contract.meta.generation),
