@@ -276,7 +276,7 @@ async fn back(plane: &Plane) {
 
 pub(super) async fn connections_that_reach_their_age_cost_no_call(peer: Peer) {
     let config = Config {
-        max_connection_age: Duration::from_millis(400),
+        max_connection_age: Duration::from_secs(1),
         ..Config::default()
     };
     let plane = Plane::start_with(config).await;
@@ -284,6 +284,11 @@ pub(super) async fn connections_that_reach_their_age_cost_no_call(peer: Peer) {
     let of = |place: usize| endpoints(&[upstreams[place].address], &[]);
     plane.store.publish(mesh().put(of(0)));
     let client = peer.start(&plane);
+    // A client may begin so slowly that its first connection is of age before it asks for anything.
+    until("the first answer", true, async || {
+        client.call(1).await.failures.is_empty()
+    })
+    .await;
     client.reaches(&["one"]).await;
     for round in 1..=5 {
         let aged = plane.server.counts().connections_aged;
