@@ -115,6 +115,10 @@ mod text {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands over a reference"
+    )]
     pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{number:?}"))
     }

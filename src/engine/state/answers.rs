@@ -172,8 +172,7 @@ fn is_news(said: &QueryRecord, current: &QueryRecord) -> bool {
     let since = now.saturating_sub(before);
     let counted = (said.series, said.objects) != (current.series, current.objects);
     kind(said) != kind(current)
-        || since >= TIMES_EVERY_MS
-        || since < 0
+        || !(0..TIMES_EVERY_MS).contains(&since)
         || counted && since >= COUNTS_EVERY_MS
 }
 

@@ -133,8 +133,7 @@ fn unmeasured(why: Unmeasured) -> Unknown {
     match why {
         Unmeasured::SeveralSeries => Unknown::SeveralSeries,
         Unmeasured::Old => Unknown::Stale,
-        Unmeasured::Unanswered => Unknown::Error,
-        Unmeasured::Failed(Failure::Failed) => Unknown::Error,
+        Unmeasured::Unanswered | Unmeasured::Failed(Failure::Failed) => Unknown::Error,
         Unmeasured::Failed(Failure::TimedOut) => Unknown::Timeout,
         Unmeasured::Failed(Failure::TooManySeries) => Unknown::TooManySeries,
     }

@@ -69,6 +69,10 @@ fn series(world: &World, name: &str, value: f64, age: i64) -> Series {
 
 type Outcome = Result<Answered, Unanswered>;
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it is one of the two outcomes that a query has"
+)]
 fn answered(series: impl IntoIterator<Item = Series>) -> Outcome {
     Ok(Answered {
         series: series.into_iter().collect(),
@@ -337,31 +341,30 @@ fn a_boolean_is_judged_and_anything_but_0_and_1_is_illegal() {
     }
 }
 
+/// What the contract's status says of each query: key, series, objects and error.
+fn queries(world: &World) -> Vec<(String, i64, i64, Option<String>)> {
+    let queries = contract_status(world).queries.into_iter();
+    let queries = queries.map(|query| (query.key, query.series, query.objects, query.error));
+    queries.collect()
+}
+
+/// When the status says that the first query ran.
+fn last_run(world: &World) -> i64 {
+    let query = contract_status(world).queries.remove(0);
+    query.last_run.unwrap().millis()
+}
+
 #[test]
-fn the_contract_s_status_says_what_came_of_each_query() {
+fn the_contract_s_status_counts_series_and_objects() {
     let mut world = world();
-    assert_eq!(contract_status(&world).queries, []);
+    assert_eq!(queries(&world), []);
     let both = [
         series(&world, "checkout", 0.01, 0),
         series(&world, "gone", 0.01, 0),
     ];
     answer(&mut world, "error-rate", answered(both.clone()));
-    let queries = contract_status(&world).queries;
-    let said = |queries: &[fusegate_crds::QueryRecord]| {
-        let each = queries.iter();
-        let each = each.map(|query| {
-            (
-                query.key.clone(),
-                query.series,
-                query.objects,
-                query.error.clone(),
-            )
-        });
-        each.collect::<Vec<_>>()
-    };
-    let fine = ("error-rate".to_owned(), 2, 1, None);
-    assert_eq!(said(&queries), [fine.clone()]);
-    assert_eq!(queries[0].last_run.unwrap().millis(), T0);
+    assert_eq!(queries(&world), [("error-rate".to_owned(), 2, 1, None)]);
+    assert_eq!(last_run(&world), T0);
 
     // The time alone is brought up to date once a minute.
     world.effects.clear();
@@ -369,46 +372,39 @@ fn the_contract_s_status_says_what_came_of_each_query() {
         world.pass(15_000);
         answer(&mut world, "error-rate", answered(both.clone()));
     }
-    let written = world
-        .effects
-        .iter()
-        .any(|effect| matches!(effect, Effect::ContractStatus(_)));
-    assert!(!written);
+    let mut effects = world.effects.iter();
+    assert!(!effects.any(|effect| matches!(effect, Effect::ContractStatus(_))));
     world.pass(15_000);
     answer(&mut world, "error-rate", answered(both));
-    assert_eq!(
-        contract_status(&world).queries[0]
-            .last_run
-            .unwrap()
-            .millis(),
-        T0 + 60_000
-    );
+    assert_eq!(last_run(&world), T0 + 60_000);
+}
 
-    // An error at once.
-    answer(
-        &mut world,
-        "error-rate",
-        unanswered(UnansweredReason::TimedOut),
-    );
+#[test]
+fn the_contract_s_status_has_an_error_at_once() {
+    let mut world = world();
+    measure(&mut world, 0.01);
+    let slow = unanswered(UnansweredReason::TimedOut);
+    answer(&mut world, "error-rate", slow);
     answer(&mut world, "busy", answered([]));
     let error = "QueryTimedOut: http://prometheus: so it is".to_owned();
     let expected = [
         ("error-rate".to_owned(), 0, 0, Some(error)),
         ("busy".to_owned(), 0, 0, None),
     ];
-    assert_eq!(said(&contract_status(&world).queries), expected);
+    assert_eq!(queries(&world), expected);
     let other = series(&world, "other", 0.01, 0);
     answer(&mut world, "error-rate", answered([other]));
-    let queries = contract_status(&world).queries;
-    let error = queries[0].error.as_ref().unwrap();
-    assert!(
-        error.starts_with(
-            "NoObject: none of 1 series names an object, the first names \"shop/other\""
-        ),
-        "{error}"
-    );
+    let error = queries(&world).remove(0).3.unwrap();
+    let said = "NoObject: none of 1 series names an object, the first names \"shop/other\"";
+    assert!(error.starts_with(said), "{error}");
+}
+
+#[test]
+fn what_came_of_a_query_is_counted() {
+    let mut world = world();
+    let other = series(&world, "other", 0.01, 0);
+    answer(&mut world, "error-rate", answered([other]));
     let counts = world.counts.iter().flat_map(|counts| &counts.queries);
-    let last = counts.last().unwrap();
     let expected = QueryCount {
         contract: "storefronts.shop.example.com".into(),
         key: "error-rate".into(),
@@ -417,7 +413,7 @@ fn the_contract_s_status_says_what_came_of_each_query() {
         series: 1,
         objects: 0,
     };
-    assert_eq!(*last, expected);
+    assert_eq!(counts.collect::<Vec<_>>(), [&expected]);
 }
 
 #[test]
