@@ -135,7 +135,7 @@ impl Check for ConditionContractSpec {
                 self.rollback.changed_within.check(problems);
             });
             problems.field("cooldown", |problems| {
-                self.rollback.cooldown.check(problems)
+                self.rollback.cooldown.check(problems);
             });
         });
     }

@@ -29,8 +29,8 @@ impl<W: Write + Send> Watch for Report<'_, W> {
         let line = match step {
             Step::Judged { judged, total } => return self.draw(judged, total),
             Step::Passed(check, found) => self.line(check, "passed", AnsiColor::Green, found),
-            Step::Failed(check, stop) => {
-                let (Stop::Transient(message) | Stop::Blocked { message, .. }) = stop;
+            Step::Failed(check, why) => {
+                let (Stop::Transient(message) | Stop::Blocked { message, .. }) = why;
                 self.line(check, "failed", AnsiColor::Red, message)
             }
         };

@@ -239,16 +239,14 @@ async fn cooled(
     let incidents = backend.incidents(rollback).await?;
     let last = revision::last_rollback(&incidents, &rollback.crd.uid, &rollback.incident);
     let now = now.map_or(rollback.at, Time::millis);
-    match cooling(&rollback.crd.name, last, rollback.cooldown, now) {
-        Some(message) => Err(Stop::blocked(COOLDOWN, message)),
-        None => {
-            let last = last.and_then(Time::from_millis);
-            Ok(last.map_or_else(
-                || "no other rollback is known".to_owned(),
-                |at| format!("the last rollback was at {at}"),
-            ))
-        }
+    if let Some(message) = cooling(&rollback.crd.name, last, rollback.cooldown, now) {
+        return Err(Stop::blocked(COOLDOWN, message));
     }
+    let last = last.and_then(Time::from_millis);
+    Ok(last.map_or_else(
+        || "no other rollback is known".to_owned(),
+        |at| format!("the last rollback was at {at}"),
+    ))
 }
 
 /// The versions in which objects may be stored.

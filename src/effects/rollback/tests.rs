@@ -192,11 +192,14 @@ async fn reason(memory: &Memory) -> String {
     }
 }
 
+/// What stands in a rollback's way.
+type Change = Box<dyn FnOnce(&mut State)>;
+
 #[tokio::test]
 async fn each_check_stops_with_its_reason_and_nothing_is_written() {
     let recent = json!({"id": "another", "crdUid": "crd-uid", "state": "RolledBack", "at": "2023-11-14T22:10:00Z"});
     let owned = json!([{"manager": "flux", "fieldsV1": {"f:spec": {}}}]);
-    let changes: Vec<(&str, Box<dyn FnOnce(&mut State)>)> = vec![
+    let changes: Vec<(&str, Change)> = vec![
         (
             "OwnedByFlux",
             Box::new(move |state| state.live["metadata"]["managedFields"] = owned),
