@@ -6,13 +6,14 @@ use anyhow::{Context as _, Result, ensure};
 use fusegate::{
     effects::dispatch::Dispatcher,
     revision,
+    runtime::clock::Clock,
     source::queue,
     wire::{
         effect::{Effect, Record, Rollback, Target},
         event::{Event, Revision, RollbackEnd},
     },
 };
-use fusegate_crds::{ConditionContract, IncidentRecord};
+use fusegate_crds::{ConditionContract, IncidentRecord, Time};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
@@ -249,7 +250,7 @@ impl Place {
         let contracts: Api<ConditionContract> = Api::all(self.client.clone());
         let incident = json!({
             "id": id, "crdUid": self.order.crd.uid, "state": "RolledBack",
-            "at": k8s_openapi::jiff::Timestamp::now().to_string(),
+            "at": Time::from_millis(Clock::start().now().wall.0),
         });
         let status = json!({
             "apiVersion": "fusegate.io/v1alpha1", "kind": "ConditionContract",
