@@ -30,71 +30,39 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout();
+    let colours = Colours::of(&out);
     match cli.command {
         Command::Run(options) => {
             app::init_logging(options.log_format);
             runtime()?.block_on(app::run(*options))?;
-            Ok(ExitCode::SUCCESS)
         }
-        Command::OnCall(command) => {
-            Ok(runtime()?.block_on(command.print(&mut std::io::stdout().lock()))?)
-        }
-        Command::Proxies(proxies) => {
-            runtime()?.block_on(proxies.print(&mut std::io::stdout().lock()))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Crds(crds) => {
-            crds.print(&mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Contracts(contracts) => {
-            contracts.print(&mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Check(check) => {
-            let checked = check.print(&mut std::io::stdout().lock());
-            Ok(judged(checked.map_err(Into::into)))
-        }
+        Command::OnCall(command) => return Ok(runtime()?.block_on(command.print(&mut out))?),
+        Command::Proxies(proxies) => runtime()?.block_on(proxies.print(&mut out))?,
+        Command::Crds(crds) => crds.print(&mut out)?,
+        Command::Contracts(contracts) => contracts.print(&mut out)?,
+        Command::Check(check) => return Ok(judged(check.print(&mut out))),
         Command::Diff(diff) => {
-            let mut out = std::io::stdout().lock();
-            let colours = Colours::of(&out);
-            let compared = runtime()?.block_on(diff.print(colours, &mut out));
-            Ok(judged(compared.map_err(Into::into)))
+            return Ok(judged(runtime()?.block_on(diff.print(colours, &mut out))));
         }
         Command::Lint(lint) => {
-            let mut out = std::io::stdout().lock();
-            let colours = Colours::of(&out);
-            let linted = runtime()?.block_on(lint.print(colours, &mut out));
-            Ok(judged(linted.map_err(Into::into)))
+            return Ok(judged(runtime()?.block_on(lint.print(colours, &mut out))));
         }
-        Command::Revisions(revisions) => {
-            runtime()?.block_on(revisions.print(&mut std::io::stdout().lock()))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Revisions(revisions) => runtime()?.block_on(revisions.print(&mut out))?,
         Command::Rollback(rollback) => {
-            let mut out = std::io::stdout();
-            let colours = Colours::of(&out);
             let bar = std::io::stderr().is_terminal();
             let ended = runtime()?.block_on(rollback.print(colours, bar, &mut out));
-            Ok(judged(ended.map_err(Into::into)))
+            return Ok(judged(ended));
         }
         Command::Replay(options) => {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            Ok(judged(app::replay(
-                &options,
-                &mut out,
-                &mut std::io::stderr(),
-            )))
+            let mut out = BufWriter::new(out.lock());
+            let replayed = app::replay(&options, &mut out, &mut std::io::stderr());
+            return Ok(judged(replayed));
         }
-        Command::Completions(completions) => {
-            completions.print(&mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Man(man) => {
-            man.print(&mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(completions) => completions.print(&mut out)?,
+        Command::Man(man) => man.print(&mut out)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -102,8 +70,8 @@ fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// The exit code of a command that looks for something wrong: none, some, or it can't tell.
-fn judged(found: anyhow::Result<bool>) -> ExitCode {
-    match found {
+fn judged(found: Result<bool, impl Into<anyhow::Error>>) -> ExitCode {
+    match found.map_err(Into::into) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {

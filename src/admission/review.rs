@@ -326,7 +326,7 @@ fn report(guard: &Guard, raw: &RawValue) -> Result<Report, Malformed> {
     ))
 }
 
-fn read<'a>(raw: Option<&'a RawValue>) -> Result<Option<Object<'a>>, Malformed> {
+fn read(raw: Option<&RawValue>) -> Result<Option<Object<'_>>, Malformed> {
     let read = raw.map(|raw| serde_json::from_str(raw.get()));
     read.transpose().map_err(Malformed::Read)
 }

@@ -116,8 +116,8 @@ fn of_schemas(crds: &[String], client: &Value) -> Value {
         "resources": ["customresourcedefinitions"], "scope": "Cluster",
     }]);
     let names = cel::strings(crds.iter().map(String::as_str));
-    let named = json!([{"name": "named", "expression": format!("request.name in {names}")}]);
-    webhook("schemas", &rules, &named, client)
+    let conditions = json!([{"name": "named", "expression": format!("request.name in {names}")}]);
+    webhook("schemas", &rules, &conditions, client)
 }
 
 /// The webhook that is asked about the probe alone.

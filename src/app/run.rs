@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use fusegate_xds::server::Tls;
+use futures::FutureExt as _;
 use kube::Client;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -79,10 +80,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
             .context("listening for signals")
     });
     let telling = logging::report_left_out(parts.token.clone());
-    tasks.spawn(async move {
-        telling.await;
-        Ok(())
-    });
+    tasks.spawn(telling.map(Ok));
     let (outgoing, lease) = match &options.source {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
@@ -90,10 +88,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let tls = certificates.as_ref().map(Certificates::tls);
     if let Some(certificates) = certificates {
         let keeping = certificates.keep(parts.metrics.clone(), parts.token.clone());
-        tasks.spawn(async move {
-            keeping.await;
-            Ok(())
-        });
+        tasks.spawn(keeping.map(Ok));
     }
     let listening = Ports { xds, web, tls };
     let recorder = parts.start_recording(&options)?;
@@ -257,10 +252,7 @@ impl Parts {
         let source = PrometheusSource::new(urls, self.clock, self.metrics.clone())?;
         let (board, queries) = QueryBoard::open(self.metrics.clone());
         let running = source.run(queries, self.sender.clone(), self.token.clone());
-        tasks.spawn(async move {
-            running.await;
-            Ok(())
-        });
+        tasks.spawn(running.map(Ok));
         Ok(board)
     }
 

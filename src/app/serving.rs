@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use fusegate_xds::{Server, Store};
+use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -48,10 +49,7 @@ impl Parts {
             self.sender.clone(),
             self.token.clone(),
         );
-        tasks.spawn(async move {
-            reporting.await;
-            Ok(())
-        });
+        tasks.spawn(reporting.map(Ok));
         let (token, serving) = (self.token.clone(), server.clone());
         tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -111,10 +109,7 @@ impl Parts {
             self.clock,
             self.token.clone(),
         );
-        tasks.spawn(async move {
-            keeping.await;
-            Ok(())
-        });
+        tasks.spawn(keeping.map(Ok));
         (kept, feed)
     }
 

@@ -327,12 +327,12 @@ fn replaced(value: &mut Value, at: usize, with: &Value) {
         match value {
             Value::Object(fields) => fields.values_mut().for_each(|each| {
                 if *left != usize::MAX {
-                    walk(each, left, with)
+                    walk(each, left, with);
                 }
             }),
             Value::Array(items) => items.iter_mut().for_each(|each| {
                 if *left != usize::MAX {
-                    walk(each, left, with)
+                    walk(each, left, with);
                 }
             }),
             _ => {}

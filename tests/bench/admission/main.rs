@@ -105,23 +105,23 @@ struct Run {
 async fn run(shop: &Shop, writes: usize) -> Result<Run> {
     let next = AtomicUsize::new(0);
     let began = Instant::now();
-    let writers = (0..WRITERS).map(|writer| {
+    let tasks = (0..WRITERS).map(|writer| {
         let next = &next;
         async move {
             let mut wrote = Vec::with_capacity(writes / WRITERS * 2);
             loop {
-                let write = next.fetch_add(1, Ordering::Relaxed);
-                if write >= writes {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= writes {
                     return anyhow::Ok(wrote);
                 }
-                let illegal = write.is_multiple_of(ILLEGAL);
+                let illegal = number.is_multiple_of(ILLEGAL);
                 let asked = Instant::now();
                 let denied = shop.write(writer, illegal).await?;
                 wrote.push((illegal, denied, asked.elapsed()));
             }
         }
     });
-    let wrote = futures::future::try_join_all(writers).await?;
+    let wrote = futures::future::try_join_all(tasks).await?;
     let took = began.elapsed();
     let wrote: Vec<_> = wrote.into_iter().flatten().collect();
     let of = |wanted: bool| {
