@@ -73,7 +73,8 @@ impl Documents {
                 "target": {"group": self.group, "kind": "Storefront"},
                 "conditions": conditions,
                 "mesh": {"clusters": ["{namespace}-*"]},
-                "rollback": {"mode": "Auto"},
+                // Stories have one incident right after the other.
+                "rollback": {"mode": "Auto", "cooldown": "0s"},
             },
         })
     }
