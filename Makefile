@@ -139,7 +139,7 @@ deny: ## Check the licences, duplicates and sources of all crates, and their adv
 	@$(SERVERS) cargo-deny
 	$(DENY) check licenses bans sources
 	@if $(DENY) fetch db 2>/dev/null; then $(DENY) check advisories; \
-	else echo "advisories were not checked: https://github.com/RustSec/advisory-db is out of reach" >&2; fi
+	else echo "advisories were not checked: the RustSec database is out of reach" >&2; fi
 
 IMAGE = $(or $(CARGO_TARGET_DIR),target)/image
 
