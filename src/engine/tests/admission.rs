@@ -34,7 +34,7 @@ fn answer(world: &mut World, marker: &str, end: AdmissionEnd) {
     }));
 }
 
-fn ready(world: &World) -> Option<Condition> {
+pub(super) fn ready(world: &World) -> Option<Condition> {
     let statuses = world.effects.iter().rev();
     let mut statuses = statuses.filter_map(|effect| match effect {
         Effect::ContractStatus(write) => Some(&write.status.conditions),
@@ -46,12 +46,12 @@ fn ready(world: &World) -> Option<Condition> {
         .cloned()
 }
 
-fn said(world: &World) -> (String, String) {
+pub(super) fn said(world: &World) -> (String, String) {
     let ready = ready(world).unwrap();
     (ready.status, ready.reason)
 }
 
-fn is(status: &str, reason: &str) -> (String, String) {
+pub(super) fn is(status: &str, reason: &str) -> (String, String) {
     (status.to_owned(), reason.to_owned())
 }
 

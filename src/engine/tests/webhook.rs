@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fusegate_crds::Condition;
 use serde_json::json;
 
+use super::admission::{is, ready, said};
 use super::world::{CONTRACT, POLICY, World, kind};
 use crate::wire::effect::{Effect, WebhookOrder};
 use crate::wire::event::{AdmissionEnd, Denied, Event, WebhookOutcome, WebhookState};
@@ -37,27 +37,6 @@ fn marker(world: &World) -> Box<str> {
 
 fn end(world: &mut World, marker: Box<str>, end: AdmissionEnd) {
     world.send(Event::WebhookOutcome(WebhookOutcome { marker, end }));
-}
-
-fn ready(world: &World) -> Option<Condition> {
-    let statuses = world.effects.iter().rev();
-    let mut statuses = statuses.filter_map(|effect| match effect {
-        Effect::ContractStatus(write) => Some(&write.status.conditions),
-        _ => None,
-    });
-    let mut conditions = statuses.next().unwrap().iter();
-    conditions
-        .find(|condition| condition.type_ == "AdmissionReady")
-        .cloned()
-}
-
-fn said(world: &World) -> (String, String) {
-    let ready = ready(world).unwrap();
-    (ready.status, ready.reason)
-}
-
-fn is(status: &str, reason: &str) -> (String, String) {
-    (status.to_owned(), reason.to_owned())
 }
 
 fn denied(content: u64) -> Event {
