@@ -20,6 +20,7 @@ pub mod revisions;
 pub mod rollback;
 pub mod run;
 pub mod server;
+pub mod simulate;
 pub mod status;
 mod store;
 pub mod style;
@@ -66,6 +67,8 @@ pub enum Command {
     Rollback(Box<rollback::Rollback>),
     /// Replay a recording: what fusegate decided, and by which events.
     Replay(replay::Replay),
+    /// Simulate a policy on what was observed: when it would have tripped and recovered.
+    Simulate(Box<simulate::Simulate>),
     /// Print what a shell needs to complete commands and options.
     Completions(completions::Completions),
     /// Print the man page, or write one for each command.

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use fusegate::app;
-use fusegate::cli::style::Colours;
+use fusegate::cli::simulate::Screen;
+use fusegate::cli::style::{self, Colours};
 use fusegate::cli::{Cli, Command};
 use tokio::runtime::Runtime;
 
@@ -58,6 +59,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let mut out = BufWriter::new(out.lock());
             let replayed = app::replay(&options, &mut out, &mut std::io::stderr());
             return Ok(judged(replayed));
+        }
+        Command::Simulate(simulate) => {
+            let screen = Screen {
+                colours,
+                width: style::width(&out),
+                bar: std::io::stderr().is_terminal(),
+            };
+            runtime()?.block_on(simulate.print(screen, &mut out))?;
         }
         Command::Completions(completions) => completions.print(&mut out)?,
         Command::Man(man) => man.print(&mut out)?,

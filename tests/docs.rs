@@ -70,6 +70,7 @@ async fn an_incident_is_replayed_as_the_page_shows_it() -> Result<()> {
     for (command, output) in &shown {
         incident.check(command, output)?;
     }
+    incident.simulate()?;
     // What every story relies on when it ends: the replay of a log that was changed is not the same.
     let audit = fs::read_to_string(&incident.audit)?;
     incident.fusegate.replay()?;
@@ -99,5 +100,10 @@ fn a_recording_of_before_is_compared_as_the_page_shows_it() -> Result<()> {
 
 #[test]
 fn the_tutorial_runs_word_for_word() -> Result<()> {
-    tutorial::run()
+    tutorial::run("docs/tutorial.md", 11)
+}
+
+#[test]
+fn the_simulations_of_the_pages_run_word_for_word() -> Result<()> {
+    tutorial::run("docs/how-to/simulate-a-policy.md", 4)
 }

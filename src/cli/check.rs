@@ -78,6 +78,12 @@ impl Check {
     }
 }
 
+/// Every problem of the input, a line each.
+pub(crate) fn problems(input: &input::Input) -> Vec<String> {
+    let findings = checker::check(input);
+    findings.iter().map(ToString::to_string).collect()
+}
+
 fn counted(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")

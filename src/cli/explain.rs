@@ -1,6 +1,7 @@
-//! `fusegate explain`: the story of one trip, from a replica's memory or out of an audit log.
+//! `fusegate explain`: the story of one trip, from a replica's memory, or out of an audit log or a recording.
 
 mod audit;
+mod recording;
 mod text;
 
 use std::io::Write;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::breaker::circuit::TripId;
 use crate::cli::explain::audit::UnreadLog;
+use crate::cli::explain::recording::UnreadRecording;
 use crate::cli::format::{Format, Unwritten};
 use crate::cli::server::{ServerOptions, Unanswered, escaped};
 
@@ -32,6 +34,10 @@ pub struct Explain {
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
 
+    /// Decide the story anew out of this recording, and ask nobody: where there is no audit log.
+    #[arg(long, value_name = "FILE", conflicts_with = "audit")]
+    pub recording: Option<PathBuf>,
+
     /// How it is written.
     #[arg(long, short, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
@@ -50,6 +56,9 @@ pub enum Unexplained {
     /// The log.
     #[error(transparent)]
     Log(#[from] UnreadLog),
+    /// The recording.
+    #[error(transparent)]
+    Recording(#[from] UnreadRecording),
     /// The output.
     #[error(transparent)]
     Output(#[from] Unwritten),
@@ -68,6 +77,8 @@ impl Explain {
         let id = self.trip.to_string();
         let story: Value = if let Some(path) = &self.audit {
             audit::story(path, &id)?
+        } else if let Some(path) = &self.recording {
+            recording::story(path, &id)?
         } else {
             let path = format!("v1/trips/{}", escaped(&id));
             self.server.get(&path, &[]).await?

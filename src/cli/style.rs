@@ -1,8 +1,19 @@
 //! Styles: colour for people at a terminal, and plain text for everyone else.
 
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 use anstyle::{AnsiColor, Style};
+
+/// The width of what is no terminal.
+const WIDTH: usize = 100;
+
+/// How many characters fit on a line of the output.
+#[must_use]
+pub fn width(output: &impl AsFd) -> usize {
+    let size = terminal_size::terminal_size_of(output);
+    size.map_or(WIDTH, |(width, _)| width.0.into())
+}
 
 /// Whether what is written is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! an answer or with the reason why there is none: what is judged is never older than that without saying so.
 
 mod answer;
+pub(crate) mod range;
 mod schedule;
 mod server;
 mod unanswered;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use super::blocks::{Block, Page};
 use super::output;
@@ -62,6 +63,23 @@ impl Incident {
         ensure!(output.status.success(), "{place}: {output:?}");
         let printed = [output.stdout, output.stderr].concat();
         output::shows(&shown.place, &shown.text, &String::from_utf8(printed)?)
+    }
+
+    /// What was recorded would have tripped the policy just as it did, with the same id.
+    pub(super) fn simulate(&self) -> Result<()> {
+        let recording = self.fusegate.recording().context("not recorded")?;
+        let output = Command::new(program()?)
+            .arg("simulate")
+            .arg(self.scratch.path().join("policies"))
+            .arg("--from")
+            .arg(recording)
+            .args(["--output", "json"])
+            .output()?;
+        ensure!(output.status.success(), "{output:?}");
+        let told: Value = serde_json::from_slice(&output.stdout)?;
+        let trips = &told["circuits"][0]["trips"];
+        ensure!(trips[0]["id"] == self.trip && trips[1].is_null(), "{told}");
+        Ok(())
     }
 
     fn run(&self, words: &[String]) -> Result<Output> {

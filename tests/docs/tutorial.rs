@@ -1,4 +1,4 @@
-//! The tutorial, run word for word by a shell; only its ports are others, since those may be taken here.
+//! A tutorial, run word for word by a shell; only its ports are others, since those may be taken here.
 
 use std::fmt::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -28,10 +28,10 @@ struct Step {
     shown: Option<Block>,
 }
 
-/// Runs the page, and compares what each block prints.
-pub(super) fn run() -> Result<()> {
-    let steps = steps(&Page::read("docs/tutorial.md"));
-    ensure!(steps.len() > 10, "the tutorial has {} blocks", steps.len());
+/// Runs a page, and compares what each of its blocks prints, of which there are at least so many.
+pub(super) fn run(page: &str, least: usize) -> Result<()> {
+    let steps = steps(&Page::read(page));
+    ensure!(steps.len() >= least, "{page} has {} blocks", steps.len());
     let output = shell(&steps)?;
     let printed = String::from_utf8(output.stdout)?;
     ensure!(output.status.success(), "{}: {printed}", output.status);

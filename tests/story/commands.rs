@@ -122,6 +122,16 @@ async fn an_engineer_looks_explains_overrides_and_undoes(
         Ok(())
     })
     .await?;
+    let recording = shop.store.fusegate().recording().context("not recorded")?;
+    let recording = recording.display().to_string();
+    shop.wait("the trip in the recording", async || {
+        let told = engineer
+            .reads(&["explain", &trip, "--recording", &recording])
+            .await?;
+        ensure!(told.contains("Open"), "{told}");
+        Ok(())
+    })
+    .await?;
     let told = engineer
         .reads(&["status", &policy, "-o", "json", "--state", "Open"])
         .await?;

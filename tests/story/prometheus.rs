@@ -8,6 +8,8 @@ use kube::{Api, api::PostParams};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use tokio::process::Command;
+
 use super::{
     acts::short_recovery,
     metered::{Gateway, Metered},
@@ -16,8 +18,11 @@ use super::{
     world::{Opening, Shop},
 };
 use crate::support::{
+    fusegate::program,
+    scratch::Scratch,
     servers::{
         apiserver::unique,
+        browser::Browser,
         prometheus::{Prometheus, PrometheusConfig},
     },
     wait::throughout,
@@ -154,6 +159,36 @@ impl Story {
             .await
     }
 
+    /// What Prometheus remembers of the incident would have tripped the circuit of the object that was sick.
+    async fn simulate(&self) -> Result<()> {
+        let scratch = Scratch::new("simulate")?;
+        let documents = &self.shop.documents;
+        let mut contract = documents.contract();
+        let conditions = contract["spec"]["conditions"].as_array_mut();
+        conditions.context("no conditions")?.push(condition());
+        let policy = documents.policy(MEASURED, &trips());
+        let file = scratch.write("policy.yaml", format!("{contract}\n---\n{policy}"))?;
+        let output = Command::new(program()?)
+            .arg("simulate")
+            .arg(file)
+            .args(["--from=prometheus", "--step=1s", "--output=json"])
+            .arg(format!("--prometheus={}", self.prometheus.url()))
+            .output()
+            .await?;
+        ensure!(output.status.success(), "{output:?}");
+        let told: Value = serde_json::from_slice(&output.stdout)?;
+        let circuits = told["circuits"].as_array().context("no circuits")?;
+        let trips = |object: &str| {
+            let found = circuits.iter().find(|each| each["object"] == object);
+            found.and_then(|found| Some(found["trips"].as_array()?.len()))
+        };
+        ensure!(
+            trips("front") >= Some(1) && trips("back") == Some(0),
+            "{told}"
+        );
+        Ok(())
+    }
+
     /// How many answers to the query fusegate has counted, of whatever result.
     async fn answers(&self) -> Result<u64> {
         let (_, metrics) = self.shop.store.fusegate().get("metrics").await?;
@@ -209,6 +244,7 @@ async fn what_prometheus_says_trips_holds_and_recovers(
         *first.field("diff_keys") == json!(["+error-share"]),
         "{first:?}"
     );
+    story.simulate().await?;
     Ok(())
 }
 
@@ -250,6 +286,38 @@ impl Trouble {
             Self::Crowd => ("TooManySeries", "TooManySeries: "),
         }
     }
+}
+
+#[tokio::test]
+async fn the_page_shows_what_came_of_a_query() -> Result<()> {
+    let mut story = Story::open(Place::Folder).await?;
+    let browser = Browser::start().await?;
+    let page = format!("#/contracts/{}", story.shop.documents.crd_name());
+    browser
+        .open(&story.shop.store.fusegate().url(&page))
+        .await?;
+    let row = "return [...document.querySelectorAll('section[aria-label=\"Queries of Prometheus\"] tbody tr')] \
+               .map((row) => row.innerText).join('\\n')";
+    let reads = async |wanted: &[&str]| {
+        let what = format!("{wanted:?} on the page");
+        story
+            .shop
+            .wait(&what, async || {
+                let row = browser.run(row).await?;
+                let row = row.as_str().unwrap_or_default();
+                for part in wanted {
+                    ensure!(row.contains(part), "no {part} in {row:?}");
+                }
+                Ok(())
+            })
+            .await
+    };
+    reads(&["error-share", "sum by (namespace, app)", "answered"]).await?;
+    story.prometheus.kill()?;
+    reads(&["error-share", "QueryFailed"]).await?;
+    let errors = browser.errors().await?;
+    ensure!(errors.is_empty(), "{errors:?}");
+    Ok(())
 }
 
 #[rstest]

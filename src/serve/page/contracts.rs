@@ -48,6 +48,8 @@ pub(super) struct Document {
     contract: Summary,
     spec: Value,
     conditions: Value,
+    /// What came of its queries of Prometheus, as its status says.
+    queries: Value,
     incidents: Value,
     /// Newest first.
     revisions: Vec<Revision>,
@@ -155,6 +157,10 @@ impl Document {
         Self {
             spec: view.spec.as_deref().map_or(Value::Null, plain),
             conditions: contract.conditions.clone(),
+            queries: view
+                .status
+                .as_deref()
+                .map_or_else(|| Vec::<()>::new().into(), |status| plain(&status.queries)),
             incidents: plain(&view.incidents),
             revisions,
             lint_omitted: found - lint.len(),

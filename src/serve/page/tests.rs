@@ -370,6 +370,7 @@ async fn a_contract_tells_how_each_schema_differs_and_what_linting_finds() {
         "{change}"
     );
     assert_eq!(told["revisions"][1]["changes"], json!(null));
+    assert_eq!(told["queries"], json!([]));
     assert!(!told["lint"].as_array().unwrap().is_empty());
     let none = get(&state, "/v1/contracts/none").await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);

@@ -21,18 +21,23 @@ enum Response {
     Error(PrometheusError),
 }
 
-/// Reads an answer.
+/// Reads the answer to an instant query.
 pub(super) fn read(
     query: &Query,
     status: StatusCode,
     bytes: &[u8],
 ) -> Result<Answered, Unanswered> {
+    match data(status, bytes)? {
+        Data::Vector(series) => sort(query, series),
+        Data::Matrix(_) => Err(no_vector("a range of samples")),
+        Data::Scalar(_) => Err(no_vector("a number without labels")),
+    }
+}
+
+/// Reads the data of an answer.
+pub(super) fn data(status: StatusCode, bytes: &[u8]) -> Result<Data, Unanswered> {
     match serde_json::from_slice(bytes) {
-        Ok(Response::Success { data }) => match data.into_inner().0 {
-            Data::Vector(series) => sort(query, series),
-            Data::Matrix(_) => Err(no_vector("a range of samples")),
-            Data::Scalar(_) => Err(no_vector("a number without labels")),
-        },
+        Ok(Response::Success { data }) => Ok(data.into_inner().0),
         Ok(Response::Error(error)) if error.is_timeout() || error.is_canceled() => Err(timed_out(
             cut(&format!("it took Prometheus too long: {error}")),
         )),
@@ -86,7 +91,7 @@ fn of(query: &Query, series: InstantVector) -> Option<Series> {
     clippy::cast_possible_truncation,
     reason = "it saturates, and such a time is far in the future"
 )]
-fn millis(seconds: f64) -> i64 {
+pub(super) fn millis(seconds: f64) -> i64 {
     (seconds * 1_000.0).round() as i64
 }
 

@@ -16,8 +16,12 @@ use crate::runtime::http_options::{Loaded, Unusable};
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::runtime::server_url::ServerUrl;
 use crate::source::prometheus::answer::{MOST_BYTES, read};
+use crate::source::prometheus::range::Range;
 use crate::source::prometheus::unanswered::{cut, failed, timed_out, too_much};
 use crate::wire::query::{Answered, MOST_SERIES, Query, Unanswered, UnansweredReason};
+
+/// The most bytes of the answer to a range query, which a person waits for: two thousand moments of a thousand series.
+const MOST_RANGE_BYTES: usize = 64 << 20;
 
 /// One Prometheus.
 pub(super) struct Server {
@@ -107,17 +111,39 @@ impl Server {
             asked = asked.header(AUTHORIZATION, authorization.clone());
         }
         let response = asked.post_raw().await.map_err(|error| unreached(&error))?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(failed(format!(
-                "{status}: it sends its callers elsewhere, and credentials are not sent after them; let --prometheus name the place itself"
-            )));
-        }
-        let collected = collect(response).await;
+        let status = arrived(&response)?;
+        let collected = collect(response, MOST_BYTES).await;
         if collected.as_ref().is_err_and(is_too_much) {
             self.metrics.bound_met(Bound::PrometheusAnswerBytes);
         }
         Ok((status, collected?))
+    }
+
+    /// Asks for a range once.
+    pub(super) async fn ask_range(
+        &self,
+        query: &str,
+        range: Range,
+        max_age: u64,
+        within: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), Unanswered> {
+        let connected = self.refreshed().await?;
+        let step = Duration::from_millis(range.step.unsigned_abs()).as_secs_f64();
+        let (start, end) = (range.start.div_euclid(1_000), range.end.div_euclid(1_000));
+        let mut asked = connected
+            .client
+            .query_range(query, start, end, step)
+            .query("lookback_delta", format_args!("{max_age}ms"));
+        if let Some(authorization) = &connected.loaded.authorization {
+            asked = asked.header(AUTHORIZATION, authorization.clone());
+        }
+        let exchange = async {
+            let response = asked.post_raw().await.map_err(|error| unreached(&error))?;
+            let status = arrived(&response)?;
+            Ok((status, collect(response, MOST_RANGE_BYTES).await?))
+        };
+        let answered = timeout(within, exchange).await;
+        answered.unwrap_or_else(|_| Err(timed_out(format!("no answer within {within:?}"))))
     }
 
     /// The client, made anew where the options have changed. While the files can't be used, nothing is asked.
@@ -168,13 +194,24 @@ impl Connected {
     }
 }
 
-/// The bytes of an answer, up to the bound.
-async fn collect(mut response: Response) -> Result<Vec<u8>, Unanswered> {
+/// The status of an answer that is one.
+fn arrived(response: &Response) -> Result<StatusCode, Unanswered> {
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(failed(format!(
+            "{status}: it sends its callers elsewhere, and credentials are not sent after them; let --prometheus name the place itself"
+        )));
+    }
+    Ok(status)
+}
+
+/// The bytes of an answer, up to a bound.
+async fn collect(mut response: Response, most: usize) -> Result<Vec<u8>, Unanswered> {
     let mut bytes = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() > MOST_BYTES => {
-                return Err(too_much(&format!("{} MiB", MOST_BYTES >> 20)));
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > most => {
+                return Err(too_much(&format!("{} MiB", most >> 20)));
             }
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => return Ok(bytes),

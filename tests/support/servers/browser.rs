@@ -1,7 +1,8 @@
 //! A browser: a real Chromium without a window, driven by its own `chromedriver` over `WebDriver`.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +19,9 @@ use super::{
 };
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// Chromium ends with the driver that started it, however that ends.
+const CHROMIUM: &str = "#!/bin/sh\nexec setpriv --pdeathsig KILL -- chromium \"$@\"\n";
 
 /// How a page is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ impl Browser {
             })
             .await?;
         let profile = scratch.path().join("profile");
+        let chromium = scratch.write("chromium", CHROMIUM)?;
+        fs::set_permissions(&chromium, Permissions::from_mode(0o755))?;
         // It runs as root where the tests do, and in containers whose shared memory is small.
         let args = [
             "--headless=new".to_owned(),
@@ -68,7 +74,7 @@ impl Browser {
         ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
-            "goog:chromeOptions": {"args": args},
+            "goog:chromeOptions": {"args": args, "binary": chromium},
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let mut browser = Self {

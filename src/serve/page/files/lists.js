@@ -278,6 +278,8 @@ function revision(each) {
         : h("details", { open: each.live || Boolean(each.bad) }, h("summary", {}, plural(changes.length + each.omitted, "change"), " from the one before"), h("ul", {}, changes)));
 }
 
+const queryOf = (spec, key) => spec?.conditions?.find((each) => each.key === key)?.from?.prometheus?.query ?? "";
+
 export async function contract({ ask, names }) {
   const found = await ask(`v1/contracts/${path(...names)}`);
   const title = `Contract ${names[0]}`;
@@ -288,6 +290,14 @@ export async function contract({ ask, names }) {
       h("h1", {}, title, " ", !found.contract.accepted && badge("Not accepted", "Failed")),
       found.contract.rejected && h("p", {}, found.contract.rejected),
       sheet("What it says of itself", conditions("Conditions", found.conditions)),
+      found.queries.length > 0 && sheet("Queries of Prometheus", table("Queries of Prometheus", [
+        ["Key", (each) => each.key],
+        ["Query", (each) => h("span", { class: "code" }, queryOf(found.spec, each.key))],
+        ["Last run", (each) => each.lastRun && time(Date.parse(each.lastRun)), "tight"],
+        ["Series", (each) => String(each.series), "number"],
+        ["Objects", (each) => String(each.objects), "number"],
+        ["", (each) => (each.error ? [badge("Failed"), " ", each.error] : badge("answered", "Good"))],
+      ], found.queries)),
       incidents.length > 0 && sheet("Rollbacks", table("Rollbacks", [
         ["State", (each) => each.state],
         ["Trip", (each) => h("a", { class: "code", href: `#/trips/${path(each.tripId)}` }, each.tripId)],
