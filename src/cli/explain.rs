@@ -1,6 +1,7 @@
-//! `fusegate explain`: the story of one trip, from a replica's memory, or out of an audit log or a recording.
+//! `fusegate explain`: the story of one trip, from a replica's memory, or out of an audit log, a recording or Events.
 
 mod audit;
+mod events;
 mod recording;
 mod text;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use crate::breaker::circuit::TripId;
 use crate::cli::explain::audit::UnreadLog;
+use crate::cli::explain::events::UnreadEvents;
 use crate::cli::explain::recording::UnreadRecording;
 use crate::cli::format::{Format, Unwritten};
 use crate::cli::server::{ServerOptions, Unanswered, escaped};
@@ -20,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   fusegate explain 0123456789abcdef
   fusegate explain 0123456789abcdef --audit /var/log/fusegate/audit.jsonl
+  fusegate explain 0123456789abcdef --events
   fusegate replay /var/log/fusegate/recording.jsonl --trip 0123456789abcdef    out of a recording, event by event";
 
 /// Options of `fusegate explain`.
@@ -37,6 +40,14 @@ pub struct Explain {
     /// Decide the story anew out of this recording, and ask nobody: where there is no audit log.
     #[arg(long, value_name = "FILE", conflicts_with = "audit")]
     pub recording: Option<PathBuf>,
+
+    /// Read the story out of the cluster's Events, and ask no replica.
+    #[arg(long, conflicts_with_all = ["audit", "recording"])]
+    pub events: bool,
+
+    /// The kubeconfig for `--events`; without it the usual places, then the pod's own account.
+    #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 
     /// How it is written.
     #[arg(long, short, default_value = "table", value_name = "FORMAT")]
@@ -59,6 +70,9 @@ pub enum Unexplained {
     /// The recording.
     #[error(transparent)]
     Recording(#[from] UnreadRecording),
+    /// The Events.
+    #[error(transparent)]
+    Events(#[from] UnreadEvents),
     /// The output.
     #[error(transparent)]
     Output(#[from] Unwritten),
@@ -79,6 +93,8 @@ impl Explain {
             audit::story(path, &id)?
         } else if let Some(path) = &self.recording {
             recording::story(path, &id)?
+        } else if self.events {
+            events::story(self.kubeconfig.as_deref(), &id).await?
         } else {
             let path = format!("v1/trips/{}", escaped(&id));
             self.server.get(&path, &[]).await?

@@ -266,11 +266,11 @@ fn time(text: &str) -> Result<i64, String> {
     time.ok_or_else(|| "write it as 2026-11-22T14:05:28Z, or as seconds since 1970".to_owned())
 }
 
-/// How far moments are apart; Prometheus takes it to the millisecond.
+/// How far moments are apart.
 fn step(text: &str) -> Result<Duration, String> {
     let step = duration(text)?;
-    if step.as_millis() == 0 {
-        return Err("must be more than 0s".to_owned());
+    if step.is_zero() || step.subsec_millis() > 0 {
+        return Err("write whole seconds, 1s at least".to_owned());
     }
     Ok(step)
 }

@@ -42,7 +42,7 @@ pub(crate) const GATE_LIMITS: Limits = Limits {
 };
 
 /// The reporting controller, as a qualified name.
-const CONTROLLER: &str = "fusegate.io/fusegate";
+pub(crate) const CONTROLLER: &str = "fusegate.io/fusegate";
 
 /// The longest `note` and the longest `reportingInstance`.
 const LONGEST_NOTE: usize = 1_024;

@@ -122,6 +122,14 @@ async fn an_engineer_looks_explains_overrides_and_undoes(
         Ok(())
     })
     .await?;
+    if place == Place::Cluster {
+        shop.wait("the trip in the Events", async || {
+            let told = engineer.reads(&["explain", &trip, "--events"]).await?;
+            ensure!(told.contains("Closed → Open"), "{told}");
+            Ok(())
+        })
+        .await?;
+    }
     let recording = shop.store.fusegate().recording().context("not recorded")?;
     let recording = recording.display().to_string();
     shop.wait("the trip in the recording", async || {

@@ -27,7 +27,9 @@ pub(super) async fn read(
             subject.contract.name()
         )));
     };
-    range.step = step.unwrap_or_else(|| i64::try_from(shortest).unwrap_or(i64::MAX));
+    // The client asks in whole seconds.
+    let shortest = i64::try_from(shortest.div_ceil(1_000)).unwrap_or(i64::MAX);
+    range.step = step.unwrap_or_else(|| shortest.saturating_mul(1_000));
     if range.moments().count() > MOST_CELLS {
         return Err(SimulateFailure::Option(format!(
             "--start, --end and --step make more than {MOST_CELLS} moments; make --step longer"
@@ -44,11 +46,14 @@ pub(super) async fn read(
         for series in series {
             let of_namespace = query.spec.object.namespace.is_none()
                 || *series.namespace == *subject.name.namespace;
-            if of_namespace {
-                values
-                    .entry(series.name)
-                    .or_default()
-                    .extend(series.samples);
+            if !of_namespace {
+                continue;
+            }
+            let of_object = values.entry(series.name).or_default();
+            for (at, value) in series.samples {
+                // Of several series for one object none is its value.
+                let several = |known: &mut f64| *known = f64::NAN;
+                of_object.entry(at).and_modify(several).or_insert(value);
             }
         }
         columns.push(values);

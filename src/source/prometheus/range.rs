@@ -77,9 +77,11 @@ impl RangeClient {
                 end,
                 ..range
             };
+            let between = (start.div_euclid(1_000), end.div_euclid(1_000));
+            let step = Duration::from_millis(range.step.unsigned_abs());
             let body = self
                 .0
-                .ask_range(&query.spec.query, piece, query.max_age, WITHIN)
+                .ask_range(&query.spec.query, between, step, query.max_age, WITHIN)
                 .await;
             let (status, bytes) = body.map_err(|unanswered| String::from(unanswered.message))?;
             let Data::Matrix(series) =

@@ -16,7 +16,6 @@ use crate::runtime::http_options::{Loaded, Unusable};
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::runtime::server_url::ServerUrl;
 use crate::source::prometheus::answer::{MOST_BYTES, read};
-use crate::source::prometheus::range::Range;
 use crate::source::prometheus::unanswered::{cut, failed, timed_out, too_much};
 use crate::wire::query::{Answered, MOST_SERIES, Query, Unanswered, UnansweredReason};
 
@@ -119,20 +118,19 @@ impl Server {
         Ok((status, collected?))
     }
 
-    /// Asks for a range once.
+    /// Asks for the values between two moments, in seconds, so far apart.
     pub(super) async fn ask_range(
         &self,
         query: &str,
-        range: Range,
+        (start, end): (i64, i64),
+        step: Duration,
         max_age: u64,
         within: Duration,
     ) -> Result<(StatusCode, Vec<u8>), Unanswered> {
         let connected = self.refreshed().await?;
-        let step = Duration::from_millis(range.step.unsigned_abs()).as_secs_f64();
-        let (start, end) = (range.start.div_euclid(1_000), range.end.div_euclid(1_000));
         let mut asked = connected
             .client
-            .query_range(query, start, end, step)
+            .query_range(query, start, end, step.as_secs_f64())
             .query("lookback_delta", format_args!("{max_age}ms"));
         if let Some(authorization) = &connected.loaded.authorization {
             asked = asked.header(AUTHORIZATION, authorization.clone());
