@@ -12,7 +12,7 @@ use crate::cli::simulate::csv_file;
 use crate::cli::simulate::failure::SimulateFailure;
 use crate::cli::simulate::recorded::Recorded;
 use crate::cli::simulate::subject::Subject;
-use crate::cli::simulate::table::{Mark, Table};
+use crate::cli::simulate::table::{Mark, Row, Table};
 
 /// What was observed.
 #[derive(Debug)]
@@ -41,14 +41,13 @@ impl Observed {
 
     /// The first moment, and the last.
     pub(super) fn span(&self) -> (i64, i64) {
-        let of = |mut moments: Box<dyn Iterator<Item = i64> + '_>| {
-            let first = moments.next().unwrap_or_default();
-            moments.fold((first, first), |(from, to), at| (from.min(at), to.max(at)))
-        };
+        let moment = |row: Option<&Row>| row.map_or(0, |row| row.at);
         match self {
-            Self::Table(table) => of(Box::new(table.rows.iter().map(|row| row.at))),
+            Self::Table(table) => (moment(table.rows.first()), moment(table.rows.last())),
             Self::Recorded(recorded) => {
-                of(Box::new(recorded.turns.iter().map(|(now, _)| now.wall.0)))
+                let end = recorded.end.wall.0;
+                let turns = recorded.turns.iter().map(|(now, _)| now.wall.0);
+                turns.fold((end, end), |(from, to), at| (from.min(at), to.max(at)))
             }
         }
     }

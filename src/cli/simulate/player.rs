@@ -122,6 +122,8 @@ impl Player {
             self.turn(*now, events.clone());
             progress.add(1);
         }
+        self.advance(recorded.end);
+        self.turn(recorded.end, Vec::new());
     }
 
     /// Lets time pass up to a moment, and wakes the engine as often as it asks.

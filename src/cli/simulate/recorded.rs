@@ -15,6 +15,8 @@ pub(super) struct Recorded {
     /// The namespace of the fusegate that recorded it, whose policies judge cluster-scoped kinds.
     pub(super) namespace: Box<str>,
     pub(super) turns: Vec<(Now, Vec<Event>)>,
+    /// When it ends.
+    pub(super) end: Now,
     /// Reports of objects, and answers.
     pub(super) observations: u64,
 }
@@ -37,6 +39,7 @@ impl Recorded {
         let mut recorded = Self {
             namespace: reader.header().namespace.as_str().into(),
             turns: Vec::new(),
+            end: Now::default(),
             observations: 0,
         };
         while let Some(turn) = reader.turn().map_err(unread)? {
@@ -44,6 +47,7 @@ impl Recorded {
                 mono: Mono(turn.mono),
                 wall: Wall(turn.wall),
             };
+            recorded.end = now;
             let mut events = turn.events;
             events.retain(|event| concerns(event, kind));
             recorded.observations +=

@@ -23,6 +23,7 @@ pub(super) struct Subject {
     pub(super) contract: Contract,
     pub(super) declared: Arc<ConditionContractSpec>,
     pub(super) kind: GroupKind,
+    units: Vec<&'static str>,
     policy_meta: Meta,
     contract_meta: Meta,
 }
@@ -39,15 +40,7 @@ impl Subject {
         if !problems.is_empty() {
             return Err(SimulateFailure::Problems(problems.join("\n")));
         }
-        let (mut policies, mut contracts) = (Vec::new(), Vec::new());
-        for document in input.documents {
-            let entry = Entry::of(document.value, &Scopes::default());
-            match entry.ok().flatten().map(|entry| entry.known) {
-                Some(Known::Policy(policy)) => policies.push(policy),
-                Some(Known::Contract(contract)) => contracts.push(contract),
-                _ => {}
-            }
-        }
+        let (policies, contracts) = declared(input.documents);
         let Document { meta, spec, .. } = pick(policies, wanted)?;
         let wrong = |problems: Vec<String>| SimulateFailure::Problems(problems.join("\n"));
         let spec = spec.map_err(wrong)?;
@@ -62,7 +55,7 @@ impl Subject {
         let contract = Contract::try_new(&declaring.meta.name, &declared);
         let contract = contract
             .map_err(|problems| wrong(problems.iter().map(ToString::to_string).collect()))?;
-        Ok(Self {
+        let mut subject = Self {
             name: Named {
                 namespace: meta.namespace.to_string(),
                 name: meta.name.to_string(),
@@ -71,9 +64,18 @@ impl Subject {
             contract,
             kind: GroupKind::new(&*declared.target.group, &*declared.target.kind),
             declared,
+            units: Vec::new(),
             policy_meta: meta,
             contract_meta: declaring.meta,
-        })
+        };
+        let lowered = subject.lower(&subject.policy);
+        subject.units = lowered.map_err(SimulateFailure::Problems)?.units;
+        Ok(subject)
+    }
+
+    /// What stands behind the numbers of a rule when people read them.
+    pub(super) fn unit(&self, rule: usize) -> &'static str {
+        self.units.get(rule).copied().unwrap_or_default()
     }
 
     /// The contract as a source tells it.
@@ -124,6 +126,21 @@ impl Subject {
     }
 }
 
+/// The policies and the contracts among documents.
+fn declared(documents: Vec<input::Document>) -> (Vec<PolicyDocument>, Vec<ContractDocument>) {
+    let (mut policies, mut contracts) = (Vec::new(), Vec::new());
+    for document in documents {
+        let entry = Entry::of(document.value, &Scopes::default());
+        match entry.ok().flatten().map(|entry| entry.known) {
+            Some(Known::Policy(policy)) => policies.push(policy),
+            Some(Known::Contract(contract)) => contracts.push(contract),
+            _ => {}
+        }
+    }
+    (policies, contracts)
+}
+
+type ContractDocument = Document<ConditionContractSpec, fusegate_crds::ConditionContractStatus>;
 type PolicyDocument = Document<CircuitPolicySpec, fusegate_crds::CircuitPolicyStatus>;
 
 /// The policy that is meant.

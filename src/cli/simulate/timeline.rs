@@ -151,11 +151,12 @@ fn draw(
     let cells = look.width.saturating_sub(margin + 1).clamp(20, 200);
     writeln!(out)?;
     writeln!(out, "{}", look.colours.bold(&grid::cell(object, 253)))?;
-    for (rule, seen) in rules.iter().zip(&track.rules) {
+    for (index, (rule, seen)) in rules.iter().zip(&track.rules).enumerate() {
         let bars = bars(&seen.resliced(cells), rule.below.is_some());
         if let Some((bars, low, high)) = bars {
             let name = &rule.condition;
-            let range = format!("{low} to {high}");
+            let unit = subject.unit(index);
+            let range = format!("{low} to {high}{unit}");
             writeln!(out, "  {name:width$}{bars}  {range}", width = margin - 2)?;
         }
     }
