@@ -129,7 +129,7 @@ impl Engine {
         let next = [
             next,
             self.state.next_expiry(),
-            self.out.next_status,
+            self.out.next_status.filter(|_| self.state.synced),
             self.out.next_admission,
             self.out.webhook.next,
             orders,

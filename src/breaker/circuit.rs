@@ -79,6 +79,13 @@ impl Circuit {
         self.state == State::Closed && !self.armed && !self.suppressed && self.incident == 0
     }
 
+    /// Has as many streaks as there are rules, and room for no more.
+    pub(super) fn fit_rules(&mut self, count: usize) {
+        let more = count.saturating_sub(self.rules.len());
+        self.rules.reserve_exact(more);
+        self.rules.resize_with(count, Streak::default);
+    }
+
     /// Every streak: the rules' in their order, then the illegal updates'.
     pub(super) fn streaks_mut(&mut self) -> impl Iterator<Item = &mut Streak> {
         self.rules.iter_mut().chain([&mut self.illegal])

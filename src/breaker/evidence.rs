@@ -71,9 +71,7 @@ pub(super) fn gather(
         Seen::Nothing | Seen::Denied(_) => None,
     };
     if report.is_some() && circuit.rules.len() != config.rules.len() {
-        circuit
-            .rules
-            .resize_with(config.rules.len(), Streak::default);
+        circuit.fit_rules(config.rules.len());
     }
     let scene = Scene {
         config,

@@ -64,10 +64,15 @@ impl<'a> Subject<'a> {
 
     /// The first moment from `now` on at which the value that stands says Bad, if there is one.
     pub(super) fn bad_from(self, last: &Observed, now: Mono) -> Option<Mono> {
+        last.value.as_ref()?;
+        let Some(test) = self.threshold(last) else {
+            // It says what it said when it was last judged.
+            return (last.class == Class::Bad).then_some(now);
+        };
         if self.stands(last, now)? == Verdict::Bad {
             return Some(now);
         }
-        match self.threshold(last)? {
+        match test {
             Test::Above { limit, .. } => Some(past(last, *limit).max(now)),
             _ => None,
         }

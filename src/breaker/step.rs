@@ -85,9 +85,7 @@ fn advance(
 
 /// Starts the streaks anew and keeps the state, its step within the new steps.
 fn reconfigure(circuit: &mut Circuit, config: &Config, now: Mono) {
-    circuit
-        .rules
-        .resize_with(config.rules.len(), Streak::default);
+    circuit.fit_rules(config.rules.len());
     for streak in circuit.streaks_mut() {
         streak.restart(now);
     }

@@ -47,8 +47,8 @@ impl<'a> Reader<'a> {
                 content,
                 ..Entry::not_present()
             },
-            (Kind::Presence, _) => self.judge(Json::Bool(true), content, None, ""),
-            _ => self.judge(value, content, None, ""),
+            (Kind::Presence, _) => self.present(content, None),
+            _ => self.judge(value, content, content, None, ""),
         }
     }
 
@@ -57,14 +57,14 @@ impl<'a> Reader<'a> {
         let heartbeat = self.heartbeat(fields);
         let content = fields.content;
         if self.condition.kind == Kind::Presence {
-            return self.judge(Json::Bool(true), content, heartbeat, "");
+            return self.present(content, heartbeat);
         }
         let values = [(fields.value, ".value"), (fields.status, ".status")];
         let found = values
             .into_iter()
             .find_map(|(value, field)| Some((present(value)?, field)));
         if let Some((value, field)) = found {
-            return self.judge(value, content, heartbeat, field);
+            return self.judge(value, content, value.hash(), heartbeat, field);
         }
         self.fault(
             Code::MissingValue,
@@ -74,11 +74,18 @@ impl<'a> Reader<'a> {
         self.entry(Reading::Unjudgeable, content, content, heartbeat)
     }
 
-    /// Judges a value which stands in the entry's field.
+    /// The entry of a key of type Presence that is there.
+    fn present(self, content: u64, heartbeat: Option<Timestamp>) -> Entry {
+        let present = Json::Bool(true);
+        self.judge(present, content, present.hash(), heartbeat, "")
+    }
+
+    /// Judges a value, of this hash, which stands in the entry's field.
     fn judge(
         mut self,
         value: Json<'_>,
         content: u64,
+        judged: u64,
         heartbeat: Option<Timestamp>,
         field: &str,
     ) -> Entry {
@@ -90,7 +97,7 @@ impl<'a> Reader<'a> {
         if let Some((code, words)) = fault {
             self.fault(code, field, &words);
         }
-        self.entry(reading, content, value.hash(), heartbeat)
+        self.entry(reading, content, judged, heartbeat)
     }
 
     fn entry(

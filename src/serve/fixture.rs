@@ -45,11 +45,13 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
         labels: Labels::default(),
         trip: tripped.then_some(TripId(0xabc)),
         cause: tripped.then_some(Cause::Breach),
-        tripped: tripped.then(|| Tripped {
-            id: TripId(0xabc),
-            at: Wall(1_000),
-            condition: Some("network-latency".into()),
-            value: Some(Value::Number(312.0)),
+        tripped: tripped.then(|| {
+            Box::new(Tripped {
+                id: TripId(0xabc),
+                at: Wall(1_000),
+                condition: Some("network-latency".into()),
+                value: Some(Value::Number(312.0)),
+            })
         }),
         since: Some(Wall(1_000)),
         until: tripped.then_some(Wall(61_000)),

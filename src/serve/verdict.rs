@@ -118,7 +118,7 @@ impl<'a> Tally<'a> {
         if self.trips.len() < MAX_TRIPS {
             self.trips.extend(judged.circuit.trip);
         }
-        let newest = [self.tripped, judged.circuit.tripped.as_ref()];
+        let newest = [self.tripped, judged.circuit.tripped.as_deref()];
         self.tripped = newest.into_iter().flatten().max_by_key(|trip| trip.at);
         if self
             .worst

@@ -93,8 +93,19 @@ impl Labels {
 
 /// The first text, and what is behind it.
 pub(crate) fn take(texts: &str) -> Option<(&str, &str)> {
-    let (length, rest) = texts.split_once(':')?;
-    rest.split_at_checked(length.parse().ok()?)
+    let mut length = 0_usize;
+    for (at, byte) in texts.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                length = length
+                    .checked_mul(10)?
+                    .checked_add(usize::from(byte - b'0'))?;
+            }
+            b':' => return texts.get(at + 1..)?.split_at_checked(length),
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ pub struct CircuitView {
     /// Its cause.
     pub cause: Option<Cause>,
     /// The last trip, of a Closed circuit too, as far back as is known.
-    pub tripped: Option<Tripped>,
+    pub tripped: Option<Box<Tripped>>,
     /// When the shadow state was entered, where known.
     pub since: Option<Wall>,
     /// When Open's wait ends, or `HalfOpen`'s timeout.

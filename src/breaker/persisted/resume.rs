@@ -24,9 +24,7 @@ pub fn resume(identity: Identity, config: &Config, persisted: &Persisted, now: N
         .take(config.rules.len())
         .map(|streak| resume_streak(streak, config, now))
         .collect();
-    circuit
-        .rules
-        .resize_with(config.rules.len(), Streak::default);
+    circuit.fit_rules(config.rules.len());
     circuit.illegal = resume_streak(&persisted.illegal, config, now);
     take_word(&mut circuit, config, persisted, now);
     closed::settle_flags(&mut circuit, config, &mut Vec::new());

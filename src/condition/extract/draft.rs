@@ -23,8 +23,8 @@ pub(super) struct Draft<'c, 't> {
     pub(super) problems: Problems,
     /// One bit for each declared key that was seen; a contract declares at most 64.
     seen: u64,
-    /// When each declared item of a list says that it changed, for the case of two of one type.
-    changed: [&'t str; Contract::MAX_CONDITIONS],
+    /// When each declared item of a list says that it changed, for the case of two of one type; empty while none says it.
+    changed: Vec<&'t str>,
     /// Undeclared keys that are passed over.
     ignored: usize,
     /// What each key with a `*` stands for: the condition's index, the name, and the entry.
@@ -38,7 +38,7 @@ impl<'c, 't> Draft<'c, 't> {
             report: Report::absent(contract),
             problems: Problems::default(),
             seen: 0,
-            changed: [""; Contract::MAX_CONDITIONS],
+            changed: Vec::new(),
             ignored: 0,
             several: Vec::new(),
         }
@@ -76,26 +76,22 @@ impl<'c, 't> Draft<'c, 't> {
         let Some(condition) = self.contract.conditions().get(index) else {
             return;
         };
-        let earlier = match self.changed.get_mut(index) {
-            Some(slot) if self.seen & bit(index) != 0 => Some(std::mem::replace(slot, changed)),
-            Some(slot) => {
-                *slot = changed;
-                None
-            }
-            None => None,
-        };
-        if let Some(earlier) = earlier {
-            let field = self.contract.problem(condition, "", Code::DuplicateKey, "");
+        if self.seen & bit(index) != 0 {
+            let earlier = self.changed.get(index).copied().unwrap_or_default();
             if is_later(earlier, changed) {
-                if let Some(slot) = self.changed.get_mut(index) {
-                    *slot = earlier;
-                }
                 self.report.keys += 1;
                 self.note_duplicate(condition);
                 return;
             }
+            let field = self.contract.problem(condition, "", Code::DuplicateKey, "");
             self.problems.withdraw(&field.field);
             self.note_duplicate(condition);
+        }
+        if !changed.is_empty() || !self.changed.is_empty() {
+            self.changed.resize(self.contract.conditions().len(), "");
+            if let Some(slot) = self.changed.get_mut(index) {
+                *slot = changed;
+            }
         }
         let entry = read(Reader::new(self.contract, condition, &mut self.problems));
         self.put(index, hash, entry);

@@ -32,6 +32,7 @@ impl Engine {
             uid,
             namespace,
             name,
+            ..
         } = identity;
         let resource = text::resource(kind, namespace, name);
         let reason = format!(

@@ -18,17 +18,4 @@ impl Engine {
         }
         layers::contribute(&self.state, &mut self.out, key, uid);
     }
-
-    /// [`Self::contribute`] after a report, which changes nothing of it where conditions are not
-    /// published and the same is enforced as before. Whatever else a contribution is made of
-    /// has it made anew when it changes.
-    pub(crate) fn contribute_report(&mut self, key: &Key, uid: &Arc<str>) {
-        let Some((_, lowered, entry)) = self.state.judged(key, uid) else {
-            return;
-        };
-        let same = entry.enforced == Some(entry.enforcement(lowered));
-        if !same || lowered.plan.publish_conditions.is_some() {
-            self.contribute(key, uid);
-        }
-    }
 }

@@ -4,52 +4,50 @@ use std::sync::Arc;
 
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::parts::Engine;
+use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::object::{ObjectEntry, Values};
 use crate::wire::event::GroupKind;
 
 impl Engine {
-    /// Whether a circuit keeps its object's published values as they were.
-    pub(crate) fn rejects_updates(&self, key: &Key, uid: &Arc<str>) -> bool {
-        let Some((_, lowered, entry)) = self.state.judged(key, uid) else {
-            return false;
-        };
-        entry.rejects_updates(lowered)
-    }
-
     /// Keeps what is published as it was before the trip while any policy rejects
     /// updates, and catches up when none does any more. `before` tells what was published
-    /// before the event at hand.
+    /// before the event at hand, given the object as it is.
     pub(crate) fn freeze(
         &mut self,
         kind: &GroupKind,
         uid: &Arc<str>,
-        before: impl FnOnce() -> Option<Values>,
+        before: impl FnOnce(&ObjectEntry) -> Option<Values>,
         keys: &[Key],
     ) {
+        let State {
+            policies, kinds, ..
+        } = &mut self.state;
+        let entry = kinds.get_mut(kind);
         // What was restored waits for its object, which may not have been seen yet.
-        if self.state.object(kind, uid).is_none() {
-            return;
-        }
-        let rejecting = keys.iter().any(|key| self.rejects_updates(key, uid));
-        let restored = keys.iter().find_map(|key| self.restored_values(key, uid));
-        let unfrozen = keys
-            .iter()
-            .filter(|key| self.take_unfrozen(key, uid))
-            .count()
-            > 0;
-        let Some(object) = self
-            .state
-            .kinds
-            .get_mut(kind)
-            .and_then(|entry| entry.objects.get_mut(uid))
-        else {
+        let Some(object) = entry.and_then(|entry| entry.objects.get_mut(uid)) else {
             return;
         };
+        let (mut rejecting, mut restored, mut unfrozen) = (false, None, false);
+        for key in keys {
+            let Some(policy) = policies.get_mut(key) else {
+                continue;
+            };
+            let Some(entry) = policy.circuits.get_mut(uid) else {
+                continue;
+            };
+            let lowered = policy.lowered.as_ref();
+            rejecting |= lowered.is_some_and(|lowered| entry.rejects_updates(lowered));
+            if entry.restored.is_some() || entry.unfrozen {
+                restored = restored.or_else(|| entry.restored.take());
+                unfrozen |= std::mem::take(&mut entry.unfrozen);
+                self.out.mark(Dirty::Record(key, uid));
+            }
+        }
         let changed = match (rejecting, object.frozen().is_some()) {
             (true, false) => {
                 let found = unfrozen.then(|| object.legal_values());
-                let frozen = restored.or(found).or_else(before);
+                let frozen = restored.or(found).or_else(|| before(object));
                 object.hold(Some(frozen.unwrap_or_default()));
                 true
             }
@@ -68,31 +66,10 @@ impl Engine {
         }
     }
 
-    fn restored_values(&mut self, key: &Key, uid: &Arc<str>) -> Option<Values> {
-        let restored = self.state.circuit_mut(key, uid)?.restored.take()?;
-        self.out.mark(Dirty::Record(key, uid));
-        Some(restored)
-    }
-
-    /// Whether what was kept published of an object was not written down; asked once.
-    fn take_unfrozen(&mut self, key: &Key, uid: &Arc<str>) -> bool {
-        let entry = self
-            .state
-            .circuit_mut(key, uid)
-            .filter(|entry| entry.unfrozen);
-        let Some(entry) = entry else {
-            return false;
-        };
-        entry.unfrozen = false;
-        self.out.mark(Dirty::Record(key, uid));
-        true
-    }
-
     /// Freezes or thaws what is published now, after something other than a report has moved a circuit.
     pub(crate) fn refreeze(&mut self, kind: &GroupKind, namespace: &Arc<str>, uid: &Arc<str>) {
-        let before = self.state.object(kind, uid).map(ObjectEntry::shown);
         let keys = self.state.judges(kind, namespace);
-        self.freeze(kind, uid, || before, &keys);
+        self.freeze(kind, uid, |object| Some(object.shown()), &keys);
     }
 
     /// Catches up, if what is published was frozen for a circuit that is gone. It freezes nothing:
@@ -101,7 +78,7 @@ impl Engine {
         let object = self.state.object(kind, uid);
         if object.is_some_and(|object| object.frozen().is_some()) {
             let keys = self.state.judges(kind, namespace);
-            self.freeze(kind, uid, || None, &keys);
+            self.freeze(kind, uid, |_| None, &keys);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fusegate_crds::CircuitState;
 
 use crate::breaker::circuit::StateName;
-use crate::breaker::step::Input;
+use crate::breaker::step::{Input, Report};
 use crate::breaker::time::Now;
 use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
@@ -22,12 +22,19 @@ impl Engine {
         let Some(object) = self.state.object(kind, uid) else {
             return;
         };
-        if object.outdated {
+        let report = object.report_to(lowered);
+        self.take_report(now, key, uid, report);
+    }
+
+    /// Takes what an object reports; `None` is no evidence.
+    fn take_report(&mut self, now: Now, key: &Key, uid: &Arc<str>, report: Option<Report>) {
+        let Some(report) = report else {
             return self.contribute(key, uid);
+        };
+        // Whatever else a contribution is made of has it made anew when it changes.
+        if self.step_circuit(now, key, uid, &Input::Report(&report), Trigger::Report) {
+            self.contribute(key, uid);
         }
-        let report = object.report(&lowered.conditions, &lowered.config.rules);
-        self.step_circuit(now, key, uid, &Input::Report(&report), Trigger::Report);
-        self.contribute_report(key, uid);
     }
 
     /// Brings back the circuits that were not Closed when the last leader wrote them down.
@@ -76,17 +83,19 @@ impl Engine {
         let Some(object) = self.state.object(kind, uid) else {
             return;
         };
-        let matches = policy
-            .lowered
-            .as_ref()
-            .is_some_and(|lowered| object.is_selected(&lowered.selector));
-        if matches && !policy.circuits.contains_key(uid) {
+        let lowered = policy.lowered.as_ref();
+        let lowered = lowered.filter(|lowered| object.is_selected(&lowered.selector));
+        let Some(lowered) = lowered else {
+            self.drop_unselected(now, key, uid);
+            self.report_to(now, key, kind, uid);
+            return self.drop_unselected(now, key, uid);
+        };
+        let report = object.report_to(lowered);
+        if !policy.circuits.contains_key(uid) {
             let name = object.name.clone();
             self.ensure_circuit(now, key, uid, &name);
         }
-        self.drop_unselected(now, key, uid);
-        self.report_to(now, key, kind, uid);
-        self.drop_unselected(now, key, uid);
+        self.take_report(now, key, uid, report);
     }
 
     /// Takes a Closed circuit from an object that the selector no longer matches. One that

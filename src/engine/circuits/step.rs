@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use crate::breaker::circuit::{State as BreakerState, StateName};
+use crate::breaker::config::Config;
 use crate::breaker::step::{self, Context, Effect as StepEffect, Input, Reason};
 use crate::breaker::time::{Mono, Now};
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, audit};
 use crate::engine::parts::Engine;
-use crate::engine::state::circuit::Trigger;
+use crate::engine::state::State;
+use crate::engine::state::circuit::{CircuitEntry, Trigger};
 use crate::engine::state::key::Key;
-use crate::wire::event::GroupKind;
 
 impl Engine {
     /// Steps a circuit, and settles what is published of its object.
@@ -30,7 +31,8 @@ impl Engine {
         self.refreeze(&kind, &key.0, uid);
     }
 
-    /// Steps a circuit and tells the world what came of it.
+    /// Steps a circuit and tells the world what came of it. Whether what it contributes to its layers may be another
+    /// now: conditions are published, or what is enforced is not what was.
     pub(crate) fn step_circuit(
         &mut self,
         now: Now,
@@ -38,26 +40,44 @@ impl Engine {
         uid: &Arc<str>,
         input: &Input<'_>,
         trigger: Trigger,
-    ) {
-        let Some(context) = self.context(now, key, uid) else {
-            return;
+    ) -> bool {
+        let Some(policy) = self.state.policies.get(key) else {
+            return false;
         };
-        let Some(policy) = self.state.policies.get_mut(key) else {
-            return;
+        // Only an open circuit waits for its siblings.
+        let siblings_ready = policy.open_circuits() == 0 || self.siblings_ready(now.mono, key, uid);
+        let State {
+            policies,
+            kinds,
+            schedule,
+            leads,
+            ..
+        } = &mut self.state;
+        let Some(policy) = policies.get_mut(key) else {
+            return false;
         };
-        let (Some(lowered), Some(entry)) = (policy.lowered.clone(), policy.circuits.get_mut(uid))
-        else {
-            return;
+        let may_open = policy.may_open();
+        let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get_mut(uid)) else {
+            return false;
         };
-        let (before, reported) = (entry.count_class(), entry.reported());
-        let breaker = std::mem::take(&mut entry.breaker);
-        let (breaker, effects) = step::step(breaker, &lowered.config, context, *input);
-        entry.breaker = breaker;
-        entry.cause = trigger;
-        let unreported = entry.reported() != reported;
+        let kind = kinds.get(&entry.kind);
+        let confirmed = kind.and_then(|kind| kind.confirmed_since);
+        let context = Context {
+            now,
+            confirmed_since: confirmed,
+            may_open,
+            siblings_ready,
+            leads: *leads,
+        };
+        let before = entry.count_class();
+        let (effects, unreported) = entry.step(&lowered.config, context, input, trigger);
+        entry.reschedule(schedule, &lowered.config, (now, confirmed), (key, uid));
         // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
         let quiet =
             effects.is_empty() && !unreported && matches!(input, Input::Report(_) | Input::Tick);
+        let contributes = lowered.plan.publish_conditions.is_some()
+            || entry.enforced != Some(entry.enforcement(lowered));
+        let at_rest = effects.is_empty() && entry.is_at_rest();
         let after = entry.count_class();
         policy.recount(uid, before, after);
         if !quiet {
@@ -68,8 +88,10 @@ impl Engine {
         }
         self.out.mark(Dirty::Circuit(key, uid));
         self.out.counts.steps += 1;
-        self.apply_step_effects(now, key, uid, effects, trigger);
-        self.reschedule(now, key, uid);
+        if !at_rest || self.out.sent(key, uid).is_some() {
+            self.apply_step_effects(now, key, uid, effects, trigger);
+        }
+        contributes
     }
 
     /// Applies the effects that a step returned, or the recorded state of the leader.
@@ -81,7 +103,6 @@ impl Engine {
         effects: Vec<StepEffect>,
         trigger: Trigger,
     ) {
-        let last_step = self.last_step(key);
         for effect in effects {
             let moves = matches!(
                 effect,
@@ -89,6 +110,7 @@ impl Engine {
             );
             match effect {
                 StepEffect::Changed(change) => {
+                    let last_step = self.last_step(key);
                     if let Some(entry) = self.state.circuit_mut(key, uid) {
                         entry.follow(&change, last_step, now);
                     }
@@ -130,34 +152,37 @@ impl Engine {
         u8::try_from(steps.saturating_sub(1)).unwrap_or(u8::MAX)
     }
 
-    fn context(&self, now: Now, key: &Key, uid: &Arc<str>) -> Option<Context> {
-        let policy = self.state.policies.get(key)?;
-        let entry = policy.circuits.get(uid)?;
-        Some(Context {
-            now,
-            confirmed_since: self
-                .state
-                .kinds
-                .get(&entry.kind)
-                .and_then(|kind| kind.confirmed_since),
-            may_open: policy.may_open(),
-            siblings_ready: self.siblings_ready(now.mono, key, uid, &entry.kind),
-            leads: self.state.leads,
-        })
-    }
-
     /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling.
-    fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>, kind: &GroupKind) -> bool {
+    fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>) -> bool {
+        let kind = self.state.circuit(key, uid).map(|entry| &entry.kind);
         let from: Key = (key.0.clone(), Arc::default());
         self.state
             .policies
             .range(from..)
             .take_while(|(other, _)| other.0 == key.0)
-            .filter(|(other, policy)| *other != key && policy.kind.as_ref() == Some(kind))
+            .filter(|(other, policy)| *other != key && policy.kind.as_ref() == kind)
             .filter_map(|(_, policy)| policy.circuits.get(uid))
             .all(|sibling| match &sibling.breaker.state {
                 BreakerState::Open { until, .. } => *until <= now,
                 _ => true,
             })
+    }
+}
+
+impl CircuitEntry {
+    /// Runs the breaker: its effects, and whether the policy's status says of it what is so no more.
+    fn step(
+        &mut self,
+        config: &Config,
+        context: Context,
+        input: &Input<'_>,
+        trigger: Trigger,
+    ) -> (Vec<StepEffect>, bool) {
+        let reported = self.reported();
+        let breaker = std::mem::take(&mut self.breaker);
+        let (breaker, effects) = step::step(breaker, config, context, *input);
+        self.breaker = breaker;
+        self.cause = trigger;
+        (effects, self.reported() != reported)
     }
 }

@@ -84,7 +84,7 @@ impl Engine {
         for key in &keys {
             self.match_object(now, key, kind, uid);
         }
-        self.freeze(kind, uid, || Some(shown), &keys);
+        self.freeze(kind, uid, |_| Some(shown), &keys);
         let condition = compiled.contract.conditions().get(index);
         if let (Some(change), Some(condition)) = (change, condition) {
             let key = Arc::clone(&condition.key);

@@ -29,17 +29,20 @@ impl Engine {
         };
         let objects = &self.state.kinds.entry(kind.clone()).or_default().objects;
         let identity = objects.identify(&object.meta);
-        let named = objects.named(&identity.namespace, &identity.name);
-        if let Some(replaced) = named.filter(|named| **named != identity.uid).cloned() {
-            self.delete_object(now, kind, &replaced);
-        }
-        if !self.has_room(now, kind, &identity, &object.meta.resource_version) {
-            return;
+        if !identity.is_kept {
+            let named = objects.named(&identity.namespace, &identity.name);
+            if let Some(replaced) = named.filter(|named| **named != identity.uid).cloned() {
+                self.delete_object(now, kind, &replaced);
+            }
+            if !self.has_room(now, kind, &identity, &object.meta.resource_version) {
+                return;
+            }
         }
         let [status, rest] =
             [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
         let mut report = extract::extract_object(&compiled.contract, status, rest);
-        if let Some(contract) = self.state.contract_of(kind) {
+        let asks = compiled.contract.queries().next().is_some();
+        if let Some(contract) = self.state.contract_of(kind).filter(|_| asks) {
             let (namespace, name) = (&identity.namespace, &identity.name);
             let answers = &contract.answers;
             answers.add_to(&mut report, &compiled.contract, namespace, name);
@@ -57,7 +60,7 @@ impl Engine {
         for key in &keys {
             self.match_object(now, key, kind, &uid);
         }
-        let shown_before = || before.map(|object| object.shown());
+        let shown_before = |_: &ObjectEntry| before.map(|object| object.shown());
         self.freeze(kind, &uid, shown_before, &keys);
         let has_news = operation.as_ref().is_some_and(|operation| operation.noted);
         let line = operation.and_then(|operation| {
@@ -83,7 +86,8 @@ impl Engine {
         compiled: Arc<Compiled>,
     ) -> (Option<ObjectEntry>, Option<MapOperation>) {
         let entry = self.state.kinds.entry(kind.clone()).or_default();
-        let before = entry.objects.get(&identity.uid);
+        let slot = entry.objects.get_mut(&identity.uid);
+        let before = slot.as_deref();
         let known = before.map(|before| (&before.compiled.contract, &before.kept));
         let diff = diff::diff(&compiled.contract, known, report);
         let operation = diff.map(|diff| MapOperation {
@@ -116,7 +120,10 @@ impl Engine {
                 before.and_then(ObjectEntry::frozen).cloned(),
             ),
         };
-        let before = entry.objects.put(&identity.uid, kept);
+        let before = match slot {
+            Some(slot) if identity.is_kept => Some(std::mem::replace(slot, kept)),
+            _ => entry.objects.put(&identity.uid, kept),
+        };
         if let Some(omitted) = omitted.filter(|_| relabeled) {
             map::labels_omitted(
                 &self.state,

@@ -54,6 +54,15 @@ impl Engine {
         uid: &Arc<str>,
         heartbeat: Heartbeat,
     ) {
+        let mut contracts = self.state.contracts.iter_mut();
+        let judges =
+            |entry: &ContractEntry| entry.kind.as_ref() == Some(kind) && entry.compiled.is_some();
+        let Some((name, contract)) = contracts.find(|(_, entry)| judges(entry)) else {
+            return;
+        };
+        if !heartbeat.is_skewed() && contract.skew.is_none() {
+            return;
+        }
         let Some(entry) = self.state.kinds.get(kind) else {
             return;
         };
@@ -67,12 +76,6 @@ impl Engine {
             return;
         };
         let object = Arc::clone(&object.name);
-        let mut contracts = self.state.contracts.iter_mut();
-        let judges =
-            |entry: &ContractEntry| entry.kind.as_ref() == Some(kind) && entry.compiled.is_some();
-        let Some((name, contract)) = contracts.find(|(_, entry)| judges(entry)) else {
-            return;
-        };
         let compiled = contract.compiled.as_ref();
         let conditions = compiled.map(|compiled| compiled.contract.conditions());
         let condition = conditions.and_then(|conditions| conditions.get(heartbeat.condition));

@@ -5,7 +5,6 @@ mod draft;
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use crate::breaker::circuit::StateName;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::sent::Mark;
@@ -112,10 +111,10 @@ pub(crate) fn resolved(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Op
 fn mark(state: &State, key: &Key, uid: &Arc<str>) -> Option<Mark> {
     let policy = state.policies.get(key)?;
     let entry = policy.circuits.get(uid)?;
-    let suppressed = entry.breaker.suppressed;
-    if entry.state() == StateName::Closed && !suppressed {
+    if entry.is_at_rest() {
         return None;
     }
+    let suppressed = entry.breaker.suppressed;
     let kind = state.kinds.get(&entry.kind);
     Some(Mark {
         state: entry.state(),

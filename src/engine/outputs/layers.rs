@@ -73,14 +73,14 @@ pub(crate) fn withdraw(out: &mut Outbox, key: &Key, uid: &Arc<str>) {
 }
 
 pub(crate) fn publishes_conditions(state: &State, key: &Key, uid: &Arc<str>) -> bool {
-    let judged = state.judged(key, uid);
-    judged.is_some_and(|(_, lowered, _)| lowered.plan.publish_conditions.is_some())
+    let policy = state.policies.get(key);
+    policy.is_some_and(|policy| policy.publishes_conditions() && policy.circuits.contains_key(uid))
 }
 
 /// What changes in the snapshot.
 pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
     let mut publication = Publication::default();
-    if state.is_listed() && std::mem::take(&mut out.stale.readiness) {
+    if state.synced && std::mem::take(&mut out.stale.readiness) {
         settle_layers(state, out, &mut publication);
     }
     if state.has_config() {

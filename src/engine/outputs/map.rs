@@ -36,16 +36,19 @@ pub(crate) fn operation(
     keys: &[Key],
 ) -> Option<Line> {
     let object = state.object(kind, uid)?;
-    let publishes = keys
-        .iter()
-        .any(|key| layers::publishes_conditions(state, key, uid));
+    let (mut publishes, mut trip) = (false, None);
+    for policy in keys.iter().filter_map(|key| state.policies.get(key)) {
+        if let Some(circuit) = policy.circuits.get(uid) {
+            publishes |= policy.publishes_conditions();
+            trip = trip.or_else(|| circuit.trip());
+        }
+    }
     let verdict = match (report.is_legal(), object.frozen().is_some(), publishes) {
         (false, ..) => Verdict::Rejected,
         (true, true, _) => Verdict::Frozen,
         (true, false, true) => Verdict::Published,
         (true, false, false) => Verdict::Unpublished,
     };
-    let trip = keys.iter().find_map(|key| state.trip_of(key, uid));
     Some(Line {
         at: now.wall.0,
         action: Action::Map,

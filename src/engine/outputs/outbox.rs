@@ -29,7 +29,7 @@ pub(crate) struct Outbox {
     /// Hashes of the schemas whose storing was ordered and has not been seen yet.
     pub(crate) recordings: BTreeMap<GroupKind, Box<str>>,
     pub(crate) stale: Stale,
-    /// When the next status may be written that waits for its pace.
+    /// When the next status may be written that waits for its pace, or before.
     pub(crate) next_status: Option<Mono>,
     pub(crate) webhook: WebhookSent,
     /// When the API server's policies are applied and probed anew.
@@ -99,8 +99,18 @@ impl Outbox {
                 insert(&mut stale.policies, key);
                 insert(&mut stale.opened, key);
             }
-            Dirty::Drift(key) => insert(&mut stale.drifted, key),
-            Dirty::Count(key) => insert(&mut stale.counted, key),
+            Dirty::Drift(key) => {
+                if !stale.drifted.contains(key) {
+                    stale.drifted.insert(key.clone());
+                    self.await_status(self.paced_until(key));
+                }
+            }
+            Dirty::Count(key) => {
+                if !stale.counted.contains(key) {
+                    stale.counted.insert(key.clone());
+                    self.await_status(self.counted_until(key));
+                }
+            }
             Dirty::Override(key) => insert(&mut stale.overrides, key),
             Dirty::Contract(name) => {
                 stale.contracts.insert(name.into());
@@ -115,7 +125,7 @@ impl Outbox {
             Dirty::PolicyView(key) => insert(&mut stale.policy_views, key),
             Dirty::Circuit(key, uid) => {
                 if let Some(uids) = stale.circuit_views.get_mut(key) {
-                    insert(uids, uid);
+                    uids.insert(uid.clone());
                 } else {
                     let uids = BTreeSet::from([uid.clone()]);
                     stale.circuit_views.insert(key.clone(), uids);
@@ -169,8 +179,26 @@ impl Outbox {
         self.contracts.entry(name.into()).or_default()
     }
 
+    /// Until when a drift of a policy waits.
+    pub(crate) fn paced_until(&self, key: &Key) -> Mono {
+        let sent = self.policies.get(key);
+        sent.map_or(Mono(0), |sent| sent.paced_until)
+    }
+
+    /// Until when a change of how many circuits a policy has waits.
+    pub(crate) fn counted_until(&self, key: &Key) -> Mono {
+        let sent = self.policies.get(key);
+        sent.map_or(Mono(0), |sent| sent.counted_until)
+    }
+
+    fn await_status(&mut self, due: Mono) {
+        let next = self.next_status.map_or(due, |next| next.min(due));
+        self.next_status = Some(next);
+    }
+
     /// Lets no status wait any more.
     pub(crate) fn end_pacing(&mut self) {
+        self.next_status = Some(Mono(0));
         for sent in self.policies.values_mut() {
             sent.paced_until = Mono(0);
             sent.counted_until = Mono(0);

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use fusegate_crds::CircuitPolicyStatus;
 
-use crate::breaker::time::{Mono, Now, Span};
+use crate::breaker::time::{Now, Span};
 use crate::engine::outputs::outbox::{Dirty, Outbox, Stale};
 use crate::engine::outputs::{admission as policies, webhook};
 use crate::engine::state::State;
@@ -47,8 +47,7 @@ const COUNTED_EVERY: Span = Span(500);
 
 /// Writes the status of every policy and contract that has changed since it was last written.
 pub(crate) fn write(state: &State, out: &mut Outbox, now: Now) {
-    if !state.is_listed() {
-        out.next_status = None;
+    if !state.synced {
         return;
     }
     mark_kinds(state, out);
@@ -78,14 +77,18 @@ fn mark_kinds(state: &State, out: &mut Outbox) {
     }
 }
 
-/// Writes the statuses of policies that are due.
+/// Writes the statuses of policies that are due. Those that wait for their pace are looked at once one of them is.
 fn write_policies(state: &State, out: &mut Outbox, now: Now) {
+    let waiting = out.next_status.is_none_or(|next| now.mono < next);
+    if waiting && out.stale.policies.is_empty() {
+        return;
+    }
     let drifted = out.stale.drifted.iter();
-    let paced = drifted.filter(|key| now.mono >= paced_until(out, key));
+    let paced = drifted.filter(|key| now.mono >= out.paced_until(key));
     let marked = out.stale.policies.iter();
     let mut due: BTreeSet<Key> = marked.chain(paced).cloned().collect();
     let counted = out.stale.counted.iter().filter(|key| !due.contains(*key));
-    let counted = counted.filter(|key| now.mono >= counted_until(out, key));
+    let counted = counted.filter(|key| now.mono >= out.counted_until(key));
     let counted: BTreeSet<Key> = counted.cloned().collect();
     due.extend(counted.iter().cloned());
     if !due.is_empty() {
@@ -104,20 +107,10 @@ fn write_policies(state: &State, out: &mut Outbox, now: Now) {
         }
     }
     let drifted = out.stale.drifted.iter();
-    let drifted = drifted.map(|key| paced_until(out, key));
+    let drifted = drifted.map(|key| out.paced_until(key));
     let counted = out.stale.counted.iter();
-    let counted = counted.map(|key| counted_until(out, key));
+    let counted = counted.map(|key| out.counted_until(key));
     out.next_status = drifted.chain(counted).min();
-}
-
-fn counted_until(out: &Outbox, key: &Key) -> Mono {
-    let sent = out.policies.get(key);
-    sent.map_or(Mono(0), |sent| sent.counted_until)
-}
-
-fn paced_until(out: &Outbox, key: &Key) -> Mono {
-    let sent = out.policies.get(key);
-    sent.map_or(Mono(0), |sent| sent.paced_until)
 }
 
 fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {

@@ -30,7 +30,8 @@ pub(crate) fn refresh(state: &State, out: &mut Outbox) -> (Option<View>, Vec<See
     let circuits = std::mem::take(&mut outdated.circuit_views);
     let contracts = std::mem::take(&mut outdated.contract_views);
     let objects = state.kinds.values().map(|entry| entry.objects.len()).sum();
-    let changed = std::mem::take(&mut outdated.view)
+    let others = std::mem::take(&mut outdated.view);
+    let changed = others
         || !policies.is_empty()
         || !circuits.is_empty()
         || !contracts.is_empty()
@@ -53,6 +54,15 @@ pub(crate) fn refresh(state: &State, out: &mut Outbox) -> (Option<View>, Vec<See
     for (key, uids) in circuits {
         refresh_circuits(state, view, &key, uids, &mut seen);
     }
+    if others {
+        refresh_others(state, view);
+    }
+    view.objects = objects;
+    (Some(view.clone()), seen)
+}
+
+/// Brings up to date what is of no policy and no contract.
+fn refresh_others(state: &State, view: &mut View) {
     for (kind, entry) in &state.kinds {
         match entry.unconfirmed_since {
             Some(since) => view.unconfirmed.insert(kind.clone(), since),
@@ -61,8 +71,6 @@ pub(crate) fn refresh(state: &State, out: &mut Outbox) -> (Option<View>, Vec<See
     }
     view.synced = state.synced;
     view.leads = state.leads;
-    view.objects = objects;
-    (Some(view.clone()), seen)
 }
 
 /// Brings what the view says of a contract up to date.
@@ -186,7 +194,7 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
         labels: object.map_or_else(Labels::default, |object| object.labels.clone()),
         trip: trip.map(|trip| trip.id),
         cause: trip.map(|trip| trip.cause),
-        tripped: last.map(|trip| tripped(trip, &lowered.config)),
+        tripped: last.map(|trip| Box::new(tripped(trip, &lowered.config))),
         since: Some(entry.since),
         until: until(&entry.breaker, &lowered.config, confirmed),
         probe: probe(&entry.breaker, &lowered.config),

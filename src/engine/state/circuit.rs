@@ -33,7 +33,7 @@ pub(crate) struct CircuitEntry {
     pub(crate) reopened: bool,
     pub(crate) suppressed_since: Option<Wall>,
     /// The trip that it recovered from last.
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<Box<Ended>>,
     pub(crate) cause: Trigger,
 }
 
@@ -118,13 +118,21 @@ impl CircuitEntry {
             StateName::HalfOpen => {}
             StateName::Closed => {
                 let step = (change.reason == Reason::Recovered).then_some(last_step);
-                self.ended = change.trip.clone().map(|trip| Ended { trip, step });
+                self.ended = change
+                    .trip
+                    .clone()
+                    .map(|trip| Box::new(Ended { trip, step }));
             }
         }
     }
 
     pub(crate) fn state(&self) -> StateName {
         self.breaker.state.name()
+    }
+
+    /// Closed, and no trip of it is held back: no alert tells of it.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.state() == StateName::Closed && !self.breaker.suppressed
     }
 
     pub(crate) fn count_class(&self) -> CountClass {
@@ -178,7 +186,7 @@ impl CircuitEntry {
 
     /// The trip that it recovered from, while that is news.
     pub(crate) fn lately_ended(&self, now: Now) -> Option<&Ended> {
-        let ended = self.ended.as_ref();
+        let ended = self.ended.as_deref();
         ended.filter(|_| self.state() == StateName::Closed && is_news(self.since, now))
     }
 }

@@ -13,6 +13,7 @@ use crate::condition::compact::{CompactEntry, CompactReport, CompactValue};
 use crate::condition::unmeasured::{Failure, Unmeasured};
 use crate::engine::state::contract::Compiled;
 use crate::policy::layer::RuntimeValue;
+use crate::spec::policy::Policy;
 use crate::wire::labels::Labels;
 
 /// Keys and values as they are published.
@@ -86,20 +87,21 @@ impl ObjectEntry {
         }
     }
 
-    /// The last report, as the rules over `conditions` (indices into the contract) see it.
-    pub(crate) fn report(&self, conditions: &[usize], rules: &[Rule]) -> Report {
+    /// The last report, as the rules of a policy see it; `None` where it is no evidence any more.
+    pub(crate) fn report_to(&self, policy: &Policy) -> Option<Report> {
         let entries = self.kept.entries();
-        let readings = conditions.iter().zip(rules).map(|(at, rule)| {
+        let rules = policy.conditions.iter().zip(&policy.config.rules);
+        let readings = rules.map(|(at, rule)| {
             let entry = entries.get(*at);
             entry.map_or_else(missing, |entry| reading(entry, rule))
         });
-        Report {
+        (!self.outdated).then(|| Report {
             readings: readings.collect(),
             legality: Legality {
                 legal: self.legal,
                 id: ObservationId(self.kept.content),
             },
-        }
+        })
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Identity {
     pub(crate) uid: Arc<str>,
     pub(crate) namespace: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Something is kept of it, under this name.
+    pub(crate) is_kept: bool,
 }
 
 impl Objects {
@@ -79,6 +81,7 @@ impl Objects {
                     uid: uid.clone(),
                     namespace: namespace.clone(),
                     name: name.clone(),
+                    is_kept: true,
                 };
             }
         }
@@ -88,6 +91,7 @@ impl Objects {
             namespace: namespace
                 .map_or_else(|| Arc::from(&*meta.namespace), |(key, _)| key.clone()),
             name: Arc::from(&*meta.name),
+            is_kept: false,
         }
     }
 

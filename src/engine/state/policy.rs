@@ -124,6 +124,12 @@ impl PolicyEntry {
         }
     }
 
+    /// Whether it publishes the conditions of its objects.
+    pub(crate) fn publishes_conditions(&self) -> bool {
+        let plan = self.lowered.as_ref().map(|lowered| &lowered.plan);
+        plan.is_some_and(|plan| plan.publish_conditions.is_some())
+    }
+
     /// Whether it publishes in a layer.
     pub(crate) fn publishes_in(&self, layer: &LayerName) -> bool {
         let plan = self.lowered.as_ref().map(|lowered| &lowered.plan);

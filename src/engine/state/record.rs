@@ -49,7 +49,7 @@ impl CircuitEntry {
             let frozen = (!self.unfrozen).then(|| thaw(&record.frozen));
             self.restored = frozen.filter(|values| !values.is_empty());
         } else {
-            self.ended = ended(record, now);
+            self.ended = ended(record, now).map(Box::new);
         }
     }
 }

@@ -181,7 +181,7 @@ pub(super) async fn document(state: &ServeState, view: &View, found: &Found<'_>)
         rules: rule::rules(policy),
         samples,
         moves,
-        last_trip: circuit.tripped.as_ref().map(TripDocument::new),
+        last_trip: circuit.tripped.as_deref().map(TripDocument::new),
         probe: circuit.probe.map(|probe| (probe.successes, probe.needed)),
         gate: Gate::of(state, found),
         on_trip: spec.map_or(Value::Null, |spec| plain(&spec.on_trip)),
