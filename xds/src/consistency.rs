@@ -22,14 +22,15 @@ use crate::type_url::TypeUrl;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inconsistency {
     /// A resource has no name, so that nobody can ask for it.
-    #[error("a resource of {type_url} has an empty name; give it the name that clients ask for")]
+    #[error("a resource of the type {} has an empty name; give it the name that clients ask for", .type_url.last_part())]
     EmptyName {
         /// Its type.
         type_url: TypeUrl,
     },
     /// A resource has another name than the message in it, by which clients go.
     #[error(
-        "{type_url} `{name}` holds a message that is called `{message_name}`; give both the same name"
+        "{} `{name}` holds a message that is called `{message_name}`; give both the same name",
+        .type_url.last_part()
     )]
     OtherName {
         /// Its type.
@@ -40,7 +41,7 @@ pub enum Inconsistency {
         message_name: String,
     },
     /// A resource is no message of its type.
-    #[error("{type_url} `{name}` is no message of that type: {reason}")]
+    #[error("{} `{name}` is no message of that type: {reason}", .type_url.last_part())]
     NoMessage {
         /// Its type.
         type_url: TypeUrl,
@@ -51,7 +52,9 @@ pub enum Inconsistency {
     },
     /// A resource refers to another that there is not, and that the client asks this server for.
     #[error(
-        "{type_url} `{name}` refers to {to} `{missing}`, which is not published; publish it in the same update, or remove the reference"
+        "{} `{name}` refers to {} `{missing}`, which is not published; publish it in the same update, or remove the reference",
+        .type_url.last_part(),
+        .to.last_part()
     )]
     NothingThere {
         /// The type of what refers.
@@ -64,7 +67,7 @@ pub enum Inconsistency {
         missing: Arc<str>,
     },
     /// An update has several resources of one name, of which only the last counts.
-    #[error("the update has several resources of {type_url} that are called `{name}`; keep one")]
+    #[error("{} `{name}` is in the update several times; keep one of them", .type_url.last_part())]
     Twice {
         /// Their type.
         type_url: TypeUrl,

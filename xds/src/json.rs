@@ -32,8 +32,9 @@
 mod decode;
 mod problem;
 
-use std::fs;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde_json::Value;
 
@@ -42,13 +43,57 @@ pub use problem::Problem;
 use crate::resource::Resource;
 use problem::Place;
 
-/// The resources of a file, and what of it is none.
+/// The resources of a file, and what of it is none; of a folder, those of each file in it that ends in `.yaml`, `.yml` or `.json`.
+///
+/// Files in folders of the folder are left out, and so are those whose names begin with a dot.
+/// Whoever makes the resources all that is published, as [`Store::replacement`](crate::Store::replacement) does, looks at the problems first:
+/// what could not be read would be taken away from its clients.
 pub fn read(path: &Path) -> (Vec<Resource>, Vec<Problem>) {
-    let file = path.display().to_string();
-    match fs::read_to_string(path) {
-        Ok(text) => parse(&file, &text),
-        Err(source) => (Vec::new(), vec![Problem::Read { file, source }]),
+    if !path.is_dir() {
+        return read_file(path);
     }
+    let files = match files_in(path) {
+        Ok(files) => files,
+        Err(reason) => return (Vec::new(), vec![unread(path, reason)]),
+    };
+    let (mut resources, mut problems) = (Vec::new(), Vec::new());
+    for file in files {
+        let (more, wrong) = read_file(&file);
+        resources.extend(more);
+        problems.extend(wrong);
+    }
+    (resources, problems)
+}
+
+/// The files of a folder that are text with resources, in the order of their names.
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let ending = path.extension().and_then(OsStr::to_str);
+        if matches!(ending, Some("yaml" | "yml" | "json")) && !is_hidden(&path) && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name();
+    name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn read_file(path: &Path) -> (Vec<Resource>, Vec<Problem>) {
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&path.display().to_string(), &text),
+        Err(reason) => (Vec::new(), vec![unread(path, reason)]),
+    }
+}
+
+fn unread(path: &Path, reason: io::Error) -> Problem {
+    let file = path.display().to_string();
+    Problem::Read { file, reason }
 }
 
 /// The resources of a text, and what of it is none; `file` is what problems call it.

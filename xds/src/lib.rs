@@ -198,7 +198,7 @@ pub use peer::Peer;
 pub use protocol::Scope;
 #[cfg(feature = "server")]
 pub use proxies::Proxies;
-pub use resource::Resource;
+pub use resource::{Resource, pack};
 pub use runtime::RuntimeValue;
 #[cfg(feature = "server")]
 pub use server::{Assignment, Config, Server};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
 pub use references::Reference;
@@ -16,6 +17,23 @@ use crate::name;
 use crate::type_url::TypeUrl;
 use crate::version::Version;
 use crate::wire;
+
+/// Packs `message` into a `google.protobuf.Any`, as a `typed_config` holds it.
+///
+/// What is packed into a resource is encoded canonically with it ([`Resource::from_message`]).
+///
+/// ```
+/// use fusegate_xds::envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+///
+/// let any = fusegate_xds::pack(&Router::default());
+/// assert_eq!(any.type_url, "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router");
+/// ```
+pub fn pack<M: Message + Name>(message: &M) -> Any {
+    Any {
+        type_url: M::type_url(),
+        value: message.encode_to_vec(),
+    }
+}
 
 /// One named piece of configuration.
 ///

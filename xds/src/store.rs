@@ -6,12 +6,14 @@ mod interest;
 mod update;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 pub use update::{Contested, Published, Update};
 pub use watch::Watch;
 
+use crate::resource::Resource;
 use crate::snapshot::Snapshot;
 use crate::sync::{ArcSwap, Ordering, fence};
 use crate::type_url::TypeUrl;
@@ -50,6 +52,31 @@ impl Store {
     /// The same for who is done with it at once: no count is kept of who looks, which all streams would have to write to.
     pub(crate) fn look(&self) -> impl Deref<Target = Arc<Snapshot>> {
         self.current.load()
+    }
+
+    /// The update that makes `resources` all that is published, of all types: what is published and not among them is removed.
+    ///
+    /// Only what differs is sent. Absent rules stay as they are, and so does what another update publishes of a further type meanwhile.
+    ///
+    /// ```
+    /// use fusegate_xds::{Store, Update, runtime};
+    ///
+    /// let store = Store::new();
+    /// store.publish(Update::new().put(runtime::layer("old", [])).put(runtime::layer("kept", [])));
+    /// let all = [runtime::layer("kept", []), runtime::layer("new", [])];
+    /// assert_eq!(store.publish(store.replacement(all)).changed, 2);
+    /// ```
+    pub fn replacement(&self, resources: impl IntoIterator<Item = Resource>) -> Update {
+        let mut all: BTreeMap<TypeUrl, Vec<Resource>> = BTreeMap::new();
+        for type_url in self.look().types() {
+            all.insert(type_url.clone(), Vec::new());
+        }
+        for resource in resources {
+            let of_type = all.entry(resource.type_url().clone()).or_default();
+            of_type.push(resource);
+        }
+        let replace = |update: Update, (type_url, resources)| update.replace(type_url, resources);
+        all.into_iter().fold(Update::new(), replace)
     }
 
     /// Applies a batch: subscribers see all of it or nothing.

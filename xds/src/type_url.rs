@@ -89,6 +89,12 @@ impl TypeUrl {
         url.rsplit_once('/').map_or(url, |(_, name)| name)
     }
 
+    /// What people call it: the last part of the message's name, such as `Cluster`.
+    pub(crate) fn last_part(&self) -> &str {
+        let message = self.message();
+        message.rsplit_once('.').map_or(message, |(_, last)| last)
+    }
+
     /// Whether a SotW response of this type is the complete set, so that a name left out of it is deleted (rule 16).
     ///
     /// The protocol says so of listeners and clusters; Envoy drops the scopes that a response lacks, too,
@@ -122,8 +128,9 @@ impl TypeUrl {
     /// Whether a client needs a resource of this type for as long as it subscribes to it, whatever was published since.
     ///
     /// A listener of Envoy that drains still runs its filters, and without its configuration such a filter fails every request.
+    /// It still goes by its routes, too, and fails every request that they lead to a cluster which is gone.
     pub fn is_in_use_while_subscribed(&self) -> bool {
-        *self == Self::EXTENSION_CONFIG
+        [Self::EXTENSION_CONFIG, Self::ROUTE].contains(self)
     }
 
     /// Whether a client may ask for a resource of this type because its routes lead there.

@@ -25,9 +25,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, Rds, http_filter,
 };
-use envoy_types::pb::google::protobuf::Any;
-use fusegate_xds::{Resource, TypeUrl, Update};
-use prost::{Message, Name};
+use fusegate_xds::{Resource, TypeUrl, Update, pack};
 
 /// Services by name, and where each of them runs.
 pub(crate) type Services = BTreeMap<String, Vec<SocketAddr>>;
@@ -52,9 +50,9 @@ pub(crate) fn update(port: u16, services: &Services) -> Update {
 fn listener(port: u16) -> Resource {
     let router = HttpFilter {
         name: "router".into(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(
-            any(&Router::default()),
-        )),
+        config_type: Some(http_filter::ConfigType::TypedConfig(pack(
+            &Router::default(),
+        ))),
         ..HttpFilter::default()
     };
     let rds = Rds {
@@ -69,7 +67,7 @@ fn listener(port: u16) -> Resource {
     };
     let filter = Filter {
         name: "http".into(),
-        config_type: Some(filter::ConfigType::TypedConfig(any(&http))),
+        config_type: Some(filter::ConfigType::TypedConfig(pack(&http))),
     };
     let chain = FilterChain {
         filters: vec![filter],
@@ -172,12 +170,5 @@ fn address(place: SocketAddr) -> Address {
     };
     Address {
         address: Some(address::Address::SocketAddress(socket)),
-    }
-}
-
-fn any<M: Message + Name>(message: &M) -> Any {
-    Any {
-        type_url: M::type_url(),
-        value: message.encode_to_vec(),
     }
 }

@@ -28,9 +28,8 @@ use fusegate_xds::envoy_types::pb::envoy::extensions::filters::network::http_con
 use fusegate_xds::envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, http_filter,
 };
-use fusegate_xds::envoy_types::pb::google::protobuf::{Any, UInt32Value};
-use fusegate_xds::prost::{Message, Name};
-use fusegate_xds::{Resource, TypeUrl, Update};
+use fusegate_xds::envoy_types::pb::google::protobuf::UInt32Value;
+use fusegate_xds::{Resource, TypeUrl, Update, pack};
 
 /// What publishes a service.
 pub(crate) fn with(name: &str, addresses: &[SocketAddr]) -> Update {
@@ -52,9 +51,9 @@ pub(crate) fn without(name: &str) -> Update {
 fn listener(name: &str) -> Resource {
     let router = HttpFilter {
         name: "router".to_owned(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(
-            any(&Router::default()),
-        )),
+        config_type: Some(http_filter::ConfigType::TypedConfig(pack(
+            &Router::default(),
+        ))),
         ..HttpFilter::default()
     };
     let manager = HttpConnectionManager {
@@ -67,7 +66,7 @@ fn listener(name: &str) -> Resource {
     let message = Listener {
         name: name.to_owned(),
         api_listener: Some(ApiListener {
-            api_listener: Some(any(&manager)),
+            api_listener: Some(pack(&manager)),
         }),
         ..Listener::default()
     };
@@ -153,12 +152,5 @@ fn endpoint(address: &SocketAddr) -> LbEndpoint {
             ..Endpoint::default()
         })),
         ..LbEndpoint::default()
-    }
-}
-
-fn any<M: Message + Name>(message: &M) -> Any {
-    Any {
-        type_url: M::type_url(),
-        value: message.encode_to_vec(),
     }
 }

@@ -8,13 +8,12 @@ use std::io;
 #[non_exhaustive]
 pub enum Problem {
     /// The file can't be read.
-    #[error("{file} can't be read")]
+    #[error("{file} can't be read: {reason}")]
     Read {
-        /// The file.
+        /// The file, or the folder.
         file: String,
         /// Why.
-        #[source]
-        source: io::Error,
+        reason: io::Error,
     },
     /// The text is neither JSON nor YAML.
     #[error("{file} is neither JSON nor YAML: {reason}")]
@@ -58,7 +57,7 @@ pub enum Problem {
     },
     /// It has no name by which clients could ask for it.
     #[error(
-        "{place} ({message}) has no name that clients ask for; wrap it in an `envoy.service.discovery.v3.Resource` that has one"
+        "{place} ({message}) has no name that clients ask for; give it one, or where its type has none, wrap it in an `envoy.service.discovery.v3.Resource` that has one"
     )]
     Unnamed {
         /// Where it stands.

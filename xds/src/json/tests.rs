@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use prost::{Message, Name};
 
-use super::{Problem, parse, read};
+use super::{parse, read};
 use crate::resource::Resource;
 use crate::type_url::TypeUrl;
 
@@ -192,7 +192,8 @@ fn a_problem_in_a_packed_message_names_its_field() {
 fn a_file_that_cannot_be_read_or_parsed_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.yaml");
-    assert!(matches!(&read(&path).1[..], [Problem::Read { .. }]));
+    let told = read(&path).1[0].to_string();
+    assert!(told.contains("shop.yaml can't be read: No such"), "{told}");
     fs::write(&path, LISTENER).unwrap();
     assert_eq!(read(&path).0.len(), 1);
     fs::write(&path, "a: [").unwrap();
@@ -200,5 +201,36 @@ fn a_file_that_cannot_be_read_or_parsed_is_told() {
     assert!(
         told.contains("shop.yaml is neither JSON nor YAML"),
         "{told}"
+    );
+}
+
+#[test]
+fn a_folder_is_read_file_by_file_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let cluster = |name: &str| {
+        format!("\"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster\nname: {name}\n")
+    };
+    write("b.yaml", &cluster("b"));
+    write(
+        "a.json",
+        r#"[{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster"}]"#,
+    );
+    write("c.yml", &cluster("c"));
+    for ignored in [".hidden.yaml", "b.yaml~", "README.md"] {
+        write(ignored, "a: [");
+    }
+    fs::create_dir(folder.path().join("deeper.yaml")).unwrap();
+    let (resources, problems) = read(folder.path());
+    let names: Vec<&str> = resources
+        .iter()
+        .map(|resource| &**resource.name())
+        .collect();
+    assert_eq!(names, ["b", "c"]);
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("a.json: [0] (Cluster) has no name that clients ask for; give it one"),
+        "{told:?}"
     );
 }

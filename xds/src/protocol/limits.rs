@@ -22,6 +22,7 @@ pub struct Limits {
     /// How long one type waits for another's sake: a removal until what refers to it was taken (rule 32), a listener or route until its clusters could be sent (rule 31).
     ///
     /// Past this it goes all the same, for a client that refuses its routes must not keep its clusters for ever.
+    /// As long as this, an Envoy whose listener drains keeps the routes that it goes by, and the clusters that they lead to.
     pub hold: Duration,
     /// How long what was removed is still there for a client that names what it wants, once it has taken the routes that lead elsewhere.
     ///
@@ -75,7 +76,7 @@ pub enum Refusal {
     MissingTypeUrl,
     /// No store is assigned to the node.
     #[error(
-        "there is nothing to serve to node `{node}` of cluster `{cluster}`; set `node.id` and `node.cluster` in the client's bootstrap to what the control plane expects"
+        "there is nothing to serve to node `{node}` of cluster `{cluster}`; give the client's bootstrap what the control plane goes by, be it `node.id`, `node.cluster`, `node.metadata`, a certificate, or a token in `initial_metadata`"
     )]
     UnknownNode {
         /// Its id.

@@ -70,7 +70,21 @@ pub struct Response {
     pub probe: bool,
 }
 
+/// How many names a log line lists.
+const MAX_NAMED: usize = 5;
+
 impl Response {
+    /// The first few names that are in it, for a log line: a client that refuses something seldom says which of them.
+    pub(crate) fn first_names(&self) -> String {
+        let names = self.resources.iter().map(Resource::name);
+        let all: Vec<&str> = names.chain(&self.removed).map(|name| &**name).collect();
+        let first = all.get(..MAX_NAMED).unwrap_or(&all).join(", ");
+        match all.len().checked_sub(MAX_NAMED) {
+            Some(more @ 1..) => format!("{first} and {more} more"),
+            _ => first,
+        }
+    }
+
     /// What it has for the subscribed name `key`, which may be an alias.
     pub(crate) fn resource(&self, key: &str) -> Option<&Resource> {
         let named = self
@@ -179,5 +193,42 @@ impl From<envoy_types::pb::google::rpc::Status> for Rejection {
             code: status.code,
             message,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{Nonce, Response};
+    use crate::protocol::testing::resource;
+    use crate::type_url::TypeUrl;
+    use crate::version::Version;
+
+    #[rstest]
+    #[case("", "", "")]
+    #[case("a b", "c", "a, b, c")]
+    #[case("a b c d e", "", "a, b, c, d, e")]
+    #[case("a b c d e f", "g", "a, b, c, d, e and 2 more")]
+    fn a_log_line_lists_the_first_names(
+        #[case] names: &str,
+        #[case] removed: &str,
+        #[case] expected: &str,
+    ) {
+        let of_name = |name| resource(&TypeUrl::CLUSTER, name, "1");
+        let response = Response {
+            type_url: TypeUrl::CLUSTER,
+            version: Version::default(),
+            sequence: 1,
+            nonce: Nonce::default(),
+            resources: names.split_whitespace().map(of_name).collect(),
+            removed: removed.split_whitespace().map(Into::into).collect(),
+            unknown: Vec::new(),
+            failed: Vec::new(),
+            heartbeats: Vec::new(),
+            ttl: false,
+            probe: false,
+        };
+        assert_eq!(response.first_names(), expected);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Node as WireNode;
+use envoy_types::pb::google::protobuf::value::Kind;
 use tonic::codegen::http::HeaderMap;
 
 use crate::node::Node;
@@ -32,6 +33,17 @@ pub struct Opening<'a> {
     pub headers: &'a HeaderMap,
     /// What its connection tells of it.
     pub peer: &'a Peer,
+}
+
+impl Opening<'_> {
+    /// The text that the node's metadata has under `key`; `None` if there is none, or something else.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        let fields = &self.whole_node.metadata.as_ref()?.fields;
+        match fields.get(key)?.kind.as_ref()? {
+            Kind::StringValue(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// Which store a client is served from, and which names of it it may have.

@@ -21,7 +21,10 @@ pub(super) fn full(full: Full) -> Status {
 /// A request that can't be served.
 pub(super) fn refused(refusal: &Refusal, counters: &Counters) -> Status {
     let text = refusal.to_string();
-    tracing::warn!(reason = text, "xDS stream refused");
+    // That nothing is assigned to a node is logged where it is known whose connection it is.
+    if !matches!(refusal, Refusal::UnknownNode { .. }) {
+        tracing::warn!(reason = text, "xDS stream refused");
+    }
     match refusal {
         Refusal::MissingNode
         | Refusal::LongNode { .. }

@@ -43,9 +43,10 @@ pub(super) fn says_something(selection: &Selection) -> bool {
     !selection.resources.is_empty() || !selection.failed.is_empty() || selection.owed
 }
 
-/// Only a response that must be complete removes anything.
+/// Only a response that must be complete removes anything; of routes it is noted how long the client may still go by them,
+/// because what they lead to is removed after that.
 pub(super) fn demand<'a>(context: &SendContext<'a>, budget: usize) -> Demand<'a> {
     let mut demand = context.demand(budget);
-    demand.hold_removals &= context.view().is_full_state();
+    demand.hold_removals &= context.view().is_full_state() || context.type_url.is_routing();
     demand
 }

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use futures::task::AtomicWaker;
 
 use super::{Store, Update, Wake};
+use crate::consistency::Inconsistency;
 use crate::protocol::testing::{publish, resource};
 use crate::resource::Resource;
 use crate::snapshot::{Absent, InterestChange, Topic};
@@ -40,6 +41,25 @@ fn publishing_what_is_published_changes_nothing() {
         .put(put("a", "1"));
     assert_eq!(store.publish(there_and_back).changed, 0);
     assert_eq!(store.snapshot().sequence(), 1);
+}
+
+#[test]
+fn a_replacement_takes_out_what_it_does_not_name_of_all_types() {
+    let store = Store::new();
+    publish(&store, &TypeUrl::ENDPOINT, "a=1 b=1");
+    publish(&store, &TypeUrl::CLUSTER, "x=1 y=1");
+    let own = TypeUrl::new("type.example.com/example.Own");
+    let all = [put("a", "1"), put("b", "2"), resource(&own, "new", "1")];
+    let replaced = store.publish(store.replacement(all.clone()));
+    assert_eq!(replaced.changed, 4, "b, x, y and what is new");
+    assert_eq!(store.publish(store.replacement(all)).changed, 0);
+    let twice = ["1", "2"].map(|content| resource(&own, "new", content));
+    let told = store.check(&store.replacement(twice));
+    assert!(
+        matches!(told[..], [Inconsistency::Twice { .. }]),
+        "{told:?}"
+    );
+    assert_eq!(store.publish(store.replacement([])).changed, 3);
 }
 
 #[test]

@@ -69,6 +69,8 @@ impl Update {
     }
 
     /// Makes `resources` all that is published of `type_url`; those of other types are left out.
+    ///
+    /// [`Store::replacement`](crate::Store::replacement) does it for all types.
     pub fn replace(self, type_url: TypeUrl, resources: impl IntoIterator<Item = Resource>) -> Self {
         let own = resources
             .into_iter()

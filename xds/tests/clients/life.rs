@@ -20,6 +20,7 @@ async fn nothing_that_changes_under_load_fails_a_request() {
         endpoints_come_and_go(&world).await;
         clusters_change_and_are_renamed(&world).await;
         routes_are_renamed(&mut world).await;
+        all_is_renamed_at_once(&mut world).await;
         listeners_change_and_are_renamed(&mut world).await;
         listeners_come_and_go(&world).await;
         secrets_rotate_and_are_renamed(&mut world).await;
@@ -109,6 +110,41 @@ async fn routes_are_renamed(world: &mut World) {
             .stat("listener_manager.total_listeners_warming", 0)
             .await;
         world.goes_on().await;
+    }
+}
+
+/// A connection on a listener that drains goes by the routes that it had, which lead to a cluster that is gone as well.
+async fn all_is_renamed_at_once(world: &mut World) {
+    if !world.variant.ads {
+        return; // Nothing orders the types: the publisher does it in steps.
+    }
+    let (mesh, one) = (world.mesh, world.one.address);
+    for (before, after) in [
+        (("routes", "one"), ("ways", "other")),
+        (("ways", "other"), ("routes", "one")),
+    ] {
+        world.plain.routing = Routing::Named(after.0);
+        world.encrypted.routing = Routing::Named(after.0);
+        let new = Update::new()
+            .put(world.plain.listener(mesh))
+            .put(world.encrypted.listener(mesh))
+            .put(routes(after.0, after.1))
+            .put(mesh.cluster(after.1, TIMEOUT))
+            .put(endpoints(after.1, &[one]));
+        world.publish(
+            new.remove(TypeUrl::ROUTE, before.0)
+                .remove(TypeUrl::CLUSTER, before.1)
+                .remove(TypeUrl::ENDPOINT, before.1),
+        );
+        let traffic = format!("cluster.{}.upstream_rq_200", after.1);
+        let seen = world.proxy.stat(&traffic).await;
+        until("traffic on the new cluster", true, async || {
+            world.proxy.stat(&traffic).await > seen
+        })
+        .await;
+        world.goes_on().await;
+        // The plane's, and the one that is left: the old routes are in use no longer.
+        world.stat("cluster_manager.active_clusters", 2).await;
     }
 }
 

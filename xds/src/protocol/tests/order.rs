@@ -68,6 +68,43 @@ fn rule_32_a_removal_waits_no_longer_than_the_limit<V: Dialect>(
     assert_eq!(mesh.core.wake_at(), None);
 }
 
+/// The routes and the cluster get other names at once, and the client goes on by the old routes too, as a listener does that drains.
+fn rename_all<V: Dialect>(mesh: &mut Mesh<V>) {
+    let update = move_over_with_endpoints().remove(TypeUrl::ROUTE, "route");
+    mesh.publish(update.put(resource(&TypeUrl::ROUTE, "way", "two")));
+    mesh.next();
+    mesh.warm("two");
+    mesh.subscribe(TypeUrl::ROUTE, "way");
+    assert_eq!(mesh.next().as_deref(), Some("RouteConfiguration way"));
+    mesh.now += Limits::default().grace * 2;
+    assert_eq!(mesh.next(), None, "the old routes still lead to it");
+}
+
+#[rstest]
+#[case::sotw(sotw(), &["Cluster two"])]
+#[case::delta(delta(), &["Cluster -one", "ClusterLoadAssignment -one"])]
+fn rule_32_a_cluster_stays_as_long_as_removed_routes_are_in_use<V: Dialect>(
+    #[case] mut mesh: Mesh<V>,
+    #[case] gone: &[&str],
+) {
+    rename_all(&mut mesh);
+    mesh.subscribe(TypeUrl::ROUTE, "-route");
+    assert_eq!(mesh.drain(), gone);
+}
+
+#[rstest]
+#[case::sotw(sotw(), &["Cluster two"])]
+#[case::delta(delta(), &["Cluster -one", "ClusterLoadAssignment -one", "RouteConfiguration -route"])]
+fn rule_32_removed_routes_that_stay_in_use_hold_a_cluster_for_a_while<V: Dialect>(
+    #[case] mut mesh: Mesh<V>,
+    #[case] gone: &[&str],
+) {
+    rename_all(&mut mesh);
+    mesh.now += Limits::default().hold;
+    assert_eq!(mesh.drain(), gone);
+    assert_eq!(mesh.core.wake_at(), None);
+}
+
 #[rstest]
 #[case::sotw(sotw(), "Cluster one other")]
 #[case::delta(delta(), "Cluster other")]

@@ -64,12 +64,12 @@ fn tell(shared: &Shared, proxy: &Proxy, event: &Event) {
         }
         Event::Nacked(response, rejection) => {
             counters.nacks.inc();
-            tracing::warn!(node, type_url = %response.type_url, version = %response.version, reason = rejection.beginning(), "xDS response refused");
+            tracing::warn!(node, type_url = %response.type_url, version = %response.version, names = response.first_names(), reason = rejection.beginning(), "xDS response refused");
             observer.nacked(proxy, response, rejection);
         }
         Event::InconclusiveNack(response, rejection) => {
             counters.nacks.inc();
-            tracing::warn!(node, type_url = %response.type_url, version = %response.version, reason = rejection.beginning(), "xDS response refused because of something refused before");
+            tracing::warn!(node, type_url = %response.type_url, version = %response.version, names = response.first_names(), reason = rejection.beginning(), "xDS response refused because of something refused before");
             observer.inconclusive_nack(proxy, response, rejection);
         }
         Event::Isolated(isolated) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, Value};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,20 +52,26 @@ async fn a_client_is_assigned_by_its_metadata_and_its_token() {
     let source = Arc::clone(&store);
     let assign = Openings(move |opening: &Opening<'_>| {
         let token = opening.headers.get("authorization")?;
-        let metadata = opening.whole_node.metadata.as_ref()?;
-        let known = token == "Bearer secret" && metadata.fields.contains_key("group");
+        let known = token == "Bearer secret" && opening.metadata("group") == Some("edge");
         known.then(|| Arc::clone(&source).into())
     });
     let node_server = Server::assigned(Arc::new(assign), Config::default(), Arc::new(()));
     let running = Running::of(node_server, store).await;
-    for (token, fields, expected) in [
-        ("Bearer secret", vec!["group"], Ok(1)),
-        ("Bearer secret", vec![], Err(Code::PermissionDenied)),
-        ("Bearer guess", vec!["group"], Err(Code::PermissionDenied)),
+    let edge = Kind::StringValue("edge".to_owned());
+    for (token, group, expected) in [
+        ("Bearer secret", Some(edge.clone()), Ok(1)),
+        ("Bearer secret", None, Err(Code::PermissionDenied)),
+        (
+            "Bearer secret",
+            Some(Kind::NumberValue(1.0)),
+            Err(Code::PermissionDenied),
+        ),
+        ("Bearer guess", Some(edge), Err(Code::PermissionDenied)),
     ] {
-        let fields = fields
-            .into_iter()
-            .map(|key| (key.to_owned(), Value::default()));
+        let fields = group.into_iter().map(|kind| {
+            let kind = Some(kind);
+            ("group".to_owned(), Value { kind })
+        });
         let node = Node {
             metadata: Some(Struct {
                 fields: fields.collect(),

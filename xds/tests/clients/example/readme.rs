@@ -1,6 +1,6 @@
 //! The resources that the library's page shows, with the Envoy that it names.
 
-use fusegate_xds::{Update, json};
+use fusegate_xds::json;
 
 use crate::http;
 use crate::plane::Plane;
@@ -22,7 +22,7 @@ async fn the_resources_that_the_page_shows_are_served_to_an_envoy() {
         .replace("10000", &port.to_string());
     let (resources, problems) = json::parse("mesh.yaml", &mesh);
     assert!(problems.is_empty(), "{problems:?}");
-    let update = resources.into_iter().fold(Update::new(), Update::put);
+    let update = plane.store.replacement(resources);
     assert_eq!(plane.store.publish_strictly(update).unwrap().changed, 3);
     let _proxy = Proxy::start_from(super::with_ports(super::BOOTSTRAP, &plane)).await;
     let expected = (200, "one none".to_owned());
