@@ -2,6 +2,8 @@
 //! in etcd, byte by byte.
 
 mod agreement;
+mod converter;
+mod migration;
 mod person;
 mod place;
 
@@ -13,6 +15,8 @@ use fusegate_crds::{IncidentState, RollbackOwner};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use converter::Converter;
+use migration::Migrator;
 use place::{Place, property, version};
 
 use crate::support::wait::eventually;
@@ -147,13 +151,48 @@ async fn a_conversion_that_is_down_stops_a_rollback() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_running_migration_stops_a_rollback_until_it_has_ended() -> Result<()> {
+async fn objects_are_judged_in_each_version_that_a_conversion_makes() -> Result<()> {
+    let converter = Converter::start().await?;
+    let versions = |size: u32, length: u32| {
+        let length = property("length", &json!({"type": "integer", "maximum": length}));
+        json!([
+            version("v1", &small(size), true),
+            version("v2", &length, false)
+        ])
+    };
+    let live = versions(9, 9);
+    let mut place = Place::with_versions(&versions(9, 5), &live, &converter.conversion).await?;
+    place.objects(3, &json!({"size": 7})).await?;
+    let message = stopped(&mut place, "WouldBeInvalid").await?;
+    ensure!(
+        message.contains("spec.length")
+            && message.contains("would harm 3 of 6 objects, counted in each of 2 versions"),
+        "{message}"
+    );
+
+    let mut place = Place::with_versions(&versions(5, 5), &live, &converter.conversion).await?;
+    place.objects(3, &json!({"size": 3})).await?;
+    let before = place.stored().await?;
+    assert_eq!(place.roll_back().await?, RollbackEnd::Done);
+    assert_eq!(place.live_revision().await?, 1);
+    ensure!(before == place.stored().await?, "objects were changed");
+    Ok(())
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_running_migration_stops_a_rollback_until_it_has_ended(
+    #[values(Migrator::BuiltIn, Migrator::Before)] migrator: Migrator,
+) -> Result<()> {
     let mut place = Place::new(&small(5), &small(9)).await?;
     place.objects(2, &json!({"size": 1})).await?;
-    let migration = place.migrate().await?;
+    let Some(migration) = place.migrate(migrator).await? else {
+        // Kubernetes before 1.35 has none that are on by default.
+        return Ok(());
+    };
     let message = stopped(&mut place, "MigrationRunning").await?;
     ensure!(message.contains(&migration), "{message}");
-    place.end_migration(&migration).await?;
+    place.end_migration(migrator, &migration).await?;
     place.order.incident = "another".into();
     assert_eq!(place.roll_back().await?, RollbackEnd::Done);
     Ok(())

@@ -35,9 +35,6 @@ use crate::support::{
 
 const SOON: Duration = Duration::from_mins(2);
 
-/// The CRD of the migrator that came before Kubernetes' own.
-const MIGRATIONS: &str = "storageversionmigrations.migration.k8s.io";
-
 pub(super) struct Place {
     pub(super) server: &'static ApiServer,
     pub(super) client: Client,
@@ -263,48 +260,6 @@ impl Place {
             .await?;
         Ok(())
     }
-
-    /// Begins a migration of the objects, and answers its name.
-    pub(super) async fn migrate(&self) -> Result<String> {
-        let crd: CustomResourceDefinition = serde_json::from_value(json!({
-            "metadata": {"name": MIGRATIONS, "annotations": {
-                "api-approved.kubernetes.io": "https://github.com/kubernetes/community/pull/2524",
-            }},
-            "spec": {
-                "group": "migration.k8s.io", "scope": "Cluster",
-                "names": {"kind": "StorageVersionMigration", "plural": "storageversionmigrations"},
-                "versions": [{
-                    "name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-                }],
-            },
-        }))?;
-        self.server.establish(&crd).await?;
-        let name = unique("migration");
-        let migration: DynamicObject = serde_json::from_value(json!({
-            "apiVersion": "migration.k8s.io/v1alpha1", "kind": "StorageVersionMigration",
-            "metadata": {"name": name},
-            "spec": {"resource": {"group": self.group, "version": "v1", "resource": "foos"}},
-        }))?;
-        self.migrations()
-            .create(&PostParams::default(), &migration)
-            .await?;
-        Ok(name)
-    }
-
-    pub(super) async fn end_migration(&self, name: &str) -> Result<()> {
-        let status = json!({"status": {"conditions": [{"type": "Succeeded", "status": "True"}]}});
-        let params = PatchParams::default();
-        self.migrations()
-            .patch_status(name, &params, &Patch::Merge(status))
-            .await?;
-        Ok(())
-    }
-
-    fn migrations(&self) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("migration.k8s.io", "v1alpha1", "StorageVersionMigration");
-        Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
-    }
 }
 
 async fn apply(client: &Client, spec: &Value, manager: &str) -> Result<CustomResourceDefinition> {
@@ -353,7 +308,7 @@ fn named(name: &str, uid: &str) -> Target {
     }
 }
 
-fn base64(text: &str) -> String {
+pub(super) fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
 }

@@ -74,6 +74,32 @@ async fn three_denied_writes_trip_and_page_and_shed_nothing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn two_denied_writes_outlive_the_process_and_the_third_trips() -> Result<()> {
+    let opening =
+        Opening::at(Place::OwnCluster).policy(POLICY, json!({"trip": {"resample": "1s"}}));
+    let mut shop = opening.object("front").open().await?;
+    ask(&shop, AdmissionMode::Deny, By::Webhook).await?;
+    for rate in [1.5, 1.6] {
+        denied(&shop, rate).await?;
+    }
+    shop.wait("the armed circuit to be recorded", async || {
+        let status = shop.store.status("CircuitPolicy", POLICY).await?;
+        ensure!(status["armed"] == 1, "{status}");
+        Ok(())
+    })
+    .await?;
+    shop.store.own_fusegate()?.restart().await?;
+    wait_asked(&shop).await?;
+    // What was denied before is not evidence twice.
+    shop.assert_never_moved(POLICY, "front").await?;
+    denied(&shop, 1.7).await?;
+    let trip = shop.wait_open(POLICY, "front").await?;
+    let record = shop.wait_recorded(POLICY, &trip).await?;
+    assert_eq!(record["cause"], "Illegal");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_dry_run_and_what_changes_nothing_count_for_nothing() -> Result<()> {
     let opening = Opening::at(Place::Cluster).policy(POLICY, json!({}));
     let shop = opening.object("front").open().await?;

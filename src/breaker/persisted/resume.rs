@@ -6,6 +6,7 @@ use crate::breaker::closed;
 use crate::breaker::config::{Config, MAX_FLAP_TRIPS};
 use crate::breaker::observed::Observed;
 use crate::breaker::persisted::{Persisted, PersistedState, PersistedStreak, PersistedTrip};
+use crate::breaker::sample::{Class, ObservationId};
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now, Span, Wall};
 
@@ -26,6 +27,7 @@ pub fn resume(identity: Identity, config: &Config, persisted: &Persisted, now: N
         .collect();
     circuit.fit_rules(config.rules.len());
     circuit.illegal = resume_streak(&persisted.illegal, config, now);
+    circuit.illegal.denied = last_denied(&circuit.illegal);
     take_word(&mut circuit, config, persisted, now);
     closed::settle_flags(&mut circuit, config, &mut Vec::new());
     circuit
@@ -112,6 +114,14 @@ fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Stre
         sick: persisted.sick,
         denied: None,
     }
+}
+
+/// The denied update that a streak counted last, if it did: nothing else lets it outlast a legal observation.
+/// Which update that was is not written down, so the same one may count once more.
+fn last_denied(streak: &Streak) -> Option<Box<(ObservationId, Mono)>> {
+    let at = *streak.bad_at.back()?;
+    let is_legal = streak.last.as_ref()?.class == Class::Good;
+    is_legal.then(|| Box::new((ObservationId(0), at)))
 }
 
 fn moments(persisted: &[Wall], now: Now) -> Vec<Mono> {

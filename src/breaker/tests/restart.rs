@@ -3,11 +3,12 @@
 use crate::breaker::circuit::{State, StateName};
 use crate::breaker::config::MAX_FLAP_TRIPS;
 use crate::breaker::persisted::{Persisted, PersistedState, PersistedStreak, persist, resume};
+use crate::breaker::sample::ObservationId;
 use crate::breaker::tests::world::{
     BAD, GOOD, START, World, changes, identity, world, world_without_resampling,
 };
 use crate::breaker::time::{Mono, Now, Span, Wall};
-use crate::breaker::types::Effect;
+use crate::breaker::types::{Effect, Input};
 
 /// Writes the circuit down, and reads it back in a process whose monotonic clock is
 /// another one, `down` later.
@@ -32,6 +33,36 @@ fn an_armed_streak_survives_and_its_observation_counts_no_second_time() {
     assert_eq!(world.resync(), []);
     assert_eq!(world.circuit.rules[0].count(), 2);
     assert_eq!(changes(&world.observe(BAD)).len(), 1);
+}
+
+#[test]
+fn a_streak_of_denied_updates_survives_and_the_legal_one_that_stands_does_not_end_it() {
+    let mut world = world();
+    world.update(true);
+    for id in [101, 102] {
+        world.input(Input::Denied(ObservationId(id)));
+        world.pass_secs(1);
+    }
+    restart(&mut world, Span::from_secs(10));
+    world.resync();
+    world.run_secs(120);
+    assert_eq!(world.circuit.illegal.count(), 2);
+    let effects = world.input(Input::Denied(ObservationId(103)));
+    assert_eq!(changes(&effects).len(), 1);
+}
+
+#[test]
+fn a_legal_update_after_the_restart_ends_a_streak_of_denied_ones() {
+    let mut world = world();
+    world.update(true);
+    for id in [101, 102] {
+        world.input(Input::Denied(ObservationId(id)));
+    }
+    restart(&mut world, Span::from_secs(10));
+    world.update(true);
+    world.input(Input::Denied(ObservationId(103)));
+    assert_eq!(world.state(), StateName::Closed);
+    assert_eq!(world.circuit.illegal.count(), 1);
 }
 
 #[test]

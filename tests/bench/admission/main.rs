@@ -15,38 +15,40 @@ mod harness {
     pub(crate) mod support;
 }
 
+mod cost;
+mod load;
 mod reviews;
 mod shop;
 
 use std::env;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use cost::Machine;
 use harness::support::fusegate::{Fusegate, FusegateConfig};
 use harness::support::servers::apiserver::ApiServer;
 use harness::support::servers::ports;
+use load::{Run, WRITERS, at_rate, flat_out, print_head};
 use shop::Shop;
 
 /// How many writes a way of admission gets, unless `FUSEGATE_WRITES` says otherwise.
 const WRITES: usize = 100_000;
 
-/// How many writers there are.
-const WRITERS: usize = 32;
-
-/// One write in so many is illegal.
-const ILLEGAL: usize = 3;
-
-/// Writes before those that count.
-const WARM_UP: usize = 640;
-
-/// The ways, by what a contract says; the first and the last are the same, so that a drift of the machine shows.
-const WAYS: [(&str, &str, &str); 4] = [
+/// The ways, by what a contract says.
+const WAYS: [(&str, &str, &str); 3] = [
     ("off", "Off", "Webhook"),
     ("by policy", "Deny", "Policy"),
     ("by webhook", "Deny", "Webhook"),
-    ("off again", "Off", "Webhook"),
 ];
+
+/// How often the ways follow one another, so that a drift of the machine meets all of them.
+const ROUNDS: usize = 5;
+
+/// How long writers write at a fixed rate, in each round.
+const SPAN: Duration = Duration::from_secs(10);
+
+/// The fixed rates, in percent of the most that are possible without admission.
+const RATES: [f64; 2] = [80.0, 100.0];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -58,26 +60,46 @@ async fn main() -> Result<()> {
     println!("starting etcd, kube-apiserver and fusegate");
     let api = ApiServer::start().await?;
     let shop = Shop::open(api.client().await?, WRITERS).await?;
-    let _fusegate = launch(&api).await?;
+    let fusegate = launch(&api).await?;
+    let machine = Machine { api, fusegate };
     println!("{writes} status writes of ten keys each, a third illegal, from {WRITERS} writers:");
-    println!(
-        "  {:<12} {:>10} {:>10} {:>10} {:>12} {:>10}",
-        "admission", "writes/s", "legal p50", "legal p99", "illegal p99", "denied"
-    );
-    for (name, mode, by) in WAYS {
-        shop.ask(mode, by).await?;
-        run(&shop, WARM_UP).await?;
-        let run = run(&shop, writes).await?;
-        let denies = mode == "Deny";
-        ensure!(
-            run.denied == if denies { run.illegal.len() } else { 0 },
-            "{} of {} illegal writes were denied {name}",
-            run.denied,
-            run.illegal.len()
-        );
-        run.print(name);
+    let writes = writes / ROUNDS;
+    let runs = rounds(&shop, async || flat_out(&machine, &shop, writes).await).await?;
+    let most = runs[0].rate();
+    for percent in RATES {
+        let rate = most * percent / 100.0;
+        println!("{rate:.0} writes a second, {percent} % of the most without admission:");
+        rounds(&shop, async || at_rate(&machine, &shop, rate, SPAN).await).await?;
     }
     Ok(())
+}
+
+/// Runs each way in each round, and prints what they came to.
+async fn rounds(shop: &Shop, mut run: impl AsyncFnMut() -> Result<Run>) -> Result<[Run; 3]> {
+    let mut runs = <[Run; 3]>::default();
+    for _ in 0..ROUNDS {
+        for ((_, mode, by), total) in WAYS.iter().zip(&mut runs) {
+            shop.ask(mode, by).await?;
+            let run = run().await?;
+            let expected = if *mode == "Deny" {
+                run.illegal.len()
+            } else {
+                0
+            };
+            ensure!(
+                run.denied == expected,
+                "{} of {} illegal writes were denied in mode {mode} by {by}",
+                run.denied,
+                run.illegal.len()
+            );
+            *total = std::mem::take(total).and(run);
+        }
+    }
+    print_head();
+    for ((name, ..), run) in WAYS.iter().zip(&runs) {
+        run.print(name);
+    }
+    Ok(runs)
 }
 
 async fn launch(api: &ApiServer) -> Result<Fusegate> {
@@ -92,67 +114,4 @@ async fn launch(api: &ApiServer) -> Result<Fusegate> {
         "--audit=/dev/null".to_owned(),
     ];
     Fusegate::start(FusegateConfig::args(args).unrecorded()).await
-}
-
-/// What some writes took.
-struct Run {
-    took: Duration,
-    legal: Vec<Duration>,
-    illegal: Vec<Duration>,
-    denied: usize,
-}
-
-async fn run(shop: &Shop, writes: usize) -> Result<Run> {
-    let next = AtomicUsize::new(0);
-    let began = Instant::now();
-    let tasks = (0..WRITERS).map(|writer| {
-        let next = &next;
-        async move {
-            let mut wrote = Vec::with_capacity(writes / WRITERS * 2);
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= writes {
-                    return anyhow::Ok(wrote);
-                }
-                let illegal = number.is_multiple_of(ILLEGAL);
-                let asked = Instant::now();
-                let denied = shop.write(writer, illegal).await?;
-                wrote.push((illegal, denied, asked.elapsed()));
-            }
-        }
-    });
-    let wrote = futures::future::try_join_all(tasks).await?;
-    let took = began.elapsed();
-    let wrote: Vec<_> = wrote.into_iter().flatten().collect();
-    let of = |wanted: bool| {
-        let times = wrote.iter().filter(|(illegal, ..)| *illegal == wanted);
-        let mut times: Vec<Duration> = times.map(|(.., took)| *took).collect();
-        times.sort_unstable();
-        times
-    };
-    Ok(Run {
-        took,
-        legal: of(false),
-        illegal: of(true),
-        denied: wrote.iter().filter(|(_, denied, _)| *denied).count(),
-    })
-}
-
-impl Run {
-    fn print(&self, name: &str) {
-        let writes = (self.legal.len() + self.illegal.len()) as f64;
-        println!(
-            "  {name:<12} {:>10.0} {:>7.2} ms {:>7.2} ms {:>9.2} ms {:>10}",
-            writes / self.took.as_secs_f64(),
-            millis(&self.legal, 50),
-            millis(&self.legal, 99),
-            millis(&self.illegal, 99),
-            self.denied
-        );
-    }
-}
-
-fn millis(sorted: &[Duration], percent: usize) -> f64 {
-    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(at).map_or(0.0, |took| took.as_secs_f64() * 1e3)
 }

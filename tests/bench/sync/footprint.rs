@@ -6,10 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::Instant;
 
+use crate::harness::support::servers::process::processor;
 use crate::harness::support::wait::pace;
-
-/// Linux tells processor time in hundredths of a second on every architecture that fusegate runs on.
-const TICKS: f64 = 100.0;
 
 /// How long memory must not fall before it counts as settled: the allocator gives back for ten seconds.
 const QUIET: Duration = Duration::from_secs(12);
@@ -47,12 +45,7 @@ impl Footprint {
 
     /// Seconds of processor time, user and system.
     pub(crate) fn processor(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id))?;
-        // The name, in parentheses, may contain anything; utime and stime are the 14th and 15th field.
-        let (_, fields) = stat.rsplit_once(") ").context("no name")?;
-        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
-        let ticks: Vec<f64> = ticks.collect::<Result<_, _>>()?;
-        Ok(ticks.iter().sum::<f64>() / TICKS)
+        Ok(processor(self.id)?.as_secs_f64())
     }
 
     /// What is resident once the allocator has given back what it will.

@@ -9,7 +9,7 @@ use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
 /// The storefronts' contract's name, and their CRD's.
-const STOREFRONTS: &str = "storefronts.shop.example.com";
+pub(crate) const STOREFRONTS: &str = "storefronts.shop.example.com";
 
 /// The contract and the policy for Pods.
 const PODS: &str = include_str!("../../../deploy/contracts/pods.yaml");

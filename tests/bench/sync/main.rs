@@ -1,6 +1,6 @@
 //! The sync: how long fusegate takes from its start until it holds 100,000 custom resources of ten
 //! conditions from a real API server, and how much memory that takes, without circuits and with one
-//! for each; then whether a flood of writes moves it. `FUSEGATE_KIND=pods` takes Pods in their place.
+//! for each; then whether a flood of writes moves it, and what judging all of them for a rollback takes. `FUSEGATE_KIND=pods` takes Pods in their place.
 
 #![allow(
     clippy::cast_possible_wrap,
@@ -21,6 +21,7 @@ mod fill;
 mod footprint;
 mod kind;
 mod peer;
+mod rollback;
 mod shop;
 
 use std::env;
@@ -81,6 +82,9 @@ async fn bench(kind: Kind, objects: usize) -> Result<()> {
     shop.police().await?;
     let judged = run("a circuit each", &kubeconfig, &shop, objects, objects).await?;
     report(kind, objects, floor, &peer, &[watched, judged]);
+    if matches!(kind, Kind::Storefronts) {
+        rollback::measure(&kubeconfig, &shop).await?;
+    }
     Ok(())
 }
 

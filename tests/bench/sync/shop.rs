@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fusegate_crds::{CircuitPolicy, ConditionContract};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -12,10 +12,13 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use crate::harness::support::wait::eventually;
-use crate::kind::Kind;
+use crate::kind::{Kind, STOREFRONTS};
 
 /// Objects of one namespace, and so circuits of one policy.
 pub(crate) const EACH: usize = 1_000;
+
+/// How long the API server, and fusegate on it, may take over all objects.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The cluster's side of a run.
 #[derive(Clone)]
@@ -61,6 +64,29 @@ impl Shop {
         Ok(())
     }
 
+    /// Waits until a revision of the CRD is stored and live.
+    pub(crate) async fn wait_revision(&self, revision: i64) -> Result<()> {
+        let contracts: Api<ConditionContract> = Api::all(self.client.clone());
+        eventually("the revision to be stored", PATIENCE, async || {
+            let status = contracts.get(STOREFRONTS).await?.status;
+            let live = status.and_then(|status| status.revision);
+            ensure!(live == Some(revision), "{live:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives the CRD's `.spec` one more field.
+    pub(crate) async fn add_field(&self) -> Result<()> {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size";
+        let patch = json!([{"op": "add", "path": path, "value": {"type": "integer"}}]);
+        let patch: Patch<()> = Patch::Json(serde_json::from_value(patch)?);
+        crds.patch(STOREFRONTS, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
     /// A policy in every namespace, which selects all that is there.
     pub(crate) async fn police(&self) -> Result<()> {
         for index in 0..self.namespaces {
@@ -97,14 +123,10 @@ impl Shop {
             .labels("none=such")
             .at(&revision.to_string());
         let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &self.kind.resource());
-        eventually(
-            "the API server to catch up",
-            Duration::from_mins(10),
-            async || {
-                all.list_metadata(&params).await?;
-                Ok(())
-            },
-        )
+        eventually("the API server to catch up", PATIENCE, async || {
+            all.list_metadata(&params).await?;
+            Ok(())
+        })
         .await
     }
 

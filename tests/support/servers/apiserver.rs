@@ -94,6 +94,11 @@ impl ApiServer {
         &self.kubeconfig
     }
 
+    /// The processor time that the API server and etcd have taken.
+    pub(crate) fn processor(&self) -> Result<[Duration; 2]> {
+        Ok([self.server.processor()?, self.etcd.processor()?])
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("https://{}", ports::loopback(self.port))
     }

@@ -43,6 +43,19 @@ pub(crate) struct Process {
     log: PathBuf,
 }
 
+/// Linux tells processor time in hundredths of a second on every architecture that fusegate runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The processor time that a process has taken, user and system.
+pub(crate) fn processor(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name, in parentheses, may contain anything; utime and stime are the 14th and 15th field.
+    let (_, fields) = stat.rsplit_once(") ").context("no name")?;
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u32>);
+    let ticks: Vec<u32> = ticks.collect::<std::result::Result<_, _>>()?;
+    Ok(TICK * ticks.iter().sum())
+}
+
 impl Process {
     pub(crate) fn start(program: &Program) -> Result<Self> {
         let name = program.name;
@@ -70,6 +83,11 @@ impl Process {
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
         let kib: u64 = kib.context("no VmRSS")?.parse()?;
         Ok(kib * 1_024)
+    }
+
+    /// The processor time that it has taken, user and system.
+    pub(crate) fn processor(&self) -> Result<Duration> {
+        processor(self.child.id())
     }
 
     /// Whether it still runs; one that ended is reaped.
