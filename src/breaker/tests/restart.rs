@@ -36,7 +36,7 @@ fn an_armed_streak_survives_and_its_observation_counts_no_second_time() {
 }
 
 #[test]
-fn a_streak_of_denied_updates_survives_and_the_legal_one_that_stands_does_not_end_it() {
+fn a_streak_of_denied_updates_survives_a_legal_one_that_stands() {
     let mut world = world();
     world.update(true);
     for id in [101, 102] {
