@@ -2,6 +2,7 @@
 
 mod bounds;
 mod certificates;
+mod desk;
 mod feeds;
 mod fleet;
 mod history;
@@ -15,6 +16,7 @@ mod queries;
 mod replay;
 mod run;
 mod serving;
+mod tokens;
 mod webhook;
 mod xds;
 

@@ -9,6 +9,7 @@ pub(crate) mod admission;
 pub mod alert;
 pub mod audit;
 pub(crate) mod kube_event;
+pub(crate) mod order;
 pub(crate) mod removal;
 pub(crate) mod revision;
 pub(crate) mod rollback;

@@ -3,6 +3,8 @@
 //! Every replica serves, leader or not. An answer is read from one [`View`](crate::wire::view::View) and
 //! one clock reading: no lock is held, and neither the API server nor the engine is waited for.
 
+pub mod access;
+pub mod alertmanager;
 pub mod bounds;
 pub mod counters;
 pub mod history;

@@ -3,6 +3,7 @@
 //! The API types hold text and options; the core wants numbers and certainty. A
 //! spec lowers completely or not at all, with every problem named.
 
+pub mod dependency;
 pub mod policy;
 pub mod problem;
 pub mod rule;

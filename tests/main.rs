@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod alertmanager;
 mod architecture;
 mod cases;
 mod corpus;

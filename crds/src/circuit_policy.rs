@@ -4,8 +4,10 @@
 
 pub(crate) mod alert;
 pub(crate) mod circuit;
+pub(crate) mod depends_on;
 pub(crate) mod gate;
 pub(crate) mod mesh;
+pub(crate) mod open_on;
 pub(crate) mod selector;
 pub(crate) mod status;
 pub(crate) mod timing;
@@ -19,8 +21,10 @@ use crate::{
     bounds,
     circuit_policy::{
         alert::Alert,
+        depends_on::Dependency,
         gate::Gate,
         mesh::PolicyMesh,
+        open_on::OpenOn,
         selector::Selector,
         status::CircuitPolicyStatus,
         timing::{Flap, HalfOpen, Open},
@@ -101,6 +105,20 @@ pub struct CircuitPolicySpec {
     /// What release tools are answered.
     #[serde(default)]
     pub gate: Gate,
+
+    /// Policies of which an Open circuit explains this one's: while there is one, the alerts of this policy's circuits
+    /// are inhibited and their trips roll nothing back. Their gates and what they shed are as ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub depends_on: Vec<Dependency>,
+
+    /// Alerts of Alertmanager's that force circuits Open for a time, through a CircuitOverride.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["alert"])
+    )]
+    pub open_on: Vec<OpenOn>,
 }
 
 /// Whether a policy acts.
@@ -132,6 +150,7 @@ impl Check for CircuitPolicySpec {
         problems.field("flap", |problems| self.flap.check(problems));
         problems.field("mesh", |problems| self.mesh.check(problems));
         problems.field("alert", |problems| self.alert.check(problems));
+        problems.each("openOn", &self.open_on, Check::check);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::serve::notice::ledger::MOST_CALLERS;
 use crate::serve::server;
 use crate::serve::waiters::{MOST_WAITERS, Waiters};
 use crate::serve::webhook;
+use crate::serve::{access, alertmanager};
 use crate::source::{dir, prometheus, queue};
 use crate::wire::query::{MOST_QUERIES, MOST_SERIES};
 use crate::wire::view::SharedView;
@@ -86,6 +87,7 @@ impl Gauges {
     fn row(&self, bound: Bound, config: &Config, counts: &Counts) -> Row {
         use Bound as B;
         match bound {
+            B::AlertOrders => metric(wide(alertmanager::MOST_ORDERS)),
             B::Alerts => metric(wide(alert::MOST_ALERTS)),
             B::AuditLines => Row {
                 met: Some(self.metrics.audit_lines_dropped.get()),
@@ -112,6 +114,7 @@ impl Gauges {
             B::HistoryCircuits => metric(wide(history::MOST_CIRCUITS)),
             B::HistoryTrips => metric(wide(history::story::MOST_TRIPS)),
             B::HistoryTurns => each(wide(MOST_TURNS)),
+            B::HttpCallers => metric(wide(access::MOST_CALLERS)),
             B::HttpConnections => sized(
                 count(&self.metrics.http_connections),
                 wide(server::MAX_CONNECTIONS),

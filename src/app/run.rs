@@ -13,13 +13,16 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::certificates::Certificates;
+use crate::app::desk;
 use crate::app::logging;
 use crate::app::queries::QueryBoard;
+use crate::app::tokens::TokenFiles;
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, SecretUrl, Source};
 use crate::effects::audit::Destination;
 use crate::effects::cluster::Cluster;
 use crate::effects::dispatch::{self, Backend, Dispatcher, GateNotes};
+use crate::effects::order::Orders;
 use crate::engine::Settings;
 use crate::engine::settings::Capacity;
 use crate::recording::line::{FORMAT, Header};
@@ -31,6 +34,8 @@ use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
+use crate::serve::access::SharedTokens;
+use crate::serve::alertmanager::Desk;
 use crate::serve::webhook::SharedGuards;
 use crate::source::dir::DirSource;
 use crate::source::dir::skipped::SkippedFiles;
@@ -90,7 +95,13 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         let keeping = certificates.keep(parts.metrics.clone(), parts.token.clone());
         tasks.spawn(keeping.map(Ok));
     }
-    let listening = Ports { xds, web, tls };
+    let tokens = parts.start_tokens(&options, &mut tasks)?;
+    let listening = Ports {
+        xds,
+        web,
+        tls,
+        tokens,
+    };
     let recorder = parts.start_recording(&options)?;
     let queries = parts.start_prometheus(&options, &mut tasks)?;
     let mut pump = parts.start_serving(&options, listening, (outgoing, queries), &mut tasks);
@@ -128,12 +139,14 @@ pub(super) struct Ports {
     pub(super) xds: TcpListener,
     pub(super) web: TcpListener,
     pub(super) tls: Option<Tls>,
+    pub(super) tokens: SharedTokens,
 }
 
 /// Where effects go.
 pub(super) struct Outgoing {
     pub(super) dispatcher: Dispatcher,
     pub(super) notes: GateNotes,
+    pub(super) desk: Desk,
 }
 
 /// The lease; held until the last effect is done.
@@ -256,6 +269,21 @@ impl Parts {
         Ok(board)
     }
 
+    /// Keeps the tokens that the HTTP port asks for as they are in the files.
+    fn start_tokens(
+        &self,
+        options: &Run,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<SharedTokens> {
+        let Some(folder) = &options.http_tokens else {
+            return Ok(SharedTokens::default());
+        };
+        let files = TokenFiles::read(folder)?;
+        let tokens = files.tokens();
+        tasks.spawn(files.keep(self.token.clone()).map(Ok));
+        Ok(tokens)
+    }
+
     fn start_recording(&self, options: &Run) -> anyhow::Result<Option<Recorder>> {
         let Some(path) = &options.record else {
             return Ok(None);
@@ -285,20 +313,25 @@ impl Parts {
     fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Outgoing> {
         let http_config = options.alertmanager_http_config.as_ref();
         let notes = GateNotes::start(backend.clone(), self.metrics.clone());
+        let alertmanagers = options.alertmanagers.iter();
+        let alertmanagers = alertmanagers
+            .map(|url| server(url, http_config).context("--alertmanager"))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let desk = desk::open(Orders::at(&backend), alertmanagers.clone(), &self.metrics);
         let config = dispatch::Config {
             backend,
             audit: Some(Destination::new(&options.audit)),
-            alertmanagers: options
-                .alertmanagers
-                .iter()
-                .map(|url| server(url, http_config).context("--alertmanager"))
-                .collect::<Result<_, _>>()?,
+            alertmanagers,
             reports: self.sender.clone(),
             clock: self.clock,
             metrics: self.metrics.clone(),
         };
         let dispatcher = Dispatcher::start(config)?;
-        Ok(Outgoing { dispatcher, notes })
+        Ok(Outgoing {
+            dispatcher,
+            notes,
+            desk,
+        })
     }
 }
 

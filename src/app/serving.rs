@@ -21,6 +21,8 @@ use crate::app::{fleet, history, meter, programmed, publish, xds};
 use crate::cli::run::{Run, Source};
 use crate::engine::Engine;
 use crate::runtime::metrics::Bound;
+use crate::serve::access::{Access, Pace, SharedTokens};
+use crate::serve::alertmanager::Desk;
 use crate::serve::counters::Counters;
 use crate::serve::history::SharedHistory;
 use crate::serve::installation::Installation;
@@ -60,8 +62,9 @@ impl Parts {
         let state = self.serve_state(
             options,
             (&view, &heartbeat, kept),
+            ports.tokens,
             (server, store.clone()),
-            (notices, Waiters::new(views)),
+            (notices, Waiters::new(views), outgoing.desk),
         );
         let reporter = GateReporter {
             clock: self.clock,
@@ -118,8 +121,9 @@ impl Parts {
         &self,
         options: &Run,
         (view, heartbeat, history): (&SharedView, &Heartbeat, SharedHistory),
+        tokens: SharedTokens,
         (server, store): (Server, Arc<Store>),
-        (notices, waiters): (Notices, Waiters),
+        (notices, waiters, desk): (Notices, Waiters, Desk),
     ) -> ServeState {
         let (metrics, clock) = (self.metrics.clone(), self.clock);
         let (seen, beats, published) = (view.clone(), heartbeat.clone(), store.clone());
@@ -138,9 +142,14 @@ impl Parts {
             view: view.clone(),
             clock,
             heartbeat: heartbeat.clone(),
+            access: Access {
+                tokens,
+                pace: Pace::new(options.http_rate, &metrics),
+            },
             counters: Counters::new(&metrics),
             notices,
             waiters,
+            desk,
             proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
             history,
             installation: Arc::new(installation(options)),

@@ -4,6 +4,7 @@
 //! running controller, so what is clean here is accepted there.
 
 mod checker;
+mod dependencies;
 mod finding;
 pub(crate) mod input;
 mod item;

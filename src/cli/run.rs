@@ -57,6 +57,20 @@ pub struct Run {
     )]
     pub http_listen: SocketAddr,
 
+    /// A folder with the tokens of the HTTP port, one a line, in files named `gate`, `page`, `metrics` and `alerts`,
+    /// such as a mounted Secret. What has a file asks for a token; `alerts` is closed without one, the others are open.
+    #[arg(long, env = "FUSEGATE_HTTP_TOKENS", value_name = "DIR")]
+    pub http_tokens: Option<PathBuf>,
+
+    /// How many requests a second one address may send to the HTTP port, five seconds' worth at once; 0 is without limit.
+    #[arg(
+        long,
+        env = "FUSEGATE_HTTP_RATE",
+        default_value_t = 500,
+        value_name = "REQUESTS"
+    )]
+    pub http_rate: u32,
+
     /// An Alertmanager to send alerts to; repeat it, or separate by commas, for every instance. Credentials in the
     /// URL are used for basic authentication.
     #[arg(

@@ -1,8 +1,10 @@
 //! The server: the HTTP port of a replica, as commands ask it.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use clap::Args;
-use http::{StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,6 +25,10 @@ pub struct ServerOptions {
         value_name = "URL"
     )]
     pub server: Uri,
+
+    /// The file with the token that this port asks for, if it does.
+    #[arg(long, env = "FUSEGATE_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// Why a replica did not answer.
@@ -31,6 +37,12 @@ pub enum Unanswered {
     /// Not an address that can be asked.
     #[error("--server {0} can't be asked; write it as http://HOST:PORT")]
     Server(Uri),
+    /// The token can't be read.
+    #[error("--token-file {}: can't be read, or holds no token", .0.display())]
+    Token(PathBuf),
+    /// It asks for a token, or for another one; in its own words.
+    #[error("{0}; give --token-file FILE")]
+    NoToken(String),
     /// Nobody answers there.
     #[error(
         "no fusegate answers at {url}: {reason}; give the address of its HTTP port with --server, \
@@ -88,6 +100,7 @@ impl ServerOptions {
             StatusCode::NOT_FOUND if answer.words().starts_with("there is nothing at") => {
                 Err(answer.refused())
             }
+            StatusCode::UNAUTHORIZED => Err(Unanswered::NoToken(answer.words())),
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
                 Err(Unanswered::Refused(answer.words()))
             }
@@ -108,13 +121,33 @@ impl ServerOptions {
         };
         let client: Client<HttpConnector, Empty<Bytes>> =
             Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.get(url.clone()).await;
+        let mut request = Request::get(url.clone());
+        if let Some(token) = self.token()? {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let request = request.body(Empty::new());
+        let request = request.map_err(|error| unreached(error.to_string()))?;
+        let answer = client.request(request).await;
         let answer = answer.map_err(|error| unreached(innermost(&error)))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
         let body = body.map_err(|error| unreached(error.to_string()))?;
         let body = body.to_bytes();
         Ok(Answer { url, status, body })
+    }
+
+    /// The header with the token.
+    fn token(&self) -> Result<Option<HeaderValue>, Unanswered> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path).ok();
+        let token = text.as_deref().and_then(|text| text.lines().next());
+        let value =
+            token.and_then(|token| HeaderValue::try_from(format!("Bearer {}", token.trim())).ok());
+        let mut value = value.ok_or_else(|| Unanswered::Token(path.clone()))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
     }
 
     pub(super) fn url(

@@ -4,6 +4,7 @@
 //! that is down delays no other. When it is back it receives what it missed: with the true start,
 //! and as resolved if the alert has resolved, however long the outage was.
 
+mod held;
 mod send;
 mod table;
 
@@ -23,6 +24,7 @@ use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metri
 use crate::runtime::server_url::ServerUrl;
 use crate::wire::effect::Alert;
 
+pub(crate) use crate::effects::alert::held::held;
 pub use crate::effects::alert::send::Alerting;
 pub(crate) use crate::effects::alert::table::BOUND as MOST_ALERTS;
 

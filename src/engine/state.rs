@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod answers;
 pub(crate) mod circuit;
 pub(crate) mod contract;
+pub(crate) mod dependencies;
 pub(crate) mod key;
 pub(crate) mod kind;
 pub(crate) mod object;

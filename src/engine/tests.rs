@@ -7,6 +7,7 @@ mod answers;
 mod capacity;
 mod contested;
 mod crash;
+mod dependencies;
 mod gates;
 mod kinds;
 mod lifecycle;

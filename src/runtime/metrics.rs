@@ -29,7 +29,7 @@ pub use bound::Bound;
 pub use circuits::{Circuits, Row};
 pub use labels::{
     AlertLabel, BoundLabel, CodeLabel, EffectLabel, FeedLabel, GateCallLabel, GateLabel, KindLabel,
-    PostLabel, StateLabel, VerdictLabel,
+    PostLabel, RefusedLabel, StateLabel, VerdictLabel,
 };
 pub use queries::{Queries, QueryLabel, ResultLabel};
 pub use xds::{EventLabel, Reload, ReloadLabel, Xds};
@@ -96,6 +96,8 @@ pub struct Families {
     pub gate_calls: Family<GateCallLabel, Counter>,
     /// HTTP connections open.
     pub http_connections: Gauge,
+    /// Requests that were not let through, by why.
+    pub http_refused: Family<RefusedLabel, Counter>,
     /// Contracts' queries.
     pub queries: Queries,
     /// The webhook.
@@ -255,6 +257,7 @@ impl Families {
             gate_answers: Family::default(),
             gate_calls: Family::default(),
             http_connections: Gauge::default(),
+            http_refused: Family::default(),
             queries: Queries::default(),
             admission: Admission::default(),
             recording: Recording::default(),
@@ -334,6 +337,11 @@ impl Families {
             "http_connections",
             "HTTP connections open",
             self.http_connections.clone(),
+        );
+        registry.register(
+            "http_refused",
+            "HTTP requests that were not let through, by reason",
+            self.http_refused.clone(),
         );
     }
 

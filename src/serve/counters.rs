@@ -8,7 +8,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::runtime::metrics::{Bound, GateLabel, Metrics};
+use crate::runtime::metrics::{Bound, GateLabel, Metrics, RefusedLabel};
 use crate::serve::verdict::GateState;
 
 /// The form in which a gate is asked.
@@ -34,6 +34,17 @@ struct Found {
     connections: Gauge,
     connections_full: Counter,
     waiters_full: Counter,
+    too_often: Counter,
+    no_token: Counter,
+}
+
+/// Why a request was not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Its caller asks too often.
+    TooOften,
+    /// It has no token of the group that it asks.
+    NoToken,
 }
 
 /// Answers of one form, by state.
@@ -53,6 +64,12 @@ impl Counters {
     /// Looks all of them up, which also makes them appear in the text as zero.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
+        let refused = |reason| {
+            metrics
+                .http_refused
+                .get_or_create(&RefusedLabel { reason })
+                .clone()
+        };
         Self(Arc::new(Found {
             native: Answers::new(metrics, "native"),
             flagger: Answers::new(metrics, "flagger"),
@@ -60,6 +77,8 @@ impl Counters {
             connections: metrics.http_connections.clone(),
             connections_full: metrics.bound(Bound::HttpConnections),
             waiters_full: metrics.bound(Bound::GateWaiters),
+            too_often: refused("TooOften"),
+            no_token: refused("NoToken"),
         }))
     }
 
@@ -82,6 +101,14 @@ impl Counters {
     /// There was no room for a further caller that waits.
     pub(crate) fn waiters_full(&self) {
         self.0.waiters_full.inc();
+    }
+
+    /// A request was not let through.
+    pub(crate) fn refused(&self, why: Refused) {
+        match why {
+            Refused::TooOften => self.0.too_often.inc(),
+            Refused::NoToken => self.0.no_token.inc(),
+        };
     }
 
     /// There was no room for a further connection.

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use futures::FutureExt as _;
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,6 +18,8 @@ use crate::breaker::sample::{Class, Value};
 use crate::breaker::time::{Mono, Wall};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{Bound, Metrics};
+use crate::serve::access::{Access, Pace, SharedTokens};
+use crate::serve::alertmanager::{Desk, Ledger};
 use crate::serve::counters::Counters;
 use crate::serve::history::SharedHistory;
 use crate::serve::installation::Installation;
@@ -131,11 +134,20 @@ pub(crate) fn state(view: View) -> ServeState {
         view: Arc::new(ArcSwap::from_pointee(view)),
         clock,
         heartbeat: Heartbeat::start(clock.now().mono),
+        access: Access {
+            tokens: SharedTokens::default(),
+            pace: Pace::new(0, &metrics),
+        },
         counters: Counters::new(&metrics),
         notices: Notices::open(metrics.bound(Bound::GateNotices)).0,
         waiters: Waiters::new(watch::channel(()).1),
         bounds: Arc::new(Vec::new),
         skipped: Arc::new(Vec::new),
+        desk: Desk {
+            give: Arc::new(|_| std::future::ready(Ok(())).boxed()),
+            list: Arc::new(|_| std::future::ready(Err("there is none".to_owned())).boxed()),
+            ledger: Ledger::new(&metrics),
+        },
         proxies: Arc::new(|_| Vec::new()),
         history: SharedHistory::default(),
         installation: Arc::new(Installation::default()),

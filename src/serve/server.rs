@@ -3,12 +3,13 @@
 mod connection;
 mod places;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
@@ -19,7 +20,7 @@ use crate::serve::server::connection::converse;
 use crate::serve::server::places::{Place, Places};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::nearest;
-use crate::serve::{admin, gate, page, wire};
+use crate::serve::{access, admin, alertmanager, gate, page, wire};
 
 pub(crate) use places::{MAX_CONNECTIONS, SHARE};
 
@@ -43,9 +44,11 @@ pub fn router(state: ServeState) -> Router {
         // Whoever waits for an answer does so for longer, and sends no body.
         .merge(gate::waiting())
         .merge(page::waiting())
+        .merge(alertmanager::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(state.clone(), access::admit))
         .with_state(state)
 }
 
@@ -65,12 +68,12 @@ async fn serve_at(
     let counters = state.counters.clone();
     let router = router(state);
     let mut connections = JoinSet::new();
-    while let Some((stream, place)) = shutdown
+    while let Some((stream, peer, place)) = shutdown
         .run_until_cancelled(accept(&listener, &places, &counters))
         .await
     {
         let open = counters.opened();
-        let conversation = converse(stream, place, router.clone(), shutdown.clone());
+        let conversation = converse((stream, peer), place, router.clone(), shutdown.clone());
         connections.spawn(async move {
             conversation.await;
             drop(open);
@@ -97,10 +100,10 @@ async fn accept(
     listener: &TcpListener,
     places: &Places,
     counters: &Counters,
-) -> (TcpStream, Place) {
+) -> (TcpStream, IpAddr, Place) {
     loop {
         match listener.accept().await {
-            Ok((stream, _peer)) => return (stream, places.take(counters).await),
+            Ok((stream, peer)) => return (stream, peer.ip(), places.take(counters).await),
             Err(error) => {
                 tracing::warn!(%error, "an HTTP connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::breaker::time::Mono;
 use crate::runtime::clock::Clock;
+use crate::serve::access::Access;
+use crate::serve::alertmanager::Desk;
 use crate::serve::bounds::Bounds;
 use crate::serve::counters::{Counters, Form};
 use crate::serve::history::SharedHistory;
@@ -25,6 +27,8 @@ pub struct ServeState {
     pub clock: Clock,
     /// The engine's.
     pub heartbeat: Heartbeat,
+    /// Who may ask, and how often.
+    pub access: Access,
     /// What the HTTP side counts.
     pub counters: Counters,
     /// Where answers to release tools are noted.
@@ -35,6 +39,8 @@ pub struct ServeState {
     pub bounds: Bounds,
     /// The files of which something is not read, and why.
     pub skipped: Skipped,
+    /// Where alerts of Alertmanager's are taken to.
+    pub desk: Desk,
     /// The connected Envoys.
     pub proxies: Proxies,
     /// What circuits did, and what was done about their trips.

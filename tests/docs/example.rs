@@ -8,6 +8,8 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use fusegate::runtime::clock::Clock;
 use fusegate::runtime::metrics::{Bound, Metrics};
+use fusegate::serve::access::{Access, Pace, SharedTokens};
+use fusegate::serve::alertmanager::{Desk, Ledger};
 use fusegate::serve::counters::Counters;
 use fusegate::serve::history::SharedHistory;
 use fusegate::serve::installation::Installation;
@@ -33,11 +35,20 @@ pub(super) fn state() -> ServeState {
         view: Arc::new(ArcSwap::from_pointee(moment::view(now))),
         clock,
         heartbeat: Heartbeat::start(now),
+        access: Access {
+            tokens: SharedTokens::default(),
+            pace: Pace::new(0, &metrics),
+        },
         counters: Counters::new(&metrics),
         notices: Notices::open(metrics.bound(Bound::GateNotices)).0,
         waiters: Waiters::new(watch::channel(()).1),
         bounds: Arc::new(Vec::new),
         skipped: Arc::new(Vec::new),
+        desk: Desk {
+            give: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
+            list: Arc::new(|_| Box::pin(std::future::ready(Err("there is none".to_owned())))),
+            ledger: Ledger::new(&metrics),
+        },
         proxies: Arc::new(|_| vec![proxy()]),
         history: SharedHistory::default(),
         installation: Arc::new(Installation::default()),

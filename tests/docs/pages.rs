@@ -207,9 +207,14 @@ fn every_alert_has_a_runbook_with_its_four_parts() {
         alert.to_owned()
     });
     let index = Page::read("docs/runbooks/README.md");
-    for alert in
-        of_rules.chain(["CircuitBreakerOpen", "CircuitBreakerSuppressed"].map(String::from))
-    {
+    for alert in of_rules.chain(
+        [
+            "CircuitBreakerInhibited",
+            "CircuitBreakerOpen",
+            "CircuitBreakerSuppressed",
+        ]
+        .map(String::from),
+    ) {
         let page = Page::read(&format!("docs/runbooks/{alert}.md"));
         let headings = page.prose().into_iter().map(|(_, line)| line);
         let headings: Vec<&str> = headings.filter(|line| line.starts_with('#')).collect();

@@ -158,6 +158,43 @@ async fn an_incident_that_an_alertmanager_slept_through_reaches_it_as_resolved()
 }
 
 #[tokio::test]
+async fn a_restart_amid_an_incident_resolves_nothing_and_forgets_no_alertmanager() -> Result<()> {
+    let config = AlertmanagerConfig::default;
+    let (one, mut other) =
+        tokio::try_join!(Alertmanager::start(config()), Alertmanager::start(config()))?;
+    other.kill()?;
+    let opening = Opening::at(Place::Folder).pagers([one.url(), other.url()]);
+    let opening = opening.policy(POLICY, short_recovery());
+    let mut shop = opening.object("front").open().await?;
+    let trip = shop.trip(POLICY, "front").await?;
+    let before = wait_alert(&shop, &one, &trip).await?;
+    shop.wait_recorded(POLICY, &trip).await?;
+    wait_refused(&shop).await?;
+
+    shop.store.own_fusegate()?.kill9()?;
+    other.restart().await?;
+    shop.store.own_fusegate()?.restart().await?;
+
+    // The new process tells both, and of the very same alert.
+    for alertmanager in [&one, &other] {
+        let alert = wait_alert(&shop, alertmanager, &trip).await?;
+        assert_eq!(alert["startsAt"], before["startsAt"], "{alert}");
+        assert_eq!(alert["fingerprint"], before["fingerprint"], "{alert}");
+        ensure!(alertmanager.received("resolved").await? < 1.0);
+    }
+    recover(&shop).await?;
+    for alertmanager in [&one, &other] {
+        shop.wait("the alert to be resolved", async || {
+            let alerts = active(&shop, alertmanager).await?;
+            ensure!(alerts.is_empty(), "{alerts:?}");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_alertmanager_that_never_answers_delays_nobody_else() -> Result<()> {
     let mute = Mute::start().await?;
     let alertmanager = Alertmanager::start(AlertmanagerConfig::default()).await?;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use reqwest::{Client, ClientBuilder};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 /// Longer than any server here takes to answer, so that one that hangs fails the request and not the whole test run.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,10 +26,22 @@ pub(crate) fn client() -> Result<Client> {
     Ok(client.build()?)
 }
 
+/// A client that trusts one authority, given as PEM.
+pub(crate) fn client_of(authority: &str) -> Result<Client> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
+    let client = trusting(roots).pool_max_idle_per_host(0).timeout(TIMEOUT);
+    Ok(client.build()?)
+}
+
 /// A client in the making. It is given the cryptography of everything else here, since it comes with none of its own.
 pub(crate) fn builder() -> ClientBuilder {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> ClientBuilder {
     let tls = rustls::ClientConfig::builder()
-        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth();
     Client::builder().tls_backend_preconfigured(tls).no_proxy()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
 use serde_json::value::RawValue;
 
+use crate::cli::check::dependencies;
 use crate::cli::check::finding::Finding;
 use crate::cli::check::input::{Document, Input};
 use crate::cli::check::item::{Item, Usable};
@@ -158,6 +159,7 @@ impl Checker {
             Some(Some(usable)) => held_to(item, spec, usable, items),
         };
         self.find_all(item, problems);
+        self.find_all(item, dependencies::circle(item, spec, items));
     }
 
     fn object(&mut self, item: &Item<'_>) {

@@ -120,7 +120,7 @@ impl Receiver {
     clippy::needless_pass_by_value,
     reason = "what is returned must not borrow from it"
 )]
-fn client(
+pub(super) fn client(
     config: Config,
 ) -> Result<Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>>, Alerting> {
     let connector = config

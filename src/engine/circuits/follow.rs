@@ -8,6 +8,7 @@ use fusegate_crds::CircuitRecord;
 use crate::breaker::adopt;
 use crate::breaker::persisted::Persisted;
 use crate::breaker::time::Now;
+use crate::engine::outputs::alert;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
@@ -63,7 +64,9 @@ impl Engine {
             let (breaker, said) = adopt::adopt(breaker, &lowered.config, &word, now);
             entry.breaker = breaker;
             let after = entry.count_class();
-            policy.recount(uid, before, after);
+            if policy.recount(uid, before, after) {
+                alert::sync_dependents(&engine.state, &mut engine.out, now, key);
+            }
             engine.out.mark(Dirty::Record(key, uid));
             engine.out.mark(Dirty::Circuit(key, uid));
             engine.apply_step_effects(now, key, uid, said, Trigger::Leader);

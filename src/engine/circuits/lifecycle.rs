@@ -58,8 +58,11 @@ impl Engine {
             entry.take_up(record, now);
         }
         let resumed = entry.resumed;
-        policy.recount(uid, CountClass::NONE, entry.count_class());
+        let turned = policy.recount(uid, CountClass::NONE, entry.count_class());
         policy.circuits.insert(uid.clone(), Box::new(entry));
+        if turned {
+            alert::sync_dependents(&self.state, &mut self.out, now, key);
+        }
         self.state.usage.circuits += 1;
         self.apply_overrides_to(now, key, uid, &OverrideRevision::new());
         self.reschedule(now, key, uid);
@@ -91,7 +94,7 @@ impl Engine {
             return;
         };
         if let Some(entry) = policy.circuits.remove(uid) {
-            policy.recount(uid, entry.count_class(), CountClass::NONE);
+            let turned = policy.recount(uid, entry.count_class(), CountClass::NONE);
             if trigger == Trigger::Unselected && !entry.breaker.is_blank() {
                 // It may be selected again, and its trips go on being numbered where they were.
                 let lowered = policy.lowered.as_ref();
@@ -108,6 +111,9 @@ impl Engine {
             self.mark_overrides(key, Some(&entry.object));
             self.out.forget_circuit(key, uid);
             self.thaw(&entry.kind, &key.0, uid);
+            if turned {
+                alert::sync_dependents(&self.state, &mut self.out, now, key);
+            }
         }
     }
 

@@ -33,6 +33,11 @@ impl Engine {
             return;
         }
         let kind = entry.kind.clone();
+        if let Some(root) = self.state.open_root(key) {
+            let (key, trip) = ((key, &kind), trip.to_string());
+            audit::uninvolved(&self.state, &mut self.out, now, key, &trip, &root);
+            return;
+        }
         let Some((verdict, rollback)) = judge(&self.state, now, &kind, trip) else {
             return;
         };

@@ -79,7 +79,7 @@ impl Engine {
             || entry.enforced != Some(entry.enforcement(lowered));
         let at_rest = effects.is_empty() && entry.is_at_rest();
         let after = entry.count_class();
-        policy.recount(uid, before, after);
+        let turned = policy.recount(uid, before, after);
         if !quiet {
             self.out.mark(Dirty::Record(key, uid));
         }
@@ -88,6 +88,9 @@ impl Engine {
         }
         self.out.mark(Dirty::Circuit(key, uid));
         self.out.counts.steps += 1;
+        if turned {
+            alert::sync_dependents(&self.state, &mut self.out, now, key);
+        }
         if !at_rest || self.out.sent(key, uid).is_some() {
             self.apply_step_effects(now, key, uid, effects, trigger);
         }

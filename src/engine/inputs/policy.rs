@@ -32,6 +32,7 @@ impl Engine {
         if before.is_none_or(|before| before.meta.generation != generation) {
             self.out.mark(Dirty::Policy(&key));
         }
+        let depended = self.state.is_dependent(&key);
         let policies = &mut self.state.policies;
         let entry = policies.entry(key.clone()).or_insert_with(PolicyEntry::new);
         if first {
@@ -64,6 +65,9 @@ impl Engine {
         if relower {
             self.relower(now, &key);
             self.out.mark(Dirty::Readiness);
+            if depended || self.state.is_dependent(&key) {
+                self.reconsider_dependencies(now);
+            }
         }
         if !first && !self.state.leads {
             self.follow(now, &key);
@@ -82,9 +86,23 @@ impl Engine {
         self.for_each_circuit(key, |engine, uid| {
             engine.remove_circuit(now, key, uid, Trigger::PolicyDeleted);
         });
+        let depended = self.state.is_dependent(key);
         self.state.policies.remove(key);
         self.out.forget_policy(key);
+        if depended {
+            self.reconsider_dependencies(now);
+        }
         self.mark_overrides(key, None);
+    }
+
+    /// Says anew of all policies that depend on others how that stands.
+    fn reconsider_dependencies(&mut self, now: Now) {
+        for key in self.state.policies.keys() {
+            if self.state.is_dependent(key) {
+                self.out.mark(Dirty::Policy(key));
+            }
+        }
+        alert::sync_all(&self.state, &mut self.out, now);
     }
 
     /// Lowers a policy anew against its contract. Whatever can't be lowered leaves the

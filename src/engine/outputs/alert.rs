@@ -71,6 +71,16 @@ pub(crate) fn sync_all(state: &State, out: &mut Outbox, now: Now) {
     }
 }
 
+/// [`sync`] of every circuit whose outage a policy explains, or explains no more.
+pub(crate) fn sync_dependents(state: &State, out: &mut Outbox, now: Now, key: &Key) {
+    for dependent in state.dependents(key) {
+        let policy = state.policies.get(&dependent);
+        for uid in policy.into_iter().flat_map(|policy| policy.circuits.keys()) {
+            follow(state, out, now, &dependent, uid);
+        }
+    }
+}
+
 /// [`sync`] of every circuit of a kind.
 pub(crate) fn sync_kind(state: &State, out: &mut Outbox, now: Now, kind: &GroupKind) {
     let concerned = state.policies.iter();
@@ -83,8 +93,8 @@ pub(crate) fn sync_kind(state: &State, out: &mut Outbox, now: Now, kind: &GroupK
 
 /// [`sync`] after a step, most of which change nothing of what is firing.
 pub(crate) fn follow(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &Arc<str>) {
-    let sent = out.sent(key, uid).and_then(|sent| sent.alerted);
-    if sent != mark(state, key, uid) {
+    let sent = out.sent(key, uid).and_then(|sent| sent.alerted.as_ref());
+    if sent != mark(state, key, uid).as_ref() {
         sync(state, out, now, key, uid);
     }
 }
@@ -116,7 +126,9 @@ fn mark(state: &State, key: &Key, uid: &Arc<str>) -> Option<Mark> {
     }
     let suppressed = entry.breaker.suppressed;
     let kind = state.kinds.get(&entry.kind);
+    let root = state.open_root(key);
     Some(Mark {
+        root,
         state: entry.state(),
         trip: entry.trip(),
         forced: entry.breaker.forced,

@@ -166,6 +166,27 @@ pub(crate) fn rollback(
     });
 }
 
+/// That a trip asks for no rollback, since another policy's outage explains it.
+pub(crate) fn uninvolved(
+    state: &State,
+    out: &mut Outbox,
+    now: Now,
+    (key, kind): (&Key, &GroupKind),
+    trip: &str,
+    root: &Key,
+) {
+    let why = format!(
+        "none while {} is Open, which this policy depends on",
+        text::policy(root)
+    );
+    let (verdict, crd) = (Verdict::Observed, text::crd(state, kind));
+    out.audit(Line {
+        policy: Some(text::policy(key).into()),
+        trip_id: Some(trip.into()),
+        ..effect(now, Operation::RollbackSchema, verdict, crd, why)
+    });
+}
+
 /// A line about an effect.
 pub(crate) fn effect(
     now: Now,

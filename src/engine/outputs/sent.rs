@@ -18,6 +18,7 @@ use crate::breaker::circuit::{Forced, StateName, TripId};
 use crate::breaker::time::{Mono, Wall};
 use crate::engine::state::admission::FrozenRevision;
 use crate::engine::state::contract::AdmissionState;
+use crate::engine::state::key::Key;
 use crate::engine::state::kind::RollbackState;
 use crate::policy::contribution::Refusal;
 use crate::wire::effect::Alert;
@@ -130,8 +131,10 @@ pub(crate) struct AdmissionBasis {
 }
 
 /// What a circuit's alerts are made of, its policy apart: where it is the same, so are they.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mark {
+    /// The policy whose outage explains it.
+    pub(crate) root: Option<Key>,
     pub(crate) state: StateName,
     pub(crate) trip: Option<TripId>,
     pub(crate) forced: Option<Forced>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::breaker::circuit::{Circuit, StateName, Trip, TripId};
+use crate::breaker::circuit::{Circuit, Forced, StateName, Trip, TripId};
 use crate::breaker::enforced::enforced;
 use crate::breaker::sample::{Class, Unknown};
 use crate::breaker::step::{Change, Reason};
@@ -43,6 +43,8 @@ pub(crate) struct CountClass {
     pub(crate) closed: bool,
     /// Closed, not armed, and without a past.
     pub(crate) blank: bool,
+    /// Open or half open, as far as people let it be.
+    pub(crate) acts: bool,
 }
 
 /// What a policy's status says of a circuit, times and counts apart.
@@ -86,6 +88,7 @@ impl CountClass {
     pub(crate) const NONE: Self = Self {
         closed: true,
         blank: true,
+        acts: false,
     };
 }
 
@@ -136,9 +139,14 @@ impl CircuitEntry {
     }
 
     pub(crate) fn count_class(&self) -> CountClass {
+        let closed = self.state() == StateName::Closed;
         CountClass {
-            closed: self.state() == StateName::Closed,
+            closed,
             blank: self.breaker.is_blank(),
+            acts: match self.breaker.forced {
+                None => !closed,
+                Some(forced) => forced == Forced::Open,
+            },
         }
     }
 

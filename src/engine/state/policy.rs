@@ -25,6 +25,8 @@ pub(crate) struct PolicyEntry {
     pub(crate) circuits: BTreeMap<Arc<str>, Box<CircuitEntry>>,
     pub(crate) resume: BTreeMap<Arc<str>, Arc<CircuitRecord>>,
     pub(crate) not_closed: usize,
+    /// Circuits that act as Open or half open, by evidence or because somebody says so.
+    pub(crate) acting: usize,
     /// Circuits of which a status has something to say: those that are not blank.
     pub(crate) notable: BTreeSet<Arc<str>>,
     /// What release tools ask of it in vain, by who asks.
@@ -66,6 +68,7 @@ impl PolicyEntry {
             circuits: BTreeMap::new(),
             resume: BTreeMap::new(),
             not_closed: 0,
+            acting: 0,
             notable: BTreeSet::new(),
             misasked: BTreeMap::new(),
             observed_status: None,
@@ -109,8 +112,23 @@ impl PolicyEntry {
         self.notable.len() + self.resume.len()
     }
 
-    /// Keeps count, since every step asks how many are open, and every status which are notable.
-    pub(crate) fn recount(&mut self, uid: &Arc<str>, before: CountClass, after: CountClass) {
+    /// Whether an outage of those that depend on it is explained by it.
+    pub(crate) fn explains_others(&self) -> bool {
+        let observes = self.lowered.as_ref().is_none_or(|lowered| lowered.observe);
+        self.acting > 0 && !observes
+    }
+
+    /// Keeps count, since every step asks how many are open, and every status which are notable. Returns whether it
+    /// has begun or ended to explain the outage of others.
+    pub(crate) fn recount(
+        &mut self,
+        uid: &Arc<str>,
+        before: CountClass,
+        after: CountClass,
+    ) -> bool {
+        let explained = self.acting > 0;
+        self.acting -= usize::from(before.acts && self.acting > 0);
+        self.acting += usize::from(after.acts);
         self.not_closed -= usize::from(!before.closed && self.not_closed > 0);
         self.not_closed += usize::from(!after.closed);
         match (before.blank, after.blank) {
@@ -122,6 +140,7 @@ impl PolicyEntry {
             }
             _ => {}
         }
+        explained != (self.acting > 0)
     }
 
     /// Whether it publishes the conditions of its objects.

@@ -40,6 +40,7 @@ macro_rules! bounds {
 }
 
 bounds! {
+    AlertOrders: "alert_orders", "orders by alerts in force", "a new one is answered 503, and Alertmanager sends it again";
     Alerts: "alerts", "alerts", "a new one is not sent, and logged";
     AuditLines: "audit_lines", "lines waiting", "the line is dropped; a line with action Lost says how many";
     Circuits: "circuits", "circuits of all policies", "a new one is refused and logged; its object is taken with its next report once there is room";
@@ -61,6 +62,7 @@ bounds! {
     HistoryCircuits: "history_circuits", "circuits with a history", "a new one has none, unless it is in trouble: then one at rest loses its own";
     HistoryTrips: "history_trips", "trips with a story", "the oldest is forgotten; the audit log still has it";
     HistoryTurns: "history_turns", "turns waiting for the history", "a new one is left out of it, and counted";
+    HttpCallers: "http_callers", "callers told apart by their address", "new ones share one limit of requests a second";
     HttpConnections: "http_connections", "connections", "idle ones end; metrics and health have a share of their own, other requests wait 5 s, then get 503";
     LabelBytes: "label_bytes", "bytes of labels of an object", "labels behind, in the order of keys, are seen by no selector, and audited";
     LogLines: "log_lines", "lines of one place in 10 s", "left out; told every 10 s how many";

@@ -35,6 +35,8 @@ label_sets! {
     PostLabel { result: Post }
     /// By policy, and what release tools were answered.
     GateCallLabel { namespace: String, policy: String, answer: &'static str }
+    /// By why a request was not let through.
+    RefusedLabel { reason: &'static str }
     /// By the form in which a gate was asked, and what it was.
     GateLabel { form: &'static str, state: &'static str }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// Method, path and meaning of every endpoint, in the order of use.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 24] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 25] = [
     ("GET", "/healthz", "200 while the engine comes round"),
     (
         "GET",
@@ -99,6 +99,11 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 24] = [
     ),
     ("POST", "/flagger/v1/post-rollout", "for Flagger"),
     ("POST", "/flagger/v1/event", "for Flagger"),
+    (
+        "POST",
+        "/v1/alertmanager",
+        "for Alertmanager's webhook, with a token: an alert that a policy names forces its circuits Open",
+    ),
 ];
 
 /// The index.

@@ -1,5 +1,6 @@
 //! A connection: HTTP/1.1 spoken until either side ends it, its time is over, or its place is needed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::serve::access::Peer;
 use crate::serve::server::places::Place;
 
 /// The most bytes of a request's head; also each connection's read buffer.
@@ -35,6 +37,7 @@ const SHARED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// What the requests of one connection share.
 struct Visit {
+    peer: Peer,
     place: Mutex<Place>,
     /// Whether a request was answered on it.
     served: AtomicBool,
@@ -43,7 +46,7 @@ struct Visit {
 
 /// Speaks HTTP/1.1 on one connection until either side ends it.
 pub(super) async fn converse(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, IpAddr),
     place: Place,
     router: Router,
     shutdown: CancellationToken,
@@ -56,6 +59,7 @@ pub(super) async fn converse(
         .max_buf_size(MAX_HEAD);
     let mut crowded = place.crowded();
     let visit = Arc::new(Visit {
+        peer: Peer(peer),
         crowded: place.crowded(),
         served: AtomicBool::new(false),
         place: Mutex::new(place),
@@ -85,7 +89,8 @@ pub(super) async fn converse(
     let _ended = tokio::time::timeout(DRAIN_TIMEOUT, connection).await;
 }
 
-async fn answer(State(visit): State<Arc<Visit>>, request: Request, next: Next) -> Response {
+async fn answer(State(visit): State<Arc<Visit>>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(visit.peer);
     let mut response = if visit.admits(request.uri().path()).await {
         next.run(request).await
     } else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use super::super::{http, scratch::Scratch};
@@ -23,6 +23,23 @@ pub(crate) struct AlertmanagerConfig {
     pub(crate) group_wait: Duration,
     /// How long a changed group waits for its next notification.
     pub(crate) group_interval: Duration,
+    /// The content of its configuration file, in place of all of the above.
+    pub(crate) file: Option<String>,
+    /// Where its pages are; `/alerts` for instance.
+    pub(crate) prefix: String,
+    /// TLS and a password.
+    pub(crate) secured: Option<Secured>,
+}
+
+/// An Alertmanager that asks for a password, over TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Secured {
+    /// The content of its web configuration.
+    pub(crate) web: String,
+    /// The authority of its certificate, which is for `localhost`.
+    pub(crate) authority: String,
+    /// A user and the password.
+    pub(crate) user: (String, String),
 }
 
 impl Default for AlertmanagerConfig {
@@ -31,6 +48,9 @@ impl Default for AlertmanagerConfig {
             webhook: None,
             group_wait: Duration::from_millis(10),
             group_interval: Duration::from_secs(1),
+            file: None,
+            prefix: String::new(),
+            secured: None,
         }
     }
 }
@@ -40,7 +60,8 @@ impl Default for AlertmanagerConfig {
 pub(crate) struct Alertmanager {
     process: Process,
     program: Program,
-    port: u16,
+    base: String,
+    user: Option<(String, String)>,
     http: Client,
     _scratch: Scratch,
 }
@@ -53,25 +74,39 @@ impl Alertmanager {
     async fn try_start(config: &AlertmanagerConfig) -> Result<Self> {
         let scratch = Scratch::new("alertmanager")?;
         let port = ports::free()?;
-        let file = scratch.write("alertmanager.yml", routes(config).to_string())?;
-        let program = Program {
+        let text = config.file.clone();
+        let text = text.unwrap_or_else(|| routes(config).to_string());
+        let file = scratch.write("alertmanager.yml", text)?;
+        let mut program = Program {
             name: "alertmanager",
             path: assets::program("alertmanager")?,
             args: vec![
                 format!("--config.file={}", file.display()),
                 format!("--storage.path={}", scratch.path().join("data").display()),
                 format!("--web.listen-address={}", ports::loopback(port)),
+                format!("--web.route-prefix=/{}", config.prefix.trim_matches('/')),
                 // Empty: it forms no cluster, whose port would clash with the next one's.
                 "--cluster.listen-address=".to_owned(),
             ],
             env: Vec::new(),
             log: scratch.path().join("alertmanager.log"),
         };
+        let (host, http) = match &config.secured {
+            None => (format!("http://{}", ports::loopback(port)), http::client()?),
+            Some(secured) => {
+                let file = scratch.write("web.yml", &secured.web)?;
+                let flag = format!("--web.config.file={}", file.display());
+                program.args.push(flag);
+                let http = http::client_of(&secured.authority)?;
+                (format!("https://localhost:{port}"), http)
+            }
+        };
         let mut alertmanager = Self {
             process: Process::start(&program)?,
             program,
-            port,
-            http: http::client()?,
+            base: format!("{host}{}", config.prefix),
+            user: config.secured.as_ref().map(|secured| secured.user.clone()),
+            http,
             _scratch: scratch,
         };
         alertmanager.ready().await?;
@@ -79,19 +114,49 @@ impl Alertmanager {
     }
 
     async fn ready(&mut self) -> Result<()> {
-        let url = format!("{}/-/ready", self.url());
-        let http = &self.http;
+        let asked = self.get(format!("{}/-/ready", self.base).parse()?);
         self.process
             .ready(READY_WITHIN, async || {
-                http.get(&url).send().await?.error_for_status()?;
+                let asked = asked.try_clone().context("it has a body")?;
+                asked.send().await?.error_for_status()?;
                 Ok(())
             })
             .await
     }
 
+    fn get(&self, url: Url) -> RequestBuilder {
+        let request = self.http.get(url);
+        match &self.user {
+            None => request,
+            Some((name, password)) => request.basic_auth(name, Some(password)),
+        }
+    }
+
     /// The address that clients are given.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", ports::loopback(self.port))
+        self.base.clone()
+    }
+
+    /// Keeps alerts with this label from everybody, until it is told to forget that.
+    pub(crate) async fn silence(&self, label: &str, value: &str) -> Result<()> {
+        let url = format!("{}/api/v2/silences", self.base);
+        let silence = json!({
+            "matchers": [{"name": label, "value": value, "isRegex": false}],
+            "startsAt": "2000-01-01T00:00:00Z",
+            "endsAt": "2100-01-01T00:00:00Z",
+            "createdBy": "test",
+            "comment": "test",
+        });
+        let answer = self.http.post(url).json(&silence).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    /// The labels by which it groups what it holds, group by group.
+    pub(crate) async fn groups(&self) -> Result<Vec<Value>> {
+        let url = format!("{}/api/v2/alerts/groups", self.base).parse()?;
+        let answer = self.get(url).send().await?.error_for_status()?;
+        Ok(answer.json().await?)
     }
 
     /// All alerts that it holds and that have not ended, as its API v2 shows them.
@@ -101,24 +166,31 @@ impl Alertmanager {
 
     /// The alerts that match every one of the matchers, for instance `alertname="FusegateTripped"`.
     pub(crate) async fn alerts_with(&self, matchers: &[&str]) -> Result<Vec<Value>> {
-        let mut url = reqwest::Url::parse(&self.url())?.join("/api/v2/alerts")?;
+        let mut url = Url::parse(&format!("{}/api/v2/alerts", self.base))?;
         url.query_pairs_mut()
             .extend_pairs(matchers.iter().map(|matcher| ("filter", matcher)));
-        let answer = self.http.get(url).send().await?.error_for_status()?;
+        let answer = self.get(url).send().await?.error_for_status()?;
         Ok(answer.json().await?)
     }
 
     /// How many alerts it was ever given in a state, `firing` or `resolved`, since it was started.
     pub(crate) async fn received(&self, state: &str) -> Result<f64> {
-        let answer = self
-            .http
-            .get(format!("{}/metrics", self.url()))
-            .send()
-            .await?;
-        let metrics = answer.error_for_status()?.text().await?;
         let series =
             format!("alertmanager_alerts_received_total{{status=\"{state}\",version=\"v2\"}} ");
-        let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        self.metric(&series).await
+    }
+
+    /// How many notifications it has tried to send by an integration, `webhook` for instance.
+    pub(crate) async fn sent(&self, integration: &str) -> Result<f64> {
+        let series = format!("alertmanager_notifications_total{{integration=\"{integration}\"}} ");
+        self.metric(&series).await
+    }
+
+    async fn metric(&self, series: &str) -> Result<f64> {
+        let url = format!("{}/metrics", self.base).parse()?;
+        let answer = self.get(url).send().await?;
+        let metrics = answer.error_for_status()?.text().await?;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series));
         let value = value.with_context(|| format!("no series {series}"))?;
         Ok(value.trim().parse()?)
     }

@@ -20,6 +20,9 @@ const OPEN: &str = "CircuitBreakerOpen";
 /// A trip was due, and the open cap held it back.
 const SUPPRESSED: &str = "CircuitBreakerSuppressed";
 
+/// Another policy's outage explains that a circuit is not Closed: it keeps the circuit's own alerts from being told.
+const INHIBITED: &str = "CircuitBreakerInhibited";
+
 /// Somebody brings back the schema that a rollback left.
 const CONTESTED: &str = "CircuitBreakerRollbackContested";
 
@@ -50,7 +53,10 @@ pub(super) fn wanted(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Vec<
         .trip()
         .and_then(|trip| subject.contested(trip));
     let suppressed = breaker.suppressed.then(|| subject.suppressed(now));
-    let alerts = [open, contested, suppressed];
+    let inhibited = state
+        .open_root(key)
+        .and_then(|root| subject.inhibited(now, &root));
+    let alerts = [open, contested, suppressed, inhibited];
     alerts.into_iter().flatten().collect()
 }
 
@@ -102,12 +108,23 @@ impl<'a> Subject<'a> {
         annotations.insert("trip_id".into(), trip.id.to_string().into());
         let value = value.unwrap_or_else(|| "none".to_owned());
         annotations.insert("value".into(), value.into());
+        let root = self.state.open_root(self.key);
         if lowered.rollback_schema && !lowered.observe {
-            let rollback = text::rollback(self.state, &entry.kind);
+            let rollback = match &root {
+                Some(root) => format!("none while {} is Open", text::policy(root)),
+                None => text::rollback(self.state, &entry.kind),
+            };
             annotations.insert("rollback".into(), rollback.into());
         }
+        if let Some(root) = root {
+            annotations.insert("root".into(), text::policy(&root).into());
+        }
+        let mut labels = self.labels(OPEN, text::condition(lowered, trip));
+        if !self.state.dependents(self.key).is_empty() {
+            labels.insert("root".into(), text::policy(self.key).into());
+        }
         Alert {
-            labels: self.labels(OPEN, text::condition(lowered, trip)),
+            labels,
             annotations,
             starts_at: trip.at.0,
             ends_at: None,
@@ -164,6 +181,32 @@ impl<'a> Subject<'a> {
             starts_at: self.entry.suppressed_since.unwrap_or(now.wall).0,
             ends_at: None,
         }
+    }
+
+    /// It shares the label `root` with the alert of the policy that explains the outage.
+    fn inhibited(self, now: Now, root: &Key) -> Option<Alert> {
+        let Self { entry, .. } = self;
+        let trip = entry.breaker.state.trip();
+        if trip.is_none() && !entry.breaker.suppressed {
+            return None;
+        }
+        let root = text::policy(root);
+        let summary = format!("{root} is Open, and explains {}", self.object());
+        let description = format!(
+            "Policy {} depends on {root}. While that is Open, the alerts of this circuit are inhibited, and its trips \
+             roll nothing back. Its gate and what it sheds are as ever.",
+            text::policy(self.key)
+        );
+        let annotations = self.annotations([("summary", summary), ("description", description)]);
+        let mut labels = self.labels(INHIBITED, "any");
+        labels.insert("severity".into(), "info".into());
+        labels.insert("root".into(), root.into());
+        Some(Alert {
+            labels,
+            annotations,
+            starts_at: now.wall.0,
+            ends_at: None,
+        })
     }
 
     fn object(self) -> String {

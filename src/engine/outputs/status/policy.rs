@@ -65,7 +65,7 @@ fn conditions(
     let mut said = vec![
         accepted(state, policy),
         open(policy),
-        degraded(out, key, policy, records),
+        degraded((state, out), key, policy, records),
     ];
     said.extend(programmed::condition(&out.publisher, key, policy));
     said.extend(
@@ -102,12 +102,13 @@ fn accepted(state: &State, policy: &PolicyEntry) -> ConditionDraft {
 }
 
 fn degraded(
-    out: &Outbox,
+    (state, out): (&State, &Outbox),
     key: &Key,
     policy: &PolicyEntry,
     records: &[Arc<CircuitRecord>],
 ) -> ConditionDraft {
     let mut messages: BTreeSet<String> = BTreeSet::new();
+    messages.extend(state.undependable(key));
     let circuits = out.policies.get(key).map(|sent| sent.circuits.values());
     let circuits = circuits.into_iter().flatten();
     for refusal in circuits.flat_map(|sent| &sent.refusals) {
