@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use arc_swap::ArcSwap;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,7 @@ impl TokenFiles {
         let read = read(folder, &Tokens::default())?;
         Ok(Self {
             folder: folder.to_owned(),
-            tokens: SharedTokens::from_pointee(read),
+            tokens: Arc::new(ArcSwap::from_pointee(read)),
             reported: None,
         })
     }

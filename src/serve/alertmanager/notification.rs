@@ -24,7 +24,7 @@ pub(super) struct Notification {
 /// An alert, in a notification or as Alertmanager's API lists it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Alert {
+pub(super) struct Alert {
     /// `firing` or `resolved` in a notification; an object where the API lists it.
     pub(super) status: Value,
     pub(super) labels: BTreeMap<String, String>,

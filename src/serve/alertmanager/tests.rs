@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use rstest::rstest;
@@ -10,10 +11,14 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::breaker::circuit::StateName;
+use crate::serve::access::{Group, Tokens};
 use crate::serve::alertmanager::{Order, Ungiven};
-use crate::serve::fixture::{Answer, circuit, policy, post, state, view};
+use crate::serve::fixture::{Answer, ask, circuit, policy, state, view};
+use crate::serve::server::router;
 use crate::serve::state::ServeState;
 use crate::wire::view::PolicyView;
+
+const TOKEN: &str = "0123456789abcdef";
 
 /// A policy that two alerts open, with one circuit.
 fn opened_by_alerts() -> PolicyView {
@@ -37,6 +42,9 @@ fn opened_by_alerts() -> PolicyView {
 fn desk(answer: Result<(), Ungiven>) -> (ServeState, mpsc::UnboundedReceiver<Order>) {
     let (sender, orders) = mpsc::unbounded_channel();
     let mut state = state(view(opened_by_alerts()));
+    let mut tokens = Tokens::default();
+    tokens.give(Group::Alerts, TOKEN).unwrap();
+    state.access.tokens.store(Arc::new(tokens));
     let now = jiff::Timestamp::from_millisecond(state.clock.now().wall.0).unwrap();
     state.desk.give = Arc::new(move |order| {
         sender.send(order).unwrap();
@@ -68,7 +76,14 @@ async fn send(state: &ServeState, truncated: u64, alerts: &[Value]) -> Answer {
         "version": "4", "groupKey": "{}:{}", "truncatedAlerts": truncated, "status": "firing",
         "receiver": "fusegate", "alerts": alerts, "notification_reason": "new",
     });
-    post(state, "/v1/alertmanager", notification.to_string()).await
+    post(state, notification.to_string()).await
+}
+
+async fn post(state: &ServeState, body: String) -> Answer {
+    let request = Request::post("/v1/alertmanager")
+        .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+        .body(Body::from(body));
+    ask(router(state.clone()), request.unwrap()).await
 }
 
 #[tokio::test]
@@ -173,7 +188,7 @@ async fn what_can_not_be_written_down_is_answered_with(
 #[tokio::test]
 async fn what_is_no_notification_is_not_sent_again(#[case] body: &'static str, #[case] why: &str) {
     let (state, _orders) = desk(Ok(()));
-    let answer = post(&state, "/v1/alertmanager", body).await;
+    let answer = post(&state, body.to_owned()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.body.contains(why), "{}", answer.body);
 }
