@@ -161,7 +161,7 @@ async fn an_alert_that_a_policy_names_forces_its_circuit_open_until_a_time() -> 
     let began = now(-60);
     raise(&alertmanager, &labels, &began, None).await?;
     let refusal = gate(&fusegate, "checkout", 403).await?;
-    ensure!(refusal.contains("alert PaymentsDown fires"), "{refusal}");
+    ensure!(refusal.contains("Open by override ForcedOpen"), "{refusal}");
     let (passes, body) = fusegate.get("v1/gate/shop/checkout?object=other").await?;
     ensure!(passes == 200, "{body}");
     // It is told again each second, and once more as resolved; one order stands all along.

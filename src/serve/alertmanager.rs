@@ -3,12 +3,11 @@
 //! Whoever may post here can stop traffic, so nobody may without a token. Alertmanager sends again what is answered
 //! with 5xx and drops what is answered with 4xx: what it can't mend by sending it again is a 4xx.
 
+pub(super) mod desk;
 mod ledger;
 mod notification;
 mod order;
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,17 +17,16 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use tokio::time::timeout;
 
-use crate::breaker::time::Wall;
-use crate::serve::alertmanager::ledger::Entry;
 use crate::serve::alertmanager::notification::Notification;
 use crate::serve::alertmanager::order::{Meaning, meanings};
 use crate::serve::route::routed;
 use crate::serve::state::ServeState;
 use crate::serve::wire;
 
+pub use crate::serve::alertmanager::desk::{Desk, Give, List, Ungiven};
 pub use crate::serve::alertmanager::ledger::{Ledger, MOST_ORDERS};
 pub use crate::serve::alertmanager::order::Order;
 
@@ -37,34 +35,6 @@ const MAX_BODY: usize = 1 << 20;
 
 /// How long it may take until all that a notification orders is written down.
 const WITHIN: Duration = Duration::from_secs(20);
-
-/// Where orders are given, and alerts are read that a notification leaves out.
-#[derive(Clone)]
-pub struct Desk {
-    /// Writes an order down, once, however often it is given.
-    pub give: Give,
-    /// Lists the alerts that fire and go to a receiver, as Alertmanager's API has them.
-    pub list: List,
-    /// What was given.
-    pub ledger: Ledger,
-}
-
-/// Writes an order down.
-pub type Give = Arc<dyn Fn(Order) -> BoxFuture<'static, Result<(), Ungiven>> + Send + Sync>;
-
-/// Lists the alerts that go to a receiver.
-pub type List = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Bytes, String>> + Send + Sync>;
-
-/// Why an order was not written down.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Ungiven {
-    /// It may be next time.
-    #[error("{0}")]
-    Now(String),
-    /// It never will be.
-    #[error("{0}")]
-    ForGood(String),
-}
 
 /// The route.
 pub fn routes() -> Router<ServeState> {
@@ -172,30 +142,6 @@ async fn settle(state: &ServeState, meaning: Meaning) -> (StatusCode, String) {
             tracing::error!(reason = %ungiven, "what an alert orders can't be written down: {text}");
             (status, format!("{text}: can't be written down: {ungiven}"))
         }
-    }
-}
-
-impl Desk {
-    /// Gives an order that was not given before; false where it was.
-    async fn enter(&self, order: Order, now: Wall) -> Result<bool, Ungiven> {
-        match self.ledger.look(&order, now).await {
-            Entry::Given => return Ok(false),
-            Entry::Full => {
-                return Err(Ungiven::Now(format!(
-                    "{MOST_ORDERS} such orders are in force, as many as may be"
-                )));
-            }
-            Entry::New => {}
-        }
-        (self.give)(order.clone()).await?;
-        self.ledger.note(order).await;
-        Ok(true)
-    }
-}
-
-impl fmt::Debug for Desk {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Desk").finish_non_exhaustive()
     }
 }
 

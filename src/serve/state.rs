@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::breaker::time::Mono;
 use crate::runtime::clock::Clock;
-use crate::serve::access::Access;
-use crate::serve::alertmanager::Desk;
+use crate::serve::access::terms::Access;
+use crate::serve::alertmanager::desk::Desk;
 use crate::serve::bounds::Bounds;
 use crate::serve::counters::{Counters, Form};
 use crate::serve::history::SharedHistory;

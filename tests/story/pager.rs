@@ -158,7 +158,7 @@ async fn an_incident_that_an_alertmanager_slept_through_reaches_it_as_resolved()
 }
 
 #[tokio::test]
-async fn a_restart_amid_an_incident_resolves_nothing_and_forgets_no_alertmanager() -> Result<()> {
+async fn a_restart_amid_an_incident_resolves_nothing_and_tells_both() -> Result<()> {
     let config = AlertmanagerConfig::default;
     let (one, mut other) =
         tokio::try_join!(Alertmanager::start(config()), Alertmanager::start(config()))?;

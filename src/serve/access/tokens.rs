@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::serve::access::Group;
+use crate::serve::access::group::Group;
 
 /// The tokens in use, swapped when the files change.
 pub type SharedTokens = Arc<ArcSwap<Tokens>>;
