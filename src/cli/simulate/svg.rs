@@ -19,6 +19,8 @@ const RIGHT: f64 = 16.0;
 const HEIGHT: f64 = 130.0;
 /// How high the states are drawn.
 const BAND: f64 = 22.0;
+/// How wide a state has its name in it.
+const NAMED: f64 = 64.0;
 /// A line of text.
 const LINE: f64 = 22.0;
 
@@ -29,7 +31,7 @@ text{fill:var(--faint);font:12px system-ui,'Segoe UI','Liberation Sans',sans-ser
 .title{fill:var(--ink);font-weight:600;font-size:14px}\
 .sheet{fill:var(--sheet)}.grid{stroke:var(--line)}.value{fill:var(--plot);fill-opacity:.35;stroke:var(--plot)}\
 .limit{stroke:var(--open);stroke-dasharray:6 4}.clear{stroke:var(--half);stroke-dasharray:2 3}\
-.Open{fill:var(--open)}.HalfOpen{fill:var(--half)}.Closed{fill:var(--closed)}";
+.name{fill:var(--sheet);font-weight:600;font-size:11px}.Open{fill:var(--open)}.HalfOpen{fill:var(--half)}.Closed{fill:var(--closed)}";
 
 /// The outcome as SVG.
 pub(super) fn plot(title: &str, policy: &Policy, outcome: &Outcome) -> String {
@@ -151,6 +153,12 @@ impl Sheet<'_> {
             self.add(&format!(
                 "<rect class=\"{name}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAND}\"><title>{name} from {since} to {until}</title></rect>"
             ));
+            if width > NAMED {
+                let (x, y) = (x + 6.0, y + 15.0);
+                self.add(&format!(
+                    "<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>"
+                ));
+            }
         }
         self.y += BAND;
     }

@@ -11,7 +11,7 @@ use crate::cli::simulate::observed::{Marks, Observed};
 use crate::cli::simulate::outcome::{Outcome, Score, is_false, sick, to_trip};
 use crate::cli::simulate::subject::Subject;
 use crate::cli::simulate::sweep::Setting;
-use crate::cli::simulate::text::{counted, length, moment};
+use crate::cli::simulate::text::{counted, length, moment, number};
 use crate::cli::simulate::track::{Track, Trip};
 use crate::cli::style::Colours;
 
@@ -209,7 +209,6 @@ fn states(track: &Track, outcome: &Outcome, cells: usize) -> Vec<StateName> {
 
 /// A bar for the worst value of each cell, and the least and the greatest of them.
 fn bars(cells: &[Option<(f64, f64)>], low_is_bad: bool) -> Option<(String, String, String)> {
-    use crate::cli::simulate::text::number;
     let worst = |cell: &(f64, f64)| if low_is_bad { cell.0 } else { cell.1 };
     let known = cells.iter().flatten();
     let (low, high) = known
