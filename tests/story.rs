@@ -17,6 +17,7 @@ mod documents;
 mod extension;
 mod fleet;
 mod folder;
+mod freeze;
 mod garbage;
 mod gates;
 mod hostile;

@@ -9,7 +9,11 @@ use crate::condition::contract::Contract;
 use crate::condition::outside::Outside;
 
 /// The groups and resources that no webhook is asked about: it, or the API server, needs them in order to start.
-const NEVER: [(&str, &str); 2] = [("fusegate.io", "*"), ("coordination.k8s.io", "leases")];
+const NEVER: [(&str, &str); 3] = [
+    ("fusegate.io", "*"),
+    ("coordination.k8s.io", "leases"),
+    ("", "pods"),
+];
 
 /// Where objects are left alone beside fusegate's own namespace.
 pub(super) const SYSTEM: &str = "kube-system";

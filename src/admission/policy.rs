@@ -11,6 +11,7 @@ use twox_hash::XxHash3_128;
 use crate::admission::cel;
 use crate::admission::expressions::{Expressions, SUBJECT, Validation};
 use crate::admission::freeze;
+use crate::admission::guard::SYSTEM;
 use crate::admission::message;
 use crate::admission::untranslatable::Untranslatable;
 use crate::condition::contract::Contract;
@@ -110,11 +111,15 @@ pub fn policy(source: &Source<'_>) -> Option<Policy> {
     );
     put(&mut spec, "validations", validations);
     let names @ [name, ..] = &names(source.contract.name());
-    let binding = |actions: Value, rules: Value| json!({"policyName": name, "validationActions": actions, "matchResources": {"resourceRules": rules}});
+    let binding = |actions: Value, matched: Value| json!({"policyName": name, "validationActions": actions, "matchResources": matched});
+    let elsewhere = elsewhere(source.namespace);
     let specs = [
         spec,
-        binding(actions, json!(judged)),
-        binding(json!(["Deny"]), json!([probed])),
+        binding(
+            actions,
+            json!({"resourceRules": judged, "namespaceSelector": elsewhere}),
+        ),
+        binding(json!(["Deny"]), json!({"resourceRules": [probed]})),
     ];
     let mut objects = KINDS.iter().zip(names).zip(specs);
     Some(Policy {
@@ -137,6 +142,13 @@ const KINDS: [&str; 3] = [
     "ValidatingAdmissionPolicyBinding",
     "ValidatingAdmissionPolicyBinding",
 ];
+
+/// Selects the namespaces whose objects are judged, by the label that the API server gives each. What is in no namespace it passes over.
+pub(super) fn elsewhere(namespace: &str) -> Value {
+    json!({"matchExpressions": [{
+        "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [namespace, SYSTEM],
+    }]})
+}
 
 fn put(spec: &mut Value, field: &str, value: Value) {
     if let Some(fields) = spec.as_object_mut() {
@@ -210,19 +222,13 @@ fn probed_rule() -> Value {
 fn spec(source: &Source<'_>, expressions: &Expressions<'_>, frozen: bool) -> Value {
     let other = other(source);
     let changed = format!("{other} || oldObject == null || {}", expressions.changed());
-    let left_alone = cel::strings([source.namespace, "kube-system"]);
-    let elsewhere =
-        format!("{other} || !has(request.namespace) || !(request.namespace in {left_alone})");
     let variables = expressions.variables.list().iter();
     let variables: Vec<Value> = variables
         .map(|(name, expression)| json!({"name": name, "expression": expression}))
         .collect();
     let mut spec = json!({
         "failurePolicy": "Fail",
-        "matchConditions": [
-            {"name": "changed", "expression": changed},
-            {"name": "namespace", "expression": elsewhere},
-        ],
+        "matchConditions": [{"name": "changed", "expression": changed}],
         "variables": variables,
     });
     if frozen {

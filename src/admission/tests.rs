@@ -226,6 +226,10 @@ fn a_policy_matches_the_kind_its_status_and_the_probe_alone() {
     );
     assert!(!policy.to_string().contains("DELETE"));
     assert_eq!(
+        binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"],
+        json!(["fusegate-system", "kube-system"])
+    );
+    assert_eq!(
         policy["metadata"]["name"],
         "fusegate-storefronts.shop.example.com"
     );

@@ -16,7 +16,10 @@ pub(super) struct Judgment {
 /// The expression comes to true or false for any value at all, and never to an error, which would deny.
 /// A text has at least as many bytes of JSON as characters, and its quotes.
 pub(super) fn judgment(kind: &Kind, most_bytes: u32) -> Judgment {
-    let is_text = format!("type(v) == string && size(v) + 2 <= {most_bytes}");
+    let is_text = format!(
+        "type(v) == string && size(v) <= {}",
+        most_bytes.saturating_sub(2)
+    );
     let expression = match kind {
         Kind::Presence => "true".to_owned(),
         Kind::String => is_text,
@@ -43,7 +46,7 @@ pub(super) fn judgment(kind: &Kind, most_bytes: u32) -> Judgment {
         Kind::Integer(bounds) => return integer(&is_text, bounds),
         Kind::Duration(bounds) => {
             // Without a unit only zero is one.
-            let zero = format!("double(v) == 0.0 && {}", within("double(v)", bounds));
+            let zero = format!("(double(v) == 0.0 && {})", within("double(v)", bounds));
             return numeric(&text::DURATION, &is_text, &zero, bounds);
         }
     };
@@ -54,24 +57,27 @@ pub(super) fn judgment(kind: &Kind, most_bytes: u32) -> Judgment {
 }
 
 fn number(bounds: &Bounds) -> String {
-    within("double(v)", bounds)
+    format!("({})", within("double(v)", bounds))
 }
 
 /// Numbers of JSON by one expression, and texts by their form and, where CEL can compute it, by their number.
+///
+/// What most values are comes first, and every exact text is a legal one.
 fn numeric(texts: &Texts, is_text: &str, number: &str, bounds: &Bounds) -> Judgment {
     let legal = cel::quote(texts.legal);
     let bounded = is_bounded(bounds);
-    let exact = if bounded {
+    let is_legal = format!("v.matches({legal}) || v == 'Unknown'");
+    let text = if bounded {
         let exact = cel::quote(texts.exact);
         let within = within(&format!("({})", texts.number), bounds);
-        format!(" && (!v.matches({exact}) || ({within}))")
+        format!("v.matches({exact}) ? ({within}) : ({is_legal})")
     } else {
-        String::new()
+        is_legal
     };
     Judgment {
         expression: format!(
-            "(type(v) == int || type(v) == double) ? ({number}) \
-             : ({is_text} && (v == 'Unknown' || (v.matches({legal}){exact})))"
+            "type(v) == string ? ({is_text} && ({text})) \
+             : (type(v) == double || type(v) == int) && {number}"
         ),
         escapes: bounded.then_some(texts.others),
     }
@@ -87,8 +93,8 @@ fn integer(is_text: &str, bounds: &Bounds) -> Judgment {
             "type(v) == int ? ({within_bounds}) : type(v) == double \
              ? (v >= -9223372036854775808.0 && v < 9223372036854775808.0 \
              && (v >= 9007199254740992.0 || v <= -9007199254740992.0 || double(int(v)) == v) && {within_bounds}) \
-             : ({is_text} && (v == 'Unknown' || (v.matches({legal}) \
-             && (!v.matches({exact}) || (double(int(double(v))) == double(v) && {within_bounds})))))"
+             : ({is_text} && (v.matches({exact}) ? (double(int(double(v))) == double(v) && {within_bounds}) \
+             : (v.matches({legal}) || v == 'Unknown')))"
         ),
         escapes: is_bounded(bounds).then_some(text::INTEGER.others),
     }

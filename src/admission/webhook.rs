@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::admission::cel;
 use crate::admission::expressions::Expressions;
-use crate::admission::guard::{Guard, Guards, SYSTEM};
-use crate::admission::policy::{PROBE, PROBE_ANNOTATION, shortened};
+use crate::admission::guard::{Guard, Guards};
+use crate::admission::policy::{PROBE, PROBE_ANNOTATION, elsewhere, shortened};
 use crate::condition::contract::Source;
 
 /// The name of the configuration.
@@ -99,14 +99,14 @@ fn of_kind(guards: &Guards, guard: &Guard, client: &Value) -> Value {
         let expressions = Expressions::new(&guard.contract, "object".to_owned());
         conditions.push(json!({"name": "changed", "expression": format!("oldObject == null || {}", expressions.changed())}));
     }
-    let left_alone = cel::strings([&*guards.namespace, SYSTEM]);
-    conditions.push(json!({"name": "namespace", "expression": format!("!has(request.namespace) || !(request.namespace in {left_alone})")}));
-    webhook(
+    let mut webhook = webhook(
         &shortened(guard.contract.name(), MOST_NAME - DOMAIN.len() - 1),
         &rules,
         &json!(conditions),
         client,
-    )
+    );
+    webhook["namespaceSelector"] = elsewhere(&guards.namespace);
+    webhook
 }
 
 /// The webhook that keeps bad schemas away.

@@ -151,55 +151,6 @@ async fn the_rights_of_the_manifests_are_enough(
     ask(&shop, AdmissionMode::Off, by).await
 }
 
-#[rstest]
-#[tokio::test]
-async fn the_bad_schema_may_not_come_back_while_the_circuit_is_open(
-    #[values(By::Policy, By::Webhook)] by: By,
-) -> Result<()> {
-    let opening = Opening::at(Place::Cluster).policy(POLICY, json!({}));
-    let shop = opening.object("front").open().await?;
-    ask(&shop, AdmissionMode::Deny, by).await?;
-    shop.report_latencies("front", &["300ms", "310ms", "320ms"])
-        .await?;
-    let trip = shop.wait_open(POLICY, "front").await?;
-    shop.wait_rolled_back().await?;
-    assert_eq!(shop.revision().await?, 1);
-    shop.wait("the freeze to be enforced", async || {
-        let refused = shop.store.apply_crd(2).await;
-        let refused = refused.err().context("the bad schema came back")?;
-        let message = format!("{refused:#}");
-        ensure!(
-            message.contains(&format!("trip {trip} rolled back")),
-            "{message}"
-        );
-        Ok(())
-    })
-    .await?;
-
-    // Anything else passes, and the bad one is still kept away.
-    shop.store.apply_crd(3).await?;
-    shop.wait_revision(3).await?;
-    shop.wait("the freeze to be enforced again", async || {
-        ensure!(
-            shop.store.apply_crd(2).await.is_err(),
-            "the bad schema came back"
-        );
-        Ok(())
-    })
-    .await?;
-    let glass = json!({"metadata": {"annotations": {"fusegate.io/break-glass": "INC-7"}}});
-    shop.store
-        .edit(
-            "CustomResourceDefinition",
-            &shop.documents.crd_name(),
-            &glass,
-        )
-        .await?;
-    shop.store.apply_crd(2).await?;
-    assert_eq!(shop.revision().await?, 2);
-    Ok(())
-}
-
 /// One of every type, as the condition model's own tests have them.
 fn every_type() -> Value {
     json!([

@@ -148,8 +148,10 @@ fn what_would_not_have_been_an_observation_counts_for_nothing(#[case] change: fn
 #[rstest]
 #[case("coordination.k8s.io", "leases", true)]
 #[case("fusegate.io", "circuitpolicies", true)]
+#[case("", "pods", true)]
+#[case("metrics.k8s.io", "pods", false)]
 #[case("shop.example.com", "leases", false)]
-fn leases_and_our_own_kinds_are_left_alone(
+fn what_the_webhook_needs_to_start_is_left_alone(
     #[case] group: &str,
     #[case] plural: &str,
     #[case] expected: bool,

@@ -136,7 +136,7 @@ fn no_guard(state: &State, contract: &ContractEntry) -> ConditionDraft {
     let kind = contract.kind.as_ref();
     let entry = kind.and_then(|kind| state.kinds.get(kind));
     if entry.is_some_and(KindEntry::is_served) {
-        let message = "no webhook is asked about leases and fusegate's own kinds, since it needs them in order to start; write mode \"Off\"";
+        let message = "no webhook is asked about leases, Pods and fusegate's own kinds, since it needs them in order to start; write by: Policy, or mode \"Off\"";
         return draft(READY, false, "LeftAlone", message.to_owned());
     }
     let message = "the kind is not known to be served by an API server, and the webhook is asked by its resource; install its CRD or its API";
