@@ -220,7 +220,7 @@ impl<'c> Expressions<'c> {
 
     /// Whether a map has no entry of a key, or one that is legal as it stands there.
     ///
-    /// Most entries are, and this costs the API server a third of what it takes to find and go through the values.
+    /// Most entries are, and this costs the API server less than to make a list of values and to go through it.
     fn bare(&mut self, condition: &Condition, expression: &str) -> String {
         let at = self.variables.field(SUBJECT, names(self.contract.path()));
         let key = cel::quote(&condition.key);
