@@ -141,6 +141,15 @@ deny: ## Check the licences, duplicates and sources of all crates, and their adv
 	@if $(DENY) fetch db 2>/dev/null; then $(DENY) check advisories; \
 	else echo "advisories were not checked: the RustSec database is out of reach" >&2; fi
 
+# The last release is where the changelog got its newest version.
+RELEASE ?= $(shell git log -1 --format=%H -G'^\#\# \[[0-9]' -- CHANGELOG.md)
+
+.PHONY: semver
+semver: ## Check that the library crates break nothing since their last release, or have a version that says so (six minutes more the first time)
+	@$(SERVERS) cargo-semver-checks
+	@test -n "$(RELEASE)" || { echo "no release in the history of CHANGELOG.md: fetch all of it (git fetch --unshallow), or give RELEASE=COMMIT" >&2; exit 1; }
+	"$$($(SERVERS) --print-bin)/cargo-semver-checks" semver-checks -p fusegate-xds -p fusegate-crds --baseline-rev $(RELEASE)
+
 IMAGE = $(or $(CARGO_TARGET_DIR),target)/image
 
 .PHONY: image

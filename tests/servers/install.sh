@@ -11,6 +11,8 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/debian.sh"
 . "$here/clients.sh"
 
+cargo_semver_checks_version=0.51.0
+
 # What each kind of tests runs, in the order of how soon it is made.
 for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm operator-crds umoci"
 for_oldest="etcd oldest/kube-apiserver oldest/prometheus"
@@ -42,6 +44,9 @@ recipe() {
     ;;
   cargo-deny)
     home="cargo-deny-$cargo_deny_version" make=make_cargo_deny
+    ;;
+  cargo-semver-checks)
+    home="cargo-semver-checks-$cargo_semver_checks_version" make=make_cargo_semver_checks
     ;;
   operator-crds)
     home="operator-crds-$(sha256sum <<<"$operator_crds" | cut -c1-12)" make=make_operator_crds
@@ -89,7 +94,16 @@ make_umoci() {
   ln -s "$(command -v umoci)" "$work/$home/umoci"
 }
 
-known() { [[ " envoy oldest/prometheus chromedriver umoci cargo-deny operator-crds $for_clients $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+# Compares the public API of the library crates with that of their last release.
+make_cargo_semver_checks() {
+  say "building cargo-semver-checks $cargo_semver_checks_version, six minutes on two cores (log: $logs/cargo-semver-checks.log)"
+  logged cargo-semver-checks env CARGO_TARGET_DIR="$work/semver" \
+    cargo install cargo-semver-checks --version "$cargo_semver_checks_version" --locked --root "$work/semver/root"
+  mkdir -p "$work/$home"
+  cp "$work/semver/root/bin/cargo-semver-checks" "$work/$home/"
+}
+
+known() { [[ " envoy oldest/prometheus chromedriver umoci cargo-deny cargo-semver-checks operator-crds $for_clients $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do
