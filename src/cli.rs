@@ -6,6 +6,7 @@ pub mod contracts;
 pub mod crds;
 mod definition;
 pub mod diff;
+pub mod doctor;
 pub mod explain;
 pub mod format;
 pub mod gate;
@@ -51,6 +52,8 @@ pub enum Command {
     OnCall(on_call::OnCall),
     /// List the Envoys that are connected to a replica, and what each of them has.
     Proxies(proxies::Proxies),
+    /// Find what is wrong with an installation, and say what to do about it.
+    Doctor(doctor::Doctor),
     /// Print the CRDs, for `kubectl apply -f -`.
     Crds(crds::Crds),
     /// List the contracts for well-known kinds that come with fusegate, or print some of them.

@@ -16,6 +16,7 @@ pub mod policy;
 
 pub mod translate;
 
+pub mod doctor;
 pub mod lint;
 pub mod revision;
 pub mod spec;

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How `check` and `replay` end when they can't tell: not the code of files that were read and have problems.
+/// How `check`, `replay` and others like them end when they can't tell: not the code of files that were read and have problems.
 const UNREAD: u8 = 2;
 
 fn main() -> ExitCode {
@@ -40,6 +40,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::OnCall(command) => return Ok(runtime()?.block_on(command.print(&mut out))?),
         Command::Proxies(proxies) => runtime()?.block_on(proxies.print(&mut out))?,
+        Command::Doctor(doctor) => {
+            return Ok(judged(runtime()?.block_on(doctor.print(colours, &mut out))));
+        }
         Command::Crds(crds) => crds.print(&mut out)?,
         Command::Contracts(contracts) => contracts.print(&mut out)?,
         Command::Check(check) => return Ok(judged(check.print(&mut out))),

@@ -13,6 +13,7 @@ mod commands;
 mod contracts;
 mod dice;
 mod directory;
+mod doctor;
 mod documents;
 mod extension;
 mod fleet;

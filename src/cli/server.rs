@@ -177,6 +177,11 @@ impl Answer {
         serde_json::from_slice(&body).map_err(|source| Unanswered::Read { url, source })
     }
 
+    /// All of it, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// Its beginning, as text on one line.
     pub(crate) fn words(&self) -> String {
         let words: String = String::from_utf8_lossy(&self.body)

@@ -7,6 +7,7 @@ mod admission;
 mod bound;
 mod circuits;
 mod labels;
+mod process;
 mod queries;
 mod recording;
 mod xds;
@@ -23,6 +24,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::runtime::metrics::process::Process;
 use crate::runtime::metrics::recording::Recording;
 pub use admission::{Admission, ReviewLabel};
 pub use bound::Bound;
@@ -171,8 +173,9 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let families = Families::new();
-        let mut registry = Registry::with_prefix("fusegate");
-        families.register(&mut registry);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process::find()));
+        families.register(registry.sub_registry_with_prefix("fusegate"));
         Self(Arc::new(Registered { registry, families }))
     }
 

@@ -67,6 +67,12 @@ const WALLS: &[Wall] = &[
         never: &[IO],
     },
     Wall {
+        place: "src/doctor",
+        inside: Some("crate::doctor"),
+        outside: Some("std fusegate_crds serde thiserror"),
+        never: &[IO],
+    },
+    Wall {
         place: "src/policy",
         inside: Some("crate::policy crate::breaker"),
         outside: Some("std imbl thiserror"),

@@ -41,7 +41,11 @@ pub(super) async fn ready(State(state): State<ServeState>, RawQuery(query): RawQ
                        if this lasts, check that the source can be read (the API server, or the directory)\n";
         (StatusCode::SERVICE_UNAVAILABLE, message.to_owned())
     };
-    if query.is_some_and(|query| query.split('&').any(|it| it == "verbose")) {
+    if query.is_some_and(|query| {
+        query
+            .split('&')
+            .any(|it| matches!(it, "verbose" | "verbose="))
+    }) {
         let skipped = (state.skipped)();
         let more = skipped.len().saturating_sub(MOST_SKIPPED);
         for file in skipped.iter().take(MOST_SKIPPED) {

@@ -1,0 +1,210 @@
+//! The cluster, as it is asked: fusegate's CRDs, its objects, its lease, and the rights of its account.
+
+use std::path::Path;
+
+use fusegate_crds::{CircuitPolicy, ConditionContract};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client, Error, ResourceExt, discovery};
+
+use crate::cli::doctor::{Undiagnosed, seconds};
+use crate::doctor::{Finding, Holder, Right, Severity, conditions, crd, holder, right};
+use crate::runtime::client;
+
+/// The name of the lease and of the account, as the chart has them.
+const NAME: &str = "fusegate";
+
+/// How many objects are asked for at once.
+const PAGE: u32 = 500;
+
+/// What is wrong in a cluster.
+pub(super) async fn ask(
+    kubeconfig: Option<&Path>,
+    namespace: &str,
+) -> Result<Vec<Finding>, Undiagnosed> {
+    let client = client::connect(kubeconfig).await?;
+    let mut found = Vec::new();
+    let mut contracts = Vec::new();
+    let asked = [
+        crds(&client, &mut found).await,
+        objects(&client, &mut found, &mut contracts).await,
+        lease(&client, namespace, &mut found).await,
+        rights(&client, namespace, &contracts, &mut found).await,
+    ];
+    for error in asked.into_iter().filter_map(Result::err) {
+        found.push(Finding {
+            severity: Severity::Critical,
+            code: "ClusterUnknown",
+            about: "the cluster".to_owned(),
+            message: error.to_string(),
+            advice: "ask with an account that may read fusegate's objects and leases, and create subjectaccessreviews",
+        });
+    }
+    Ok(found)
+}
+
+async fn crds(client: &Client, found: &mut Vec<Finding>) -> Result<(), Error> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for ours in fusegate_crds::all() {
+        let name = ours.name_any();
+        let live = api.get_opt(&name).await?;
+        let current = live.map(|live| live.spec.versions == ours.spec.versions);
+        found.extend(crd(&name, current));
+    }
+    Ok(())
+}
+
+async fn objects(
+    client: &Client,
+    found: &mut Vec<Finding>,
+    contracts: &mut Vec<ConditionContract>,
+) -> Result<(), Error> {
+    let pages = ListParams::default().limit(PAGE);
+    let listed: Api<ConditionContract> = Api::all(client.clone());
+    *contracts = all(&listed, pages.clone()).await?;
+    for contract in &*contracts {
+        let about = format!("contract {}", contract.name_any());
+        let Some(status) = &contract.status else {
+            continue;
+        };
+        found.extend(conditions(&about, &status.conditions));
+        for query in &status.queries {
+            found.extend(query.error.as_ref().map(|error| Finding {
+                severity: Severity::Warning,
+                code: "QueryFails",
+                about: about.clone(),
+                message: format!("the query for {}: {error}", query.key),
+                advice: "run the query in Prometheus itself; check --prometheus",
+            }));
+        }
+    }
+    let listed: Api<CircuitPolicy> = Api::all(client.clone());
+    for policy in all(&listed, pages).await? {
+        let namespace = policy.namespace().unwrap_or_default();
+        let about = format!("policy {namespace}/{}", policy.name_any());
+        let status = policy.status.unwrap_or_default();
+        found.extend(conditions(&about, &status.conditions));
+    }
+    Ok(())
+}
+
+/// All pages of a list.
+async fn all<K>(api: &Api<K>, mut pages: ListParams) -> Result<Vec<K>, Error>
+where
+    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let mut items = Vec::new();
+    loop {
+        let page = api.list(&pages).await?;
+        items.extend(page.items);
+        match page.metadata.continue_ {
+            Some(token) if !token.is_empty() => pages = pages.continue_token(&token),
+            _ => return Ok(items),
+        }
+    }
+}
+
+async fn lease(client: &Client, namespace: &str, found: &mut Vec<Finding>) -> Result<(), Error> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let spec = leases.get_opt(NAME).await?.and_then(|lease| lease.spec);
+    let held = spec.as_ref().map(|spec| Holder {
+        name: spec
+            .holder_identity
+            .as_deref()
+            .filter(|name| !name.is_empty()),
+        renewed: spec
+            .renew_time
+            .as_ref()
+            .map(|at| seconds() - at.0.as_duration().as_secs_f64()),
+        held_for: spec.lease_duration_seconds.map_or(0.0, f64::from),
+    });
+    let about = format!("lease {namespace}/{NAME}");
+    found.extend(holder(&about, held.as_ref()));
+    Ok(())
+}
+
+/// Asks for each right whether fusegate's account has it.
+async fn rights(
+    client: &Client,
+    namespace: &str,
+    contracts: &[ConditionContract],
+    found: &mut Vec<Finding>,
+) -> Result<(), Error> {
+    let account = format!("system:serviceaccount:{namespace}:{NAME}");
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let mut needed = own();
+    for contract in contracts {
+        let target = &contract.spec.target;
+        let group = discovery::group(client, &target.group).await?;
+        let kind = group.recommended_kind(&target.kind);
+        let resource = kind.map(|(resource, _)| resource.plural);
+        needed.extend(resource.into_iter().flat_map(|resource| {
+            ["list", "watch"].map(|verb| need(verb, &target.group, &resource))
+        }));
+    }
+    for each in needed {
+        if !allowed(&reviews, &account, &each).await? {
+            found.push(right(&account, &each));
+        }
+    }
+    Ok(())
+}
+
+/// What fusegate needs whatever the contracts say.
+fn own() -> Vec<Right> {
+    const OURS: &str = "fusegate.io";
+    let read = ["conditioncontracts", "circuitpolicies", "circuitoverrides"];
+    let mut needed = Vec::new();
+    for resource in read {
+        needed.extend(["list", "watch"].map(|verb| need(verb, OURS, resource)));
+        needed.push(need("patch", OURS, &format!("{resource}/status")));
+    }
+    let crds = "customresourcedefinitions";
+    needed.extend(["list", "watch"].map(|verb| need(verb, "apiextensions.k8s.io", crds)));
+    needed.push(need("create", "events.k8s.io", "events"));
+    needed
+}
+
+fn need(verb: &'static str, group: &str, resource: &str) -> Right {
+    Right {
+        verb,
+        group: group.to_owned(),
+        resource: resource.to_owned(),
+    }
+}
+
+async fn allowed(
+    reviews: &Api<SubjectAccessReview>,
+    account: &str,
+    right: &Right,
+) -> Result<bool, Error> {
+    let (resource, subresource) = match right.resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource)),
+        None => (right.resource.as_str(), None),
+    };
+    let attributes = ResourceAttributes {
+        verb: Some(right.verb.to_owned()),
+        group: Some(right.group.clone()),
+        resource: Some(resource.to_owned()),
+        subresource: subresource.map(ToOwned::to_owned),
+        ..ResourceAttributes::default()
+    };
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(account.to_owned()),
+            groups: Some(vec![
+                "system:serviceaccounts".to_owned(),
+                "system:authenticated".to_owned(),
+            ]),
+            resource_attributes: Some(attributes),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}

@@ -1,0 +1,19 @@
+//! The doctor: what is wrong with an installation, by what its replicas measure and what its objects say.
+//!
+//! It is given what was seen and asks nobody itself.
+
+mod cluster;
+mod finding;
+mod fleet;
+mod process;
+mod replica;
+mod samples;
+
+pub use cluster::{Holder, Right, conditions, crd, holder, right};
+pub use finding::{Finding, Severity};
+pub use fleet::{Seen, fleet};
+pub use replica::{Look, Looks, proxies, ready, replica};
+pub use samples::{Samples, Unreadable};
+
+#[cfg(test)]
+mod tests;

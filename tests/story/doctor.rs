@@ -1,0 +1,96 @@
+//! `fusegate doctor --cluster` on a real installation: nothing is wrong at first, and then one thing after the other.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::{
+    store::{Place, Store},
+    world::{Opening, Shop},
+};
+use crate::support::fusegate;
+
+/// What is found of it: the story's CRD is linted, and the lint finds something.
+const AT_FIRST: [&str; 1] = ["SchemaUnguarded"];
+
+/// Asks the doctor, and gives the codes of all that counts.
+async fn asks(shop: &Shop) -> Result<(BTreeSet<String>, Value)> {
+    let Store::Cluster(host, _) = &shop.store else {
+        anyhow::bail!("this story is about a cluster");
+    };
+    let output = Command::new(fusegate::program()?)
+        .args(["doctor", "--cluster", "--over=1s", "--output=json"])
+        .arg(format!("--server={}", shop.store.fusegate().url("")))
+        .arg(format!(
+            "--kubeconfig={}",
+            host.server.kubeconfig_path().display()
+        ))
+        .output()
+        .await?;
+    let found: Value = serde_json::from_slice(&output.stdout)?;
+    let items = found["items"].as_array().into_iter().flatten();
+    let codes: BTreeSet<String> = items
+        .filter(|item| item["severity"] != "Note")
+        .map(|item| item["code"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    let code = i32::from(!codes.is_empty());
+    ensure!(output.status.code() == Some(code), "{output:?}");
+    Ok((codes, found))
+}
+
+/// Waits until exactly these are found, besides what was at first.
+async fn finds(shop: &Shop, expected: &[&str]) -> Result<Value> {
+    let expected = AT_FIRST.iter().chain(expected);
+    let expected: BTreeSet<String> = expected.map(|code| (*code).to_owned()).collect();
+    shop.wait("the doctor to find it", async || {
+        let (codes, found) = asks(shop).await?;
+        ensure!(codes == expected, "wanted {expected:?}: {found:#}");
+        Ok(found)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
+    let mut shop = Opening::at(Place::OwnCluster)
+        .policy("checkout", json!({}))
+        .object("eu-1")
+        .open()
+        .await?;
+    finds(&shop, &[]).await?;
+
+    let client = shop.store.own()?.server.client().await?;
+    let crds: Api<CustomResourceDefinition> = Api::all(client);
+    let name = "circuitoverrides.fusegate.io";
+    let described = json!([{
+        "op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/description", "value": "somebody else's",
+    }]);
+    let patch: Patch<()> = Patch::Json(serde_json::from_value(described)?);
+    crds.patch(name, &PatchParams::default(), &patch).await?;
+    finds(&shop, &["CrdDiffers"]).await?;
+
+    let contract = json!({
+        "apiVersion": "fusegate.io/v1alpha1", "kind": "ConditionContract",
+        "metadata": {"name": "deployments.apps"},
+        "spec": {
+            "target": {"group": "apps", "kind": "Deployment"},
+            "conditions": [{"key": "Available", "type": "Boolean"}],
+        },
+    });
+    shop.store.create(&contract).await?;
+    let found = finds(&shop, &["CrdDiffers", "FeedUnconfirmed", "RightMissing"]).await?;
+    let rule = r#"{apiGroups: ["apps"], resources: ["deployments"], verbs: ["watch"]}"#;
+    ensure!(
+        found.to_string().contains(&rule.replace('"', "\\\"")),
+        "{found:#}"
+    );
+
+    shop.store.own_fusegate()?.kill9()?;
+    let gone = ["CrdDiffers", "LeaseNotHeld", "RightMissing", "Unreachable"];
+    finds(&shop, &gone).await?;
+    Ok(())
+}
