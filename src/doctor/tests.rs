@@ -295,7 +295,7 @@ fn proxies_that_refuse_or_hang_are_found() {
 }
 
 #[rstest]
-#[case(None, "never led")]
+#[case(None, "there is no such lease")]
 #[case(Some(Holder { name: None, renewed: Some(1.0), held_for: 15.0 }), "nobody holds it")]
 #[case(Some(Holder { name: Some("pod-1"), renewed: Some(16.0), held_for: 15.0 }), "pod-1 has not renewed it for 16 s")]
 #[case(Some(Holder { name: Some("pod-1"), renewed: None, held_for: 15.0 }), "pod-1 has not renewed it")]
