@@ -5,6 +5,7 @@
 mod cluster;
 mod finding;
 mod fleet;
+mod looks;
 mod process;
 mod replica;
 mod samples;
@@ -12,7 +13,8 @@ mod samples;
 pub use cluster::{Holder, Right, conditions, crd, holder, right};
 pub use finding::{Finding, Severity};
 pub use fleet::{Seen, fleet};
-pub use replica::{Look, Looks, proxies, ready, replica};
+pub use looks::{Look, Looks};
+pub use replica::{proxies, ready, replica};
 pub use samples::{Samples, Unreadable};
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The process: memory, files and paging of a replica.
 
 use crate::doctor::finding::{Finding, Severity};
-use crate::doctor::replica::Looks;
+use crate::doctor::looks::Looks;
 
 /// From which share of its limit on memory and files run out.
 const NEAR: f64 = 0.85;

@@ -56,7 +56,7 @@ async fn finds(shop: &Shop, expected: &[&str]) -> Result<Value> {
 
 #[tokio::test]
 async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
-    let mut shop = Opening::at(Place::OwnCluster)
+    let mut shop = Opening::at(Place::Granted)
         .policy("checkout", json!({}))
         .object("eu-1")
         .open()
