@@ -79,6 +79,7 @@ async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
         "spec": {
             "target": {"group": "apps", "kind": "Deployment"},
             "conditions": [{"key": "Available", "type": "Boolean"}],
+            "rollback": {"mode": "Off"},
         },
     });
     shop.store.create(&contract).await?;
