@@ -42,6 +42,10 @@ pub struct Doctor {
     )]
     pub server: Vec<Uri>,
 
+    /// A file with the token that the replicas' HTTP ports ask for.
+    #[arg(long, env = "FUSEGATE_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
     /// Ask nobody, and read what `GET /metrics` answered from a file, or with `-` from standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "cluster"])]
     pub metrics: Option<PathBuf>,
@@ -109,7 +113,7 @@ impl Doctor {
     pub async fn print(&self, colours: Colours, out: &mut impl Write) -> Result<bool, Undiagnosed> {
         let mut found = match &self.metrics {
             Some(path) => of_file(path)?,
-            None => replica::ask(&self.server, self.over).await?,
+            None => replica::ask(&self.server, self.token_file.as_deref(), self.over).await?,
         };
         if self.cluster {
             found.extend(cluster::ask(self.kubeconfig.as_deref(), &self.namespace).await?);

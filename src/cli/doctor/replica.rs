@@ -1,5 +1,6 @@
 //! Replicas, as they are asked: twice for what they measure, once for all else.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http::Uri;
@@ -38,13 +39,18 @@ impl Measured {
 }
 
 /// What is wrong with replicas, each by itself and all together.
-pub(super) async fn ask(servers: &[Uri], over: Duration) -> Result<Vec<Finding>, Undiagnosed> {
+pub(super) async fn ask(
+    servers: &[Uri],
+    token: Option<&Path>,
+    over: Duration,
+) -> Result<Vec<Finding>, Undiagnosed> {
     let mut found = Vec::new();
     let mut reached = Vec::new();
     for server in servers {
         let about = server.to_string();
         let server = ServerOptions {
             server: server.clone(),
+            token_file: token.map(Path::to_owned),
         };
         match measure(&server, &about).await? {
             Ok(first) => reached.push((server, about, first)),
