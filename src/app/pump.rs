@@ -1,8 +1,9 @@
 //! The pump: feeds events to the engine, and hands out what it decided.
 //!
 //! It is the only task that runs the engine. It publishes first and dispatches effects
-//! after, so that no proxy waits for an API server; but of what a trip sheds is written down first,
-//! for a quarter of a second at most, or a process that dies in between would let go of it.
+//! after, so that no proxy waits for an API server. But a process that dies in between must not let go of what a trip
+//! sheds: where nothing that is written down would have it tripped again, it is written down first, for a quarter of a
+//! second at most.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -148,6 +149,7 @@ impl Pump {
         if let Some(recorder) = &mut self.recorder {
             recorder.end();
         }
+        self.dispatcher.go_on(&mut output.effects, publishes).await;
         for effect in output.effects {
             self.dispatcher.dispatch(effect);
         }

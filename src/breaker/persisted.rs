@@ -6,6 +6,7 @@
 //! written down; the first report after a restart brings them back, under the id that
 //! was, so that it is not taken for news.
 
+mod again;
 mod resume;
 
 use crate::breaker::circuit::{Cause, Circuit, State, Trip, TripId};
@@ -14,6 +15,7 @@ use crate::breaker::sample::{Class, ObservationId, Value};
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Now, Wall};
 
+pub use again::trips_again;
 pub use resume::resume;
 pub(super) use resume::take_word;
 

@@ -140,7 +140,17 @@ where
             keys.push(key.clone());
             self.queue(key, value, KeyedQueue::put_first);
         }
-        self.keyed_queue.handled(&keys).await;
+        self.handled(&keys).await;
+    }
+
+    /// Whether a value waits that nobody has begun to deliver.
+    pub(crate) fn waits(&self, key: &K) -> bool {
+        self.keyed_queue.holds(key)
+    }
+
+    /// Waits until what was queued of these keys is delivered, refused or dropped.
+    pub(crate) async fn handled(&self, keys: &[K]) {
+        self.keyed_queue.handled(keys).await;
     }
 
     fn queue(

@@ -3,12 +3,10 @@
 //! Every replica writes its own audit lines. Everything else is written by the lease holder: the
 //! other replicas drop it, and their engine sends it again when they take the lease.
 
-use std::time::Duration;
+mod ahead;
 
-use fusegate_crds::CircuitPolicyStatus;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::breaker::time::{Mono, Span};
 use crate::effects::admission::{self, Admissions, Enforced, Order as Enforcing};
@@ -27,14 +25,7 @@ use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::runtime::server_url::ServerUrl;
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
-use crate::wire::effect::{Effect, KubeEvent, Record, Rollback, StatusWrite};
-
-/// How long what is to be published waits for a directory or an API server that takes no writes. A write takes a
-/// tenth of a millisecond there and a few here; what hangs must not keep a trip from Envoy.
-const WRITE_AHEAD_WITHIN: Duration = Duration::from_millis(250);
-
-/// For how long it is then not waited for again.
-const SLOW_FOR: Span = Span::from_secs(10);
+use crate::wire::effect::{Effect, KubeEvent, Record, Rollback};
 
 /// What effects need.
 #[derive(Debug)]
@@ -155,67 +146,6 @@ impl Dispatcher {
             turns: Order::default(),
             slow_until: None,
         })
-    }
-
-    /// Begins a turn: what it orders comes after what was ordered before. Where it publishes something, call it before
-    /// that is done: the statuses of what is published are written first, and before them the audit lines; both are
-    /// taken out of the effects. So whoever dies in between and starts again knows what it sheds.
-    ///
-    /// In a directory all statuses of the turn are written first. At an API server, which is slower, these are only
-    /// those of circuits that open.
-    pub async fn begin(&mut self, effects: &mut Vec<Effect>, publishes: bool) {
-        self.turns.0 += 1;
-        let now = self.clock.now().mono;
-        let slow = self.slow_until.is_some_and(|until| now < until);
-        if slow || !publishes || !*self.leading.borrow() {
-            return;
-        }
-        let comes_first = |effect: &Effect| match effect {
-            Effect::PolicyStatus(write) => write.opens || self.folder.is_some(),
-            _ => false,
-        };
-        if !effects.iter().any(comes_first) {
-            return;
-        }
-        let lines = effects.extract_if(.., |effect| matches!(effect, Effect::Audit(_)));
-        lines.for_each(|line| self.dispatch(line));
-        let writing = async {
-            if let Some(log) = &self.log {
-                log.written().await;
-            }
-            match &self.folder {
-                Some(folder) => self.write_ahead(folder.clone(), effects).await,
-                None => self.deliver_first(effects).await,
-            }
-        };
-        if timeout(WRITE_AHEAD_WITHIN, writing).await.is_err() {
-            self.slow_until = Some(now + SLOW_FOR);
-            tracing::warn!(
-                "what stores the policies' statuses, or the audit log, takes no writes: what is published now is written down only afterwards"
-            );
-        }
-    }
-
-    /// Puts the files in their places; their executor makes them durable.
-    async fn write_ahead(&self, folder: Folder, effects: &[Effect]) {
-        let writes = effects.iter().filter_map(policy_status).cloned();
-        let (order, writes): (_, Vec<_>) = (self.turns, writes.collect());
-        let writing = spawn_blocking(move || status::write_ahead(&folder, order, &writes));
-        if let Err(panicked) = writing.await {
-            tracing::error!(%panicked, "a status was not written ahead; please report it");
-        }
-    }
-
-    /// Has the executor write the statuses of circuits that open before all others, and waits for it.
-    async fn deliver_first(&self, effects: &mut Vec<Effect>) {
-        let writes = effects.extract_if(.., |effect| {
-            policy_status(effect).is_some_and(|write| write.opens)
-        });
-        let writes = writes.filter_map(|effect| match effect {
-            Effect::PolicyStatus(write) => Some(status::policy(write, self.turns)),
-            _ => None,
-        });
-        self.statuses.deliver_first(writes.collect()).await;
     }
 
     /// Sets whether this replica holds the lease. Call it before the engine is told: the engine then
@@ -363,13 +293,6 @@ impl Executors {
                 }
             }
         }
-    }
-}
-
-fn policy_status(effect: &Effect) -> Option<&StatusWrite<CircuitPolicyStatus>> {
-    match effect {
-        Effect::PolicyStatus(write) => Some(write),
-        _ => None,
     }
 }
 

@@ -119,6 +119,15 @@ pub(crate) fn write_ahead(
     }
 }
 
+/// Whose status a policy's is.
+pub(crate) fn owner(policy: &Target) -> StatusOwner {
+    StatusOwner {
+        kind: Kind::Policy,
+        namespace: policy.namespace.clone(),
+        name: policy.name.clone(),
+    }
+}
+
 fn update(kind: Kind, target: Target, order: Order, status: Status) -> (StatusOwner, StatusUpdate) {
     let owner = StatusOwner {
         kind,

@@ -115,6 +115,27 @@ impl State {
         circuits.get_mut(uid).map(|entry| &mut **entry)
     }
 
+    /// Whether objects of the kind that a policy judges are still to be listed for the first time.
+    pub(crate) fn awaits_objects(&self, policy: &PolicyEntry) -> bool {
+        let kind = policy.kind.as_ref().and_then(|kind| self.kinds.get(kind));
+        kind.is_some_and(|kind| kind.is_served() && !kind.listed)
+    }
+
+    /// How many circuits a policy has; until its objects are listed, at least as many as there were.
+    pub(crate) fn circuits_known(&self, policy: &PolicyEntry) -> usize {
+        let status = policy.observed_status.as_ref();
+        let before = status.filter(|_| self.awaits_objects(policy));
+        let before = before.and_then(|status| usize::try_from(status.total).ok());
+        policy.circuits.len().max(before.unwrap_or(0))
+    }
+
+    /// Whether the open cap leaves room for one more circuit that is not Closed.
+    pub(crate) fn may_open(&self, policy: &PolicyEntry) -> bool {
+        let open = policy.open_circuits();
+        let room = |circuits| open < policy.most_open(circuits);
+        room(policy.circuits.len()) || room(self.circuits_known(policy))
+    }
+
     /// A circuit with its policy, and that policy as it was last lowered.
     pub(crate) fn judged(
         &self,

@@ -170,6 +170,11 @@ impl<K: Clone + Eq + Hash, V> KeyedQueue<K, V> {
         self.settled.notify_waiters();
     }
 
+    /// Whether a value of this key waits.
+    pub fn holds(&self, key: &K) -> bool {
+        self.lock().values.contains_key(key)
+    }
+
     /// How many values wait.
     pub fn len(&self) -> usize {
         self.lock().values.len()

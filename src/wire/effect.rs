@@ -57,8 +57,21 @@ pub struct StatusWrite<T> {
     pub target: Target,
     /// What, shared with the engine, which compares the next one with it.
     pub status: Arc<T>,
-    /// Whether it tells of a circuit that has just opened: it is written before what that circuit sheds is published.
-    pub opens: bool,
+    /// Whether it tells of circuits that have just opened.
+    pub opening: Opening,
+}
+
+/// What whoever starts from the last status would know of the circuits that this one says have opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Opening {
+    /// None has.
+    #[default]
+    None,
+    /// They were armed, and open again by the same trips before anything is published: what they shed may be published
+    /// once the last status is written.
+    Repeatable,
+    /// Nothing: what they shed is published once this status is written.
+    Unrecorded,
 }
 
 /// Whether an override is in force.

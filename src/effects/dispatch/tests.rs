@@ -1,16 +1,24 @@
 //! The dispatcher, on a directory and beside an API server that does not answer.
 
 use std::fs;
+use std::pin::pin;
 use std::sync::Arc;
 
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::{Json, Router};
 use fusegate_crds::CircuitPolicyStatus;
-use futures::FutureExt as _;
-use serde_json::Value;
+use futures::{FutureExt as _, poll};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::ahead::WRITE_AHEAD_WITHIN;
 use super::*;
 use crate::runtime::metrics::EffectLabel;
-use crate::wire::effect::{StatusWrite, Target};
+use crate::wire::effect::{Opening, StatusWrite, Target};
 
 #[tokio::test]
 async fn only_the_lease_holder_writes_and_everyone_audits() {
@@ -59,11 +67,15 @@ async fn unanswered() -> (Dispatcher, TcpListener) {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", server.local_addr().unwrap());
     let client = kube::Client::try_from(kube::Config::new(uri.parse().unwrap())).unwrap();
+    (Dispatcher::start(config(client)).unwrap(), server)
+}
+
+fn config(client: kube::Client) -> Config {
     let limits = queue::Limits {
         events: 1,
         bytes: 1 << 20,
     };
-    let config = Config {
+    Config {
         backend: Backend::Kube {
             cluster: Cluster {
                 client,
@@ -76,16 +88,11 @@ async fn unanswered() -> (Dispatcher, TcpListener) {
         reports: queue::open(limits, Metrics::new()).0,
         clock: Clock::start(),
         metrics: Metrics::new(),
-    };
-    (Dispatcher::start(config).unwrap(), server)
+    }
 }
 
 fn opening(name: &str) -> Vec<Effect> {
-    let mut effect = status(name);
-    if let Effect::PolicyStatus(write) = &mut effect {
-        write.opens = true;
-    }
-    vec![effect]
+    vec![status_of(name, 7, Opening::Unrecorded)]
 }
 
 #[tokio::test]
@@ -118,7 +125,100 @@ async fn nothing_but_the_leaders_publishing_of_a_trip_waits_for_the_api_server()
     }
 }
 
+/// An API server that answers a write of a status when it is let.
+#[derive(Clone)]
+struct Slow {
+    answers: Arc<Semaphore>,
+    /// What `total` each write had, when it came.
+    written: UnboundedSender<i64>,
+}
+
+impl Slow {
+    fn dispatcher() -> (Dispatcher, Self, UnboundedReceiver<i64>) {
+        let (written, writes) = unbounded_channel();
+        let answers = Arc::new(Semaphore::new(0));
+        let server = Self { answers, written };
+        let slow = server.clone();
+        let answer = move |request| slow.clone().answer(request);
+        let client = kube::Client::new(Router::new().fallback(answer), "default");
+        let dispatcher = Dispatcher::start(config(client)).unwrap();
+        dispatcher.set_leading(true);
+        (dispatcher, server, writes)
+    }
+
+    async fn answer(self, request: Request) -> Json<Value> {
+        if request.method() == Method::PATCH {
+            let body = to_bytes(request.into_body(), 1 << 20).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            self.written
+                .send(body["status"]["total"].as_i64().unwrap())
+                .unwrap();
+            self.answers.acquire().await.unwrap().forget();
+        }
+        Json(json!({"metadata": {"name": "trip", "uid": "u1", "resourceVersion": "1"}}))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circuit_that_was_armed_waits_for_that_record_and_no_other() {
+    let (mut dispatcher, server, mut writes) = Slow::dispatcher();
+    dispatcher.dispatch(status_of("trip", 1, Opening::None));
+    assert_eq!(writes.recv().await, Some(1));
+    let mut trip = vec![status_of("trip", 2, Opening::Repeatable)];
+    {
+        let mut beginning = pin!(dispatcher.begin(&mut trip, true));
+        assert!(
+            poll!(&mut beginning).is_pending(),
+            "the record is on its way"
+        );
+        server.answers.add_permits(1);
+        beginning.await;
+    }
+    assert_eq!((trip.len(), writes.try_recv().ok()), (1, None));
+    let begun = dispatcher.begin(&mut trip, true).now_or_never();
+    assert_eq!((begun, trip.len()), (Some(()), 1), "it is there");
+    {
+        let mut going_on = pin!(dispatcher.go_on(&mut trip, true));
+        assert!(poll!(&mut going_on).is_pending(), "nobody else is told yet");
+        server.answers.add_permits(1);
+        going_on.await;
+    }
+    assert_eq!((trip.len(), writes.try_recv().ok()), (0, Some(2)));
+    assert_eq!(dispatcher.slow_until, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circuit_that_is_on_no_record_waits_for_its_own() {
+    let (mut dispatcher, server, mut writes) = Slow::dispatcher();
+    dispatcher.dispatch(status_of("trip", 1, Opening::None));
+    assert_eq!(writes.recv().await, Some(1));
+    let mut trip = vec![status_of("trip", 2, Opening::Unrecorded)];
+    {
+        let mut beginning = pin!(dispatcher.begin(&mut trip, true));
+        assert!(poll!(&mut beginning).is_pending());
+        server.answers.add_permits(2);
+        beginning.await;
+    }
+    assert_eq!((trip.len(), writes.try_recv().ok()), (0, Some(2)));
+    assert_eq!(dispatcher.slow_until, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trip_takes_the_place_of_a_record_that_is_not_on_its_way() {
+    let (mut dispatcher, server, mut writes) = Slow::dispatcher();
+    dispatcher.dispatch(status_of("trip", 1, Opening::None));
+    let mut trip = vec![status_of("trip", 2, Opening::Repeatable)];
+    server.answers.add_permits(1);
+    dispatcher.begin(&mut trip, true).await;
+    assert_eq!((trip.len(), writes.try_recv().ok()), (0, Some(2)));
+    assert!(writes.try_recv().is_err(), "one write was enough");
+}
+
 fn status(name: &str) -> Effect {
+    status_of(name, 7, Opening::None)
+}
+
+fn status_of(name: &str, total: i64, opening: Opening) -> Effect {
     Effect::PolicyStatus(StatusWrite {
         target: Target {
             namespace: "shop".into(),
@@ -126,9 +226,9 @@ fn status(name: &str) -> Effect {
             uid: "u1".into(),
         },
         status: Arc::new(CircuitPolicyStatus {
-            total: 7,
+            total,
             ..CircuitPolicyStatus::default()
         }),
-        opens: false,
+        opening,
     })
 }

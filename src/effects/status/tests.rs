@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::source::dir::atomic::write_atomic;
 use crate::source::dir::layout::Layout;
+use crate::wire::effect::Opening;
 
 #[tokio::test]
 async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
@@ -24,7 +25,7 @@ async fn a_contracts_status_in_a_directory_leaves_its_incidents_alone() {
             incidents: vec![fusegate_crds::IncidentRecord::default()],
             ..ConditionContractStatus::default()
         }),
-        opens: false,
+        opening: Opening::None,
     });
     let delivered = statuses.deliver(&owner, &update).await;
     assert_eq!(delivered, Ok(Delivered::Done));
@@ -46,7 +47,7 @@ async fn a_policys_status_and_an_overrides_acceptance_have_files_of_their_own() 
             open: 1,
             ..CircuitPolicyStatus::default()
         }),
-        opens: false,
+        opening: Opening::None,
     };
     let (owner, update) = policy(write, Order(1));
     statuses.deliver(&owner, &update).await.unwrap();
@@ -81,7 +82,7 @@ async fn a_status_that_was_written_ahead_yields_to_a_later_one_only() {
             open,
             ..CircuitPolicyStatus::default()
         }),
-        opens: false,
+        opening: Opening::None,
     };
     let ahead = |open, order| {
         let (folder, writes) = (folder.clone(), [write(open)]);
@@ -115,7 +116,7 @@ async fn nothing_is_written_ahead_into_another_directory() {
     let writes = [StatusWrite {
         target: target("shop", "checkout"),
         status: Arc::default(),
-        opens: false,
+        opening: Opening::None,
     }];
     let folder = Folder::new(layout.clone());
     let writing = move || write_ahead(&folder, Order(1), &writes);

@@ -46,6 +46,7 @@ impl Engine {
         };
         // Only an open circuit waits for its siblings.
         let siblings_ready = policy.open_circuits() == 0 || self.siblings_ready(now.mono, key, uid);
+        let may_open = self.state.may_open(policy);
         let State {
             policies,
             kinds,
@@ -56,7 +57,6 @@ impl Engine {
         let Some(policy) = policies.get_mut(key) else {
             return false;
         };
-        let may_open = policy.may_open();
         let (Some(lowered), Some(entry)) = (&policy.lowered, policy.circuits.get_mut(uid)) else {
             return false;
         };
@@ -119,7 +119,7 @@ impl Engine {
                     }
                     self.out.counts.moves.push(change.to);
                     if change.to == StateName::Open {
-                        self.out.mark(Dirty::Opened(key));
+                        self.out.mark(Dirty::Opened(key, uid));
                     }
                     audit::change(&self.state, &mut self.out, now, key, uid, &change, trigger);
                     let trips = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);

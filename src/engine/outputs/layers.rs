@@ -2,7 +2,8 @@
 //!
 //! **Invariant**: a layer is not published before its first full sync, persisted
 //! trips apart, and these only once every policy and override is known: several circuits
-//! may be on one cluster, and an override may force any of them. A restart must never
+//! may be on one cluster, and an override may force any of them. Nor are they before the
+//! objects of armed circuits are, as long as these can be listed. A restart must never
 //! clear a fleet's layers, nor shed less than before.
 
 use std::collections::BTreeSet;
@@ -84,11 +85,30 @@ pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
         settle_layers(state, out, &mut publication);
     }
     if state.has_config() {
-        for name in std::mem::take(&mut out.stale.layers) {
+        let stale = std::mem::take(&mut out.stale.layers);
+        let (waiting, due) = stale
+            .into_iter()
+            .partition(|name| !out.publisher.ready.contains(name) && awaits_armed(state, name));
+        out.stale.layers = waiting;
+        let due: BTreeSet<LayerName> = due;
+        for name in due {
             publish_layer(state, out, name, &mut publication);
         }
     }
     publication
+}
+
+/// Whether a circuit that was armed when it was written down may have tripped since, and publish in a layer: its
+/// object says so, once that is listed.
+fn awaits_armed(state: &State, name: &LayerName) -> bool {
+    state.policies.values().any(|policy| {
+        let kind = policy.kind.as_ref().and_then(|kind| state.kinds.get(kind));
+        let readable = kind.is_some_and(|kind| kind.interrupted.is_none());
+        readable
+            && policy.publishes_in(name)
+            && state.awaits_objects(policy)
+            && policy.awaits_armed()
+    })
 }
 
 fn publish_layer(state: &State, out: &mut Outbox, name: LayerName, publication: &mut Publication) {

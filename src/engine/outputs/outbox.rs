@@ -40,8 +40,8 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 pub(crate) struct Stale {
     pub(crate) policies: BTreeSet<Key>,
-    /// Those of them of which a circuit has opened.
-    pub(crate) opened: BTreeSet<Key>,
+    /// The circuits of theirs that have opened.
+    pub(crate) opened: BTreeMap<Key, BTreeSet<Arc<str>>>,
     pub(crate) drifted: BTreeSet<Key>,
     pub(crate) counted: BTreeSet<Key>,
     pub(crate) overrides: BTreeSet<Key>,
@@ -61,8 +61,8 @@ pub(crate) struct Stale {
 pub(crate) enum Dirty<'a> {
     /// A policy's status, which is to be written at once.
     Policy(&'a Key),
-    /// A policy's status, which is to be written before what its circuit sheds, which has opened, is published.
-    Opened(&'a Key),
+    /// A policy's status, which is to be written at once because this circuit has opened.
+    Opened(&'a Key, &'a Arc<str>),
     /// What a policy's status says of its circuits, which is to be written when its pace allows.
     Drift(&'a Key),
     /// How many circuits a policy's status counts, which is to be written when its pace allows.
@@ -95,9 +95,10 @@ impl Outbox {
         let stale = &mut self.stale;
         match dirty {
             Dirty::Policy(key) => insert(&mut stale.policies, key),
-            Dirty::Opened(key) => {
+            Dirty::Opened(key, uid) => {
                 insert(&mut stale.policies, key);
-                insert(&mut stale.opened, key);
+                let opened = stale.opened.entry(key.clone()).or_default();
+                opened.insert(uid.clone());
             }
             Dirty::Drift(key) => {
                 if !stale.drifted.contains(key) {

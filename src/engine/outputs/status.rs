@@ -13,6 +13,7 @@
 mod admission;
 mod conditions;
 mod contract;
+mod opening;
 mod overrides;
 mod policy;
 mod programmed;
@@ -30,7 +31,7 @@ use crate::engine::outputs::outbox::{Dirty, Outbox, Stale};
 use crate::engine::outputs::{admission as policies, webhook};
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
-use crate::wire::effect::{Effect, StatusWrite, Target};
+use crate::wire::effect::{Effect, Opening, StatusWrite, Target};
 use crate::wire::event::Meta;
 
 /// How many records drifts may have written in a millisecond, over all policies that drift. A record takes
@@ -119,7 +120,8 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
     };
     let listed = records::listed(policy);
     records::refresh(state, out, now, key, &listed);
-    let opens = out.stale.opened.remove(key);
+    let opened = out.stale.opened.remove(key).unwrap_or_default();
+    let opening = opening::opening(policy, out, now, key, &opened);
     let status = policy::status(state, out, now, key, policy, &listed);
     let sent = out.policy(key);
     sent.conditions.clone_from(&status.conditions);
@@ -132,7 +134,7 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
     out.effects.push(Effect::PolicyStatus(StatusWrite {
         target: target(&policy.meta),
         status,
-        opens,
+        opening,
     }));
 }
 
@@ -151,7 +153,7 @@ fn write_contract(state: &State, out: &mut Outbox, now: Now, name: &str) {
     out.effects.push(Effect::ContractStatus(StatusWrite {
         target: target(&contract.meta),
         status,
-        opens: false,
+        opening: Opening::None,
     }));
 }
 

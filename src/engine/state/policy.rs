@@ -43,15 +43,14 @@ pub(crate) struct Rejection {
 }
 
 impl PolicyEntry {
-    /// Whether the open cap leaves room for one more circuit that is not Closed. One is
+    /// How many of so many circuits the open cap allows not to be Closed. One is
     /// always allowed, and never more than the status can carry over a restart.
-    pub(crate) fn may_open(&self) -> bool {
+    pub(crate) fn most_open(&self, circuits: usize) -> usize {
         let Some(lowered) = &self.lowered else {
-            return false;
+            return 0;
         };
-        let open = self.open_circuits();
-        let share = self.circuits.len() * usize::from(lowered.max_open_percent) / 100;
-        open < share
+        let share = circuits * usize::from(lowered.max_open_percent) / 100;
+        share
             .max(1)
             .min(fusegate_crds::CircuitPolicyStatus::MAX_CIRCUITS as usize)
     }
@@ -94,6 +93,11 @@ impl PolicyEntry {
     /// The contract it names.
     pub(crate) fn contract(&self) -> Option<&str> {
         self.spec.as_ref().map(|spec| spec.contract.as_str())
+    }
+
+    /// Whether a circuit was armed when it was written down, and its object has not been seen yet.
+    pub(crate) fn awaits_armed(&self) -> bool {
+        self.resume.values().any(|record| record.armed)
     }
 
     /// Circuits that are not Closed.

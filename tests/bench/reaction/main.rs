@@ -1,5 +1,6 @@
 //! The reaction: from a status write that a real API server has acknowledged to the first
-//! 503 from a real Envoy, 200 trips, and where the time goes.
+//! 503 from a real Envoy, and where the time goes: 200 trips by reports in a row, when the circuit's record is still on
+//! its way as it trips, and as many with a pause before the last report.
 //!
 //! Two observers stand beside fusegate: a watch of their own on the same objects, and an ADS
 //! stream of their own on the same layer. So the time to 503 splits into what the API server's
@@ -31,13 +32,19 @@ use harness::support::http;
 use harness::support::servers::apiserver::ApiServer;
 use harness::support::servers::envoy::{Envoy, EnvoyConfig};
 use harness::support::servers::upstream::Upstream;
-use harness::support::wait::eventually;
+use harness::support::wait::{eventually, pace};
 use observers::{Pushes, Watched};
 use serde_json::Value;
 use shop::Shop;
 
-/// How many trips are measured.
+/// How many trips of each pattern are measured.
 const TRIPS: usize = 200;
+
+/// The patterns: how long the last report comes after the one before was taken in.
+const PATTERNS: [(&str, Duration); 2] = [
+    ("reports in a row", Duration::ZERO),
+    ("100 ms before the last report", Duration::from_millis(100)),
+];
 
 /// How long anything may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,10 +53,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn main() -> Result<()> {
     println!("starting etcd, kube-apiserver, Envoy and fusegate");
     let api = ApiServer::start().await?;
-    let shop = Shop::open(api.client().await?, TRIPS).await?;
+    let shop = Shop::open(api.client().await?, TRIPS * PATTERNS.len()).await?;
     let upstream = Upstream::start().await?;
     let fusegate = start_fusegate(&api).await?;
-    let clusters = (0..TRIPS).map(|trip| (shop::cluster(trip), upstream.address()));
+    let clusters =
+        (0..TRIPS * PATTERNS.len()).map(|trip| (shop::cluster(trip), upstream.address()));
     let config = EnvoyConfig {
         xds: vec![fusegate.xds()],
         layers: vec!["shop".to_owned()],
@@ -57,24 +65,41 @@ async fn main() -> Result<()> {
         ..EnvoyConfig::default()
     };
     let envoy = Envoy::start_live(config).await?;
-    let mut watched = Watched::start(shop.objects.clone()).await?;
-    let mut pushes = Pushes::start(fusegate.xds()).await?;
-    println!("measuring {TRIPS} trips");
-    let mut reactions = Vec::with_capacity(TRIPS);
-    for trip in 0..TRIPS {
-        reactions.push(react(trip, &shop, &fusegate, &envoy, &mut watched, &mut pushes).await?);
-        if (trip + 1).is_multiple_of(50) {
-            println!("  {} of {TRIPS}", trip + 1);
+    let watched = Watched::start(shop.objects.clone()).await?;
+    let pushes = Pushes::start(fusegate.xds()).await?;
+    let mut bench = Bench {
+        shop,
+        fusegate,
+        envoy,
+        watched,
+        pushes,
+    };
+    for (index, (pattern, pause)) in PATTERNS.into_iter().enumerate() {
+        println!("\n{pattern}: measuring {TRIPS} trips");
+        let (sum_before, count_before) = own_time(&bench.fusegate).await?;
+        let mut reactions = Vec::with_capacity(TRIPS);
+        for trip in index * TRIPS..(index + 1) * TRIPS {
+            reactions.push(bench.react(trip, pause).await?);
         }
+        report(&reactions);
+        let (sum, count) = own_time(&bench.fusegate).await?;
+        let (sum, count) = (sum - sum_before, count - count_before);
+        println!(
+            "  (fusegate's own clock: decide and publish {:.3} ms on average of {count})",
+            sum * 1e3 / count
+        );
+        conclude(pattern, &reactions);
     }
-    report(&reactions);
-    let (sum, count) = own_time(&fusegate).await?;
-    println!(
-        "  (fusegate's own clock: decide and publish {:.3} ms on average of {count})",
-        sum * 1e3 / count
-    );
-    conclude(&reactions);
     Ok(())
+}
+
+/// Everything that takes part.
+struct Bench {
+    shop: Shop,
+    fusegate: Fusegate,
+    envoy: Envoy,
+    watched: Watched,
+    pushes: Pushes,
 }
 
 async fn start_fusegate(api: &ApiServer) -> Result<Fusegate> {
@@ -85,40 +110,40 @@ async fn start_fusegate(api: &ApiServer) -> Result<Fusegate> {
 
 /// One trip's times, in milliseconds after the acknowledgement of the write.
 struct Reaction {
+    /// What the write itself took.
+    write: f64,
     watch: f64,
     push: f64,
     shed: f64,
 }
 
-async fn react(
-    trip: usize,
-    shop: &Shop,
-    fusegate: &Fusegate,
-    envoy: &Envoy,
-    watched: &mut Watched,
-    pushes: &mut Pushes,
-) -> Result<Reaction> {
-    shop.report(trip, 300).await?;
-    shop.report(trip, 310).await?;
-    armed(fusegate, &shop::name(trip)).await?;
-    let key = format!("upstream.maintenance_mode.{}", shop::cluster(trip));
-    let url = envoy.url(&shop::cluster(trip));
-    let polling = tokio::spawn(first_503(url));
-    shop.report(trip, 320).await?;
-    let acknowledged = Instant::now();
-    let shed = polling.await??;
-    let watch = watched.saw(&shop::name(trip), "320ms", PATIENCE).await?;
-    let push = pushes.brought(&key, PATIENCE).await?;
-    shop.delete(trip).await?;
-    let after = |moment: Instant| match moment.checked_duration_since(acknowledged) {
-        Some(later) => later.as_secs_f64() * 1e3,
-        None => -(acknowledged - moment).as_secs_f64() * 1e3,
-    };
-    Ok(Reaction {
-        watch: after(watch),
-        push: after(push),
-        shed: after(shed),
-    })
+impl Bench {
+    async fn react(&mut self, trip: usize, pause: Duration) -> Result<Reaction> {
+        let (name, cluster) = (shop::name(trip), shop::cluster(trip));
+        self.shop.report(trip, 300).await?;
+        self.shop.report(trip, 310).await?;
+        armed(&self.fusegate, &name).await?;
+        pace(pause).await;
+        let polling = tokio::spawn(first_503(self.envoy.url(&cluster)));
+        let began = Instant::now();
+        self.shop.report(trip, 320).await?;
+        let acknowledged = Instant::now();
+        let shed = polling.await??;
+        let watch = self.watched.saw(&name, "320ms", PATIENCE).await?;
+        let key = format!("upstream.maintenance_mode.{cluster}");
+        let push = self.pushes.brought(&key, PATIENCE).await?;
+        self.shop.delete(trip).await?;
+        let after = |moment: Instant| match moment.checked_duration_since(acknowledged) {
+            Some(later) => later.as_secs_f64() * 1e3,
+            None => -(acknowledged - moment).as_secs_f64() * 1e3,
+        };
+        Ok(Reaction {
+            write: -after(began),
+            watch: after(watch),
+            push: after(push),
+            shed: after(shed),
+        })
+    }
 }
 
 /// Waits until fusegate has counted two bad samples of an object.
@@ -160,23 +185,25 @@ fn report(reactions: &[Reaction]) {
         (p50, p99)
     };
     println!(
-        "\nafter the acknowledgement of the write ({} trips):",
+        "after the acknowledgement of the write ({} trips):",
         reactions.len()
     );
     spread("watch event at an observer (API server)", |r| r.watch);
     spread("layer at an ADS observer", |r| r.push);
     spread("first 503 (Envoy)", |r| r.shed);
-    println!("\nof which, per trip:");
+    println!("of which, per trip:");
     spread("API server's watch", |r| r.watch);
     spread("fusegate: decode, decide, publish, send", |r| {
         r.push - r.watch
     });
     spread("Envoy, and the polling client", |r| r.shed - r.push);
+    println!("beside it, for comparison:");
+    spread("the status write itself, until acknowledged", |r| r.write);
 }
 
-fn conclude(reactions: &[Reaction]) {
+fn conclude(pattern: &str, reactions: &[Reaction]) {
     let (p50, p99) = percentiles(reactions.iter().map(|reaction| reaction.shed).collect());
-    println!("\nreaction: p50 {p50:.2} ms, p99 {p99:.2} ms");
+    println!("reaction, {pattern}: p50 {p50:.2} ms, p99 {p99:.2} ms");
 }
 
 /// What fusegate measured of itself, from taking an event to having published: seconds, and how often.

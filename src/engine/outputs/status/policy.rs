@@ -44,7 +44,7 @@ pub(super) fn status(
     CircuitPolicyStatus {
         observed_generation: Some(policy.meta.generation),
         conditions: settle(before, said, policy.meta.generation, now),
-        total: as_i64(policy.circuits.len()),
+        total: as_i64(state.circuits_known(policy)),
         armed: count(|circuit| circuit.breaker.armed),
         open: count(|circuit| circuit.state() == StateName::Open),
         half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
