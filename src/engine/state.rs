@@ -118,7 +118,8 @@ impl State {
     /// Whether objects of the kind that a policy judges are still to be listed for the first time.
     pub(crate) fn awaits_objects(&self, policy: &PolicyEntry) -> bool {
         let kind = policy.kind.as_ref().and_then(|kind| self.kinds.get(kind));
-        kind.is_some_and(|kind| kind.is_served() && !kind.listed)
+        let served = kind.is_some_and(KindEntry::is_served) || !self.listed.contains(&Feed::Crds);
+        served && kind.is_none_or(|kind| !kind.listed)
     }
 
     /// How many circuits a policy has; until its objects are listed, at least as many as there were.

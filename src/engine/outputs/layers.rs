@@ -103,8 +103,8 @@ pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
 fn awaits_armed(state: &State, name: &LayerName) -> bool {
     state.policies.values().any(|policy| {
         let kind = policy.kind.as_ref().and_then(|kind| state.kinds.get(kind));
-        let readable = kind.is_some_and(|kind| kind.interrupted.is_none());
-        readable
+        let unreadable = kind.is_some_and(|kind| kind.interrupted.is_some());
+        !unreadable
             && policy.publishes_in(name)
             && state.awaits_objects(policy)
             && policy.awaits_armed()

@@ -121,7 +121,7 @@ fn write_policy(state: &State, out: &mut Outbox, now: Now, key: &Key) {
     let listed = records::listed(policy);
     records::refresh(state, out, now, key, &listed);
     let opened = out.stale.opened.remove(key).unwrap_or_default();
-    let opening = opening::opening(policy, out, now, key, &opened);
+    let opening = opening::opening(state, policy, out, now, key, &opened);
     let status = policy::status(state, out, now, key, policy, &listed);
     let sent = out.policy(key);
     sent.conditions.clone_from(&status.conditions);

@@ -116,8 +116,12 @@ fn least_after(
         }
     };
     after.contract(CONTRACT);
-    after.crd(50);
     after.policy("checkout", policy, Some(status.clone()));
+    for feed in [Feed::Contracts, Feed::Policies, Feed::Overrides] {
+        after.send(Event::Listed(feed));
+        look(&after);
+    }
+    after.crd(50);
     look(&after);
     after.list();
     look(&after);

@@ -38,6 +38,55 @@ fn a_persisted_trip_is_published_before_the_sync_and_nothing_else_is() {
     );
 }
 
+/// Of four objects `other` has tripped and `checkout` is armed.
+fn tripped_and_armed() -> World {
+    let mut world = World::with(POLICY);
+    for name in ["other", "third", "fourth"] {
+        world.latency(name, "100ms");
+    }
+    world.break_latency("other");
+    for value in ["300ms", "310ms"] {
+        world.latency("checkout", value);
+    }
+    world.pass(2_000);
+    world
+}
+
+#[test]
+fn recorded_trips_wait_for_the_objects_of_armed_circuits_that_can_be_listed() {
+    let world = tripped_and_armed();
+    let mut after = restart(&world);
+    after.list();
+    after.latency("fourth", "100ms");
+    assert!(
+        !after.layers.contains_key("shop"),
+        "checkout may have tripped"
+    );
+    let mut seen = restart(&world);
+    seen.list();
+    seen.latency("checkout", "310ms");
+    assert!(seen.layers.contains_key("shop"), "it has not");
+    let why = "the list is forbidden".into();
+    after.send(Event::Interrupted(Feed::Objects(kind()), why));
+    assert!(after.layers.contains_key("shop"), "nobody will know");
+    assert_eq!(after.shed("shop-other"), Some(100.0));
+}
+
+#[test]
+fn the_cap_counts_circuits_whose_objects_are_not_listed_yet() {
+    let world = tripped_and_armed();
+    assert_eq!(world.status().total, 4);
+    let mut after = restart(&world);
+    after.list();
+    after.latency("checkout", "320ms");
+    assert_eq!(after.state("checkout"), "Open", "two of four may be");
+    assert_eq!(after.status().total, 4);
+    after.send(Event::Listing(Feed::Objects(kind())));
+    after.latency("checkout", "320ms");
+    after.list_objects();
+    assert_eq!(after.status().total, 1, "the others are gone");
+}
+
 #[test]
 fn an_armed_streak_survives_and_counts_no_observation_twice() {
     let mut world = World::with(POLICY);

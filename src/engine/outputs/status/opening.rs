@@ -10,6 +10,7 @@ use crate::breaker::persisted::trips_again;
 use crate::breaker::time::{Now, Span};
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::status::conditions::as_i64;
+use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::policy::PolicyEntry;
 use crate::engine::state::record;
@@ -21,6 +22,7 @@ const RESTART: Span = Span::from_secs(60);
 
 /// What whoever starts from the last status would know of the circuits that have opened.
 pub(super) fn opening(
+    state: &State,
     policy: &PolicyEntry,
     out: &Outbox,
     now: Now,
@@ -28,6 +30,9 @@ pub(super) fn opening(
     opened: &BTreeSet<Arc<str>>,
 ) -> Opening {
     let last = out.policies.get(key).and_then(|sent| sent.status.as_ref());
+    let kind = policy.kind.as_ref().and_then(|kind| state.kinds.get(kind));
+    // After a start a CRD is known before anything is published, another kind may be discovered only then.
+    let last = last.filter(|_| kind.is_some_and(|kind| kind.crd.is_some()));
     if opened.is_empty() {
         Opening::None
     } else if last.is_some_and(|last| open_again(policy, last, now, opened)) {
@@ -48,9 +53,7 @@ fn open_again(
     let may_be_open = last.open + last.half_open + last.armed <= as_i64(policy.most_open(total));
     let records = last.circuits.iter();
     let records: BTreeMap<&str, _> = records.map(|record| (&*record.uid, record)).collect();
-    let same_spec = last.observed_generation == Some(policy.meta.generation);
-    same_spec
-        && may_be_open
+    may_be_open
         && opened.iter().all(|uid| {
             let circuit = policy.circuits.get(uid).map(|entry| &entry.breaker);
             let record = records.get(&**uid);
