@@ -13,7 +13,10 @@ use fusegate::{
     runtime::{clock::Clock, leader, metrics::Metrics},
     source::queue,
     wire::{
-        effect::{Acceptance, Effect, KubeEvent, Record, Regarding, Rollback, StatusWrite, Target},
+        effect::{
+            Acceptance, Effect, KubeEvent, Opening, Record, Regarding, Rollback, StatusWrite,
+            Target,
+        },
         event::{Event, Outcome, Revision, RollbackEnd},
     },
 };
@@ -265,7 +268,7 @@ fn open(target: Target, open: i64) -> Effect {
             open,
             ..CircuitPolicyStatus::default()
         }),
-        opens: false,
+        opening: Opening::None,
     })
 }
 
@@ -334,7 +337,7 @@ async fn what_a_trip_sheds_is_recorded_before_it_is_published() -> Result<()> {
     let mut effects = vec![open(target(&policy), 2)];
     for effect in &mut effects {
         if let Effect::PolicyStatus(write) = effect {
-            write.opens = true;
+            write.opening = Opening::Unrecorded;
         }
     }
     effects.push(Effect::RemoveOverride(target(&policy)));
@@ -503,7 +506,7 @@ async fn a_crd_is_rolled_back_once_per_incident() -> Result<()> {
                 crd: Some("it".into()),
                 ..ConditionContractStatus::default()
             }),
-            opens: false,
+            opening: Opening::None,
         }));
     eventually("the contract's status", SOON, async || {
         let status = world
