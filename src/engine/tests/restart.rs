@@ -53,7 +53,7 @@ fn tripped_and_armed() -> World {
 }
 
 #[test]
-fn recorded_trips_wait_for_the_objects_of_armed_circuits_that_can_be_listed() {
+fn recorded_trips_wait_for_objects_of_armed_circuits_that_can_be_listed() {
     let world = tripped_and_armed();
     let mut after = restart(&world);
     after.list();
