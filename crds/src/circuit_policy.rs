@@ -112,7 +112,7 @@ pub struct CircuitPolicySpec {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub depends_on: Vec<Dependency>,
 
-    /// Alerts of Alertmanager's that force circuits Open for a time, through a CircuitOverride.
+    /// Alerts of Alertmanager's that force circuits Open for a time, through a `CircuitOverride`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
