@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) contracts: BTreeMap<Box<str>, ContractEntry>,
     pub(crate) kinds: BTreeMap<GroupKind, KindEntry>,
     pub(crate) policies: BTreeMap<Key, PolicyEntry>,
+    /// Those of them that depend on others.
+    pub(crate) depending: BTreeSet<Key>,
     pub(crate) overrides: BTreeMap<Key, OverrideEntry>,
     pub(crate) schedule: Schedule,
     pub(crate) usage: Usage,
@@ -82,6 +84,7 @@ impl State {
             contracts: BTreeMap::new(),
             kinds: BTreeMap::new(),
             policies: BTreeMap::new(),
+            depending: BTreeSet::new(),
             overrides: BTreeMap::new(),
             schedule: Schedule::default(),
             usage: Usage::default(),

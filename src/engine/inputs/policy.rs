@@ -63,6 +63,7 @@ impl Engine {
             }
         };
         if relower {
+            self.state.note_dependencies(&key);
             self.relower(now, &key);
             self.out.mark(Dirty::Readiness);
             if depended || self.state.is_dependent(&key) {
@@ -88,6 +89,7 @@ impl Engine {
         });
         let depended = self.state.is_dependent(key);
         self.state.policies.remove(key);
+        self.state.note_dependencies(key);
         self.out.forget_policy(key);
         if depended {
             self.reconsider_dependencies(now);

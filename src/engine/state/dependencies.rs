@@ -25,13 +25,22 @@ impl State {
     /// The policies that depend on this one, directly or through others.
     pub(crate) fn dependents(&self, key: &Key) -> Vec<Key> {
         let naming = |named: &Key| -> Vec<Key> {
-            let others = self.policies.keys();
+            let others = self.depending.iter();
             let others = others.filter(|other| self.named_by(other).contains(named));
             others.cloned().collect()
         };
         let mut reached = self.reach(key, naming);
         reached.retain(|other| other != key);
         reached
+    }
+
+    /// Keeps the policies apart that name others, since most name none and each event asks who depends on its policy.
+    pub(crate) fn note_dependencies(&mut self, key: &Key) {
+        if self.named_by(key).is_empty() {
+            self.depending.remove(key);
+        } else {
+            self.depending.insert(key.clone());
+        }
     }
 
     /// Whether it depends on another policy, or another one on it.
