@@ -105,7 +105,9 @@ fn of_kind(guards: &Guards, guard: &Guard, client: &Value) -> Value {
         &json!(conditions),
         client,
     );
-    webhook["namespaceSelector"] = elsewhere(&guards.namespace);
+    if let Some(fields) = webhook.as_object_mut() {
+        fields.insert("namespaceSelector".to_owned(), elsewhere(&guards.namespace));
+    }
     webhook
 }
 

@@ -78,12 +78,10 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         sender,
     };
     let mut tasks = JoinSet::new();
-    let signals = parts.token.clone();
-    tasks.spawn(async move {
-        shutdown::on_signal(signals)
-            .await
-            .context("listening for signals")
-    });
+    tasks.spawn(
+        shutdown::on_signal(parts.token.clone())
+            .map(|heard| heard.context("listening for signals")),
+    );
     let telling = logging::report_left_out(parts.token.clone());
     tasks.spawn(telling.map(Ok));
     let (outgoing, lease) = match &options.source {

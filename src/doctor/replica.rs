@@ -116,7 +116,7 @@ fn left(looks: Looks<'_>, bound: &str, size: f64, limit: f64) -> Option<f64> {
         .samples
         .sum_of("fusegate_bounds_size", "bound", &[bound]);
     let per_second = (size - was) / (looks.now.at - before.at);
-    if !(per_second > 0.0) || size < limit / 100.0 {
+    if per_second.is_nan() || per_second <= 0.0 || size < limit / 100.0 {
         return None;
     }
     let left = (limit - size) / per_second;

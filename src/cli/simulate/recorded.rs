@@ -75,10 +75,10 @@ impl Recorded {
 /// Whether an event tells of a kind: what it is, which of it there is, and how live that is.
 fn concerns(event: &Event, kind: &GroupKind) -> bool {
     match event {
-        Event::Object(of, _) => of == kind,
         Event::Crd(crd) => crd.get().target == *kind,
         Event::ApiResource(resource) => resource.get().target == *kind,
-        Event::Listing(Feed::Objects(of))
+        Event::Object(of, _)
+        | Event::Listing(Feed::Objects(of))
         | Event::Listed(Feed::Objects(of))
         | Event::Confirmed(Feed::Objects(of))
         | Event::Interrupted(Feed::Objects(of), _) => of == kind,

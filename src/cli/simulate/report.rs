@@ -48,7 +48,7 @@ impl Layout {
             let heartbeat = match rule.and_then(|rule| rule.heartbeat.as_deref()) {
                 None => Some("observedAt"),
                 Some("None") => None,
-                Some(named) => Some(named),
+                Some(other) => Some(other),
             };
             Some(Field {
                 path,
@@ -85,7 +85,7 @@ impl Layout {
         }
         let raw = |value: &Value| serde_json::value::to_raw_value(value).ok();
         let status = object.remove("status").and_then(|status| raw(&status));
-        let rest = (!object.is_empty()).then(|| Value::Object(object));
+        let rest = (!object.is_empty()).then_some(Value::Object(object));
         (status, rest.and_then(|rest| raw(&rest)))
     }
 }

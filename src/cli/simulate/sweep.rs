@@ -121,16 +121,16 @@ pub(super) fn settings(axes: &[Axis], subject: &Subject) -> Result<Vec<Setting>,
         policy: Arc::clone(&subject.policy),
     }];
     let mut combined = vec![(Vec::new(), (*subject.policy).clone())];
-    for axis in axes {
-        let axis = axis
+    for given in axes {
+        let resolved = given
             .resolve(subject)
-            .map_err(|why| format!("--sweep {}: {why}", axis.name()))?;
+            .map_err(|why| format!("--sweep {}: {why}", given.name()))?;
         let mut next = Vec::new();
         for (values, policy) in &combined {
-            for value in &axis.values {
+            for value in &resolved.values {
                 let mut values: Vec<(String, String)> = values.clone();
-                values.push((axis.name.clone(), value.clone()));
-                next.push((values, axis.applied(policy.clone(), value)));
+                values.push((resolved.name.clone(), value.clone()));
+                next.push((values, resolved.applied(policy.clone(), value)));
             }
             if next.len() > MOST_SETTINGS {
                 return Err(format!(

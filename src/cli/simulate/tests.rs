@@ -2,6 +2,8 @@
 
 mod files;
 
+use std::fmt::Write as _;
+
 use rstest::rstest;
 use serde_json::Value;
 
@@ -16,7 +18,7 @@ fn latency() -> String {
             5..12 => ("900ms", "bad"),
             _ => ("120ms", "good"),
         };
-        rows.push_str(&format!("2026-11-22T14:{minute:02}:00Z,{value},{mark}\n"));
+        writeln!(rows, "2026-11-22T14:{minute:02}:00Z,{value},{mark}").unwrap();
     }
     rows
 }
@@ -89,13 +91,11 @@ async fn metrics_of_several_objects_are_judged_each_by_its_own() {
     let mut rows = "time,object,error-rate\n".to_owned();
     for second in (0..600).step_by(15) {
         let (at, sick) = (1_795_000_000 + second, (120..180).contains(&second));
-        rows.push_str(&format!(
-            "{at},front,{}\n",
-            if sick { "0.5" } else { "0.01" }
-        ));
+        let front = if sick { "0.5" } else { "0.01" };
+        writeln!(rows, "{at},front,{front}").unwrap();
         // The other one has no traffic for a while, which says nothing.
         let value = if sick { "NaN" } else { "0.02" };
-        rows.push_str(&format!("{at},back,{value}\n"));
+        writeln!(rows, "{at},back,{value}").unwrap();
     }
     let policy = POLICY.replace(
         "network-latency, above: 250ms, clearBelow: 200ms",
@@ -118,7 +118,7 @@ async fn a_latched_circuit_is_told_to_wait_for_a_person() {
     let mut rows = "time,network-latency\n".to_owned();
     for minute in 0..60 {
         let value = if minute % 10 < 4 { "900ms" } else { "120ms" };
-        rows.push_str(&format!("2026-11-22T14:{minute:02}:00Z,{value}\n"));
+        writeln!(rows, "2026-11-22T14:{minute:02}:00Z,{value}").unwrap();
     }
     let policy = format!("{POLICY}  flap: {{trips: 1, within: 1h}}\n");
     let told = Files::with(&policy, &rows).simulate(&[]).await.unwrap();

@@ -1,5 +1,7 @@
 //! Text: how moments, lengths of time and numbers are written.
 
+use std::fmt::Write as _;
+
 use fusegate_crds::Time;
 
 /// A moment; its milliseconds only where it has some.
@@ -23,7 +25,7 @@ pub(super) fn length(millis: i64) -> String {
     for (unit, size) in UNITS {
         let count = left / size;
         if count > 0 && parts < 2 {
-            text.push_str(&format!("{count}{unit}"));
+            let _ = write!(text, "{count}{unit}");
             left -= count * size;
             parts += 1;
         } else if parts > 0 {
@@ -53,7 +55,7 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

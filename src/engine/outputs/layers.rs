@@ -85,8 +85,7 @@ pub(crate) fn publish(state: &State, out: &mut Outbox) -> Publication {
         settle_layers(state, out, &mut publication);
     }
     if state.has_config() {
-        let stale = std::mem::take(&mut out.stale.layers);
-        let (waiting, due) = stale
+        let (waiting, due) = std::mem::take(&mut out.stale.layers)
             .into_iter()
             .partition(|name| !out.publisher.ready.contains(name) && awaits_armed(state, name));
         out.stale.layers = waiting;

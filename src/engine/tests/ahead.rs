@@ -88,8 +88,8 @@ fn policy_writes(effects: &[Effect]) -> impl Iterator<Item = &StatusWrite<Circui
 fn told(world: &World, cluster: &str) -> Option<f64> {
     let publisher = &world.engine.out.publisher;
     let layer = LayerName::try_new("shop").unwrap();
-    let published = publisher.published.contains(&layer);
-    let answered = published || (publisher.open && !publisher.withheld.contains(&layer));
+    let answered = publisher.published.contains(&layer)
+        || (publisher.open && !publisher.withheld.contains(&layer));
     answered.then(|| world.shed(cluster).unwrap_or(0.0))
 }
 

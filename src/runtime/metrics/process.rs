@@ -29,15 +29,13 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn find() -> Self {
-        Self::in_group(
-            Path::new(CGROUPS),
-            fs::read_to_string("/proc/self/cgroup").ok(),
-        )
+        let groups = fs::read_to_string("/proc/self/cgroup").ok();
+        Self::in_group(Path::new(CGROUPS), groups.as_deref())
     }
 
-    fn in_group(mount: &Path, groups: Option<String>) -> Self {
-        let own = groups.as_deref().unwrap_or_default().lines();
-        let path = own.filter_map(|line| line.strip_prefix("0::/")).next();
+    fn in_group(mount: &Path, groups: Option<&str>) -> Self {
+        let mut own = groups.unwrap_or_default().lines();
+        let path = own.find_map(|line| line.strip_prefix("0::/"));
         let folder = path.map(|path| mount.join(path));
         Self {
             cgroup: folder.filter(|folder| folder.join("memory.current").exists()),
@@ -191,7 +189,7 @@ mod tests {
             "low 0\nhigh 1\nmax 7\noom 2\noom_kill 1\n",
         )
         .unwrap();
-        let groups = Some("1:name=systemd:/\n0::/pods/one\n".to_owned());
+        let groups = Some("1:name=systemd:/\n0::/pods/one\n");
         let text = text(Process::in_group(mount.path(), groups));
         for line in [
             "fusegate_cgroup_memory_bytes 1048576",
@@ -211,7 +209,7 @@ mod tests {
         let mount = tempfile::tempdir().unwrap();
         fs::write(mount.path().join("memory.current"), "1\n").unwrap();
         fs::write(mount.path().join("memory.max"), "max\n").unwrap();
-        let text = text(Process::in_group(mount.path(), Some("0::/\n".to_owned())));
+        let text = text(Process::in_group(mount.path(), Some("0::/\n")));
         assert!(text.contains("fusegate_cgroup_memory_bytes 1\n"), "{text}");
         assert!(!text.contains("limit"), "{text}");
     }

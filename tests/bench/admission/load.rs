@@ -31,7 +31,7 @@ type Write = (bool, bool, Duration);
 /// Writes as fast as the API server answers; every third write is illegal, whoever's turn it is.
 pub(crate) async fn flat_out(machine: &Machine, shop: &Shop, writes: usize) -> Result<Run> {
     let next = AtomicUsize::new(0);
-    let writers = (0..WRITERS).map(|writer| {
+    let tasks = (0..WRITERS).map(|writer| {
         let next = &next;
         async move {
             let mut wrote = Vec::with_capacity(writes / WRITERS * 2);
@@ -47,7 +47,7 @@ pub(crate) async fn flat_out(machine: &Machine, shop: &Shop, writes: usize) -> R
             }
         }
     });
-    measured(machine, writers).await
+    measured(machine, tasks).await
 }
 
 /// Writes so many a second, which is what many reporters do; every third of them writes nothing legal.

@@ -79,9 +79,9 @@ impl Shop {
     /// Gives the CRD's `.spec` one more field.
     pub(crate) async fn add_field(&self) -> Result<()> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size";
-        let patch = json!([{"op": "add", "path": path, "value": {"type": "integer"}}]);
-        let patch: Patch<()> = Patch::Json(serde_json::from_value(patch)?);
+        let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size";
+        let change = json!([{"op": "add", "path": field, "value": {"type": "integer"}}]);
+        let patch: Patch<()> = Patch::Json(serde_json::from_value(change)?);
         crds.patch(STOREFRONTS, &PatchParams::default(), &patch)
             .await?;
         Ok(())
