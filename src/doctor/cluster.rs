@@ -157,6 +157,6 @@ pub fn right(account: &str, right: &Right) -> Finding {
         "RightMissing",
         account,
         message,
-        "the chart's value rbac.kinds lists the kinds of contracts; set it and upgrade",
+        "the chart grants it: the kinds of contracts are listed in its value rbac.contractedKinds, the rest is in templates/rbac.yaml",
     )
 }

@@ -83,7 +83,13 @@ async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
         },
     });
     shop.store.create(&contract).await?;
-    let found = finds(&shop, &["CrdDiffers", "FeedUnconfirmed", "RightMissing"]).await?;
+    let denied = [
+        "CrdDiffers",
+        "FeedUnconfirmed",
+        "NotAccepted",
+        "RightMissing",
+    ];
+    let found = finds(&shop, &denied).await?;
     let rule = r#"{apiGroups: ["apps"], resources: ["deployments"], verbs: ["watch"]}"#;
     ensure!(
         found.to_string().contains(&rule.replace('"', "\\\"")),
@@ -91,7 +97,13 @@ async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
     );
 
     shop.store.own_fusegate()?.kill9()?;
-    let gone = ["CrdDiffers", "LeaseNotHeld", "RightMissing", "Unreachable"];
+    let gone = [
+        "CrdDiffers",
+        "LeaseNotHeld",
+        "NotAccepted",
+        "RightMissing",
+        "Unreachable",
+    ];
     finds(&shop, &gone).await?;
     Ok(())
 }
