@@ -49,7 +49,7 @@ use crate::wire::event::Event;
 /// cost (DESIGN, Targets).
 pub(super) const QUEUE: Limits = Limits {
     events: 4_096,
-    bytes: 4 << 20,
+    bytes: 2 << 20,
 };
 
 /// The backlog of each port, within the system's limit: a whole fleet may reconnect at once.

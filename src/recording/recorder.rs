@@ -325,11 +325,15 @@ struct WriterThread {
 
 impl WriterThread {
     fn run(mut self) {
-        while let Ok(mut turn) = self.turns.recv() {
-            while turn.len() < BATCH
-                && let Ok(next) = self.turns.try_recv()
-            {
-                turn.extend_from_slice(&next);
+        let mut next = None;
+        while let Some(mut turn) = next.take().or_else(|| self.turns.recv().ok()) {
+            // A large turn is written by itself: together with others it would be in memory twice.
+            while let Ok(other) = self.turns.try_recv() {
+                if turn.len() + other.len() > BATCH {
+                    next = Some(other);
+                    break;
+                }
+                turn.extend_from_slice(&other);
             }
             let (file, path) = (&mut self.file, &self.path);
             let errors = &self.metrics.recording.write_errors;

@@ -145,7 +145,7 @@ const WALLS: &[Wall] = &[
     Wall {
         place: "src/source",
         inside: Some(
-            "crate::source crate::wire::event crate::wire::query crate::condition crate::revision crate::runtime",
+            "crate::source crate::wire::event crate::wire::json_size crate::wire::query crate::condition crate::revision crate::runtime",
         ),
         outside: None,
         never: &["fusegate_xds envoy_types tonic axum"],

@@ -4,7 +4,7 @@
 //! Our own kinds are kept whole, shared with the engine.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use crate::source::dir::name;
 use crate::source::dir::scopes::Scopes;
 use crate::source::spec::{self, ANNOTATION_PREFIX};
 use crate::wire::event::{Crd, Document, Feed, GroupKind, Meta, Object, Revision, SeenBy};
+use crate::wire::json_size;
 
 /// Our own API group.
 const OWN_GROUP: &str = "fusegate.io";
@@ -169,7 +170,11 @@ pub(crate) fn object(
     let status = fields(&mut document).and_then(|fields| fields.remove("status"));
     let raw = |mut status: Value| {
         spell_non_finite(&mut status);
-        serde_json::value::to_raw_value(&status)
+        // Sized to the status: while a buffer grows, a large one is in memory twice more.
+        let mut text = String::with_capacity(json_size::of(&status));
+        // Writing into a text can't fail.
+        let _ = write!(text, "{status}");
+        RawValue::from_string(text)
     };
     let meta = meta(&document, &entry.key, entry.hash);
     let rest = outside.and_then(|outside| {
