@@ -318,7 +318,7 @@ fn denies_schema(frozen: &Frozen<'_>, crd: &str) -> Option<Validation> {
     let is_bad = freeze::is_bad("object.spec", "oldObject.spec", frozen.live, frozen.bad)?;
     Some(Validation {
         expression: format!(
-            "!({}) || oldObject == null || ({}) || !({is_bad})",
+            "!({}) || oldObject == null || object.spec == oldObject.spec || ({}) || !({is_bad})",
             is_crd(),
             breaks_glass()
         ),
