@@ -44,8 +44,26 @@ servers: ## Install the real servers that `make test` runs (half an hour the fir
 	@$(SERVERS) test
 
 .PHONY: test
-test: servers ## Run every test, on the real servers; but those against other controllers, which are test-peers
-	cargo test --workspace -- --skip peers::
+test: servers ## Run every test, on the real servers; but those against other controllers and the last release: test-peers, test-upgrade
+	cargo test --workspace -- --skip peers:: --skip story::upgrade
+
+# The last release is where the changelog got its newest version.
+RELEASE ?= $(shell git log -1 --format=%H -G'^\#\# \[[0-9]' -- CHANGELOG.md)
+NO_RELEASE = no release in the history of CHANGELOG.md: fetch all of it (git fetch --unshallow), or give RELEASE=COMMIT
+TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
+RELEASED = $(TARGET)/released/$(RELEASE)
+
+# Whatever Cargo has compiled of other crates is used, so only the program itself is built.
+$(RELEASED)/fusegate:
+	@test -n "$(RELEASE)" || { echo "$(NO_RELEASE)" >&2; exit 1; }
+	rm -rf $(RELEASED) && mkdir -p $(RELEASED)
+	git archive $(RELEASE) | tar -x -C $(RELEASED)
+	cd $(RELEASED) && CARGO_TARGET_DIR=$(TARGET) cargo build --locked --bin fusegate
+	cp $(TARGET)/debug/fusegate $@
+
+.PHONY: test-upgrade
+test-upgrade: servers $(RELEASED)/fusegate ## Upgrade the last release to this tree and back, amid incidents (three minutes more the first time)
+	FUSEGATE_RELEASE=$(RELEASED)/fusegate cargo test --workspace --test main -- story::upgrade
 
 # These wait for the ten seconds of Flagger far more than for anything that a core does.
 .PHONY: test-peers
@@ -70,7 +88,7 @@ CLUSTER_TESTS := deploy:: effects_kube:: harness::apiserver:: source_kube:: stor
 .PHONY: test-oldest
 test-oldest: ## Run the cluster's tests on the oldest Kubernetes that is supported (a quarter of an hour more the first time)
 	@$(SERVERS) test oldest
-	KUBEBUILDER_ASSETS="$$($(SERVERS) --print-bin)/oldest" cargo test --workspace --test main -- $(CLUSTER_TESTS) --skip admission
+	KUBEBUILDER_ASSETS="$$($(SERVERS) --print-bin)/oldest" cargo test --workspace --test main -- $(CLUSTER_TESTS) --skip admission --skip story::upgrade
 	KUBEBUILDER_ASSETS="$$($(SERVERS) --print-bin)/oldest" RUST_TEST_THREADS=1 cargo test --workspace --test main -- story::admission effects_admission
 
 KILLS ?= 300
@@ -141,13 +159,10 @@ deny: ## Check the licences, duplicates and sources of all crates, and their adv
 	@if $(DENY) fetch db 2>/dev/null; then $(DENY) check advisories; \
 	else echo "advisories were not checked: the RustSec database is out of reach" >&2; fi
 
-# The last release is where the changelog got its newest version.
-RELEASE ?= $(shell git log -1 --format=%H -G'^\#\# \[[0-9]' -- CHANGELOG.md)
-
 .PHONY: semver
 semver: ## Check that the library crates break nothing since their last release, or have a version that says so (six minutes more the first time)
 	@$(SERVERS) cargo-semver-checks
-	@test -n "$(RELEASE)" || { echo "no release in the history of CHANGELOG.md: fetch all of it (git fetch --unshallow), or give RELEASE=COMMIT" >&2; exit 1; }
+	@test -n "$(RELEASE)" || { echo "$(NO_RELEASE)" >&2; exit 1; }
 	"$$($(SERVERS) --print-bin)/cargo-semver-checks" semver-checks -p fusegate-xds -p fusegate-crds --baseline-rev $(RELEASE)
 
 IMAGE = $(or $(CARGO_TARGET_DIR),target)/image

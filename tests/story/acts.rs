@@ -305,6 +305,16 @@ impl Shop {
         .await
     }
 
+    /// Waits until the policy's status has one circuit that is armed.
+    pub(super) async fn wait_armed(&self, policy: &str) -> Result<()> {
+        self.wait("the armed circuit to be recorded", async || {
+            let status = self.store.status("CircuitPolicy", policy).await?;
+            ensure!(status["armed"] == 1, "{status}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits for the audit line about a circuit's next move, of which there have been so many.
     pub(super) async fn wait_move(&self, policy: &str, object: &str, after: usize) -> Result<Line> {
         self.wait("the circuit's next move", async || {

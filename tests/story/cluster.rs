@@ -3,9 +3,14 @@
 //! A fusegate watches all namespaces and leads alone in its own, so two on one API server would write the same statuses.
 //! That is why stories have an API server apart from the other tests, and one fusegate on it for all of them.
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use axum::http::{Request, header::CONTENT_TYPE};
 use fusegate::source::kube::revision;
 use http_body_util::BodyExt as _;
@@ -17,7 +22,7 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt as _,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
@@ -80,7 +85,7 @@ impl Cluster {
         wire: Option<Wire>,
         rights: Rights,
     ) -> Result<Self> {
-        prepare(&server).await?;
+        prepare(&server, base.program.as_deref()).await?;
         let scratch = Scratch::new("cluster")?;
         let audit = scratch.path().join("audit.jsonl");
         let mut kubeconfig = fs::read_to_string(server.kubeconfig_path())?;
@@ -133,9 +138,10 @@ impl Cluster {
     }
 }
 
-/// Makes what an installation begins with: our own CRDs, and fusegate's namespace.
-async fn prepare(server: &ApiServer) -> Result<()> {
-    for crd in fusegate_crds::all() {
+/// Makes what an installation begins with: our own CRDs, or another fusegate's, and fusegate's namespace.
+async fn prepare(server: &ApiServer, program: Option<&Path>) -> Result<()> {
+    let crds = program.map_or_else(|| Ok(fusegate_crds::all()), printed_crds)?;
+    for crd in crds {
         server.establish(&crd).await?;
     }
     let mut namespace = Namespace::default();
@@ -145,6 +151,14 @@ async fn prepare(server: &ApiServer) -> Result<()> {
         .await
         .context("create fusegate's namespace")?;
     Ok(())
+}
+
+/// The CRDs that a fusegate prints.
+fn printed_crds(program: &Path) -> Result<Vec<CustomResourceDefinition>> {
+    let printed = Command::new(program).arg("crds").output()?;
+    ensure!(printed.status.success(), "{printed:?}");
+    let text = String::from_utf8(printed.stdout)?;
+    Ok(serde_saphyr::from_multiple(&text)?)
 }
 
 /// What the API server answered to a write.
@@ -191,10 +205,33 @@ impl Access {
         if self.crds().get_opt(&name).await?.is_none() {
             return server.establish(&crd).await;
         }
+        self.patch_crd(revision, &PatchParams::default()).await
+    }
+
+    /// Brings our own CRDs to what this fusegate has, as an upgrade does.
+    pub(super) async fn upgrade_crds(&self) -> Result<()> {
+        let apply = PatchParams::apply("upgrade").force();
+        for crd in fusegate_crds::all() {
+            let name = crd.name_any();
+            self.crds().patch(&name, &apply, &Patch::Apply(crd)).await?;
+        }
+        Ok(())
+    }
+
+    /// A dry run of bringing the CRD to another revision.
+    pub(super) async fn dry_run_of_crd(&self, revision: u32) -> Result<()> {
+        let dry = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        self.patch_crd(revision, &dry).await
+    }
+
+    async fn patch_crd(&self, revision: u32, how: &PatchParams) -> Result<()> {
         // A test that is about another field of the CRD must not fail on this one.
-        let spec = Patch::Merge(json!({"spec": crd.spec}));
+        let spec = Patch::Merge(json!({"spec": self.documents.crd(revision)["spec"]}));
         self.crds()
-            .patch(&name, &PatchParams::default(), &spec)
+            .patch(&self.documents.crd_name(), how, &spec)
             .await?;
         Ok(())
     }

@@ -1,59 +1,18 @@
 //! Restarts: fusegate is killed while a circuit is Open, and nothing of the trip is lost by it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use serde_json::json;
-use tokio::task::JoinHandle;
 
 use super::{
     acts::short_recovery,
+    load::Load,
     store::Place,
     world::{Opening, Shop, latency},
 };
-use crate::support::{
-    http,
-    servers::envoy::{Envoy, Variant},
-};
+use crate::support::servers::envoy::Variant;
 
 const POLICY: &str = "checkout";
-
-/// Asks an Envoy for one cluster again and again, and remembers whether every answer was a 503.
-struct Load {
-    stop: Arc<AtomicBool>,
-    task: JoinHandle<Result<u64>>,
-}
-
-impl Load {
-    fn start(envoy: &Envoy, cluster: &str) -> Result<Self> {
-        let client = http::builder().build()?;
-        let url = envoy.url(cluster);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let task = tokio::spawn(async move {
-            let mut answers = 0;
-            while !stopped.load(Ordering::Relaxed) {
-                let answer = client.get(&url).send().await?;
-                let status = answer.status();
-                ensure!(status == 503, "answer {answers} was {status}");
-                answer.bytes().await?;
-                answers += 1;
-            }
-            Ok(answers)
-        });
-        Ok(Self { stop, task })
-    }
-
-    /// How many answers there were, all of them 503.
-    async fn stop(self) -> Result<u64> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await?
-    }
-}
 
 #[rstest]
 #[tokio::test]
@@ -67,7 +26,7 @@ async fn a_trip_outlives_the_process_and_envoy_sheds_throughout(
     let record = shop.wait_recorded(POLICY, &trip).await?;
     ensure!(record["frozen"]["network-latency"] == "310", "{record}");
     shop.wait_alert(&trip).await?;
-    let load = Load::start(&shop.envoy, &shop.documents.cluster("front"))?;
+    let load = Load::start(&shop.envoy, &shop.documents.cluster("front"), 503)?;
 
     shop.store.own_fusegate()?.kill9()?;
     // Reported to nobody.
@@ -118,12 +77,7 @@ async fn a_streak_of_two_and_a_step_of_half_open_outlive_the_process(
     let opening = Opening::at(place).policy(POLICY, short_recovery());
     let mut shop = opening.object("front").open().await?;
     shop.report_latencies("front", &["300ms", "310ms"]).await?;
-    shop.wait("the armed circuit to be recorded", async || {
-        let status = shop.store.status("CircuitPolicy", POLICY).await?;
-        ensure!(status["armed"] == 1, "{status}");
-        Ok(())
-    })
-    .await?;
+    shop.wait_armed(POLICY).await?;
 
     shop.store.own_fusegate()?.restart().await?;
     shop.wait_published("front", "310").await?;

@@ -1,6 +1,6 @@
 //! The world of a story: one kind of shop, its policies and objects, an Envoy before it, and everything that can be seen of it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ pub(super) struct Opening {
     revisions: u32,
     pagers: Option<Vec<String>>,
     args: Vec<String>,
+    program: Option<PathBuf>,
     documents: Documents,
 }
 
@@ -53,6 +54,7 @@ impl Opening {
             revisions: 2,
             pagers: None,
             args: Vec::new(),
+            program: None,
             documents: Documents::new(),
         }
     }
@@ -98,6 +100,12 @@ impl Opening {
         self
     }
 
+    /// With another fusegate, and its CRDs; only for places of one's own.
+    pub(super) fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// Makes all of it: a CRD that has just come to its newest revision, a Closed circuit for each object in each policy,
     /// and an Envoy that carries traffic and holds the objects' conditions.
     pub(super) async fn open(self) -> Result<Shop> {
@@ -107,7 +115,11 @@ impl Opening {
         let pagers = pagers.unwrap_or_else(|| vec![alertmanager.url()]);
         let flags = pagers.iter().map(|url| format!("--alertmanager={url}"));
         let flags = flags.chain(self.args.iter().cloned());
-        let base = flags.fold(FusegateConfig::default(), FusegateConfig::arg);
+        let base = FusegateConfig {
+            program: self.program.clone(),
+            ..FusegateConfig::default()
+        };
+        let base = flags.fold(base, FusegateConfig::arg);
         let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;
         let envoy = EnvoyConfig {

@@ -32,6 +32,8 @@ pub(crate) struct FusegateConfig {
     pub(crate) unrecorded: bool,
     /// A program and its arguments that start fusegate in the end, with other rights for instance; none unless said.
     pub(crate) wrap: Vec<String>,
+    /// Another fusegate in place of the one that is tested.
+    pub(crate) program: Option<PathBuf>,
 }
 
 impl FusegateConfig {
@@ -104,7 +106,8 @@ impl Fusegate {
             format!("--xds-listen={xds}"),
         ]);
         let mut line = config.wrap.clone();
-        line.push(program()?.display().to_string());
+        let own = config.program.clone().map_or_else(program, Ok)?;
+        line.push(own.display().to_string());
         line.extend(args);
         let program = Program {
             name: "fusegate",
