@@ -7,6 +7,7 @@ mod feeds;
 mod fleet;
 mod history;
 mod logging;
+mod memory;
 mod meter;
 mod notices;
 mod programmed;
@@ -17,6 +18,7 @@ mod replay;
 mod run;
 mod serving;
 mod tokens;
+mod top;
 mod webhook;
 mod xds;
 

@@ -9,6 +9,7 @@ mod looks;
 mod process;
 mod replica;
 mod samples;
+mod top;
 
 pub use cluster::{Holder, Right, conditions, crd, holder, right};
 pub use finding::{Finding, Severity};
@@ -16,6 +17,7 @@ pub use fleet::{Seen, fleet};
 pub use looks::{Look, Looks};
 pub use replica::{proxies, ready, replica};
 pub use samples::{Samples, Unreadable};
+pub use top::{Top, top};
 
 #[cfg(test)]
 mod tests;

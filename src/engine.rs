@@ -69,6 +69,7 @@ impl Engine {
             Event::Interrupted(feed, why) => self.interrupt(now, &feed, &why),
             Event::Unreadable(unreadable) => self.note_unreadable(now, &unreadable),
             Event::Leading(leads) => self.lead(now, leads),
+            Event::MemoryShort(short) => self.note_memory(short),
             Event::Outcome(outcome) => self.end_rollback(now, outcome),
             Event::Rollback(progress) => self.note_progress(&progress),
             Event::Admission(outcome) => self.note_admission(now, outcome),

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod http_options;
 pub mod keyed_queue;
 pub mod leader;
+pub mod memory;
 pub mod metrics;
 pub mod server_url;
 pub mod shutdown;

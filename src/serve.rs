@@ -13,6 +13,7 @@ pub mod notice;
 pub mod proxies;
 pub mod selector;
 pub mod state;
+pub mod top;
 pub mod waiters;
 
 pub mod verdict;

@@ -26,6 +26,7 @@ mod illegal;
 mod kills;
 mod lifecycle;
 mod load;
+mod memory;
 mod metered;
 mod observe;
 mod outage;

@@ -16,6 +16,7 @@
 // Indexing a JSON value never panics: what is absent reads as null, and is made when written.
 #![allow(clippy::indexing_slicing)]
 
+pub(crate) mod cgroup;
 pub(crate) mod fusegate;
 pub(crate) mod http;
 pub(crate) mod recordings;

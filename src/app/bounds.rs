@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use fusegate_xds::server::Counts;
 use fusegate_xds::{Config, Server};
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::watch;
 
 use crate::app::history::MOST_TURNS;
 use crate::app::logging::limit;
@@ -12,6 +13,7 @@ use crate::app::notices::MOST_POLICIES;
 use crate::app::{publish, xds};
 use crate::effects::{admission, alert, audit, kube_event, removal, revision, rollback, status};
 use crate::engine::{MAX_LABEL_BYTES, settings};
+use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
 use crate::serve::bounds::BoundUsage;
 use crate::serve::history;
@@ -35,6 +37,7 @@ pub(super) struct Gauges {
     pub(super) events_limit: queue::Limits,
     pub(super) waiters: Waiters,
     pub(super) view: SharedView,
+    pub(super) memory: watch::Receiver<Memory>,
 }
 
 /// One bound.
@@ -125,6 +128,10 @@ impl Gauges {
                 limit: limit::MOST_LINES.into(),
                 met: Some(limit::left_out()),
             },
+            B::Memory => {
+                let memory = *self.memory.borrow();
+                sized(memory.used, memory.short_from())
+            }
             B::MetricPolicies => metric(wide(MOST_POLICIES)),
             B::Objects => sized(wide(self.view.load().objects), wide(settings::MOST_OBJECTS)),
             B::ObjectsOfNamespace => each(wide(settings::MOST_OBJECTS_OF_NAMESPACE)),

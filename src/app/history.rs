@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::time::Wall;
 use crate::runtime::clock::Clock;
+use crate::runtime::memory::pressure::{Level, Memory};
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::serve::history::story::Entry;
-use crate::serve::history::{Met, SharedHistory};
+use crate::serve::history::{History, Met, SharedHistory};
 use crate::wire::audit::{Action, Line};
 use crate::wire::effect::Effect;
 use crate::wire::view::{Seen, SharedView};
@@ -38,12 +39,14 @@ pub(super) struct HistoryFeed {
     left_out: Counter,
 }
 
-/// The feed, and the task that remembers until shutdown.
+/// The feed, and the task that remembers until shutdown. Where memory is near its limit it forgets all, and remembers
+/// nothing until there is enough again.
 pub(super) fn open(
     history: SharedHistory,
     view: SharedView,
     metrics: Metrics,
     clock: Clock,
+    mut memory: watch::Receiver<Memory>,
     shutdown: CancellationToken,
 ) -> (HistoryFeed, impl Future<Output = ()>) {
     let (turns, mut taken) = mpsc::channel::<Turn>(MOST_TURNS);
@@ -54,7 +57,17 @@ pub(super) fn open(
             let met = tokio::select! {
                 turn = taken.recv() => {
                     let Some(turn) = turn else { return };
-                    remember(&history, turn).await
+                    if memory.borrow().level == Level::Enough {
+                        remember(&history, turn).await
+                    } else {
+                        Met::default()
+                    }
+                }
+                Ok(()) = memory.changed() => {
+                    if memory.borrow().level > Level::Enough {
+                        *history.write().await = History::default();
+                    }
+                    Met::default()
                 }
                 _ = pruned.tick() => {
                     history.write().await.prune(clock.now().wall, &view.load());

@@ -1,10 +1,12 @@
 //! Metering: turns what the engine did into metrics.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fusegate_xds::{Store, TypeUrl};
 
 use crate::app::notices::MOST_POLICIES;
+use crate::breaker::time::Mono;
 use crate::engine::output::Counts as Flushed;
 use crate::engine::settings::{Exceeded, Refused};
 use crate::runtime::metrics::{
@@ -81,7 +83,20 @@ pub(super) fn counts(metrics: &Metrics, counts: &Flushed) {
 }
 
 /// Sets the gauges; called once per scrape, because it looks at every circuit.
-pub(super) fn view(metrics: &Metrics, view: &View, moment: Moment, store: &Store) {
+pub(super) fn view(
+    metrics: &Metrics,
+    view: &View,
+    moment: Moment,
+    store: &Store,
+    confirmed: &BTreeMap<FeedKind, Mono>,
+) {
+    for (feed, at) in confirmed {
+        let age = i64::try_from(moment.now.since(*at).0 / 1_000).unwrap_or(i64::MAX);
+        metrics
+            .feed_age_seconds
+            .get_or_create(&FeedLabel { feed: *feed })
+            .set(age);
+    }
     let snapshot = store.snapshot();
     let layers = snapshot.collection(&TypeUrl::RUNTIME);
     let layers = layers.map_or(0, |layers| layers.resources().len());
@@ -133,6 +148,7 @@ fn bound_of(exceeded: &Exceeded) -> Bound {
         Exceeded::Objects => Bound::Objects,
         Exceeded::Namespace(..) => Bound::ObjectsOfNamespace,
         Exceeded::Circuits => Bound::Circuits,
+        Exceeded::ObjectsInMemory | Exceeded::CircuitsInMemory => Bound::Memory,
     }
 }
 
@@ -150,6 +166,7 @@ fn feed_of(event: &Event) -> FeedKind {
         | Event::Interrupted(feed, _) => kind_of(feed),
         Event::Unreadable(_)
         | Event::Leading(_)
+        | Event::MemoryShort(_)
         | Event::Outcome(_)
         | Event::Rollback(_)
         | Event::Admission(_)
@@ -162,7 +179,7 @@ fn feed_of(event: &Event) -> FeedKind {
     }
 }
 
-fn kind_of(feed: &Feed) -> FeedKind {
+pub(super) fn kind_of(feed: &Feed) -> FeedKind {
     match feed {
         Feed::Contracts => FeedKind::Contracts,
         Feed::Policies => FeedKind::Policies,
@@ -180,7 +197,6 @@ fn as_i64(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::breaker::time::Mono;
     use crate::wire::view::PolicyView;
 
     #[test]

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::feeds::Feeds;
 use crate::app::history::HistoryFeed;
 use crate::app::queries::QueryBoard;
+use crate::app::top::Tally;
 use crate::app::{meter, publish};
 use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::dispatch::Dispatcher;
@@ -24,6 +25,7 @@ use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::recording::recorder::Recorder;
 use crate::runtime::clock::Clock;
+use crate::runtime::memory::pressure::{Level, Memory};
 use crate::runtime::metrics::Metrics;
 use crate::serve::state::Heartbeat;
 use crate::serve::webhook::SharedGuards;
@@ -55,6 +57,8 @@ pub(super) struct Pump {
     pub(super) feeds: Feeds,
     pub(super) recorder: Option<Recorder>,
     pub(super) queries: QueryBoard,
+    pub(super) memory: watch::Receiver<Memory>,
+    pub(super) top: Tally,
 }
 
 impl Pump {
@@ -98,20 +102,30 @@ impl Pump {
         if let Some(recorder) = &mut self.recorder {
             recorder.begin(now);
         }
+        if self.memory.has_changed().unwrap_or_default() {
+            let short = self.memory.borrow_and_update().level == Level::Short;
+            self.take(now, Event::MemoryShort(short));
+        }
         for Queued { event, .. } in burst.drain(..) {
-            if let Event::Leading(leads) = &event {
-                self.dispatcher.set_leading(*leads);
-            }
-            meter::event(&self.metrics, &event);
-            self.feeds.log(&event);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.event(&event);
-            }
-            self.engine.handle(now, event);
+            self.take(now, event);
         }
         self.engine.tick(now);
         let output = self.engine.flush(now);
         self.hand_out(now, taken, output).await;
+    }
+
+    fn take(&mut self, now: Now, event: Event) {
+        if let Event::Leading(leads) = &event {
+            self.dispatcher.set_leading(*leads);
+        }
+        meter::event(&self.metrics, &event);
+        self.top.event(&event);
+        self.feeds.log(&event);
+        self.feeds.confirm(now.mono, &event, &self.view.load());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(&event);
+        }
+        self.engine.handle(now, event);
     }
 
     async fn hand_out(&mut self, now: Now, taken: Duration, mut output: Output) {
@@ -122,6 +136,7 @@ impl Pump {
         }
         self.history
             .note(now.wall, std::mem::take(&mut output.seen), &output.effects);
+        self.top.turn(now.mono, &output.effects);
         let effects = &mut output.effects;
         self.dispatcher.begin(effects, publishes).await;
         if publish::publish(&self.store, output.publication) {

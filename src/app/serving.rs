@@ -11,15 +11,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::bounds::Gauges;
-use crate::app::feeds::Feeds;
+use crate::app::feeds::{Feeds, Oldest};
 use crate::app::history::HistoryFeed;
 use crate::app::notices::GateReporter;
 use crate::app::pump::Pump;
 use crate::app::queries::QueryBoard;
 use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
-use crate::app::{fleet, history, meter, programmed, publish, xds};
+use crate::app::top::Tally;
+use crate::app::{fleet, history, memory, meter, programmed, publish, xds};
 use crate::cli::run::{Run, Source};
 use crate::engine::Engine;
+use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::Bound;
 use crate::serve::access::{Access, Pace, SharedTokens};
 use crate::serve::alertmanager::Desk;
@@ -30,6 +32,7 @@ use crate::serve::notice::Notices;
 use crate::serve::notice::ledger::Ledger;
 use crate::serve::server as http;
 use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::top::SharedTop;
 use crate::serve::verdict::Moment;
 use crate::serve::waiters::Waiters;
 use crate::wire::view::{SharedView, View};
@@ -56,14 +59,16 @@ impl Parts {
         tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
         let heartbeat = Heartbeat::start(self.clock.now().mono);
+        let (oldest, top) = (Oldest::default(), SharedTop::default());
         let (changed, views) = watch::channel(());
         let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
-        let (kept, history) = self.keep_history(&view, tasks);
+        let memory = self.keep_memory(tasks);
+        let (kept, history) = self.keep_history(&view, memory.clone(), tasks);
         let state = self.serve_state(
             options,
             (&view, &heartbeat, kept),
-            ports.tokens,
-            (server, store.clone()),
+            (ports.tokens, memory.clone(), top.clone()),
+            (server, store.clone(), oldest.clone()),
             (notices, Waiters::new(views), outgoing.desk),
         );
         let reporter = GateReporter {
@@ -92,16 +97,27 @@ impl Parts {
             heartbeat,
             metrics: self.metrics.clone(),
             dispatcher: outgoing.dispatcher,
-            feeds: Feeds::default(),
+            feeds: Feeds::new(oldest),
             recorder: None,
             queries,
+            memory,
+            top: Tally::begin(self.clock.now().mono, top),
         }
+    }
+
+    /// Looks how near memory is to its limit.
+    fn keep_memory(&self, tasks: &mut JoinSet<anyhow::Result<()>>) -> watch::Receiver<Memory> {
+        let (seen, memory) = watch::channel(Memory::default());
+        let (metrics, token) = (self.metrics.clone(), self.token.clone());
+        tasks.spawn(memory::keep(seen, metrics, self.clock, token).map(Ok));
+        memory
     }
 
     /// Remembers what the page draws.
     fn keep_history(
         &self,
         view: &SharedView,
+        memory: watch::Receiver<Memory>,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> (SharedHistory, HistoryFeed) {
         let kept = SharedHistory::default();
@@ -110,6 +126,7 @@ impl Parts {
             view.clone(),
             self.metrics.clone(),
             self.clock,
+            memory,
             self.token.clone(),
         );
         tasks.spawn(keeping.map(Ok));
@@ -121,8 +138,8 @@ impl Parts {
         &self,
         options: &Run,
         (view, heartbeat, history): (&SharedView, &Heartbeat, SharedHistory),
-        tokens: SharedTokens,
-        (server, store): (Server, Arc<Store>),
+        (tokens, memory, top): (SharedTokens, watch::Receiver<Memory>, SharedTop),
+        (server, store, oldest): (Server, Arc<Store>, Oldest),
         (notices, waiters, desk): (Notices, Waiters, Desk),
     ) -> ServeState {
         let (metrics, clock) = (self.metrics.clone(), self.clock);
@@ -137,6 +154,7 @@ impl Parts {
             events_limit: QUEUE,
             waiters: waiters.clone(),
             view: view.clone(),
+            memory: memory.clone(),
         });
         ServeState {
             view: view.clone(),
@@ -153,6 +171,8 @@ impl Parts {
             proxies: Arc::new(move |query| fleet::find(&proxies, &compared, clock, query)),
             history,
             installation: Arc::new(installation(options)),
+            memory,
+            top,
             skipped: Arc::new({
                 let skipped = self.skipped.clone();
                 move || skipped.get().iter().map(ToString::to_string).collect()
@@ -166,7 +186,7 @@ impl Parts {
                     now: clock.now().mono,
                     beat: beats.last(),
                 };
-                meter::view(&metrics, &seen.load(), moment, &published);
+                meter::view(&metrics, &seen.load(), moment, &published, &oldest.load());
                 // What was met is counted where it is kept, and entered here.
                 gauges.read();
                 metrics.encode()

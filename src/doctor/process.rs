@@ -42,7 +42,12 @@ pub(super) fn process(looks: Looks<'_>, found: &mut Vec<Finding>) {
 
 fn memory(looks: Looks<'_>, found: &mut Vec<Finding>) {
     let samples = looks.now.samples;
-    let Some(used) = samples.sum("fusegate_cgroup_memory_bytes") else {
+    // Up to version 0.1 nothing told files apart, which the kernel takes back first.
+    let names = [
+        "fusegate_cgroup_memory_needed_bytes",
+        "fusegate_cgroup_memory_bytes",
+    ];
+    let Some(used) = names.into_iter().find_map(|name| samples.sum(name)) else {
         return;
     };
     let killed = looks.grown_of(
@@ -67,7 +72,12 @@ fn memory(looks: Looks<'_>, found: &mut Vec<Finding>) {
         found.push(looks.find(Severity::Note, "NoMemoryLimit", message, "set resources.limits.memory, so that a leak ends in a restart of one pod and not in trouble for its node"));
         return;
     };
-    if used >= NEAR * limit {
+    if samples.sum("fusegate_memory_pressure") >= Some(2.0) {
+        let message = format!(
+            "memory is short, {used} of {limit} bytes are used: new objects and circuits are refused"
+        );
+        found.push(looks.find(Severity::Critical, "MemoryShort", message, "raise the memory limit, or find who creates so many objects; docs/operations.md has the figures for objects and Envoys"));
+    } else if used >= NEAR * limit {
         let message = format!("{used} of {limit} bytes of memory are used");
         found.push(looks.find(Severity::Critical, "MemoryNearLimit", message, "raise the memory limit before the kernel kills it; docs/operations.md has the figures for objects and Envoys"));
     }

@@ -17,6 +17,9 @@ const MANY: f64 = 0.1;
 /// From how many on a share means something.
 const ENOUGH: f64 = 100.0;
 
+/// For how many seconds a feed may be silent: two of its confirmations may be late.
+const LAGS: f64 = 12.0;
+
 const DAY: f64 = 86_400.0;
 
 /// What is wrong with a replica.
@@ -25,6 +28,7 @@ pub fn replica(looks: Looks<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     bounds(looks, &mut found);
     feeds(looks, &mut found);
+    lags(looks, &mut found);
     effects(looks, &mut found);
     alerts(looks, &mut found);
     lost(looks, &mut found);
@@ -96,8 +100,12 @@ fn bounds(looks: Looks<'_>, found: &mut Vec<Finding>) {
     for limit in now.all("fusegate_bounds_limit") {
         let name = limit.label("bound");
         let size = now.sum_of("fusegate_bounds_size", "bound", &[name]);
+        if limit.value <= 0.0 {
+            continue;
+        }
         let message = format!("{name} stands at {size} of {}", limit.value);
-        if limit.value > 0.0 && size >= NEAR * limit.value {
+        // How near memory is, and to what, is told of the process.
+        if name != "memory" && size >= NEAR * limit.value {
             found.push(looks.find(Severity::Warning, "BoundNear", message, advice));
         } else if let Some(left) = left(looks, name, size, limit.value) {
             let message = format!(
@@ -130,13 +138,28 @@ fn feeds(looks: Looks<'_>, found: &mut Vec<Finding>) {
         .all("fusegate_feeds_unconfirmed")
         .filter(|feed| feed.value > 0.0)
     {
+        let kind = feed.label("feed");
+        let ages = looks.now.samples;
+        let age = ages.sum_of("fusegate_feed_age_seconds", "feed", &[kind]);
         let message = format!(
-            "{} feeds of {} are not confirmed live",
-            feed.value,
-            feed.label("feed")
+            "{} feeds of {kind} are not confirmed live, one for {age} s",
+            feed.value
         );
         let advice = "nothing is resampled and no circuit moves by timer until it is; the log names the kind and the answer, often a missing right to list or watch";
         found.push(looks.find(Severity::Critical, "FeedUnconfirmed", message, advice));
+    }
+}
+
+/// A watch that says nothing more, before it is taken for interrupted.
+fn lags(looks: Looks<'_>, found: &mut Vec<Finding>) {
+    for feed in looks.now.samples.all("fusegate_feed_age_seconds") {
+        let kind = feed.label("feed");
+        let told = looks.now.samples;
+        let told = told.sum_of("fusegate_feeds_unconfirmed", "feed", &[kind]);
+        if feed.value >= LAGS && told <= 0.0 {
+            let message = format!("a feed of {kind} was last confirmed {} s ago", feed.value);
+            found.push(looks.find(Severity::Warning, "FeedLags", message, "it confirms itself every 5 s: look at the network to the API server, and at the CPU that fusegate gets"));
+        }
     }
 }
 

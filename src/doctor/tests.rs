@@ -15,6 +15,7 @@ fusegate_bounds_met_total{bound="circuits"} 0
 fusegate_bounds_limit{bound="circuits"} 1000000
 fusegate_bounds_size{bound="circuits"} 20000
 fusegate_feeds_unconfirmed{feed="Objects"} 0
+fusegate_feed_age_seconds{feed="Objects"} 4
 fusegate_effects_total{kind="Status",result="Done"} 900
 fusegate_effects_total{kind="Status",result="Retried"} 0
 fusegate_alert_posts_total{result="Accepted"} 50
@@ -25,7 +26,11 @@ fusegate_map_operations_total{verdict="Published"} 9000
 fusegate_map_operations_total{verdict="Rejected"} 90
 fusegate_reaction_seconds_bucket{le="0.05"} 1000
 fusegate_reaction_seconds_count 1000
-fusegate_cgroup_memory_bytes 100
+fusegate_cgroup_memory_bytes 990
+fusegate_cgroup_memory_needed_bytes 100
+fusegate_memory_pressure 0
+fusegate_bounds_limit{bound="memory"} 900
+fusegate_bounds_size{bound="memory"} 100
 fusegate_cgroup_memory_limit_bytes 1000
 process_open_fds 100
 process_max_fds 1024
@@ -96,6 +101,16 @@ fn nothing_is_wrong_with_a_healthy_replica() {
     "FeedUnconfirmed",
     "2 feeds of Objects"
 )]
+#[case::lags(
+    "fusegate_feed_age_seconds{feed=\"Objects\"} 14",
+    "FeedLags",
+    "a feed of Objects was last confirmed 14 s ago"
+)]
+#[case::unconfirmed_for_long(
+    "fusegate_feed_age_seconds{feed=\"Objects\"} 80\nfusegate_feeds_unconfirmed{feed=\"Objects\"} 1",
+    "FeedUnconfirmed",
+    "1 feeds of Objects are not confirmed live, one for 80 s"
+)]
 #[case::failed(
     "fusegate_effects_total{kind=\"Rollback\",result=\"Failed\"} 1",
     "EffectFails",
@@ -161,9 +176,14 @@ fn nothing_is_wrong_with_a_healthy_replica() {
     "100 of 1000 reactions"
 )]
 #[case::memory(
-    "fusegate_cgroup_memory_bytes 900",
+    "fusegate_cgroup_memory_needed_bytes 880\nfusegate_bounds_size{bound=\"memory\"} 880\nfusegate_memory_pressure 1",
     "MemoryNearLimit",
-    "900 of 1000 bytes"
+    "880 of 1000 bytes"
+)]
+#[case::short(
+    "fusegate_cgroup_memory_needed_bytes 920\nfusegate_bounds_size{bound=\"memory\"} 920\nfusegate_memory_pressure 2",
+    "MemoryShort",
+    "920 of 1000 bytes are used"
 )]
 #[case::killed(
     "fusegate_cgroup_memory_events_total{event=\"oom_kill\"} 1",
@@ -184,6 +204,11 @@ fn a_fault_is_found_by_one_look(#[case] lines: &str, #[case] code: &str, #[case]
     "fusegate_bounds_size{bound=\"circuits\"} 30000",
     "BoundGrows",
     "full in 17 min"
+)]
+#[case::memory_grows(
+    "fusegate_cgroup_memory_needed_bytes 110\nfusegate_bounds_size{bound=\"memory\"} 110",
+    "BoundGrows",
+    "memory stands at 110 of 900, and is full in 14 min"
 )]
 #[case::stuck(
     "fusegate_effects_total{kind=\"Status\",result=\"Retried\"} 6",
@@ -213,6 +238,16 @@ fn a_fault_is_found_by_two_looks(#[case] lines: &str, #[case] code: &str, #[case
 fn what_was_wrong_once_is_not_told_by_a_second_look(#[case] lines: &str) {
     let (before, now) = (with(lines), with(lines));
     assert_eq!(codes(&twice(&before, &now)), [""; 0]);
+}
+
+#[test]
+fn memory_that_nothing_limits_is_never_full() {
+    let unlimited = |size: u64| {
+        with(&format!(
+            "fusegate_bounds_limit{{bound=\"memory\"}} 0\nfusegate_bounds_size{{bound=\"memory\"}} {size}"
+        ))
+    };
+    assert_eq!(codes(&twice(&unlimited(1_000), &unlimited(2_000))), [""; 0]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod admission;
 mod bound;
 mod circuits;
+mod feeds;
 mod labels;
 mod process;
 mod queries;
@@ -29,6 +30,7 @@ use crate::runtime::metrics::recording::Recording;
 pub use admission::{Admission, ReviewLabel};
 pub use bound::Bound;
 pub use circuits::{Circuits, Row};
+pub use feeds::FeedKind;
 pub use labels::{
     AlertLabel, BoundLabel, CodeLabel, EffectLabel, FeedLabel, GateCallLabel, GateLabel, KindLabel,
     PostLabel, RefusedLabel, StateLabel, VerdictLabel,
@@ -54,6 +56,8 @@ pub struct Families {
     pub events: Family<FeedLabel, Counter>,
     /// Feeds that are not confirmed live.
     pub feeds_unconfirmed: Family<FeedLabel, Gauge>,
+    /// Seconds since a feed was last known to be current; of objects, that of the feed which lags most.
+    pub feed_age_seconds: Family<FeedLabel, Gauge>,
     /// Objects held.
     pub objects: Gauge,
     /// Operations on condition maps, by verdict.
@@ -76,6 +80,8 @@ pub struct Families {
     pub publishes: Counter,
     /// Seconds from the arrival of an event to the publication of what it changed.
     pub reaction_seconds: Histogram,
+    /// How near memory is to its limit: 0 not, 1 near, 2 short.
+    pub memory_pressure: Gauge,
     /// Whether this replica holds the lease.
     pub leading: Gauge,
     /// Audit lines written.
@@ -108,19 +114,6 @@ pub struct Families {
     pub recording: Recording,
     /// The xDS port.
     pub xds: Xds,
-}
-
-/// A feed's kind; objects of all contracted kinds are one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum FeedKind {
-    Contracts,
-    Policies,
-    Overrides,
-    Crds,
-    Revisions,
-    Objects,
-    Other,
 }
 
 /// A kind of effect.
@@ -238,6 +231,7 @@ impl Families {
         Self {
             events: Family::default(),
             feeds_unconfirmed: Family::default(),
+            feed_age_seconds: Family::default(),
             objects: Gauge::default(),
             map_operations: Family::default(),
             problems: Family::default(),
@@ -249,6 +243,7 @@ impl Families {
             layers: Gauge::default(),
             publishes: Counter::default(),
             reaction_seconds: Histogram::new(REACTION_BUCKETS),
+            memory_pressure: Gauge::default(),
             leading: Gauge::default(),
             audit_lines: Counter::default(),
             audit_lines_dropped: Counter::default(),
@@ -290,11 +285,7 @@ impl Families {
             "Events that reached the engine",
             self.events.clone(),
         );
-        registry.register(
-            "feeds_unconfirmed",
-            "Feeds not confirmed live",
-            self.feeds_unconfirmed.clone(),
-        );
+        self.register_feeds(registry);
         registry.register("objects", "Objects held", self.objects.clone());
         registry.register(
             "map_operations",

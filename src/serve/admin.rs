@@ -8,6 +8,7 @@ pub(in crate::serve) mod index;
 pub(in crate::serve) mod page;
 mod policies;
 mod proxies;
+mod top;
 
 use axum::Router;
 use axum::extract::State;
@@ -29,6 +30,7 @@ pub fn routes() -> Router<ServeState> {
         ("/v1/policies", get(policies::list)),
         ("/v1/proxies", get(proxies::list)),
         ("/v1/bounds", get(bounds::list)),
+        ("/v1/top", get(top::show)),
     ]
     .into_iter()
     .fold(Router::new(), |router, (path, methods)| {

@@ -17,6 +17,7 @@ use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::sample::{Class, Value};
 use crate::breaker::time::{Mono, Wall};
 use crate::runtime::clock::Clock;
+use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::{Bound, Metrics};
 use crate::serve::access::{Access, Pace, SharedTokens};
 use crate::serve::alertmanager::{Desk, Ledger};
@@ -26,6 +27,7 @@ use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
 use crate::serve::server::{router, serve};
 use crate::serve::state::{Heartbeat, ServeState};
+use crate::serve::top::SharedTop;
 use crate::serve::waiters::Waiters;
 use crate::wire::event::GroupKind;
 use crate::wire::labels::Labels;
@@ -151,6 +153,8 @@ pub(crate) fn state(view: View) -> ServeState {
         proxies: Arc::new(|_| Vec::new()),
         history: SharedHistory::default(),
         installation: Arc::new(Installation::default()),
+        memory: watch::channel(Memory::default()).1,
+        top: SharedTop::default(),
         metrics: Arc::new(move || metrics.encode()),
     }
 }

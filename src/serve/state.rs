@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::watch;
+
 use crate::breaker::time::Mono;
 use crate::runtime::clock::Clock;
+use crate::runtime::memory::pressure::Memory;
 use crate::serve::access::terms::Access;
 use crate::serve::alertmanager::desk::Desk;
 use crate::serve::bounds::Bounds;
@@ -14,6 +17,7 @@ use crate::serve::history::SharedHistory;
 use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
 use crate::serve::proxies::Proxies;
+use crate::serve::top::SharedTop;
 use crate::serve::verdict::{Moment, Query, Verdict, verdict};
 use crate::serve::waiters::Waiters;
 use crate::wire::view::SharedView;
@@ -47,6 +51,10 @@ pub struct ServeState {
     pub history: SharedHistory,
     /// What this installation is.
     pub installation: Arc<Installation>,
+    /// How near memory is to its limit.
+    pub memory: watch::Receiver<Memory>,
+    /// Which objects and keys feed what grows.
+    pub top: SharedTop,
     /// Renders the registry as `OpenMetrics` text.
     pub metrics: MetricsText,
 }

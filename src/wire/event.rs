@@ -60,6 +60,8 @@ pub enum Event {
     Unreadable(Unreadable),
     /// This replica began or stopped holding the lease.
     Leading(bool),
+    /// Nearly all of the memory that this replica may have is used, or no longer.
+    MemoryShort(bool),
     /// An effect reports how it ended.
     Outcome(Outcome),
     /// A rollback reports how far it has come.

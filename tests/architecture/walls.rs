@@ -162,7 +162,8 @@ const WALLS: &[Wall] = &[
         place: "src/serve",
         inside: Some(
             "crate::serve crate::admission crate::breaker crate::lint crate::revision crate::wire::labels crate::wire::view \
-             crate::wire::event::GroupKind crate::runtime::clock crate::runtime::metrics",
+             crate::wire::event::GroupKind crate::runtime::clock crate::runtime::memory::pressure \
+             crate::runtime::metrics",
         ),
         outside: None,
         never: &[PLATFORM, "fusegate_xds"],

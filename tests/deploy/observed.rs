@@ -127,7 +127,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() -> Result<()> {
 }
 
 /// Of each alert, series of a quarter of an hour in which it fires, beside a fusegate that is well.
-const FIRING: [(&str, &[&str]); 18] = [
+const FIRING: [(&str, &[&str]); 19] = [
     ("FusegateAbsent", &["-fusegate_build_info"]),
     (
         "FusegateNoLeader",
@@ -173,6 +173,7 @@ const FIRING: [(&str, &[&str]); 18] = [
         "FusegateBoundMet",
         &["fusegate_bounds_met_total{bound=\"alerts\"} 0+1x15"],
     ),
+    ("FusegateMemoryShort", &["fusegate_memory_pressure 1x15"]),
     (
         "FusegateUpdatesRejected",
         &["fusegate_map_operations_total{verdict=\"Rejected\"} 0+1x15"],

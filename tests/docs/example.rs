@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use fusegate::runtime::clock::Clock;
+use fusegate::runtime::memory::pressure::Memory;
 use fusegate::runtime::metrics::{Bound, Metrics};
 use fusegate::serve::access::{Access, Pace, SharedTokens};
 use fusegate::serve::alertmanager::{Desk, Ledger};
@@ -17,6 +18,7 @@ use fusegate::serve::notice::Notices;
 use fusegate::serve::proxies::{Behind, Name, Proxy, Refusal, Type, Version};
 use fusegate::serve::server::router;
 use fusegate::serve::state::{Heartbeat, ServeState};
+use fusegate::serve::top::SharedTop;
 use fusegate::serve::waiters::Waiters;
 use http_body_util::BodyExt;
 use serde_json::Value as Json;
@@ -52,6 +54,8 @@ pub(super) fn state() -> ServeState {
         proxies: Arc::new(|_| vec![proxy()]),
         history: SharedHistory::default(),
         installation: Arc::new(Installation::default()),
+        memory: watch::channel(Memory::default()).1,
+        top: SharedTop::default(),
         metrics: Arc::new(String::new),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::{
     store::{Place, Store},
-    world::{Opening, Shop},
+    world::{GOOD, Opening, Shop},
 };
 use crate::support::fusegate;
 
@@ -54,6 +54,52 @@ async fn finds(shop: &Shop, expected: &[&str]) -> Result<Value> {
     .await
 }
 
+/// Has a reporter write a key that nobody declared, again and again without a pause, until the doctor names both.
+async fn loops(shop: &Shop) -> Result<()> {
+    let writing = async {
+        for round in 0.. {
+            let value = json!(round);
+            shop.write("eu-1", &[("bogus", value)]).await?;
+        }
+        Ok(())
+    };
+    let found = async {
+        let found = ["KeyRefused", "ObjectWrittenOften"];
+        finds(shop, &found).await
+    };
+    let found = tokio::select! {
+        found = found => found?.to_string(),
+        stopped = writing => return stopped,
+    };
+    ensure!(
+        found.contains("key \\\"bogus\\\" breaks its contract"),
+        "{found}"
+    );
+    ensure!(found.contains("/eu-1 is written "), "{found}");
+    shop.write("eu-1", &[("network-latency", json!(GOOD))])
+        .await
+}
+
+/// Keeps back what fusegate asks the API server, so that its watches stand and are confirmed no more.
+async fn falls_silent(shop: &mut Shop) -> Result<()> {
+    let wire = shop.store.own()?.wire.as_ref();
+    wire.context("no wire")?.hold_requests(true);
+    shop.wait("the doctor to say for how long", async || {
+        let (_, found) = asks(shop).await?;
+        let items = found["items"].as_array().into_iter().flatten();
+        let told = items.filter_map(|item| item["message"].as_str());
+        let mut ages = told.filter_map(|told| {
+            told.strip_prefix("1 feeds of Policies are not confirmed live, one for ")?
+                .strip_suffix(" s")?
+                .parse::<u64>()
+                .ok()
+        });
+        ensure!(ages.next().is_some_and(|age| age > 5), "{found:#}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
     let mut shop = Opening::at(Place::Granted)
@@ -62,7 +108,8 @@ async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
         .open()
         .await?;
     finds(&shop, &[]).await?;
-
+    loops(&shop).await?;
+    finds(&shop, &[]).await?;
     let client = shop.store.own()?.server.client().await?;
     let crds: Api<CustomResourceDefinition> = Api::all(client);
     let name = "circuitoverrides.fusegate.io";
@@ -96,6 +143,7 @@ async fn a_doctor_finds_what_is_wrong_in_a_cluster() -> Result<()> {
         "{found:#}"
     );
 
+    falls_silent(&mut shop).await?;
     shop.store.own_fusegate()?.kill9()?;
     let gone = [
         "CrdDiffers",

@@ -41,7 +41,7 @@ impl Folder {
             format!("--audit={}", audit.display()),
         ];
         let config = FusegateConfig {
-            wrap: as_anyone()?,
+            wrap: [base.wrap.clone(), as_anyone()?].concat(),
             ..args.into_iter().fold(base, FusegateConfig::arg)
         };
         Ok(Self {

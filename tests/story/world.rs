@@ -40,6 +40,7 @@ pub(super) struct Opening {
     pagers: Option<Vec<String>>,
     args: Vec<String>,
     program: Option<PathBuf>,
+    wrap: Vec<String>,
     documents: Documents,
 }
 
@@ -55,6 +56,7 @@ impl Opening {
             pagers: None,
             args: Vec::new(),
             program: None,
+            wrap: Vec::new(),
             documents: Documents::new(),
         }
     }
@@ -106,6 +108,12 @@ impl Opening {
         self
     }
 
+    /// What starts fusegate in the end; only for places of one's own.
+    pub(super) fn wrap(mut self, line: Vec<String>) -> Self {
+        self.wrap = line;
+        self
+    }
+
     /// Makes all of it: a CRD that has just come to its newest revision, a Closed circuit for each object in each policy,
     /// and an Envoy that carries traffic and holds the objects' conditions.
     pub(super) async fn open(self) -> Result<Shop> {
@@ -117,9 +125,9 @@ impl Opening {
         let flags = flags.chain(self.args.iter().cloned());
         let base = FusegateConfig {
             program: self.program.clone(),
-            ..FusegateConfig::default()
+            wrap: self.wrap.clone(),
+            ..FusegateConfig::args(flags)
         };
-        let base = flags.fold(base, FusegateConfig::arg);
         let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;
         let envoy = EnvoyConfig {

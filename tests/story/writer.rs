@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf, sync::Arc};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -112,6 +112,16 @@ impl Writer {
             Self::Cluster(access) => access.create_raw(&marked(access.documents(), name)).await,
             Self::Folder(plot) => plot.put(name, "{}"),
         }
+    }
+
+    /// The same with labels.
+    pub(super) async fn create_labeled(&self, name: &str, labels: &Value) -> Result<()> {
+        let Self::Cluster(access) = self else {
+            bail!("only in a cluster");
+        };
+        let mut object = access.documents().object(name);
+        object["metadata"]["labels"] = labels.clone();
+        access.create_raw(&object).await
     }
 
     async fn write(&self, name: &str, junk: Junk) -> Result<()> {

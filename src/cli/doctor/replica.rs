@@ -10,9 +10,10 @@ use tokio::time::sleep;
 use crate::cli::doctor::{Undiagnosed, seconds};
 use crate::cli::server::{ServerOptions, Unanswered};
 use crate::doctor::{
-    Finding, Look, Looks, Samples, Seen, Severity, fleet, proxies, ready, replica,
+    Finding, Look, Looks, Samples, Seen, Severity, Top, fleet, proxies, ready, replica, top,
 };
 use crate::serve::proxies::Proxy;
+use crate::serve::top::{Document, Item};
 
 /// The proxies that are asked for: more would be told by nobody.
 const MOST_PROXIES: &str = "100";
@@ -104,6 +105,10 @@ async fn look(
         let query = [("behind", Some("true")), ("limit", Some(MOST_PROXIES))];
         let page: Page = server.get("v1/proxies", &query).await?;
         found.extend(proxies(about, behind(&page.items)));
+        // A replica of version 0.1 answers all but this.
+        if let Ok(document) = server.get::<Document>("v1/top", &[]).await {
+            found.extend(top(about, &feeders(&document)));
+        }
         Ok(())
     };
     Ok(rest.await.map(|()| (now, found)))
@@ -140,6 +145,20 @@ fn behind(proxies: &[Proxy]) -> impl Iterator<Item = (&str, &str, u64, Option<&s
             refusal,
         )
     })
+}
+
+fn feeders(document: &Document) -> Top<'_> {
+    fn each(items: &[Item]) -> Vec<(&str, u64)> {
+        let items = items.iter();
+        items.map(|item| (&*item.name, item.count)).collect()
+    }
+    Top {
+        seconds: document.seconds,
+        writes: each(&document.writes),
+        bytes: each(&document.bytes),
+        entries: each(&document.entries),
+        refused_keys: each(&document.refused_keys),
+    }
 }
 
 fn unreachable(about: &str, unanswered: &Unanswered) -> Finding {

@@ -11,7 +11,7 @@ use crate::engine::outputs::text;
 use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
 use crate::engine::state::objects::Identity;
-use crate::engine::state::settings::{Exceeded, Refused};
+use crate::engine::state::settings::{Exceeded, InMemory, Refused};
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::GroupKind;
 
@@ -80,18 +80,30 @@ impl Engine {
             let namespace = identity.namespace.clone();
             return Some(Exceeded::Namespace(kind.clone(), namespace));
         }
-        (self.count_objects() >= self.state.settings.capacity.objects).then_some(Exceeded::Objects)
+        let full = [Exceeded::Objects, Exceeded::ObjectsInMemory];
+        full.into_iter().find(|exceeded| self.is_full(exceeded))
     }
 
     /// Whether there is room for one more circuit; says so if not.
     pub(crate) fn has_room_for_circuit(&mut self, key: &Key, object: &str) -> bool {
-        if self.state.usage.circuits < self.state.settings.capacity.circuits {
+        let full = [Exceeded::Circuits, Exceeded::CircuitsInMemory];
+        let Some(exceeded) = full.into_iter().find(|exceeded| self.is_full(exceeded)) else {
             return true;
-        }
+        };
         let (namespace, policy) = key;
         let circuit = format!("policy {namespace}/{policy}, object {object}");
-        self.refuse(Exceeded::Circuits, circuit);
+        self.refuse(exceeded, circuit);
         false
+    }
+
+    /// Memory became short, or no longer is. While it is, what is there may be replaced, and nothing is added:
+    /// objects that come and go, as pods do, are judged on.
+    pub(crate) fn note_memory(&mut self, short: bool) {
+        let in_memory = InMemory {
+            objects: self.count_objects(),
+            circuits: self.state.usage.circuits,
+        };
+        self.state.usage.in_memory = short.then_some(in_memory);
     }
 
     /// Says which of those that were full have room again; called once per flush.
@@ -101,7 +113,7 @@ impl Engine {
         }
         let (freed, exceeded) = std::mem::take(&mut self.state.usage.exceeded)
             .into_iter()
-            .partition(|exceeded| self.taken(exceeded) < self.limit(exceeded));
+            .partition(|exceeded| !self.is_full(exceeded));
         self.state.usage.exceeded = exceeded;
         self.out.counts.freed.extend::<BTreeSet<Exceeded>>(freed);
     }
@@ -121,22 +133,29 @@ impl Engine {
         self.state.usage.exceeded.insert(exceeded);
     }
 
+    fn is_full(&self, exceeded: &Exceeded) -> bool {
+        self.taken(exceeded) >= self.limit(exceeded)
+    }
+
     fn limit(&self, exceeded: &Exceeded) -> usize {
+        let in_memory = self.state.usage.in_memory;
         match exceeded {
             Exceeded::Objects => self.state.settings.capacity.objects,
             Exceeded::Namespace(..) => self.state.settings.capacity.objects_of_namespace,
             Exceeded::Circuits => self.state.settings.capacity.circuits,
+            Exceeded::ObjectsInMemory => in_memory.map_or(usize::MAX, |most| most.objects),
+            Exceeded::CircuitsInMemory => in_memory.map_or(usize::MAX, |most| most.circuits),
         }
     }
 
     fn taken(&self, exceeded: &Exceeded) -> usize {
         match exceeded {
-            Exceeded::Objects => self.count_objects(),
+            Exceeded::Objects | Exceeded::ObjectsInMemory => self.count_objects(),
             Exceeded::Namespace(kind, namespace) => {
                 let entry = self.state.kinds.get(kind);
                 entry.map_or(0, |entry| entry.objects.count_in(namespace))
             }
-            Exceeded::Circuits => self.state.usage.circuits,
+            Exceeded::Circuits | Exceeded::CircuitsInMemory => self.state.usage.circuits,
         }
     }
 

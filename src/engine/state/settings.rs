@@ -48,6 +48,10 @@ pub enum Exceeded {
     Namespace(GroupKind, Arc<str>),
     /// Circuits of all policies.
     Circuits,
+    /// As many objects as there were when memory became short.
+    ObjectsInMemory,
+    /// As many circuits as there were then.
+    CircuitsInMemory,
 }
 
 /// What found no room since the last flush.
@@ -67,6 +71,14 @@ pub struct Refused {
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) exceeded: BTreeSet<Exceeded>,
+    pub(crate) circuits: usize,
+    pub(crate) in_memory: Option<InMemory>,
+}
+
+/// What there was when memory became short; while it is, there is no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InMemory {
+    pub(crate) objects: usize,
     pub(crate) circuits: usize,
 }
 
@@ -91,6 +103,8 @@ impl fmt::Display for Exceeded {
                 write!(f, "objects of {kind} in namespace {namespace}")
             }
             Self::Circuits => f.write_str("circuits of all policies"),
+            Self::ObjectsInMemory => f.write_str("objects that memory has room for"),
+            Self::CircuitsInMemory => f.write_str("circuits that memory has room for"),
         }
     }
 }

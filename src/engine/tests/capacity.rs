@@ -4,6 +4,7 @@ use super::world::*;
 use crate::engine::output::Counts;
 use crate::engine::settings::{Capacity, Exceeded};
 use crate::wire::audit::Action;
+use crate::wire::event::Event;
 
 const POLICY: &str = "
 contract: storefronts.shop.example.com
@@ -133,4 +134,52 @@ fn after_a_restart_at_the_bound_a_trip_of_the_last_object_stands() {
     assert!(after.circuit("search").is_some(), "there was room for two");
     after.latency("home", "100ms");
     assert!(after.circuit("home").is_none(), "and for no more");
+}
+
+#[test]
+fn where_memory_is_short_nothing_is_added_but_may_be_replaced() {
+    let mut world = World::with_capacity(POLICY, Capacity::default());
+    world.latency("checkout", "100ms");
+    world.latency("cart", "100ms");
+    world.send(Event::MemoryShort(true));
+    world.latency("search", "100ms");
+    assert!(world.circuit("search").is_none());
+    let counts = world.counts.iter();
+    let met: Vec<_> = counts.flat_map(|counts| &counts.refused).collect();
+    assert_eq!(met.len(), 1);
+    assert_eq!(met[0].exceeded, Exceeded::ObjectsInMemory);
+    let lines = world.lines(Action::Map);
+    let reason = &lines.last().unwrap().reason;
+    assert!(
+        reason.starts_with("there are 2 objects that memory has room for, which is the limit"),
+        "{reason}"
+    );
+    world.break_latency("cart");
+    assert_eq!(world.state("cart"), "Open");
+
+    world.delete("checkout");
+    assert_eq!(freed(&world), [Exceeded::ObjectsInMemory]);
+    world.latency("home", "100ms");
+    assert!(world.circuit("home").is_some(), "there was room for two");
+
+    world.latency("search", "110ms");
+    assert!(world.circuit("search").is_none());
+    world.send(Event::MemoryShort(false));
+    assert_eq!(freed(&world).len(), 2);
+    world.latency("search", "120ms");
+    assert!(world.circuit("search").is_some());
+}
+
+#[test]
+fn where_memory_is_short_a_policy_more_has_no_circuits() {
+    let mut world = World::with_capacity(POLICY, Capacity::default());
+    world.latency("checkout", "100ms");
+    world.send(Event::MemoryShort(true));
+    world.policy("second", POLICY, None);
+    assert_eq!(
+        refused(&world),
+        [(1, "policy shop/second, object checkout", 1)]
+    );
+    world.break_latency("checkout");
+    assert_eq!(world.state("checkout"), "Open");
 }

@@ -66,6 +66,7 @@ bounds! {
     HttpConnections: "http_connections", "connections", "idle ones end; metrics and health have a share of their own, other requests wait 5 s, then get 503";
     LabelBytes: "label_bytes", "bytes of labels of an object", "labels behind, in the order of keys, are seen by no selector, and audited";
     LogLines: "log_lines", "lines of one place in 10 s", "left out; told every 10 s how many";
+    Memory: "memory", "bytes of its cgroup", "new objects and circuits are refused, and taken with their next report once there is room";
     MetricPolicies: "metric_policies", "policies in metrics", "those of further ones are counted together, under no name";
     Objects: "objects", "objects of all contracted kinds", "a new one is refused, logged and audited, and taken with its next report once there is room";
     ObjectsOfNamespace: "objects_of_namespace", "objects of a kind in a namespace", "a new one is refused, logged and audited, and taken with its next report once there is room";
@@ -139,6 +140,11 @@ impl Families {
             "bounds_size",
             "How much of a bound is used",
             self.bounds_size.clone(),
+        );
+        registry.register(
+            "memory_pressure",
+            "How near memory is to its limit: 0 not, 1 near it, 2 so short that nothing new is taken",
+            self.memory_pressure.clone(),
         );
     }
 }

@@ -4,8 +4,6 @@
 //! What the system does not tell is left out.
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use procfs::process::{LimitValue, Process as Own};
 use procfs::{page_size, ticks_per_second};
@@ -14,36 +12,19 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Where version 2 of control groups is mounted, which a container sees from its own group on.
-const CGROUPS: &str = "/sys/fs/cgroup";
-
-/// The events of a cgroup's memory that are told.
-const EVENTS: [&str; 4] = ["high", "max", "oom", "oom_kill"];
+use crate::runtime::memory::Group;
 
 /// Reads them.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// The cgroup's folder; none outside version 2.
-    cgroup: Option<PathBuf>,
+    /// Where the system has one.
+    group: Option<Group>,
 }
 
 impl Process {
     pub(super) fn find() -> Self {
-        let groups = fs::read_to_string("/proc/self/cgroup").ok();
-        Self::in_group(Path::new(CGROUPS), groups.as_deref())
-    }
-
-    fn in_group(mount: &Path, groups: Option<&str>) -> Self {
-        let mut own = groups.unwrap_or_default().lines();
-        let path = own.find_map(|line| line.strip_prefix("0::/"));
-        let folder = path.map(|path| mount.join(path));
-        Self {
-            cgroup: folder.filter(|folder| folder.join("memory.current").exists()),
-        }
-    }
-
-    fn group_file(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.cgroup.as_ref()?.join(name)).ok()
+        let group = Group::own();
+        Self { group }
     }
 }
 
@@ -87,39 +68,38 @@ impl Collector for Process {
                 )?;
             }
         }
-        self.encode_cgroup(&mut to)
+        self.encode_group(&mut to)
     }
 }
 
 impl Process {
-    fn encode_cgroup(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let number = |name| self.group_file(name)?.trim().parse::<u64>().ok();
-        if let Some(used) = number("memory.current") {
-            gauge(
-                to,
-                "fusegate_cgroup_memory_bytes",
-                "Memory of the cgroup, files in the page cache included",
-                used,
-            )?;
-        }
-        // Without a limit it says `max`.
-        if let Some(limit) = number("memory.max") {
-            gauge(
-                to,
-                "fusegate_cgroup_memory_limit_bytes",
-                "The most memory that the cgroup may use",
-                limit,
-            )?;
-        }
-        let Some(events) = self.group_file("memory.events") else {
+    fn encode_group(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(group) = &self.group else {
             return Ok(());
         };
-        let counts: Vec<(&str, u64)> = events
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .filter(|(event, _)| EVENTS.contains(event))
-            .filter_map(|(event, count)| Some((event, count.trim().parse().ok()?)))
-            .collect();
+        let gauges = [
+            (
+                "fusegate_cgroup_memory_bytes",
+                "Memory of the cgroup, files in the page cache included",
+                group.charged(),
+            ),
+            (
+                "fusegate_cgroup_memory_needed_bytes",
+                "Memory of the cgroup without files that were not used lately, which the kernel takes back first",
+                group.needed(),
+            ),
+            (
+                "fusegate_cgroup_memory_limit_bytes",
+                "The most memory that the cgroup may use",
+                group.limit(),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            if let Some(value) = value {
+                gauge(to, name, help, value)?;
+            }
+        }
+        let counts = group.events();
         if counts.is_empty() {
             return Ok(());
         }
@@ -180,19 +160,21 @@ mod tests {
     #[test]
     fn a_cgroup_tells_its_memory_and_limit() {
         let mount = tempfile::tempdir().unwrap();
-        let group = mount.path().join("pods/one");
-        fs::create_dir_all(&group).unwrap();
-        fs::write(group.join("memory.current"), "1048576\n").unwrap();
-        fs::write(group.join("memory.max"), "2097152\n").unwrap();
-        fs::write(
-            group.join("memory.events"),
-            "low 0\nhigh 1\nmax 7\noom 2\noom_kill 1\n",
-        )
-        .unwrap();
-        let groups = Some("1:name=systemd:/\n0::/pods/one\n");
-        let text = text(Process::in_group(mount.path(), groups));
+        let files = [
+            ("memory.current", "1048576\n"),
+            ("memory.max", "2097152\n"),
+            ("memory.stat", "inactive_file 48576\n"),
+            ("memory.events", "low 0\nhigh 1\nmax 7\noom 2\noom_kill 1\n"),
+        ];
+        for (name, text) in files {
+            std::fs::write(mount.path().join(name), text).unwrap();
+        }
+        let group = Group::of(mount.path(), "0::/\n");
+        assert!(group.is_some());
+        let text = text(Process { group });
         for line in [
             "fusegate_cgroup_memory_bytes 1048576",
+            "fusegate_cgroup_memory_needed_bytes 1000000",
             "fusegate_cgroup_memory_limit_bytes 2097152",
             r#"fusegate_cgroup_memory_events_total{event="oom_kill"} 1"#,
             r#"fusegate_cgroup_memory_events_total{event="max"} 7"#,
@@ -205,18 +187,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_without_a_limit_tells_none() {
-        let mount = tempfile::tempdir().unwrap();
-        fs::write(mount.path().join("memory.current"), "1\n").unwrap();
-        fs::write(mount.path().join("memory.max"), "max\n").unwrap();
-        let text = text(Process::in_group(mount.path(), Some("0::/\n")));
-        assert!(text.contains("fusegate_cgroup_memory_bytes 1\n"), "{text}");
-        assert!(!text.contains("limit"), "{text}");
-    }
-
-    #[test]
     fn a_process_tells_its_own_memory_and_files() {
-        let text = text(Process::in_group(Path::new("/nowhere"), None));
+        let text = text(Process { group: None });
         let value = |name: &str| -> f64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             line.unwrap_or_else(|| panic!("{name} is not in\n{text}"))

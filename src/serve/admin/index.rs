@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::serve::state::ServeState;
 
 /// Method, path and meaning of every endpoint, in the order of use.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 25] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 26] = [
     ("GET", "/healthz", "200 while the engine comes round"),
     (
         "GET",
@@ -22,6 +22,11 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 25] = [
         "GET",
         "/v1/bounds",
         "what may grow, how far it has, and what happens at the limit",
+    ),
+    (
+        "GET",
+        "/v1/top",
+        "which objects and keys feed what grows: by writes, bytes, entries, and keys that broke a contract",
     ),
     (
         "GET",

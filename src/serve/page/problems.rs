@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::breaker::time::Mono;
+use crate::runtime::memory::pressure::{Level, Memory};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::STALLED_AFTER;
 use crate::serve::wire;
@@ -25,6 +26,7 @@ pub(super) struct Problem {
 /// All of them, the worst first.
 pub(super) fn of(state: &ServeState, view: &View, now: Mono) -> Vec<Problem> {
     let mut found = Vec::new();
+    found.extend(of_memory(*state.memory.borrow()));
     of_engine(state, view, now, &mut found);
     of_contracts(view, &mut found);
     of_policies(view, &mut found);
@@ -40,6 +42,24 @@ pub(super) fn of(state: &ServeState, view: &View, now: Mono) -> Vec<Problem> {
     }
     found.truncate(4 * LISTED);
     found
+}
+
+fn of_memory(memory: Memory) -> Option<Problem> {
+    let Memory { level, used, limit } = memory;
+    let (what, follows) = match level {
+        Level::Enough => return None,
+        Level::Near => ("Memory is near its limit", "this page has no history"),
+        Level::Short => (
+            "Memory is short",
+            "new objects and circuits are refused, and this page has no history",
+        ),
+    };
+    let why = format!(
+        "{} of {} MiB are used, and {follows}; raise the memory limit, or look what takes so much",
+        used >> 20,
+        limit >> 20
+    );
+    Some(Problem::new(what.to_owned(), why))
 }
 
 /// Of the engine, and of what it is fed by.
@@ -119,6 +139,23 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case(Level::Enough, None)]
+    #[case(Level::Near, Some("Memory is near its limit"))]
+    #[case(Level::Short, Some("Memory is short"))]
+    fn little_memory_is_a_problem(#[case] level: Level, #[case] expected: Option<&str>) {
+        let memory = Memory {
+            level,
+            used: 120 << 20,
+            limit: 128 << 20,
+        };
+        let problem = of_memory(memory);
+        assert_eq!(problem.as_ref().map(|problem| &*problem.what), expected);
+        if let Some(Problem { why, .. }) = problem {
+            assert!(why.starts_with("120 of 128 MiB are used, and "), "{why}");
+        }
+    }
 
     #[rstest]
     #[case("Accepted", "True", "Accepted", false)]

@@ -340,6 +340,7 @@ fn event() -> impl Strategy<Value = Event> {
         (text(), text())
             .prop_map(|(place, message)| Event::Unreadable(Unreadable { place, message })),
         any::<bool>().prop_map(Event::Leading),
+        any::<bool>().prop_map(Event::MemoryShort),
         outcome().prop_map(Event::Outcome),
         admission().prop_map(Event::Admission),
         programmed().prop_map(Event::Programmed),

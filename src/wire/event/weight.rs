@@ -48,6 +48,7 @@ impl Event {
             | Self::Listed(_)
             | Self::Confirmed(_)
             | Self::Leading(_)
+            | Self::MemoryShort(_)
             | Self::Outcome(_)
             | Self::Rollback(_)
             | Self::Admission(_)
