@@ -57,7 +57,7 @@ async fn incidents_outlive_an_upgrade_and_its_undoing(
     #[values(Place::OwnCluster, Place::Folder)] place: Place,
 ) -> Result<()> {
     let installed = Installed::release()?;
-    let stays = json!({"open": {"minimum": "30m", "maximum": "30m"}});
+    let stays = json!({"open": {"minimum": "30m", "maximum": "30m"}, "maxOpenPercent": 100});
     let opening = Opening::at(place)
         .program(installed.link.clone())
         .policy(POLICY, stays);
