@@ -144,7 +144,7 @@ soak: ## Clients that come, refuse and go at random for ten minutes (SOAK_SECOND
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
-fuzz: ## Fuzz both protocol cores for FUZZ_SECONDS each (a minute); the first time it installs cargo-fuzz and builds, some minutes more
+fuzz: ## Fuzz both protocol cores and the webhook's reviews for FUZZ_SECONDS each (a minute); the first time it installs cargo-fuzz and builds, a quarter of an hour more
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz
 	for target in sotw delta; do \
 		cargo fuzz run --fuzz-dir xds/fuzz --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \

@@ -15,6 +15,7 @@ pub mod untranslatable;
 pub mod webhook;
 
 mod cel;
+mod evident;
 mod expressions;
 mod freeze;
 mod message;

@@ -29,13 +29,16 @@ use crate::support::{
     wait::eventually,
 };
 
+mod largest;
+
 const SOON: Duration = Duration::from_mins(1);
 
 /// A kind, and what of it a contract declares.
 struct Judged {
     group: String,
     plural: &'static str,
-    condition: Value,
+    /// The conditions, and whatever else the contract says.
+    spec: Value,
     mode: AdmissionMode,
 }
 
@@ -44,7 +47,7 @@ fn foos() -> Judged {
     Judged {
         group: format!("{}.example.com", unique("admission")),
         plural: "foos",
-        condition: json!({"key": "error-rate", "type": "Number", "maximum": 1}),
+        spec: json!({"conditions": [{"key": "error-rate", "type": "Number", "maximum": 1}]}),
         mode: AdmissionMode::Warn,
     }
 }
@@ -53,11 +56,9 @@ fn foos() -> Judged {
 fn order(judged: &Judged, namespace: &str) -> Result<Admission> {
     let Judged { group, plural, .. } = judged;
     let name = format!("{plural}.{group}");
-    let spec = json!({
-        "target": {"group": group, "kind": "Judged"},
-        "conditions": [judged.condition],
-        "rollback": {"mode": "Off"},
-    });
+    let mut spec = judged.spec.clone();
+    spec["target"] = json!({"group": group, "kind": "Judged"});
+    spec["rollback"] = json!({"mode": "Off"});
     let contract = Contract::try_new(&name, &serde_json::from_value(spec)?);
     let contract = contract.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let policy = policy::policy(&Source {
@@ -151,7 +152,7 @@ async fn a_built_in_kind_is_enforced_as_one_with_a_crd_is() -> Result<()> {
     let judged = Judged {
         group: "apps".to_owned(),
         plural: "deployments",
-        condition: json!({"key": "Available", "type": "Boolean"}),
+        spec: json!({"conditions": [{"key": "Available", "type": "Boolean"}]}),
         mode: AdmissionMode::Deny,
     };
     dispatcher.dispatch(Effect::Admission(Box::new(order(&judged, &own)?)));

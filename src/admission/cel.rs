@@ -31,32 +31,6 @@ pub(super) fn double(number: f64) -> String {
     format!("{number:?}")
 }
 
-/// An expression with another one in place of a name that stands by itself, and not in a string.
-pub(super) fn renamed(expression: &str, name: &str, to: &str) -> String {
-    let is_name = |character: char| character.is_ascii_alphanumeric() || "_.".contains(character);
-    let mut renamed = String::with_capacity(expression.len());
-    let (mut word, mut quoted, mut escaped) = (String::new(), false, false);
-    for character in expression.chars().chain(['\0']) {
-        if !quoted && is_name(character) {
-            word.push(character);
-            continue;
-        }
-        match word.strip_prefix(name) {
-            Some(rest) if rest.is_empty() || rest.starts_with('.') => {
-                renamed.push_str(to);
-                renamed.push_str(rest);
-            }
-            _ => renamed.push_str(&word),
-        }
-        word.clear();
-        quoted ^= character == '\'' && !escaped;
-        escaped = quoted && character == '\\' && !escaped;
-        renamed.push(character);
-    }
-    renamed.pop();
-    renamed
-}
-
 /// Any JSON as a literal.
 ///
 /// The API server wants the members of a literal to have one type, so each of them is made dynamic.
@@ -96,15 +70,6 @@ mod tests {
             r"'it\'s \\ \U000000e9\U0000000a'"
         );
         assert_eq!(strings(["a", "b"]), "['a', 'b']");
-    }
-
-    #[test]
-    fn a_name_is_replaced_where_it_stands_by_itself() {
-        let expression = r"type(v) == string && v.matches('v\' v') && value[v] in ['v', '\\'] || v";
-        assert_eq!(
-            renamed(expression, "v", "m['k']"),
-            r"type(m['k']) == string && m['k'].matches('v\' v') && value[m['k']] in ['v', '\\'] || m['k']"
-        );
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use fusegate_crds::UnknownKeys;
 
-use crate::admission::path::{self, Variables};
+use crate::admission::path::{self, Variables, names};
 use crate::admission::untranslatable::Untranslatable;
 use crate::admission::value::{self, Judgment};
-use crate::admission::{cel, message};
+use crate::admission::{cel, evident, message};
 use crate::condition::contract::{Condition, Contract, Source};
 use crate::condition::kind::Kind;
 
@@ -17,6 +17,9 @@ const MOST_ITEMS: usize = 256;
 
 /// The most entries of a map whose strangers are looked at: each costs no more than about 80.
 const MOST_ENTRIES: usize = 4_096;
+
+/// The longest key that an expression repeats as often as it reads the value: a policy of 64 such keys has to fit into etcd.
+const MOST_REPEATED: usize = 63;
 
 /// What an object of the kind is, and null for everything else.
 pub(super) const SUBJECT: &str = "variables.subject";
@@ -63,8 +66,17 @@ impl<'c> Expressions<'c> {
         expressions
     }
 
+    /// Whether a write is to be judged: what is judged has changed, and is not evidently legal, as far as so many characters tell that.
+    pub(super) fn doubtful(&self, most: usize) -> String {
+        let changed = format!("oldObject == null || {}", self.changed());
+        match evident::evident(self.contract, most) {
+            Some(evident) => format!("!({evident}) && ({changed})"),
+            None => changed,
+        }
+    }
+
     /// Whether anything that is judged differs between two objects; `false` where nothing is judged.
-    pub(super) fn changed(&self) -> String {
+    fn changed(&self) -> String {
         let outermost = self.guarded.iter().filter(|path| {
             let mut others = self.guarded.iter();
             !others.any(|other| other.len() < path.len() && path.starts_with(other))
@@ -192,17 +204,19 @@ impl<'c> Expressions<'c> {
         let Some(values) = values else {
             return;
         };
-        let most_bytes = self.contract.limits().max_value_bytes;
-        let Judgment {
-            expression,
-            escapes,
-        } = value::judgment(&condition.kind, most_bytes);
-        if let Some(spellings) = escapes {
+        let judgment = self.judgment("v", &condition.kind);
+        let key = || condition.key.as_ref().into();
+        if let Some(spellings) = judgment.escapes {
             self.untranslatable.push(Untranslatable::Bounds {
-                key: condition.key.as_ref().into(),
+                key: key(),
                 spellings,
             });
         }
+        if judgment.is_cut {
+            self.untranslatable
+                .push(Untranslatable::Long { key: key() });
+        }
+        let expression = judgment.expression;
         let message = message::value(self.contract, condition);
         // Of two items of one type the one that changed last is judged, so that one of them must be legal.
         let judged = if condition.is_several() {
@@ -210,22 +224,29 @@ impl<'c> Expressions<'c> {
         } else {
             format!("size({values}) == 0 || {values}.exists(v, {expression})")
         };
-        let judged = if *condition.source() == Source::Entry {
-            format!("{} || {judged}", self.bare(condition, &expression))
-        } else {
-            judged
-        };
+        let bare = self.bare(condition);
+        let judged = bare.map_or(judged.clone(), |bare| format!("{bare} || {judged}"));
         self.validate(judged, message);
+    }
+
+    fn judgment(&self, value: &str, kind: &Kind) -> Judgment {
+        value::judgment(value, kind, self.contract.limits().max_value_bytes)
     }
 
     /// Whether a map has no entry of a key, or one that is legal as it stands there.
     ///
     /// Most entries are, and this costs the API server less than to make a list of values and to go through it.
-    fn bare(&mut self, condition: &Condition, expression: &str) -> String {
+    /// A long key would be repeated too often.
+    fn bare(&mut self, condition: &Condition) -> Option<String> {
+        if *condition.source() != Source::Entry || condition.key.len() > MOST_REPEATED {
+            return None;
+        }
         let at = self.variables.field(SUBJECT, names(self.contract.path()));
         let key = cel::quote(&condition.key);
-        let legal = cel::renamed(expression, "v", &format!("{at}[{key}]"));
-        format!("(variables.{IS_MAP} && (!({key} in {at}) || ({legal})))")
+        let Judgment { expression, .. } = self.judgment(&format!("{at}[{key}]"), &condition.kind);
+        Some(format!(
+            "(variables.{IS_MAP} && (!({key} in {at}) || ({expression})))"
+        ))
     }
 
     /// The values of the entry of a key, of which a list may have several.
@@ -287,14 +308,6 @@ impl<'c> Expressions<'c> {
 
 /// The keys of the entries that are declared.
 fn declared(contract: &Contract) -> Vec<&str> {
-    let entries = contract
-        .conditions()
-        .iter()
-        .filter(|condition| *condition.source() == Source::Entry);
+    let entries = evident::entries(contract);
     entries.map(|condition| &*condition.key).collect()
-}
-
-/// The names of a path such as `.status.health`.
-fn names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('.').filter(|name| !name.is_empty())
 }

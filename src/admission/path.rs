@@ -50,6 +50,11 @@ impl Variables {
     }
 }
 
+/// The names of a path such as `.status.health`.
+pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('.').filter(|name| !name.is_empty())
+}
+
 /// A field of an expression's value, or null.
 pub(super) fn step(of: &str, name: &str) -> String {
     let name = cel::quote(name);

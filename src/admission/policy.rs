@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use twox_hash::XxHash3_128;
 
 use crate::admission::cel;
+use crate::admission::evident::LONGEST;
 use crate::admission::expressions::{Expressions, SUBJECT, Validation};
 use crate::admission::freeze;
 use crate::admission::guard::SYSTEM;
@@ -221,7 +222,7 @@ fn probed_rule() -> Value {
 /// The policy without what it matches and what it validates.
 fn spec(source: &Source<'_>, expressions: &Expressions<'_>, frozen: bool) -> Value {
     let other = other(source);
-    let changed = format!("{other} || oldObject == null || {}", expressions.changed());
+    let changed = format!("{other} || {}", expressions.doubtful(LONGEST));
     let variables = expressions.variables.list().iter();
     let variables: Vec<Value> = variables
         .map(|(name, expression)| json!({"name": name, "expression": expression}))

@@ -16,6 +16,7 @@ use crate::condition::contract::Contract;
 use crate::condition::extract::extract;
 use crate::condition::problem::Code;
 
+mod evident;
 mod freezing;
 
 #[allow(
@@ -365,7 +366,7 @@ fn ten_thousand_random_maps_and_lists_show_nothing_legal_denied() {
     .map(contract)
     .map(|contract| (Evaluator::new(&contract, &[]), contract));
     let mut shares = Shares::default();
-    let mut legal = 0;
+    let (mut legal, mut evident) = (0, 0);
     let mut runner = TestRunner::new(Config {
         failure_persistence: None,
         ..Config::default()
@@ -376,21 +377,27 @@ fn ten_thousand_random_maps_and_lists_show_nothing_legal_denied() {
         let status = json!({"conditions": conditions});
         let report = extract(contract, Some(&status.to_string()));
         let denials = evaluator.denials_of_status(&status);
+        let is_evident = evaluator.is_evident(&status);
         if let Some(problem) = report.problems.first() {
             shares.count(problem.code, denials.is_empty());
+            assert!(!is_evident, "illegal, and evident: {status}");
         } else {
             legal += 1;
+            evident += u64::from(is_evident);
             assert!(
                 denials.is_empty(),
                 "legal, and denied: {status}\n{denials:?}"
             );
         }
     }
-    println!("{legal} of 10,000 are legal, and none of these is denied; of the illegal ones pass:");
+    println!(
+        "{legal} of 10,000 are legal, {evident} of these at first sight, and none is denied; of the illegal ones pass:"
+    );
     for (code, (all, passed)) in &shares.0 {
         println!("  {code}: {passed} of {all}");
     }
     assert!(legal > 2_000, "too few are legal to show anything: {legal}");
+    assert!(evident > 1_000, "too few are evident: {evident}");
     let passed: u32 = shares.0.values().map(|(_, passed)| passed).sum();
     assert!(
         u64::from(passed) * 10 < 10_000 - legal,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::admission::value::MOST_MATCHED;
+
 /// A rule of a contract that its policy does not enforce, or not in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Untranslatable {
@@ -16,6 +18,11 @@ pub enum Untranslatable {
         key: Box<str>,
         /// Those spellings.
         spellings: &'static str,
+    },
+    /// Long texts of a key are not matched.
+    Long {
+        /// The key.
+        key: Box<str>,
     },
     /// What would bring the bad schema back is too much for one expression.
     Freeze {
@@ -34,6 +41,10 @@ impl fmt::Display for Untranslatable {
                     "the bounds of key \"{key}\" are not held against {spellings}"
                 )
             }
+            Self::Long { key } => write!(
+                f,
+                "texts of key \"{key}\" past {MOST_MATCHED} characters are not judged"
+            ),
             Self::Freeze { revision } => write!(
                 f,
                 "revision {revision} differs from the live schema in too much, so that bringing it back is not denied"

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::admission::cel;
+use crate::admission::evident::LONGEST;
 use crate::admission::expressions::Expressions;
 use crate::admission::guard::{Guard, Guards};
 use crate::admission::policy::{PROBE, PROBE_ANNOTATION, elsewhere, shortened};
@@ -81,6 +82,16 @@ pub fn put_path(client: &mut Value, path: &str) {
     }
 }
 
+/// How long an expression for what is evident may be, so that all contracts fit into one object, which etcd takes up to 1.5 MB.
+fn evident_within(guards: &Guards) -> usize {
+    const ALL: usize = 1 << 20;
+    /// What else a webhook has.
+    const REST: usize = 4_096;
+    (ALL / guards.list.len().max(1))
+        .saturating_sub(REST)
+        .min(LONGEST)
+}
+
 /// The webhook of one contract.
 fn of_kind(guards: &Guards, guard: &Guard, client: &Value) -> Value {
     let resource = &guard.resource;
@@ -97,7 +108,9 @@ fn of_kind(guards: &Guards, guard: &Guard, client: &Value) -> Value {
     if !computed {
         // What an expression reads may change anywhere.
         let expressions = Expressions::new(&guard.contract, "object".to_owned());
-        conditions.push(json!({"name": "changed", "expression": format!("oldObject == null || {}", expressions.changed())}));
+        conditions.push(
+            json!({"name": "changed", "expression": expressions.doubtful(evident_within(guards))}),
+        );
     }
     let mut webhook = webhook(
         &shortened(guard.contract.name(), MOST_NAME - DOMAIN.len() - 1),
@@ -144,4 +157,144 @@ fn webhook(name: &str, rules: &Value, conditions: &Value, client: &Value) -> Val
         "rules": rules, "matchPolicy": "Equivalent", "matchConditions": conditions,
         "failurePolicy": "Ignore", "sideEffects": "NoneOnDryRun", "timeoutSeconds": TIMEOUT_SECONDS,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::admission::guard::{FrozenSchema, Resource};
+    use crate::condition::contract::Contract;
+
+    /// The webhooks of so many contracts with these conditions, whose CRD is frozen.
+    fn webhooks(contracts: usize, conditions: &Value) -> Vec<Value> {
+        let spec = json!({
+            "target": {"group": "shop.example.com", "kind": "Storefront"},
+            "conditions": conditions,
+            "admission": {"mode": "Deny"}, "rollback": {"mode": "Off"},
+        });
+        let spec = serde_json::from_value(spec).unwrap();
+        let contract = Contract::try_new("storefronts.shop.example.com", &spec).unwrap();
+        let resource = Resource {
+            group: "shop.example.com".into(),
+            kind: "Storefront".into(),
+            version: "v1".into(),
+            plural: "storefronts".into(),
+        };
+        let frozen = vec![FrozenSchema {
+            revision: 2,
+            trip: "trip-1".into(),
+            hash: "1".into(),
+        }];
+        let guard = Guard::new(&contract, &spec, resource, frozen);
+        let list = vec![Arc::new(guard); contracts];
+        let guards = Guards::new("fusegate-system".into(), list, "");
+        let made = configuration(&guards, &json!({"url": "https://127.0.0.1:9443/v1/review"}));
+        made.object["webhooks"].as_array().unwrap().clone()
+    }
+
+    fn ready() -> Value {
+        json!([{"key": "ready", "type": "Boolean"}])
+    }
+
+    #[test]
+    fn only_the_kind_its_status_its_crd_and_the_probe_are_asked_about() {
+        let asked: Vec<Value> = webhooks(1, &ready())
+            .iter()
+            .map(|each| each["rules"].clone())
+            .collect();
+        let rule = |group: &str,
+                    version: &str,
+                    operations: Value,
+                    resources: Value,
+                    scope: &str| {
+            json!([{"apiGroups": [group], "apiVersions": [version], "operations": operations, "resources": resources, "scope": scope}])
+        };
+        let kind = json!(["storefronts", "storefronts/status"]);
+        let crds = json!(["customresourcedefinitions"]);
+        let probe = json!(["controllerrevisions"]);
+        assert_eq!(
+            asked,
+            [
+                rule(
+                    "shop.example.com",
+                    "v1",
+                    json!(["CREATE", "UPDATE"]),
+                    kind,
+                    "*"
+                ),
+                rule(
+                    "apiextensions.k8s.io",
+                    "v1",
+                    json!(["UPDATE"]),
+                    crds,
+                    "Cluster"
+                ),
+                rule("apps", "v1", json!(["CREATE"]), probe, "Namespaced"),
+            ]
+        );
+    }
+
+    /// A selector passes over what is in no namespace, so the CRD is told by its name.
+    #[test]
+    fn our_own_namespace_and_that_of_kubernetes_are_left_alone() {
+        let [kind, crd, probe] = webhooks(1, &ready()).try_into().unwrap();
+        let elsewhere = json!({"matchExpressions": [{
+            "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["fusegate-system", "kube-system"],
+        }]});
+        assert_eq!(kind["namespaceSelector"], elsewhere);
+        let condition = |webhook: &Value| webhook["matchConditions"][0]["expression"].clone();
+        let named = "request.name in ['storefronts.shop.example.com']";
+        assert_eq!(condition(&crd), named);
+        let is_probe = "request.name == 'fusegate-admission-probe' && request.namespace == 'fusegate-system' && has(request.dryRun) && request.dryRun";
+        assert_eq!(condition(&probe), is_probe);
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_keeps_nobody_from_writing() {
+        for webhook in webhooks(1, &ready()) {
+            assert_eq!(webhook["failurePolicy"], "Ignore");
+            assert_eq!(webhook["timeoutSeconds"], 2);
+            assert_eq!(webhook["sideEffects"], "NoneOnDryRun");
+            assert_eq!(webhook["matchPolicy"], "Equivalent");
+            assert!(!webhook.to_string().contains("DELETE"));
+        }
+    }
+
+    #[rstest]
+    #[case::what_has_changed_and_is_in_doubt(json!(null), 1)]
+    #[case::a_place_of_its_own(json!({"path": ".status.ready"}), 1)]
+    #[case::whatever_is_written(json!({"cel": "object.spec.ready"}), 0)]
+    fn an_expression_may_read_what_no_match_condition_knows(
+        #[case] from: Value,
+        #[case] expected: usize,
+    ) {
+        let mut conditions = ready();
+        if !from.is_null() {
+            conditions[0]["from"] = from;
+        }
+        let webhooks = webhooks(1, &conditions);
+        let found = webhooks[0]["matchConditions"].as_array().unwrap();
+        assert_eq!(found.len(), expected);
+    }
+
+    #[rstest]
+    #[case(1, true)]
+    #[case(256, false)]
+    fn as_many_contracts_as_there_may_be_fit_into_one_object(
+        #[case] contracts: usize,
+        #[case] evident: bool,
+    ) {
+        const MOST: usize = 1_500_000;
+        let conditions: Vec<Value> = (0..64)
+            .map(|key| json!({"key": format!("key-{key}"), "type": "Integer", "minimum": 0}))
+            .collect();
+        let webhooks = webhooks(contracts, &json!(conditions));
+        let expression = webhooks[0]["matchConditions"][0]["expression"].as_str();
+        assert_eq!(expression.unwrap().starts_with("!("), evident);
+        assert!(json!(webhooks).to_string().len() < MOST);
+    }
 }

@@ -21,7 +21,7 @@ use crate::source::dir::layout::Layout;
 use crate::source::kube::revision::{CRD_LABEL, Stored, crd_label, from_object};
 use crate::wire::event::Revision;
 
-/// How many definitions are asked for at once: some have megabytes.
+/// How many objects are asked for at once: some definitions have megabytes.
 const PAGE: u32 = 20;
 
 /// Options that say where the store is, the same as those of `fusegate run`.
@@ -131,7 +131,11 @@ impl Store {
     /// Every CRD there is.
     pub(crate) async fn definitions(&self) -> Result<Vec<Value>, Unread> {
         match self {
-            Self::Kube(cluster) => definitions(cluster).await,
+            Self::Kube(cluster) => {
+                let url = CustomResourceDefinition::url_path(&(), None);
+                let all = cluster.all(&url, PAGE).await;
+                all.map_err(|answer| refused("listing CRDs".to_owned(), &answer))
+            }
             Self::Dir(layout) => Document::all(layout.root(), "CustomResourceDefinition")
                 .map_err(|source| unread(layout, source)),
         }
@@ -142,11 +146,8 @@ impl Store {
         match self {
             Self::Kube(cluster) => {
                 let url = ConditionContract::url_path(&(), None);
-                let request = Request::new(url).list(&ListParams::default());
-                let list: Result<ObjectList<Value>, _> = cluster.request(request).await;
-                let list =
-                    list.map_err(|answer| refused("listing contracts".to_owned(), &answer))?;
-                Ok(list.items)
+                let all = cluster.all(&url, PAGE).await;
+                all.map_err(|answer| refused("listing contracts".to_owned(), &answer))
             }
             Self::Dir(layout) => Document::all(layout.root(), "ConditionContract")
                 .map_err(|source| unread(layout, source)),
@@ -186,23 +187,6 @@ impl Store {
         let revisions = self.revisions(crd).await?;
         let mut found = revisions.into_iter();
         Ok(found.find(|revision| revision.number == number))
-    }
-}
-
-async fn definitions(cluster: &Cluster) -> Result<Vec<Value>, Unread> {
-    let mut found = Vec::new();
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let url = CustomResourceDefinition::url_path(&(), None);
-        let page: ObjectList<Value> = cluster
-            .request(Request::new(url).list(&params))
-            .await
-            .map_err(|answer| refused("listing CRDs".to_owned(), &answer))?;
-        found.extend(page.items);
-        match page.metadata.continue_ {
-            Some(token) if !token.is_empty() => params = params.continue_token(&token),
-            _ => return Ok(found),
-        }
     }
 }
 

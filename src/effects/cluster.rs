@@ -1,8 +1,11 @@
 //! The API server that effects write to, and how its answers are classified.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use http::Request;
+use kube::api::ListParams;
+use kube::core::{ObjectList, Request as Resource};
 use kube::{Client, Error};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Duration, timeout};
@@ -69,6 +72,39 @@ impl Cluster {
                 "the API server did not answer within {within:?}"
             ))),
         }
+    }
+
+    /// Goes through a list page by page, until one of them was enough.
+    pub(crate) async fn pages<T: DeserializeOwned + Clone>(
+        &self,
+        url: &str,
+        limit: u32,
+        mut take: impl FnMut(Vec<T>) -> ControlFlow<()>,
+    ) -> Result<(), ApiFailure> {
+        let mut params = ListParams::default().limit(limit);
+        loop {
+            let page: ObjectList<T> = self.request(Resource::new(url).list(&params)).await?;
+            let next = page.metadata.continue_.filter(|next| !next.is_empty());
+            match (take(page.items), next) {
+                (ControlFlow::Continue(()), Some(next)) => params = params.continue_token(&next),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// All items of a list, of which so many are asked for at once.
+    pub(crate) async fn all<T: DeserializeOwned + Clone>(
+        &self,
+        url: &str,
+        limit: u32,
+    ) -> Result<Vec<T>, ApiFailure> {
+        let mut items = Vec::new();
+        let take = |page: Vec<T>| {
+            items.extend(page);
+            ControlFlow::Continue(())
+        };
+        self.pages(url, limit, take).await?;
+        Ok(items)
     }
 
     /// Sends a request and ignores the content of the answer.
@@ -143,10 +179,43 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axum::extract::Query;
+    use axum::{Json, Router};
     use kube::core::Status;
     use rstest::rstest;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    /// A server with a list of three pages, of one item each.
+    fn server() -> Cluster {
+        let answer = async |Query(asked): Query<Value>| {
+            assert_eq!(asked["limit"], "1");
+            let page: u32 = asked["continue"].as_str().unwrap_or("0").parse().unwrap();
+            let next = (page < 2).then(|| (page + 1).to_string());
+            Json(json!({"metadata": {"continue": next.unwrap_or_default()}, "items": [page]}))
+        };
+        Cluster {
+            client: Client::new(Router::new().fallback(answer), "default"),
+            namespace: String::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_gone_through_to_its_end_or_as_far_as_is_wanted() {
+        let all: Vec<u32> = server().all("/things", 1).await.unwrap();
+        assert_eq!(all, [0, 1, 2]);
+        let mut seen = Vec::new();
+        let take = |page: Vec<u32>| {
+            seen.extend(page);
+            match seen.len() {
+                2 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        server().pages("/things", 1, take).await.unwrap();
+        assert_eq!(seen, [0, 1]);
+    }
 
     #[rstest]
     #[case(404, "not found: why")]

@@ -8,11 +8,12 @@ use k8s_openapi::api::authorization::v1::{
 };
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ListParams, PostParams};
-use kube::{Api, Client, Error, ResourceExt, discovery};
+use kube::api::PostParams;
+use kube::{Api, Client, Error, Resource as _, ResourceExt, discovery};
 
 use crate::cli::doctor::{Undiagnosed, seconds};
 use crate::doctor::{Finding, Holder, Right, Severity, conditions, crd, holder, right};
+use crate::effects::cluster::{ApiFailure, Cluster};
 use crate::runtime::client;
 
 /// The name of the lease and of the account, as the chart has them.
@@ -26,14 +27,20 @@ pub(super) async fn ask(
     kubeconfig: Option<&Path>,
     namespace: &str,
 ) -> Result<Vec<Finding>, Undiagnosed> {
-    let client = client::connect(kubeconfig).await?;
+    let cluster = Cluster {
+        client: client::connect(kubeconfig).await?,
+        namespace: namespace.to_owned(),
+    };
+    let client = &cluster.client;
     let mut found = Vec::new();
     let mut contracts = Vec::new();
     let asked = [
-        crds(&client, &mut found).await,
-        objects(&client, &mut found, &mut contracts).await,
-        lease(&client, namespace, &mut found).await,
-        rights(&client, namespace, &contracts, &mut found).await,
+        crds(client, &mut found).await.map_err(failed),
+        objects(&cluster, &mut found, &mut contracts).await,
+        lease(client, namespace, &mut found).await.map_err(failed),
+        rights(client, namespace, &contracts, &mut found)
+            .await
+            .map_err(failed),
     ];
     for error in asked.into_iter().filter_map(Result::err) {
         found.push(Finding {
@@ -45,6 +52,14 @@ pub(super) async fn ask(
         });
     }
     Ok(found)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it maps the error of a result"
+)]
+fn failed(error: Error) -> ApiFailure {
+    ApiFailure::from(&error)
 }
 
 async fn crds(client: &Client, found: &mut Vec<Finding>) -> Result<(), Error> {
@@ -59,13 +74,12 @@ async fn crds(client: &Client, found: &mut Vec<Finding>) -> Result<(), Error> {
 }
 
 async fn objects(
-    client: &Client,
+    cluster: &Cluster,
     found: &mut Vec<Finding>,
     contracts: &mut Vec<ConditionContract>,
-) -> Result<(), Error> {
-    let pages = ListParams::default().limit(PAGE);
-    let listed: Api<ConditionContract> = Api::all(client.clone());
-    *contracts = all(&listed, pages.clone()).await?;
+) -> Result<(), ApiFailure> {
+    let url = ConditionContract::url_path(&(), None);
+    *contracts = cluster.all(&url, PAGE).await?;
     for contract in &*contracts {
         let about = format!("contract {}", contract.name_any());
         let Some(status) = &contract.status else {
@@ -82,30 +96,16 @@ async fn objects(
             }));
         }
     }
-    let listed: Api<CircuitPolicy> = Api::all(client.clone());
-    for policy in all(&listed, pages).await? {
+    let policies: Vec<CircuitPolicy> = cluster
+        .all(&CircuitPolicy::url_path(&(), None), PAGE)
+        .await?;
+    for policy in policies {
         let namespace = policy.namespace().unwrap_or_default();
         let about = format!("policy {namespace}/{}", policy.name_any());
         let status = policy.status.unwrap_or_default();
         found.extend(conditions(&about, &status.conditions));
     }
     Ok(())
-}
-
-/// All pages of a list.
-async fn all<K>(api: &Api<K>, mut pages: ListParams) -> Result<Vec<K>, Error>
-where
-    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    let mut items = Vec::new();
-    loop {
-        let page = api.list(&pages).await?;
-        items.extend(page.items);
-        match page.metadata.continue_ {
-            Some(token) if !token.is_empty() => pages = pages.continue_token(&token),
-            _ => return Ok(items),
-        }
-    }
 }
 
 async fn lease(client: &Client, namespace: &str, found: &mut Vec<Finding>) -> Result<(), Error> {

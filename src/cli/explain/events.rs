@@ -2,15 +2,14 @@
 //!
 //! The API server keeps them for an hour unless it is set up otherwise.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Resource as _;
-use kube::api::ListParams;
-use kube::core::{ObjectList, Request};
 use serde_json::{Value, json};
 
-use crate::effects::cluster::{ApiFailure, Cluster};
+use crate::effects::cluster::Cluster;
 use crate::effects::kube_event::CONTROLLER;
 use crate::runtime::client::{self, NoClient};
 
@@ -43,19 +42,16 @@ pub(super) async fn story(kubeconfig: Option<&Path>, trip: &str) -> Result<Value
         namespace: String::new(),
     };
     let mut story: Vec<Value> = Vec::new();
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let request = Request::new(Event::url_path(&(), None)).list(&params);
-        let page: Result<ObjectList<Event>, ApiFailure> = cluster.request(request).await;
-        let page = page.map_err(|answer| UnreadEvents::Refused(answer.to_string()))?;
-        story.extend(page.items.iter().filter_map(|event| entry(event, trip)));
-        match page.metadata.continue_ {
-            Some(token) if !token.is_empty() && story.len() < MOST_EVENTS => {
-                params = params.continue_token(&token);
-            }
-            _ => break,
+    let take = |page: Vec<Event>| {
+        story.extend(page.iter().filter_map(|event| entry(event, trip)));
+        if story.len() < MOST_EVENTS {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         }
-    }
+    };
+    let listed = cluster.pages(&Event::url_path(&(), None), PAGE, take).await;
+    listed.map_err(|answer| UnreadEvents::Refused(answer.to_string()))?;
     if story.is_empty() {
         return Err(UnreadEvents::Nothing(trip.to_owned()));
     }

@@ -1,9 +1,8 @@
 //! Migrations: `StorageVersionMigration`s of a CRD's objects, those of Kubernetes and those of the migrator that came before.
 
+use std::ops::ControlFlow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
-use kube::api::ListParams;
-use kube::core::ObjectList;
-use kube::core::Request;
 use serde_json::Value;
 
 use crate::effects::cluster::{ApiFailure, Cluster};
@@ -53,24 +52,23 @@ async fn in_group(
         return Ok(None);
     };
     let url = format!("{url}/{}/storageversionmigrations", preferred.version);
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = cluster.request(Request::new(&url).list(&params)).await;
-        let page: ObjectList<Value> = match page {
-            Ok(page) => page,
-            Err(ApiFailure::NotFound(_)) => return Ok(None),
-            Err(answer) => return Err(answer),
-        };
-        let mut migrations = page.items.iter();
-        let running = migrations.find(|each| concerns(each, rollback) && !has_ended(each));
-        if let Some(running) = running {
-            let name = running.pointer("/metadata/name").and_then(Value::as_str);
-            return Ok(Some(name.unwrap_or_default().to_owned()));
+    let mut running = None;
+    let take = |page: Vec<Value>| {
+        let mut migrations = page.iter();
+        let found = migrations.find(|each| concerns(each, rollback) && !has_ended(each));
+        running = found.map(|found| {
+            let name = found.pointer("/metadata/name").and_then(Value::as_str);
+            name.unwrap_or_default().to_owned()
+        });
+        match running {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
         }
-        match page.metadata.continue_ {
-            Some(token) if !token.is_empty() => params = params.continue_token(&token),
-            _ => return Ok(None),
-        }
+    };
+    match cluster.pages(&url, PAGE, take).await {
+        Ok(()) => Ok(running),
+        Err(ApiFailure::NotFound(_)) => Ok(None),
+        Err(answer) => Err(answer),
     }
 }
 
