@@ -159,6 +159,11 @@ deny: ## Check the licences, duplicates and sources of all crates, and their adv
 	@if $(DENY) fetch db 2>/dev/null; then $(DENY) check advisories; \
 	else echo "advisories were not checked: the RustSec database is out of reach" >&2; fi
 
+.PHONY: book
+book: ## Make a book of docs/ in target/book, with the real mdBook (four minutes more the first time)
+	@$(SERVERS) mdbook
+	"$$($(SERVERS) --print-bin)/mdbook" build docs --dest-dir $(TARGET)/book
+
 .PHONY: semver
 semver: ## Check that the library crates break nothing since their last release, or have a version that says so (six minutes more the first time)
 	@$(SERVERS) cargo-semver-checks

@@ -1,6 +1,7 @@
 //! The documentation: every example in it is read, asked or run, so that what it shows is so.
 
 mod blocks;
+mod book;
 mod command_line;
 mod example;
 mod generated;

@@ -12,9 +12,10 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/clients.sh"
 
 cargo_semver_checks_version=0.51.0
+mdbook_version=0.5.4
 
 # What each kind of tests runs, in the order of how soon it is made.
-for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm operator-crds umoci"
+for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm operator-crds umoci mdbook"
 for_oldest="etcd oldest/kube-apiserver oldest/prometheus"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
 for_clients="grpcio grpc-go grpc-java grpc-node grpc-rust"
@@ -45,8 +46,9 @@ recipe() {
   cargo-deny)
     home="cargo-deny-$cargo_deny_version" make=make_cargo_deny
     ;;
-  cargo-semver-checks)
-    home="cargo-semver-checks-$cargo_semver_checks_version" make=make_cargo_semver_checks
+  cargo-semver-checks | mdbook)
+    local version="${1//-/_}_version"
+    home="$1-${!version}" make=make_by_cargo
     ;;
   operator-crds)
     home="operator-crds-$(sha256sum <<<"$operator_crds" | cut -c1-12)" make=make_operator_crds
@@ -94,16 +96,17 @@ make_umoci() {
   ln -s "$(command -v umoci)" "$work/$home/umoci"
 }
 
-# Compares the public API of the library crates with that of their last release.
-make_cargo_semver_checks() {
-  say "building cargo-semver-checks $cargo_semver_checks_version, six minutes on two cores (log: $logs/cargo-semver-checks.log)"
-  logged cargo-semver-checks env CARGO_TARGET_DIR="$work/semver" \
-    cargo install cargo-semver-checks --version "$cargo_semver_checks_version" --locked --root "$work/semver/root"
+# make_by_cargo NAME: builds cargo-semver-checks, which compares the public API of the library crates with that of their last release, or mdbook.
+make_by_cargo() {
+  local version="${1//-/_}_version" minutes=four
+  [ "$1" = mdbook ] || minutes=six
+  say "building $1 ${!version}, $minutes minutes on two cores (log: $logs/$1.log)"
+  logged "$1" env CARGO_TARGET_DIR="$work/$1" cargo install "$1" --version "${!version}" --locked --root "$work/$1/root"
   mkdir -p "$work/$home"
-  cp "$work/semver/root/bin/cargo-semver-checks" "$work/$home/"
+  cp "$work/$1/root/bin/$1" "$work/$home/"
 }
 
-known() { [[ " envoy oldest/prometheus chromedriver umoci cargo-deny cargo-semver-checks operator-crds $for_clients $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
+known() { [[ " envoy oldest/prometheus chromedriver umoci cargo-deny cargo-semver-checks mdbook operator-crds $for_clients $(awk '{ printf "%s ", $1 }' <<<"$go_programs")" == *" $1 "* ]]; }
 
 wanted=""
 for argument in "$@"; do
