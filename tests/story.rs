@@ -8,6 +8,7 @@ mod attackers;
 mod audit;
 mod breakage;
 mod builtin;
+mod certificates;
 mod cluster;
 mod commands;
 mod contracts;

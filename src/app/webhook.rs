@@ -22,7 +22,7 @@ use crate::runtime::authority::LIFETIMES;
 use crate::runtime::metrics::Bound;
 use crate::serve::webhook::{self, Reviewer, SharedIdentity};
 
-/// The Service of the webhook, and the Secret of its certificates.
+/// The Service of the webhook, and the Secret of its certificates where fusegate makes them.
 const NAME: &str = "fusegate-webhook";
 
 /// How often the Secret is looked at. A new authority is trusted for a quarter of an hour before it signs.
@@ -43,7 +43,8 @@ impl Parts {
         let listener = listen(address, "--webhook-listen")?;
         let identity = SharedIdentity::default();
         let keeper = Keeper {
-            secrets: Secrets::new(cluster, NAME),
+            secrets: Secrets::new(cluster, options.webhook.secret.as_deref().unwrap_or(NAME)),
+            given: options.webhook.secret.is_some(),
             names: names(&options.webhook, &cluster.namespace),
             client: client(&options.webhook, &cluster.namespace),
             lifetimes: LIFETIMES,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rcgen::KeyPair;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
 /// How much a certificate is dated back, for an API server whose clock is behind.
@@ -205,6 +205,26 @@ impl Material {
 }
 
 impl Pair {
+    /// The server's certificate among what is stored.
+    #[must_use]
+    pub fn stored(fields: &BTreeMap<String, Vec<u8>>) -> Option<Self> {
+        let text = |name| String::from_utf8(fields.get(name)?.clone()).ok();
+        Self::read(text(LEAF[0])?, text(LEAF[1])?)
+    }
+
+    /// Whether a client that calls the server by this name accepts the certificate.
+    #[must_use]
+    pub fn is_for(&self, name: &str) -> bool {
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        let Ok(name) = ServerName::try_from(name) else {
+            return false;
+        };
+        der.is_ok_and(|der| {
+            let certificate = EndEntityCert::try_from(&der);
+            certificate.is_ok_and(|it| it.verify_is_valid_for_subject_name(&name).is_ok())
+        })
+    }
+
     fn read(certificate: String, key: String) -> Option<Self> {
         KeyPair::from_pem(&key).ok()?;
         let validity = Validity::of(&certificate)?;

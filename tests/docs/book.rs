@@ -22,7 +22,10 @@ struct Book {
 impl Book {
     fn build(folder: &Path) -> Result<Self> {
         let mut mdbook = Command::new(assets::program("mdbook")?);
-        let built = mdbook.args(["build", "docs", "--dest-dir"]).arg(folder).output()?;
+        let built = mdbook
+            .args(["build", "docs", "--dest-dir"])
+            .arg(folder)
+            .output()?;
         let told = String::from_utf8_lossy(&built.stderr);
         ensure!(built.status.success() && !told.contains("WARN"), "{told}");
         let name = Regex::new(r#"\bid="([^"]+)""#)?;
@@ -51,7 +54,10 @@ impl Book {
             _ => page.parent().context("a page is in a folder")?.join(path),
         };
         let target = fs::canonicalize(&target).with_context(|| format!("{link} does not exist"))?;
-        ensure!(target.starts_with(&self.folder), "{link} leads out of the book");
+        ensure!(
+            target.starts_with(&self.folder),
+            "{link} leads out of the book"
+        );
         let names = self.names.get(&target);
         let named = name.is_empty() || names.is_some_and(|names| names.contains(name));
         ensure!(named, "{link}: nothing has that name");

@@ -13,7 +13,7 @@ use super::{
 };
 
 const POLICY: &str = "checkout";
-const READY: &str = "AdmissionReady";
+pub(super) const READY: &str = "AdmissionReady";
 
 /// What is illegal trips nothing here.
 fn lenient() -> Value {

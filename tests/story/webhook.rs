@@ -27,14 +27,14 @@ fn illegal(rate: f64) -> Value {
 }
 
 /// Writes something illegal, which must be denied.
-async fn denied(shop: &Shop, rate: f64) -> Result<()> {
+pub(super) async fn denied(shop: &Shop, rate: f64) -> Result<()> {
     let answer = answer(shop, &illegal(rate)).await?;
     ensure!(answer.code == 422, "{answer:?}");
     Ok(())
 }
 
 /// Waits until the API server asks the webhook again, by dry runs, which count for nothing.
-async fn wait_asked(shop: &Shop) -> Result<()> {
+pub(super) async fn wait_asked(shop: &Shop) -> Result<()> {
     shop.wait("the webhook to be asked again", async || {
         let access = shop.store.access()?;
         let answer = access.dry_run_of_status("front", &illegal(99.0)).await?;

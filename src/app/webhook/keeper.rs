@@ -16,9 +16,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::webhook::{self, PATH};
-use crate::app::webhook::secret::Secrets;
+use crate::app::webhook::secret::{Proof, Secrets};
 use crate::runtime::authority::issue::carry_out;
-use crate::runtime::authority::{Lifetimes, Material, Pair, Step, decide};
+use crate::runtime::authority::{Lifetimes, Pair, Step, decide};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::serve::webhook::{Identity, SharedIdentity};
@@ -28,6 +28,8 @@ use crate::wire::event::{Event, WebhookState};
 /// Looks after the certificates.
 pub(super) struct Keeper {
     pub(super) secrets: Secrets,
+    /// Whether somebody else makes and renews them.
+    pub(super) given: bool,
     /// The names that the certificate is for.
     pub(super) names: Vec<String>,
     /// The `clientConfig` of the webhook, without what it is trusted by.
@@ -40,8 +42,8 @@ pub(super) struct Keeper {
     pub(super) identity: SharedIdentity,
     pub(super) engine: queue::Sender,
     pub(super) metrics: Metrics,
-    /// The certificate in use.
-    pub(super) used: Option<Pair>,
+    /// What is in use.
+    pub(super) used: Option<Proof>,
     /// What the engine was told.
     pub(super) told: Option<WebhookState>,
     /// The failure that was logged.
@@ -69,9 +71,14 @@ impl Keeper {
         true
     }
 
-    /// Reads what is stored, renews what is due if this replica leads, and uses it.
+    /// Reads what is stored, renews what is due if this replica leads and nobody else does, and uses it.
     async fn look(&mut self) -> anyhow::Result<WebhookState> {
         let leads = *self.leading.borrow_and_update();
+        if self.given {
+            let name = self.names.first().map(String::as_str).unwrap_or_default();
+            let proof = self.secrets.given(name).await?;
+            return self.take(proof);
+        }
         let stored = self.secrets.read().await?;
         let now = u64::try_from(self.clock.now().wall.0 / 1_000).unwrap_or_default();
         let step = decide(stored.material.as_ref(), &self.names, now, &self.lifetimes);
@@ -79,7 +86,7 @@ impl Keeper {
             let material = stored.material.context(
                 "there are no certificates for the webhook yet; the replica that holds the lease makes them",
             )?;
-            return self.take(&material);
+            return self.take(material.into());
         }
         let material = carry_out(
             step,
@@ -92,11 +99,11 @@ impl Keeper {
         match (written, stored.material) {
             (Ok(()), _) => {
                 tracing::info!(?step, "the certificates of the webhook were renewed");
-                self.take(&material)
+                self.take(material.into())
             }
             (Err(error), Some(before)) => {
                 // What is there is still of use.
-                let state = self.take(&before)?;
+                let state = self.take(before.into())?;
                 self.warn(&error);
                 Ok(state)
             }
@@ -105,24 +112,26 @@ impl Keeper {
     }
 
     /// Uses the certificate for the connections to come.
-    fn take(&mut self, material: &Material) -> anyhow::Result<WebhookState> {
-        if self.used.as_ref() != Some(&material.leaf) {
-            let config = config(&material.leaf).context("using the certificate of the webhook")?;
-            let token = material.token.clone();
+    fn take(&mut self, proof: Proof) -> anyhow::Result<WebhookState> {
+        let mut client = self.client.clone();
+        if let Some(fields) = client.as_object_mut()
+            && !proof.authorities.is_empty()
+        {
+            let bundle = STANDARD.encode(&proof.authorities);
+            fields.insert("caBundle".to_owned(), bundle.into());
+        }
+        webhook::put_path(&mut client, &format!("{PATH}/{}", proof.token));
+        if self.used.as_ref() != Some(&proof) {
+            let config = config(&proof.leaf).context("using the certificate of the webhook")?;
+            let token = proof.token.clone();
             self.identity.store(Some(Arc::new(Identity {
                 config: Arc::new(config),
                 token,
             })));
-            self.used = Some(material.leaf.clone());
-            let expires = i64::try_from(material.leaf.validity.until).unwrap_or(i64::MAX);
+            let expires = i64::try_from(proof.leaf.validity.until).unwrap_or(i64::MAX);
             self.metrics.admission.expires.set(expires);
+            self.used = Some(proof);
         }
-        let mut client = self.client.clone();
-        if let Some(fields) = client.as_object_mut() {
-            let bundle = STANDARD.encode(material.bundle());
-            fields.insert("caBundle".to_owned(), bundle.into());
-        }
-        webhook::put_path(&mut client, &format!("{PATH}/{}", material.token));
         Ok(WebhookState::Serving(client))
     }
 

@@ -9,8 +9,8 @@ use clap::Args;
 #[command(next_help_heading = "Webhook")]
 pub struct Webhook {
     /// Where the API server asks about writes of contracted kinds, over TLS; without it no contract with
-    /// `admission: {by: Webhook}` is enforced. fusegate makes the certificates itself and keeps them in the Secret
-    /// `fusegate-webhook` of its own namespace.
+    /// `admission: {by: Webhook}` is enforced. Its certificates stand in a Secret of fusegate's own
+    /// namespace.
     #[arg(
         id = "webhook_listen",
         long = "webhook-listen",
@@ -30,6 +30,17 @@ pub struct Webhook {
         value_name = "URL"
     )]
     pub url: Option<Url>,
+
+    /// A Secret of fusegate's own namespace with the webhook's certificate as `tls.crt`, `tls.key` and `ca.crt`, which
+    /// cert-manager or somebody else makes and renews. By default fusegate does so itself, in the Secret `fusegate-webhook`.
+    #[arg(
+        id = "webhook_secret",
+        long = "webhook-secret",
+        env = "FUSEGATE_WEBHOOK_SECRET",
+        requires = "webhook_listen",
+        value_name = "NAME"
+    )]
+    pub secret: Option<String>,
 }
 
 /// An URL with nothing but a host and a port.

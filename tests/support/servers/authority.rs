@@ -38,9 +38,12 @@ impl Authority {
         &self.pem
     }
 
-    /// A certificate for a host.
+    /// A certificate for a host, by its name or its address.
     pub(crate) fn for_host(&self, name: &str) -> Result<Issued> {
-        self.issue(SanType::DnsName(name.try_into()?))
+        self.issue(match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName(name.try_into()?),
+        })
     }
 
     /// A certificate for a workload, by its URI.
