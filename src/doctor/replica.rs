@@ -250,7 +250,7 @@ fn certificates(looks: Looks<'_>, found: &mut Vec<Finding>) {
             30.0,
             "WebhookCertificateStale",
             "WebhookCertificateExpires",
-            "fusegate renews it itself; look at Secret fusegate-webhook, the Role that lets fusegate write it, and the log",
+            "fusegate renews it itself, unless --webhook-secret names another; look at the Secret, the Role that lets fusegate read and write it, and the log",
         ),
     ];
     for (whose, metric, days, stale, expires, advice) in rows {

@@ -36,6 +36,7 @@ env: [{name: FUSEGATE_ALERTMANAGERS, valueFrom: {secretKeyRef: {name: pager, key
 volumes: [{name: state, emptyDir: {sizeLimit: 8Gi}}, {name: pager, secret: {secretName: pager}}]
 volumeMounts: [{name: state, mountPath: /var/lib/fusegate}, {name: pager, mountPath: /etc/alertmanager}]
 xds: {certificates: {from: CertManager, clients: [{name: edge, uri: "spiffe://cluster.local/ns/shop/sa/edge"}]}}
+webhook: {certificates: {from: CertManager}}
 rbac: {contractedKinds: [{apiGroups: [apps], resources: [deployments]}, {apiGroups: [flagger.app], resources: [canaries], verbs: [get]}]}
 podDisruptionBudget: {minAvailable: "50%"}
 networkPolicy:
@@ -68,7 +69,9 @@ topologySpreadConstraints: []
 #[case::defaults("{}")]
 #[case::whole(WHOLE)]
 #[case::bare(BARE)]
-#[case::own_certificates("xds: {certificates: {from: Secret, secretName: mine}}")]
+#[case::own_certificates(
+    "{xds: {certificates: {from: Secret, secretName: mine}}, webhook: {certificates: {from: Secret, secretName: its}}}"
+)]
 #[case::other_ports("options: {http-listen: '[::]:9000', xds-listen: '[::]:9001'}")]
 #[case::pod_monitor("monitoring: {podMonitor: true}")]
 #[case::crds_that_go("crds: {keep: false}")]

@@ -52,6 +52,7 @@ fn crds() -> Result<Vec<CustomResourceDefinition>> {
 fn objects() -> Result<Vec<Value>> {
     let values = "
 xds: {certificates: {from: CertManager, clients: [{name: edge, uri: 'spiffe://cluster.local/ns/shop/sa/edge'}]}}
+webhook: {certificates: {from: CertManager}}
 monitoring: {prometheusRule: true, interval: 15s, labels: {release: kps}, MONITOR: true}
 ";
     let mut all = Vec::new();

@@ -12,6 +12,9 @@ app.kubernetes.io/name: fusegate
 {{- $own := dict "xds-tls-cert" (printf "%s/tls.crt" $folder) "xds-tls-key" (printf "%s/tls.key" $folder) "xds-tls-client-ca" (printf "%s/ca.crt" $folder) "xds-layers" "certificate" }}
 {{- $options = merge $options $own }}
 {{- end }}
+{{- if and (get $options "webhook-listen") (ne .Values.webhook.certificates.from "Own") }}
+{{- $options = merge $options (dict "webhook-secret" .Values.webhook.certificates.secretName) }}
+{{- end }}
 {{- toYaml $options }}
 {{- end }}
 
