@@ -5,6 +5,7 @@ mod argo;
 mod builtin;
 mod canaries;
 mod cluster;
+mod credentials;
 mod crowd;
 mod doubt;
 mod flagger;

@@ -18,12 +18,24 @@ use super::{
 impl Shop {
     /// An `AnalysisRun` of these metrics about the shop's policy.
     pub(super) async fn analyze(&self, name: &str, metrics: &Value, since: &str) -> Result<()> {
-        let args = json!([
-            {"name": "policy", "value": "checkout"},
-            {"name": "object", "value": ""},
-            {"name": "rollout", "value": ""},
-            {"name": "since", "value": since},
-        ]);
+        self.analyze_with(name, metrics, since, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(super) async fn analyze_with(
+        &self,
+        name: &str,
+        metrics: &Value,
+        since: &str,
+        more: &[Value],
+    ) -> Result<()> {
+        let mut args = vec![
+            json!({"name": "policy", "value": "checkout"}),
+            json!({"name": "object", "value": ""}),
+            json!({"name": "rollout", "value": ""}),
+            json!({"name": "since", "value": since}),
+        ];
+        args.extend_from_slice(more);
         let run = json!({
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "AnalysisRun",

@@ -1,6 +1,10 @@
 //! The world of the peers: one cluster in which fusegate, Flagger and Argo Rollouts run, installed from `deploy/`.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::{core::v1::Namespace, rbac::v1::ClusterRole};
@@ -18,6 +22,7 @@ use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
     servers::{
         apiserver::{SERVICE_TOKEN, TOKEN},
+        authority::Authority,
         cluster::Cluster,
         ports,
         process::Process,
@@ -42,9 +47,11 @@ const INSTALLATION: [&str; 7] = [
 /// The whole.
 pub(super) struct World {
     // In this order, so that nothing outlives what it talks to.
-    _argo: Process,
-    _flagger: Process,
+    pub(super) argo: Process,
+    pub(super) flagger: Process,
     pub(super) fusegate: Fusegate,
+    /// Whose certificates release tools trust.
+    pub(super) authority: Authority,
     kubeconfig: PathBuf,
     cluster: Cluster,
 }
@@ -67,17 +74,24 @@ impl World {
             ("mesh-provider", "gatewayapi:v1"),
             ("port", &ports::free()?.to_string()),
         ];
-        let flagger = cluster.run("flagger", &flags).await?;
+        let authority = Authority::new()?;
+        let trusted = cluster.api().folder().join("trusted.pem");
+        fs::write(&trusted, authority.pem())?;
+        let trusted = Some(trusted.as_path());
+        let flagger = cluster.run_trusting("flagger", &flags, trusted).await?;
         let flags = [
             ("leader-elect", "false"),
             ("metricsPort", &ports::free()?.to_string()),
             ("healthzPort", &ports::free()?.to_string()),
         ];
-        let argo = cluster.run("argo-rollouts", &flags).await?;
+        let argo = cluster
+            .run_trusting("argo-rollouts", &flags, trusted)
+            .await?;
         Ok(Self {
-            _argo: argo,
-            _flagger: flagger,
+            argo,
+            flagger,
             fusegate,
+            authority,
             kubeconfig,
             cluster,
         })
@@ -97,16 +111,31 @@ impl World {
     pub(super) async fn replica(&self, name: &str) -> Result<Fusegate> {
         start(&self.kubeconfig, name).await
     }
+
+    /// The same with more arguments, whose HTTP port speaks TLS with a certificate that release tools trust.
+    pub(super) async fn replica_over_tls(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = String>,
+    ) -> Result<Fusegate> {
+        let mut config = config(&self.kubeconfig, name);
+        config.args.extend(args);
+        config.authority = Some(self.authority.pem().to_owned());
+        Fusegate::start(config).await
+    }
 }
 
-async fn start(kubeconfig: &std::path::Path, replica: &str) -> Result<Fusegate> {
-    Fusegate::start(FusegateConfig::args([
+async fn start(kubeconfig: &Path, replica: &str) -> Result<Fusegate> {
+    Fusegate::start(config(kubeconfig, replica)).await
+}
+
+fn config(kubeconfig: &Path, replica: &str) -> FusegateConfig {
+    FusegateConfig::args([
         format!("--kubeconfig={}", kubeconfig.display()),
         "--namespace=fusegate-system".to_owned(),
         format!("--replica={replica}"),
         "--audit=/dev/null".to_owned(),
-    ]))
-    .await
+    ])
 }
 
 /// Installs what fusegate needs, and waits until its role has the rights that are aggregated to it.

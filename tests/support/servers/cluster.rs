@@ -62,22 +62,41 @@ impl Cluster {
 
     /// Installs the CRDs that somebody else's controller comes with, and starts it with these flags and `--kubeconfig`.
     pub(crate) async fn run(&self, name: &'static str, flags: &[(&str, &str)]) -> Result<Process> {
+        self.run_trusting(name, flags, None).await
+    }
+
+    /// The same, which trusts the authorities in a file beyond the API server's.
+    pub(crate) async fn run_trusting(
+        &self,
+        name: &'static str,
+        flags: &[(&str, &str)],
+        authorities: Option<&Path>,
+    ) -> Result<Process> {
         for crd in crds(name)? {
             self.api.establish(&crd).await?;
         }
         let flags = flags.iter();
         let flags = flags.map(|(flag, value)| (*flag, (*value).to_owned()));
-        start(&self.api, (name, flags.collect()))
+        let mut program = program(&self.api, (name, flags.collect()))?;
+        let authorities = authorities.map(|path| path.display().to_string());
+        // Where programs in Go find the authorities of a system.
+        let variable = authorities.map(|path| ("SSL_CERT_FILE".to_owned(), path));
+        program.env.extend(variable);
+        Process::start(&program)
     }
 }
 
 /// A program's name, and its flags beside `--kubeconfig`.
 type Wanted<'a> = (&'static str, BTreeMap<&'a str, String>);
 
-fn start(api: &ApiServer, (name, mut flags): Wanted<'_>) -> Result<Process> {
+fn start(api: &ApiServer, wanted: Wanted<'_>) -> Result<Process> {
+    Process::start(&program(api, wanted)?)
+}
+
+fn program(api: &ApiServer, (name, mut flags): Wanted<'_>) -> Result<Program> {
     let kubeconfig = api.kubeconfig_path().display().to_string();
     flags.insert("kubeconfig", kubeconfig);
-    Process::start(&Program {
+    Ok(Program {
         name,
         path: assets::program(name)?,
         args: to_args(flags),
