@@ -3,14 +3,15 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
-    http,
     scratch::Scratch,
-    servers::alertmanager::{Alertmanager, AlertmanagerConfig},
+    servers::{
+        alertmanager::{Alertmanager, AlertmanagerConfig},
+        browser::Browser,
+    },
     wait::eventually,
 };
 
@@ -79,43 +80,8 @@ async fn gate(fusegate: &Fusegate, policy: &str, status: u16) -> Result<String> 
 /// An Alertmanager that tells fusegate of everything at once, with the token in a file.
 async fn telling(fusegate: &Fusegate, folder: &Scratch) -> Result<Alertmanager> {
     let token = folder.write("alertmanager-token", TOKEN)?;
-    let config = json!({
-        "route": {
-            "receiver": "fusegate", "group_by": ["..."],
-            "group_wait": "10ms", "group_interval": "500ms", "repeat_interval": "1s",
-        },
-        "receivers": [{"name": "fusegate", "webhook_configs": [{
-            "url": fusegate.url("v1/alertmanager"),
-            "send_resolved": true,
-            "http_config": {"authorization": {"credentials_file": token}},
-        }]}],
-    });
-    Alertmanager::start(AlertmanagerConfig {
-        file: Some(config.to_string()),
-        ..AlertmanagerConfig::default()
-    })
-    .await
-}
-
-/// Raises an alert as Prometheus does, or ends it.
-async fn raise(
-    alertmanager: &Alertmanager,
-    labels: &Value,
-    starts: &str,
-    ends: Option<&str>,
-) -> Result<()> {
-    let mut alert = json!({
-        "labels": labels, "startsAt": starts,
-        "annotations": {"summary": "payments are down"},
-    });
-    if let Some(ends) = ends {
-        alert["endsAt"] = json!(ends);
-    }
-    let client: Client = http::client()?;
-    let url = format!("{}/api/v2/alerts", alertmanager.url());
-    let answer = client.post(url).json(&json!([alert])).send().await?;
-    answer.error_for_status()?;
-    Ok(())
+    let webhook = fusegate.url("v1/alertmanager");
+    Alertmanager::start(AlertmanagerConfig::telling(&[webhook], &token)).await
 }
 
 fn orders(folder: &Scratch) -> Result<Vec<Value>> {
@@ -159,13 +125,13 @@ async fn an_alert_that_a_policy_names_forces_its_circuit_open_until_a_time() -> 
     let alertmanager = telling(&fusegate, &tokens).await?;
     let labels = json!({"alertname": "PaymentsDown", "namespace": "shop", "app": "checkout"});
     let began = now(-60);
-    raise(&alertmanager, &labels, &began, None).await?;
+    alertmanager.raise(&labels, &began, None).await?;
     let refusal = gate(&fusegate, "checkout", 403).await?;
     ensure!(refusal.contains("Open by override ForcedOpen"), "{refusal}");
     let (passes, body) = fusegate.get("v1/gate/shop/checkout?object=other").await?;
     ensure!(passes == 200, "{body}");
     // It is told again each second, and once more as resolved; one order stands all along.
-    raise(&alertmanager, &labels, &began, Some(&now(-1))).await?;
+    alertmanager.raise(&labels, &began, Some(&now(-1))).await?;
     eventually("the end to be told", SOON, async || {
         let alerts = alertmanager.alerts().await?;
         let notified = alertmanager.sent("webhook").await?;
@@ -198,6 +164,28 @@ fn state<'a>(alerts: &'a [Value], alertname: &str, name: &str) -> Option<&'a str
     let found = found
         .find(|alert| alert["labels"]["alertname"] == alertname && alert["labels"]["name"] == name);
     found?["status"]["state"].as_str()
+}
+
+/// Whoever looks at the inhibited circuit is led to the policy whose outage explains it.
+async fn the_page_names_the_root(fusegate: &Fusegate) -> Result<()> {
+    let browser = Browser::start().await?;
+    let page = fusegate.url("#/circuits/shop/checkout/checkout");
+    browser.open(&page).await?;
+    eventually("the root on the page", SOON, async || {
+        let text = browser.text().await?;
+        for wanted in [
+            "Inhibited",
+            "Explained by",
+            "shop/database, which is not Closed",
+        ] {
+            ensure!(text.contains(wanted), "no {wanted:?} in {text}");
+        }
+        Ok(())
+    })
+    .await?;
+    let errors = browser.errors().await?;
+    ensure!(errors.is_empty(), "{errors:?}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -246,6 +234,7 @@ async fn what_an_open_parent_explains_is_told_to_nobody() -> Result<()> {
     report(&folder, "db", "silver", "900ms")?;
     let alerts = stands("suppressed", Some("suppressed")).await?;
     assert_eq!(state(&alerts, "CircuitBreakerOpen", "db"), Some("active"));
+    the_page_names_the_root(&fusegate).await?;
     gate(&fusegate, "checkout", 403).await?;
     fusegate.kill9()?;
     fusegate.restart().await?;

@@ -4,6 +4,7 @@ mod absent;
 mod acts;
 mod admission;
 mod aggregated;
+mod alerted;
 mod attackers;
 mod audit;
 mod breakage;

@@ -68,6 +68,7 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
         armed: false,
         latched: false,
         suppressed: false,
+        root: None,
         rules: vec![rule("network-latency", 312.0, if tripped { 3 } else { 0 })],
     }
 }
@@ -223,7 +224,7 @@ pub(crate) async fn served(view: View) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (state, shutdown) = (state(view), CancellationToken::new());
-    tokio::spawn(serve(listener, state.clone(), shutdown.clone()));
+    tokio::spawn(serve(listener, None, state.clone(), shutdown.clone()));
     Served {
         url,
         state,

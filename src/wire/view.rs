@@ -145,6 +145,8 @@ pub struct CircuitView {
     pub latched: bool,
     /// A trip is held back by the open cap.
     pub suppressed: bool,
+    /// The policy whose outage explains this one, as `namespace/name`, while it does.
+    pub root: Option<Box<str>>,
     /// One per rule of the policy.
     pub rules: Vec<RuleView>,
 }

@@ -54,6 +54,7 @@ struct Circuit {
     armed: bool,
     latched: bool,
     suppressed: bool,
+    inhibited_by: Option<String>,
     rules: Vec<Rule>,
 }
 
@@ -144,11 +145,13 @@ impl Circuit {
     fn standing(&self) -> String {
         let forced = self.r#override.clone();
         let armed = self.armed && self.shadow == "Closed";
+        let root = self.inhibited_by.as_ref();
         let more = [
             forced,
             self.latched.then(|| "latched".to_owned()),
             self.suppressed.then(|| "suppressed".to_owned()),
             armed.then(|| "armed".to_owned()),
+            root.map(|root| format!("explained by {root}")),
             (self.mode == "Observe").then(|| "observed".to_owned()),
         ];
         let more: Vec<_> = more.into_iter().flatten().collect();

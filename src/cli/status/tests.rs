@@ -19,8 +19,12 @@ fn shop() -> View {
         armed: true,
         ..circuit(StateName::Closed)
     };
+    let explained = CircuitView {
+        root: Some("shop/database".into()),
+        ..circuit(StateName::Open)
+    };
     let policy = policy([
-        ("eu-1", circuit(StateName::Open)),
+        ("eu-1", explained),
         ("eu-2", armed),
         ("us-1", forced(StateName::Open, Forced::Closed)),
     ]);

@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use crate::breaker::time::Now;
-use crate::engine::outputs::outbox::Outbox;
+use crate::engine::outputs::outbox::{Dirty, Outbox};
 use crate::engine::outputs::sent::Mark;
 use crate::engine::outputs::{audit, text};
 use crate::engine::state::State;
@@ -26,6 +26,11 @@ pub(crate) fn sync(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &A
         return;
     };
     let mark = mark(state, key, uid);
+    let sent = out.sent(key, uid).and_then(|sent| sent.alerted.as_ref());
+    let root = |mark: Option<&Mark>| mark.and_then(|mark| mark.root.clone());
+    if root(sent) != root(mark.as_ref()) {
+        out.mark(Dirty::Circuit(key, uid));
+    }
     let mut kept = draft::wanted(state, now, key, uid);
     let mut firing = Vec::new();
     out.update_sent(key, uid, |sent| {

@@ -14,6 +14,7 @@ use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Wall};
 use crate::breaker::wake::waits_until;
 use crate::engine::outputs::outbox::{Dirty, Outbox};
+use crate::engine::outputs::text;
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
 use crate::engine::state::kind::KindEntry;
@@ -202,6 +203,9 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
         armed: entry.breaker.armed,
         latched: entry.breaker.latched,
         suppressed: entry.breaker.suppressed,
+        root: trip
+            .and_then(|_| state.open_root(key))
+            .map(|root| text::policy(&root).into()),
         rules: rules
             .map(|(rule, streak)| rule_view(&rule.condition, streak))
             .collect(),

@@ -99,6 +99,8 @@ fn the_child_is_told_of_again_once_its_parent_has_recovered() {
     trip(&mut world, "db", "silver");
     trip(&mut world, "checkout", "gold");
     assert!(fires(&world, "CircuitBreakerInhibited", "checkout"));
+    let root = |world: &World| world.circuit("checkout").unwrap().root.clone();
+    assert_eq!(root(&world).as_deref(), Some("shop/database"));
     let open = last(&world, "CircuitBreakerOpen", "checkout").unwrap();
     assert_eq!(&*open.annotations["root"], "shop/database");
     policy(&mut world, "checkout", "gold", &[]);
@@ -115,6 +117,7 @@ fn the_child_is_told_of_again_once_its_parent_has_recovered() {
     let open = last(&world, "CircuitBreakerOpen", "checkout").unwrap();
     assert_eq!(open.ends_at, None);
     assert!(!open.annotations.contains_key("root"), "{open:?}");
+    assert_eq!(root(&world), None);
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(in crate::serve) struct Document {
     armed: bool,
     latched: bool,
     suppressed: bool,
+    inhibited_by: Option<String>,
     rules: Vec<RuleDocument>,
 }
 
@@ -182,6 +183,7 @@ impl<'a> Row<'a> {
             armed: circuit.armed,
             latched: circuit.latched,
             suppressed: circuit.suppressed,
+            inhibited_by: circuit.root.as_deref().map(str::to_owned),
             rules: circuit
                 .rules
                 .iter()

@@ -105,7 +105,7 @@ async fn a_circuit_is_listed_with_what_is_enforced_and_what_the_evidence_says() 
             "state": "Open", "shadow": "Open", "mode": "Enforce", "override": null,
             "tripId": "0000000000000abc", "cause": "Breach",
             "since": "1970-01-01T00:00:01Z", "until": "1970-01-01T00:01:01Z",
-            "admitPercent": 0, "armed": false, "latched": false, "suppressed": false,
+            "admitPercent": 0, "armed": false, "latched": false, "suppressed": false, "inhibitedBy": null,
             "rules": [{
                 "condition": "network-latency", "value": 312.0, "unit": "", "class": "Bad",
                 "unknownReason": null, "streak": 3, "ageSeconds": null,

@@ -1,6 +1,6 @@
 //! An Alertmanager with a route of its own: alerts in through its API, out to a webhook if one is given.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use reqwest::{Client, RequestBuilder, Url};
@@ -51,6 +51,30 @@ impl Default for AlertmanagerConfig {
             file: None,
             prefix: String::new(),
             secured: None,
+        }
+    }
+}
+
+impl AlertmanagerConfig {
+    /// Tells these webhooks of everything at once, and again each second, with the token in a file.
+    pub(crate) fn telling(webhooks: &[String], token: &Path) -> Self {
+        let webhooks = webhooks.iter().map(|url| {
+            json!({
+                "url": url,
+                "send_resolved": true,
+                "http_config": {"authorization": {"credentials_file": token}},
+            })
+        });
+        let config = json!({
+            "route": {
+                "receiver": "fusegate", "group_by": ["..."],
+                "group_wait": "10ms", "group_interval": "500ms", "repeat_interval": "1s",
+            },
+            "receivers": [{"name": "fusegate", "webhook_configs": webhooks.collect::<Vec<_>>()}],
+        });
+        Self {
+            file: Some(config.to_string()),
+            ..Self::default()
         }
     }
 }
@@ -135,6 +159,26 @@ impl Alertmanager {
     /// The address that clients are given.
     pub(crate) fn url(&self) -> String {
         self.base.clone()
+    }
+
+    /// Raises an alert as Prometheus does, or ends it.
+    pub(crate) async fn raise(
+        &self,
+        labels: &Value,
+        starts: &str,
+        ends: Option<&str>,
+    ) -> Result<()> {
+        let mut alert = json!({
+            "labels": labels, "startsAt": starts,
+            "annotations": {"summary": "payments are down"},
+        });
+        if let Some(ends) = ends {
+            alert["endsAt"] = json!(ends);
+        }
+        let url = format!("{}/api/v2/alerts", self.base);
+        let answer = self.http.post(url).json(&json!([alert])).send().await?;
+        answer.error_for_status()?;
+        Ok(())
     }
 
     /// Keeps alerts with this label from everybody, until it is told to forget that.

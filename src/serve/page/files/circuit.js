@@ -115,10 +115,17 @@ function nowSheet(circuit) {
   return sheet("Now", facts([
     ["Mesh", shedding(circuit)],
     ["Gate", [badge(gate.passes ? "passes" : gate.state === "Unknown" ? "unknown" : "refuses", gate.passes ? "Good" : gate.state === "Unknown" ? "Unknown" : "Bad"), " ", gate.reason]],
+    ["Explained by", root(circuit.circuit.inhibitedBy)],
     ["Rollback", rollback(circuit)],
     ["Recovery", recovery(circuit)],
   ]));
 }
+
+// The policy whose outage explains this one.
+const root = (name) => name && [
+  h("a", { href: `#/policies/${path(...name.split("/"))}` }, name),
+  ", which is not Closed either: this circuit pages nobody, and its trips roll nothing back.",
+];
 
 function recovery(circuit) {
   const { state, until, latched } = circuit.circuit;

@@ -13,6 +13,7 @@ export function badges(circuit) {
   if (circuit.latched) found.push(badge("Latched"));
   if (circuit.suppressed) found.push(badge("Suppressed"));
   if (circuit.armed && circuit.shadow === "Closed") found.push(badge("Armed"));
+  if (circuit.inhibitedBy) found.push(badge("Inhibited"));
   if (circuit.mode === "Observe") found.push(badge("Observe"));
   return found.flatMap((each) => [each, " "]);
 }
