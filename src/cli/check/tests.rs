@@ -76,6 +76,25 @@ fn a_contract_is_judged_by_its_schema_and_by_what_it_says() {
 }
 
 #[test]
+fn policies_that_depend_on_each_other_in_a_circle_are_refused() {
+    let depends = |name: &str, on: &str| {
+        POLICY.replace("{name: checkout,", &format!("{{name: {name},"))
+            + &format!("  dependsOn: [{{name: {on}}}]\n")
+    };
+    insta::assert_snapshot!(problems(&[
+        CONTRACT,
+        &depends("checkout", "database"),
+        &depends("database", "checkout"),
+        &depends("outside", "checkout"),
+        &depends("alone", "elsewhere"),
+    ]), @r#"
+    <stdin>:2 CircuitPolicy shop/checkout: spec.dependsOn leads back to this policy: shop/checkout → shop/database → shop/checkout; none of them inhibits itself, remove one of these
+    <stdin>:3 CircuitPolicy shop/database: spec.dependsOn leads back to this policy: shop/database → shop/checkout → shop/database; none of them inhibits itself, remove one of these
+    5 documents, 2 problems
+    "#);
+}
+
+#[test]
 fn an_object_is_judged_by_its_spec_where_the_contract_reads_it() {
     let contract = "\
 apiVersion: fusegate.io/v1alpha1

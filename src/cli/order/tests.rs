@@ -106,6 +106,21 @@ async fn what_is_ordered_is_what_fusegate_check_accepts() {
 }
 
 #[tokio::test]
+async fn what_is_written_says_what_was_ordered_until_when_and_by_whom() {
+    let folder = shop();
+    let line = "hold shop/checkout --object eu-1 --for 30m --reason INC-1";
+    let mut written = String::new();
+    for more in ["", " --output json"] {
+        let told = run(folder.path(), &format!("{line}{more}")).await;
+        written += &told.unwrap();
+    }
+    let until = regex::Regex::new(r"\d{4}-\d\d-\d\dT[0-9:.]+Z").unwrap();
+    let actor = format!("(by {})", super::actor::of_system());
+    let written = written.replace(&actor, "(by USER)");
+    insta::assert_snapshot!(until.replace_all(&written, "TIME"));
+}
+
+#[tokio::test]
 async fn what_can_not_be_ordered_is_refused_with_what_to_do() {
     let folder = shop();
     for (line, told) in [
