@@ -11,6 +11,7 @@ pub mod explain;
 pub mod format;
 pub mod gate;
 mod grid;
+pub mod kube;
 pub mod lint;
 pub mod named;
 pub mod on_call;
@@ -77,3 +78,6 @@ pub enum Command {
     /// Print the man page, or write one for each command.
     Man(completions::Man),
 }
+
+#[cfg(test)]
+mod tests;

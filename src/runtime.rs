@@ -11,4 +11,5 @@ pub mod memory;
 pub mod metrics;
 pub mod server_url;
 pub mod shutdown;
+pub mod tls;
 pub mod write_all_retrying;

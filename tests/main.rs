@@ -18,6 +18,7 @@ mod effects_admission;
 mod effects_alerts;
 mod effects_kube;
 mod harness;
+mod http_port;
 mod peers;
 mod rollback;
 mod source_kube;

@@ -1,32 +1,51 @@
-//! The certificates of the xDS port, read from files, and read again whenever these change.
+//! The certificates of a port, read from files, and read again whenever these change.
 //!
 //! The files are polled, not watched: a mounted secret is swapped by links, on file systems without events.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use fusegate_xds::server::{Tls, TlsMaterial};
+use futures::FutureExt as _;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::run::Parts;
+use crate::cli::run::Run;
+use crate::cli::run::http::Http;
 use crate::cli::run::xds::Xds;
-use crate::runtime::metrics::{Metrics, Reload};
+use crate::runtime::authority::Validity;
+use crate::runtime::metrics::{self, Reload};
+use crate::runtime::tls::{self, Pem};
+use crate::serve::server::SharedTls;
 
 /// How often the files are read. Certificates are renewed weeks before they expire.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The certificate files.
+/// The certificate files of a port.
 #[derive(Clone, Debug)]
-struct Files {
+pub(super) struct Files {
+    /// What its options begin with: `xds` or `http`.
+    port: &'static str,
     cert: PathBuf,
     key: PathBuf,
     client_ca: Option<PathBuf>,
 }
 
+/// What a port serves with, which others can take the place of while it does.
+pub(super) trait Served: Clone + Send + Sized {
+    fn new(material: &TlsMaterial) -> anyhow::Result<Self>;
+    fn replace(&self, material: &TlsMaterial) -> anyhow::Result<()>;
+}
+
 /// The certificates in use, and their files.
-pub(super) struct Certificates {
-    tls: Tls,
+pub(super) struct Certificates<T> {
+    tls: T,
     files: Files,
     used: TlsMaterial,
     /// The failure at the last look.
@@ -35,45 +54,66 @@ pub(super) struct Certificates {
     reported: Option<String>,
 }
 
-impl Certificates {
-    /// Reads the files that the options name; `None` if they name none.
-    pub(super) fn read(options: &Xds) -> anyhow::Result<Option<Self>> {
-        let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
+impl Parts {
+    /// Reads the certificates of both ports, where they have any, and keeps them as they are in the files.
+    pub(super) fn start_tls(
+        &self,
+        options: &Run,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<(Option<Tls>, Option<SharedTls>)> {
+        let xds = self.keep(Files::xds(&options.xds), &self.metrics.xds.tls, tasks)?;
+        let web = self.keep(Files::http(&options.http), &self.metrics.http_tls, tasks)?;
+        Ok((xds, web))
+    }
+
+    fn keep<T: Served + 'static>(
+        &self,
+        files: Option<Files>,
+        metrics: &metrics::Tls,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<Option<T>> {
+        let Some(files) = files else {
             return Ok(None);
         };
-        let files = Files {
-            cert: cert.clone(),
-            key: key.clone(),
-            client_ca: options.client_ca.clone(),
-        };
+        let certificates = Certificates::<T>::read(files)?;
+        let tls = certificates.tls();
+        let keeping = certificates.keep(metrics.clone(), self.token.clone());
+        tasks.spawn(keeping.map(Ok));
+        Ok(Some(tls))
+    }
+}
+
+impl<T: Served> Certificates<T> {
+    /// Reads the files for the first time.
+    pub(super) fn read(files: Files) -> anyhow::Result<Self> {
         let used = files.read()?;
-        let tls = Tls::new(&used).with_context(|| format!("using {files}"))?;
-        Ok(Some(Self {
+        let tls = T::new(&used).with_context(|| format!("using {files}"))?;
+        Ok(Self {
             tls,
             files,
             used,
             failed_once: None,
             reported: None,
-        }))
+        })
     }
 
-    pub(super) fn tls(&self) -> Tls {
+    pub(super) fn tls(&self) -> T {
         self.tls.clone()
     }
 
     /// Polls the files until shutdown.
-    pub(super) async fn keep(mut self, metrics: Metrics, shutdown: CancellationToken) {
+    pub(super) async fn keep(mut self, metrics: metrics::Tls, shutdown: CancellationToken) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        metrics.xds.tls_stale.set(0);
-        metrics.xds.expires(self.tls.expires());
+        metrics.stale.set(0);
+        metrics.expires(expiry(&self.used));
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
             let files = self.files.clone();
             let read = tokio::task::spawn_blocking(move || files.read());
             match read.await {
                 Ok(read) => self.take(read, &metrics),
                 Err(error) => {
-                    tracing::error!(%error, "cannot read the certificates of the xDS port");
+                    tracing::error!(port = self.files.port, %error, "cannot read the certificates of a port");
                 }
             }
         }
@@ -83,32 +123,34 @@ impl Certificates {
     ///
     /// A failure is logged at the second look: certificate and key are two files, which may be halfway through a
     /// replacement.
-    fn take(&mut self, read: anyhow::Result<TlsMaterial>, metrics: &Metrics) {
+    fn take(&mut self, read: anyhow::Result<TlsMaterial>, metrics: &metrics::Tls) {
+        let port = self.files.port;
         let used = read.and_then(|read| {
             if read != self.used {
                 let replaced = self.tls.replace(&read);
                 replaced.with_context(|| format!("using {}", self.files))?;
                 self.used = read;
-                metrics.xds.reloaded(Reload::Loaded);
-                metrics.xds.expires(self.tls.expires());
-                tracing::info!(files = %self.files, "the certificates of the xDS port were replaced");
+                metrics.reloaded(Reload::Loaded);
+                metrics.expires(expiry(&self.used));
+                tracing::info!(port, files = %self.files, "the certificates of a port were replaced");
             }
             Ok(())
         });
         let Err(failure) = used else {
             if self.reported.take().is_some() {
-                metrics.xds.tls_stale.set(0);
-                tracing::info!(files = %self.files, "the certificates of the xDS port are valid again");
+                metrics.stale.set(0);
+                tracing::info!(port, files = %self.files, "the certificates of a port are valid again");
             }
             self.failed_once = None;
             return;
         };
         let failure = format!("{failure:#}");
         if self.failed_once.as_ref() == Some(&failure) && self.reported.as_ref() != Some(&failure) {
-            metrics.xds.reloaded(Reload::Failed);
+            metrics.reloaded(Reload::Failed);
             tracing::error!(
+                port,
                 reason = failure,
-                "cannot use the certificates of the xDS port; those read earlier stay in use"
+                "cannot use the certificates of a port; those read earlier stay in use"
             );
             self.reported = Some(failure.clone());
         }
@@ -116,21 +158,84 @@ impl Certificates {
     }
 }
 
-impl Files {
-    fn read(&self) -> anyhow::Result<TlsMaterial> {
-        let client_ca = self.client_ca.as_deref();
-        Ok(TlsMaterial {
-            certificates: read(&self.cert, "--xds-tls-cert")?,
-            key: read(&self.key, "--xds-tls-key")?,
-            client_authorities: client_ca
-                .map(|path| read(path, "--xds-tls-client-ca"))
-                .transpose()?,
-        })
+impl Served for Tls {
+    fn new(material: &TlsMaterial) -> anyhow::Result<Self> {
+        Ok(Self::new(material)?)
+    }
+
+    fn replace(&self, material: &TlsMaterial) -> anyhow::Result<()> {
+        Ok(self.replace(material)?)
     }
 }
 
-impl std::fmt::Display for Files {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Served for SharedTls {
+    fn new(material: &TlsMaterial) -> anyhow::Result<Self> {
+        Ok(Self::new(ArcSwap::from_pointee(tls::server(pem(
+            material,
+        ))?)))
+    }
+
+    fn replace(&self, material: &TlsMaterial) -> anyhow::Result<()> {
+        self.store(Arc::new(tls::server(pem(material))?));
+        Ok(())
+    }
+}
+
+fn pem(material: &TlsMaterial) -> Pem<'_> {
+    Pem {
+        certificates: &material.certificates,
+        key: &material.key,
+        client_authorities: material.client_authorities.as_deref(),
+    }
+}
+
+/// When the port's certificate expires. Those between it and its authority are not looked at.
+fn expiry(material: &TlsMaterial) -> Option<SystemTime> {
+    let validity = Validity::of(str::from_utf8(&material.certificates).ok()?)?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(validity.until))
+}
+
+impl Files {
+    /// Those of the xDS port.
+    pub(super) fn xds(options: &Xds) -> Option<Self> {
+        Some(Self {
+            port: "xds",
+            cert: options.cert.clone()?,
+            key: options.key.clone()?,
+            client_ca: options.client_ca.clone(),
+        })
+    }
+
+    /// Those of the HTTP port.
+    pub(super) fn http(options: &Http) -> Option<Self> {
+        Some(Self {
+            port: "http",
+            cert: options.cert.clone()?,
+            key: options.key.clone()?,
+            client_ca: options.client_ca.clone(),
+        })
+    }
+
+    fn read(&self) -> anyhow::Result<TlsMaterial> {
+        let client_ca = self.client_ca.as_deref();
+        Ok(TlsMaterial {
+            certificates: self.file(&self.cert, "cert")?,
+            key: self.file(&self.key, "key")?,
+            client_authorities: client_ca
+                .map(|path| self.file(path, "client-ca"))
+                .transpose()?,
+        })
+    }
+
+    fn file(&self, path: &Path, which: &str) -> anyhow::Result<Vec<u8>> {
+        let port = self.port;
+        std::fs::read(path)
+            .with_context(|| format!("reading --{port}-tls-{which} {}", path.display()))
+    }
+}
+
+impl Display for Files {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} and {}", self.cert.display(), self.key.display())?;
         match &self.client_ca {
             Some(client_ca) => write!(f, " and {}", client_ca.display()),
@@ -139,17 +244,14 @@ impl std::fmt::Display for Files {
     }
 }
 
-fn read(path: &Path, flag: &str) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("reading {flag} {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use rcgen::{CertificateParams, KeyPair};
+    use rstest::rstest;
 
-    use super::{Certificates, Files, Tls};
+    use super::*;
     use crate::runtime::metrics::Metrics;
 
     /// Writes a certificate that is valid until the third of February of `year`, and its key.
@@ -162,27 +264,30 @@ mod tests {
         fs::write(&files.key, key.serialize_pem()).unwrap();
     }
 
-    #[test]
-    fn the_expiration_of_the_certificate_in_use_is_a_metric() {
+    fn renew<T: Served>(port: &'static str, metrics: &metrics::Tls) {
         let folder = tempfile::tempdir().unwrap();
         let files = Files {
+            port,
             cert: folder.path().join("tls.crt"),
             key: folder.path().join("tls.key"),
             client_ca: None,
         };
         write(&files, 2031);
-        let used = files.read().unwrap();
-        let mut certificates = Certificates {
-            tls: Tls::new(&used).unwrap(),
-            files,
-            used,
-            failed_once: None,
-            reported: None,
-        };
-        let metrics = Metrics::new();
+        let mut certificates = Certificates::<T>::read(files).unwrap();
         write(&certificates.files, 2061);
-        certificates.take(certificates.files.read(), &metrics);
-        let line = "fusegate_xds_tls_expiration_timestamp_seconds 2874614400\n";
-        assert!(metrics.encode().contains(line), "{}", metrics.encode());
+        certificates.take(certificates.files.read(), metrics);
+    }
+
+    #[rstest]
+    #[case::xds("xds")]
+    #[case::http("http")]
+    fn the_expiration_of_the_certificate_in_use_is_a_metric(#[case] port: &'static str) {
+        let metrics = Metrics::new();
+        match port {
+            "xds" => renew::<Tls>(port, &metrics.xds.tls),
+            _ => renew::<SharedTls>(port, &metrics.http_tls),
+        }
+        let line = format!("fusegate_{port}_tls_expiration_timestamp_seconds 2874614400\n");
+        assert!(metrics.encode().contains(&line), "{}", metrics.encode());
     }
 }

@@ -12,11 +12,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::certificates::Certificates;
 use crate::app::desk;
 use crate::app::logging;
 use crate::app::queries::QueryBoard;
-use crate::app::tokens::TokenFiles;
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, SecretUrl, Source};
 use crate::effects::audit::Destination;
@@ -28,7 +26,6 @@ use crate::engine::settings::Capacity;
 use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
 use crate::recording::rules;
-use crate::runtime::client;
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
@@ -36,6 +33,7 @@ use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
 use crate::serve::access::SharedTokens;
 use crate::serve::alertmanager::Desk;
+use crate::serve::server::SharedTls;
 use crate::serve::webhook::SharedGuards;
 use crate::source::dir::DirSource;
 use crate::source::dir::skipped::SkippedFiles;
@@ -64,9 +62,8 @@ const LEASE: &str = "fusegate";
 /// Runs fusegate until shutdown.
 pub async fn run(options: Run) -> anyhow::Result<()> {
     options.xds.check()?;
-    let certificates = Certificates::read(&options.xds)?;
     let xds = listen(options.xds.listen, "--xds-listen")?;
-    let web = listen(options.http_listen, "--http-listen")?;
+    let web = listen(options.http.listen, "--http-listen")?;
     let metrics = Metrics::new();
     let (sender, events) = queue::open(QUEUE, metrics.clone());
     let parts = Parts {
@@ -78,6 +75,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         sender,
     };
     let mut tasks = JoinSet::new();
+    let (xds_tls, web_tls) = parts.start_tls(&options, &mut tasks)?;
     tasks.spawn(
         shutdown::on_signal(parts.token.clone())
             .map(|heard| heard.context("listening for signals")),
@@ -88,24 +86,19 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
     };
-    let tls = certificates.as_ref().map(Certificates::tls);
-    if let Some(certificates) = certificates {
-        let keeping = certificates.keep(parts.metrics.clone(), parts.token.clone());
-        tasks.spawn(keeping.map(Ok));
-    }
-    let tokens = parts.start_tokens(&options, &mut tasks)?;
     let listening = Ports {
         xds,
         web,
-        tls,
-        tokens,
+        xds_tls,
+        web_tls,
+        tokens: parts.start_tokens(&options, &mut tasks)?,
     };
     let recorder = parts.start_recording(&options)?;
     let queries = parts.start_prometheus(&options, &mut tasks)?;
     let mut pump = parts.start_serving(&options, listening, (outgoing, queries), &mut tasks);
     pump.recorder = recorder;
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
-    tracing::info!(source = %options.source, xds = %options.xds.listen, http = %options.http_listen, "fusegate is running");
+    tracing::info!(source = %options.source, xds = %options.xds.listen, http = %options.http.listen, "fusegate is running");
     let ended = join(tasks, &parts.token).await;
     let (dispatcher, recorder) = pumping
         .await
@@ -136,7 +129,8 @@ pub(super) struct Parts {
 pub(super) struct Ports {
     pub(super) xds: TcpListener,
     pub(super) web: TcpListener,
-    pub(super) tls: Option<Tls>,
+    pub(super) xds_tls: Option<Tls>,
+    pub(super) web_tls: Option<SharedTls>,
     pub(super) tokens: SharedTokens,
 }
 
@@ -168,7 +162,7 @@ impl Parts {
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Outgoing, Option<HeldLease>)> {
-        let client = client::connect(options.kubeconfig.as_deref()).await?;
+        let client = options.kube.connect().await?;
         let source = KubeSource::new(client.clone(), options.namespace().to_owned());
         let (sender, token) = (self.sender.clone(), self.token.clone());
         tasks.spawn(async move {
@@ -265,21 +259,6 @@ impl Parts {
         let running = source.run(queries, self.sender.clone(), self.token.clone());
         tasks.spawn(running.map(Ok));
         Ok(board)
-    }
-
-    /// Keeps the tokens that the HTTP port asks for as they are in the files.
-    fn start_tokens(
-        &self,
-        options: &Run,
-        tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<SharedTokens> {
-        let Some(folder) = &options.http_tokens else {
-            return Ok(SharedTokens::default());
-        };
-        let files = TokenFiles::read(folder)?;
-        let tokens = files.tokens();
-        tasks.spawn(files.keep(self.token.clone()).map(Ok));
-        Ok(tokens)
     }
 
     fn start_recording(&self, options: &Run) -> anyhow::Result<Option<Recorder>> {

@@ -47,7 +47,7 @@ impl Parts {
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
-        let server = xds::server(store.clone(), &options.xds, ports.tls);
+        let server = xds::server(store.clone(), &options.xds, ports.xds_tls);
         let reporting = programmed::report(
             store.clone(),
             server.proxies(),
@@ -81,7 +81,7 @@ impl Parts {
             counted: BTreeSet::new(),
         };
         let reports = reporter.run(told, self.token.clone());
-        let serving = http::serve(ports.web, state, self.token.clone());
+        let serving = http::serve(ports.web, ports.web_tls, state, self.token.clone());
         tasks.spawn(async move {
             tokio::join!(serving, reports);
             Ok(())
@@ -162,7 +162,7 @@ impl Parts {
             heartbeat: heartbeat.clone(),
             access: Access {
                 tokens,
-                pace: Pace::new(options.http_rate, &metrics),
+                pace: Pace::new(options.http.rate, &metrics),
             },
             counters: Counters::new(&metrics),
             notices,

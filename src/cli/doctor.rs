@@ -14,6 +14,8 @@ use serde_json::json;
 
 use crate::cli::format::{Format, Unwritten};
 use crate::cli::gate::duration;
+use crate::cli::kube::ClusterOptions;
+use crate::cli::server::Proof;
 use crate::cli::style::Colours;
 use crate::doctor::{Finding, Look, Looks, Samples, Unreadable, replica as judge};
 use crate::runtime::client::NoClient;
@@ -42,12 +44,12 @@ pub struct Doctor {
     )]
     pub server: Vec<Uri>,
 
-    /// A file with the token that the replicas' HTTP ports ask for.
-    #[arg(long, env = "FUSEGATE_TOKEN_FILE", value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    /// What they are shown.
+    #[command(flatten)]
+    pub proof: Proof,
 
-    /// Ask nobody, and read what `GET /metrics` answered from a file, or with `-` from standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "cluster"])]
+    /// Ask no replica, and read what `GET /metrics` answered from a file, or with `-` from standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "cluster")]
     pub metrics: Option<PathBuf>,
 
     /// Look at fusegate's objects, its lease and the rights of its account in the cluster too.
@@ -58,18 +60,9 @@ pub struct Doctor {
     #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = duration)]
     pub over: Duration,
 
-    /// The kubeconfig to use with --cluster; without it the usual places, then the pod's own account.
-    #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// fusegate's own namespace, with --cluster.
-    #[arg(
-        long,
-        env = "FUSEGATE_NAMESPACE",
-        default_value = "fusegate-system",
-        value_name = "NAME"
-    )]
-    pub namespace: String,
+    /// The cluster, with `--cluster`.
+    #[command(flatten)]
+    pub place: ClusterOptions,
 
     /// How the findings are told; `wide` tells notes too.
     #[arg(long, short, default_value = "table", value_name = "FORMAT")]
@@ -113,10 +106,10 @@ impl Doctor {
     pub async fn print(&self, colours: Colours, out: &mut impl Write) -> Result<bool, Undiagnosed> {
         let mut found = match &self.metrics {
             Some(path) => of_file(path)?,
-            None => replica::ask(&self.server, self.token_file.as_deref(), self.over).await?,
+            None => replica::ask(&self.server, &self.proof, self.over).await?,
         };
         if self.cluster {
-            found.extend(cluster::ask(self.kubeconfig.as_deref(), &self.namespace).await?);
+            found.extend(cluster::ask(&self.place.open().await?).await);
         }
         found.sort();
         found.dedup();

@@ -16,6 +16,7 @@ use crate::cli::explain::audit::UnreadLog;
 use crate::cli::explain::events::UnreadEvents;
 use crate::cli::explain::recording::UnreadRecording;
 use crate::cli::format::{Format, Unwritten};
+use crate::cli::kube::KubeOptions;
 use crate::cli::server::{ServerOptions, Unanswered, escaped};
 
 const EXAMPLES: &str = "\
@@ -45,9 +46,9 @@ pub struct Explain {
     #[arg(long, conflicts_with_all = ["audit", "recording"])]
     pub events: bool,
 
-    /// The kubeconfig for `--events`; without it the usual places, then the pod's own account.
-    #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    /// The API server, for `--events`.
+    #[command(flatten)]
+    pub kube: KubeOptions,
 
     /// How it is written.
     #[arg(long, short, default_value = "table", value_name = "FORMAT")]
@@ -94,7 +95,7 @@ impl Explain {
         } else if let Some(path) = &self.recording {
             recording::story(path, &id)?
         } else if self.events {
-            events::story(self.kubeconfig.as_deref(), &id).await?
+            events::story(&self.kube, &id).await?
         } else {
             let path = format!("v1/trips/{}", escaped(&id));
             self.server.get(&path, &[]).await?

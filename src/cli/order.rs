@@ -7,7 +7,6 @@ mod actor;
 mod target;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cli::format::{Format, Unwritten};
 use crate::cli::gate::duration;
+use crate::cli::kube::KubeOptions;
 use crate::cli::named::Named;
 use crate::cli::order::target::Place;
 use crate::cli::run::Source;
@@ -64,9 +64,9 @@ pub struct Circuits {
     )]
     pub source: Source,
 
-    /// The kubeconfig to use; without it the usual places, then the pod's own account.
-    #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    /// The API server.
+    #[command(flatten)]
+    pub kube: KubeOptions,
 }
 
 /// For how long, and why.
@@ -213,7 +213,7 @@ impl Release {
 
 impl Circuits {
     async fn open(&self) -> Result<Place, Unordered> {
-        Place::open(&self.source, self.kubeconfig.as_deref()).await
+        Place::open(&self.source, &self.kube).await
     }
 
     /// The name of the one override that these commands write for these circuits.

@@ -1,15 +1,17 @@
 //! `fusegate run`: its options.
 
+pub mod http;
 pub mod webhook;
 pub mod xds;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+
+use crate::cli::kube::KubeOptions;
 
 /// Options of `fusegate run`. Each can be given by flag or by environment.
 #[derive(Args, Clone, Debug)]
@@ -30,9 +32,9 @@ pub struct Run {
     #[arg(long, env = "FUSEGATE_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// The kubeconfig to use; without it the usual places, then the pod's own account.
-    #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    /// The API server.
+    #[command(flatten)]
+    pub kube: KubeOptions,
 
     /// fusegate's own namespace: its lease and the stored CRD revisions live there, and its policies judge
     /// cluster-scoped kinds. By default `fusegate-system`, and `default` with a directory.
@@ -47,29 +49,6 @@ pub struct Run {
         value_name = "NAME"
     )]
     pub replica: String,
-
-    /// Where the page, the gate, health, metrics and the lists of circuits and proxies are served.
-    #[arg(
-        long,
-        env = "FUSEGATE_HTTP_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_name = "ADDRESS:PORT"
-    )]
-    pub http_listen: SocketAddr,
-
-    /// A folder with the tokens of the HTTP port, one a line, in files named `gate`, `page`, `metrics` and `alerts`,
-    /// such as a mounted Secret. What has a file asks for a token; `alerts` is closed without one, the others are open.
-    #[arg(long, env = "FUSEGATE_HTTP_TOKENS", value_name = "DIR")]
-    pub http_tokens: Option<PathBuf>,
-
-    /// How many requests a second one address may send to the HTTP port, five seconds' worth at once; 0 is without limit.
-    #[arg(
-        long,
-        env = "FUSEGATE_HTTP_RATE",
-        default_value_t = 500,
-        value_name = "REQUESTS"
-    )]
-    pub http_rate: u32,
 
     /// An Alertmanager to send alerts to; repeat it, or separate by commas, for every instance. Credentials in the
     /// URL are used for basic authentication.
@@ -154,6 +133,10 @@ pub struct Run {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
+
+    /// The HTTP port.
+    #[command(flatten)]
+    pub http: http::Http,
 
     /// The webhook.
     #[command(flatten)]

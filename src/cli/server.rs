@@ -1,15 +1,17 @@
 //! The server: the HTTP port of a replica, as commands ask it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt as _;
 use serde::de::DeserializeOwned;
+
+use crate::runtime::http_options::{Tls, TlsFiles, Unusable};
 
 /// The most bytes of an answer: a page of proxies that subscribe to everything there is.
 const MAX_ANSWER: usize = 64 << 20;
@@ -26,23 +28,70 @@ pub struct ServerOptions {
     )]
     pub server: Uri,
 
-    /// The file with the token that this port asks for, if it does.
+    /// What it is shown.
+    #[command(flatten)]
+    pub proof: Proof,
+}
+
+/// What a replica and a command show each other.
+#[derive(Args, Clone, Debug)]
+pub struct Proof {
+    /// The file with the token that the HTTP port asks for, if it does.
     #[arg(long, env = "FUSEGATE_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+
+    /// The authorities that its certificate may come from, as PEM, where the URL is https://; by default the system's.
+    #[arg(long, env = "FUSEGATE_SERVER_CA", value_name = "FILE")]
+    pub server_ca: Option<PathBuf>,
+
+    /// A client certificate of your own to show it, as PEM.
+    #[arg(
+        long,
+        env = "FUSEGATE_CLIENT_CERT",
+        requires = "client_key",
+        value_name = "FILE"
+    )]
+    pub client_cert: Option<PathBuf>,
+
+    /// The key of that certificate, as PEM.
+    #[arg(
+        long,
+        env = "FUSEGATE_CLIENT_KEY",
+        requires = "client_cert",
+        value_name = "FILE"
+    )]
+    pub client_key: Option<PathBuf>,
 }
 
 /// Why a replica did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
     /// Not an address that can be asked.
-    #[error("--server {0} can't be asked; write it as http://HOST:PORT")]
+    #[error("--server {0} can't be asked; write it as http://HOST:PORT or https://HOST:PORT")]
     Server(Uri),
     /// The token can't be read.
     #[error("--token-file {}: can't be read, or holds no token", .0.display())]
     Token(PathBuf),
-    /// It asks for a token, or for another one; in its own words.
-    #[error("{0}; give --token-file FILE")]
-    NoToken(String),
+    /// It asks for a token or a certificate, or for another one; in its own words.
+    #[error("{0}; give --token-file FILE, or --client-cert FILE and --client-key FILE")]
+    Unproven(String),
+    /// A file for TLS can't be read.
+    #[error(transparent)]
+    Files(#[from] Unusable),
+    /// A file for TLS can't be used.
+    #[error("what --server-ca, --client-cert and --client-key name can't be used")]
+    Tls(#[source] Box<kube::Error>),
+    /// Nobody answers there over TLS, or somebody who is not trusted.
+    #[error(
+        "no fusegate answers at {url}: {reason}; give the authority of its certificate with --server-ca, and as --server \
+         a host that the certificate is for"
+    )]
+    Unencrypted {
+        /// What was asked.
+        url: Uri,
+        /// Why.
+        reason: String,
+    },
     /// Nobody answers there.
     #[error(
         "no fusegate answers at {url}: {reason}; give the address of its HTTP port with --server, \
@@ -100,7 +149,6 @@ impl ServerOptions {
             StatusCode::NOT_FOUND if answer.words().starts_with("there is nothing at") => {
                 Err(answer.refused())
             }
-            StatusCode::UNAUTHORIZED => Err(Unanswered::NoToken(answer.words())),
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
                 Err(Unanswered::Refused(answer.words()))
             }
@@ -115,14 +163,20 @@ impl ServerOptions {
         query: &[(&str, Option<&str>)],
     ) -> Result<Answer, Unanswered> {
         let url = self.url(path, query)?;
-        let unreached = |reason: String| Unanswered::Reach {
-            url: url.clone(),
-            reason,
+        let unreached = |reason: String| {
+            let url = url.clone();
+            match url.scheme_str() {
+                Some("https") => Unanswered::Unencrypted { url, reason },
+                _ => Unanswered::Reach { url, reason },
+            }
         };
-        let client: Client<HttpConnector, Empty<Bytes>> =
-            Client::builder(TokioExecutor::new()).build_http();
+        let config = self.proof.tls()?.config(&url);
+        let connector = config.rustls_https_connector();
+        let connector = connector.map_err(|error| Unanswered::Tls(Box::new(error)))?;
+        let client: Client<_, Empty<Bytes>> =
+            Client::builder(TokioExecutor::new()).build(connector);
         let mut request = Request::get(url.clone());
-        if let Some(token) = self.token()? {
+        if let Some(token) = self.proof.token()? {
             request = request.header(header::AUTHORIZATION, token);
         }
         let request = request.body(Empty::new());
@@ -133,9 +187,34 @@ impl ServerOptions {
         let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
         let body = body.map_err(|error| unreached(error.to_string()))?;
         let body = body.to_bytes();
-        Ok(Answer { url, status, body })
+        let answer = Answer { url, status, body };
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Unanswered::Unproven(answer.words()));
+        }
+        Ok(answer)
     }
 
+    pub(super) fn url(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Uri, Unanswered> {
+        let refused = || Unanswered::Server(self.server.clone());
+        let scheme = self.server.scheme_str();
+        let scheme = scheme.filter(|scheme| matches!(*scheme, "http" | "https"));
+        let scheme = scheme.ok_or_else(refused)?;
+        let authority = self.server.authority().ok_or_else(refused)?;
+        let base = self.server.path().trim_end_matches('/');
+        let given = query
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", escaped((*value)?))));
+        let query = given.collect::<Vec<_>>().join("&");
+        let url = format!("{scheme}://{authority}{base}/{path}?{query}");
+        url.trim_end_matches('?').parse().map_err(|_| refused())
+    }
+}
+
+impl Proof {
     /// The header with the token.
     fn token(&self) -> Result<Option<HeaderValue>, Unanswered> {
         let Some(path) = &self.token_file else {
@@ -150,23 +229,15 @@ impl ServerOptions {
         Ok(Some(value))
     }
 
-    pub(super) fn url(
-        &self,
-        path: &str,
-        query: &[(&str, Option<&str>)],
-    ) -> Result<Uri, Unanswered> {
-        let refused = || Unanswered::Server(self.server.clone());
-        if self.server.scheme_str() != Some("http") {
-            return Err(refused());
-        }
-        let authority = self.server.authority().ok_or_else(refused)?;
-        let base = self.server.path().trim_end_matches('/');
-        let given = query
-            .iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", escaped((*value)?))));
-        let query = given.collect::<Vec<_>>().join("&");
-        let url = format!("http://{authority}{base}/{path}?{query}");
-        url.trim_end_matches('?').parse().map_err(|_| refused())
+    /// What a TLS connection is made with.
+    fn tls(&self) -> Result<Tls, Unusable> {
+        let files = TlsFiles {
+            ca_file: self.server_ca.clone(),
+            cert_file: self.client_cert.clone(),
+            key_file: self.client_key.clone(),
+            server_name: None,
+        };
+        files.load(Path::new(""))
     }
 }
 

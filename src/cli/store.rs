@@ -12,11 +12,12 @@ use kube::api::{GetParams, ListParams};
 use kube::core::{ObjectList, Request};
 use serde_json::Value;
 
+use crate::cli::kube::ClusterOptions;
 use crate::cli::run::Source;
 use crate::effects::cluster::{ApiFailure, Cluster};
 use crate::effects::documents::{Document, Wanted};
 use crate::effects::revision;
-use crate::runtime::client::{self, NoClient};
+use crate::runtime::client::NoClient;
 use crate::source::dir::layout::Layout;
 use crate::source::kube::revision::{CRD_LABEL, Stored, crd_label, from_object};
 use crate::wire::event::Revision;
@@ -41,18 +42,9 @@ pub struct StoreOptions {
     #[arg(long, env = "FUSEGATE_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// The kubeconfig to use; without it the usual places, then the pod's own account.
-    #[arg(long, env = "FUSEGATE_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// fusegate's own namespace, where it keeps the revisions.
-    #[arg(
-        long,
-        env = "FUSEGATE_NAMESPACE",
-        default_value = "fusegate-system",
-        value_name = "NAME"
-    )]
-    pub namespace: String,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
 }
 
 /// An opened store.
@@ -93,10 +85,7 @@ impl StoreOptions {
     /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Store, Unread> {
         Ok(match &self.source {
-            Source::Kube => Store::Kube(Cluster {
-                client: client::connect(self.kubeconfig.as_deref()).await?,
-                namespace: self.namespace.clone(),
-            }),
+            Source::Kube => Store::Kube(self.cluster.open().await?),
             Source::Dir(path) => Store::Dir(Layout::find(path, self.state.as_deref())),
         })
     }

@@ -245,6 +245,14 @@ fn certificates(looks: Looks<'_>, found: &mut Vec<Finding>) {
             "look at the secret that is mounted, and at cert-manager's Certificate; the log names the file",
         ),
         (
+            "HTTP port",
+            "fusegate_http_tls",
+            3.0,
+            "HttpCertificateStale",
+            "HttpCertificateExpires",
+            "look at the secret that is mounted, and at cert-manager's Certificate; the log names the file",
+        ),
+        (
             "webhook",
             "fusegate_admission_tls",
             30.0,

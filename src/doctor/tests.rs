@@ -154,6 +154,7 @@ fn nothing_is_wrong_with_a_healthy_replica() {
     "XdsCertificateExpires",
     "has expired"
 )]
+#[case::http_stale("fusegate_http_tls_stale 1", "HttpCertificateStale", "HTTP port")]
 #[case::webhook_stale("fusegate_admission_tls_stale 1", "WebhookCertificateStale", "webhook")]
 #[case::webhook_expires(
     "fusegate_admission_tls_expiration_timestamp_seconds 1802000000",

@@ -240,7 +240,7 @@ impl Validity {
     /// The validity of a certificate (RFC 5280, 4.1.2.5).
     ///
     /// It is what webpki says to it at the beginning and at the end of all time: the validity is the first thing that it looks at.
-    fn of(pem: &str) -> Option<Self> {
+    pub(crate) fn of(pem: &str) -> Option<Self> {
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
         let certificate = EndEntityCert::try_from(&der).ok()?;
         let said_at = |seconds: u64| {

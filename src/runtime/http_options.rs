@@ -101,13 +101,18 @@ struct BasicAuth {
     password_file: PathBuf,
 }
 
-#[derive(Default, Deserialize)]
+/// The files that a TLS connection is made with.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct TlsFiles {
-    ca_file: Option<PathBuf>,
-    cert_file: Option<PathBuf>,
-    key_file: Option<PathBuf>,
-    server_name: Option<String>,
+pub struct TlsFiles {
+    /// The authorities that the server's certificate may come from.
+    pub ca_file: Option<PathBuf>,
+    /// The client's certificate.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+    /// Another name to expect in the server's certificate than that of its URL.
+    pub server_name: Option<String>,
 }
 
 impl HttpOptions {
@@ -177,7 +182,12 @@ impl File {
 }
 
 impl TlsFiles {
-    fn load(self, folder: &Path) -> Result<Tls, Unusable> {
+    /// Reads all files, those of relative paths in a folder.
+    ///
+    /// # Errors
+    ///
+    /// When one can't be read.
+    pub fn load(self, folder: &Path) -> Result<Tls, Unusable> {
         let identity = match self.cert_file.zip(self.key_file) {
             None => None,
             Some((cert, key)) => {

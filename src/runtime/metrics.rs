@@ -11,6 +11,7 @@ mod labels;
 mod process;
 mod queries;
 mod recording;
+mod tls;
 mod xds;
 
 use std::fmt;
@@ -36,7 +37,8 @@ pub use labels::{
     PostLabel, RefusedLabel, StateLabel, VerdictLabel,
 };
 pub use queries::{Queries, QueryLabel, ResultLabel};
-pub use xds::{EventLabel, Reload, ReloadLabel, Xds};
+pub use tls::{Reload, ReloadLabel, Tls};
+pub use xds::{EventLabel, Xds};
 
 /// All metrics; clones share them.
 #[derive(Clone)]
@@ -106,6 +108,8 @@ pub struct Families {
     pub http_connections: Gauge,
     /// Requests that were not let through, by why.
     pub http_refused: Family<RefusedLabel, Counter>,
+    /// The certificates of the HTTP port.
+    pub http_tls: Tls,
     /// Contracts' queries.
     pub queries: Queries,
     /// The webhook.
@@ -259,6 +263,7 @@ impl Families {
             queries: Queries::default(),
             admission: Admission::default(),
             recording: Recording::default(),
+            http_tls: Tls::default(),
             xds: Xds::default(),
         }
     }
@@ -271,6 +276,8 @@ impl Families {
         self.queries.register(registry);
         self.admission.register(registry);
         self.recording.register(registry);
+        self.http_tls
+            .register(registry, tls::OF_HTTP, "the HTTP port");
         self.xds.register(registry);
         let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
         build

@@ -35,7 +35,7 @@ struct Found {
     connections_full: Counter,
     waiters_full: Counter,
     too_often: Counter,
-    no_token: Counter,
+    unproven: Counter,
 }
 
 /// Why a request was not let through.
@@ -43,8 +43,8 @@ struct Found {
 pub(crate) enum Refused {
     /// Its caller asks too often.
     TooOften,
-    /// It has no token of the group that it asks.
-    NoToken,
+    /// It has neither a token nor a certificate of the group that it asks.
+    Unproven,
 }
 
 /// Answers of one form, by state.
@@ -78,7 +78,7 @@ impl Counters {
             connections_full: metrics.bound(Bound::HttpConnections),
             waiters_full: metrics.bound(Bound::GateWaiters),
             too_often: refused("TooOften"),
-            no_token: refused("NoToken"),
+            unproven: refused("Unproven"),
         }))
     }
 
@@ -107,7 +107,7 @@ impl Counters {
     pub(crate) fn refused(&self, why: Refused) {
         match why {
             Refused::TooOften => self.0.too_often.inc(),
-            Refused::NoToken => self.0.no_token.inc(),
+            Refused::Unproven => self.0.unproven.inc(),
         };
     }
 

@@ -1,6 +1,7 @@
 //! The server: one listener, one router, bounded in connections, sizes and time.
 
 mod connection;
+mod handshake;
 mod places;
 
 use std::net::IpAddr;
@@ -17,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::serve::counters::Counters;
 use crate::serve::server::connection::converse;
+use crate::serve::server::handshake::handshake;
 use crate::serve::server::places::{Place, Places};
 use crate::serve::state::ServeState;
 use crate::serve::verdict::nearest;
 use crate::serve::{access, admin, alertmanager, gate, page, wire};
 
+pub use handshake::SharedTls;
 pub(crate) use places::{MAX_CONNECTIONS, SHARE};
 
 /// The most bytes of a request body. Flagger's is below 2 KiB.
@@ -52,16 +55,21 @@ pub fn router(state: ServeState) -> Router {
         .with_state(state)
 }
 
-/// Serves until `shutdown`, then lets what runs finish for five seconds. Every
+/// Serves until `shutdown`, over TLS where there is any, then lets what runs finish for five seconds. Every
 /// connection's task has ended when this returns.
-pub async fn serve(listener: TcpListener, state: ServeState, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<SharedTls>,
+    state: ServeState,
+    shutdown: CancellationToken,
+) {
     let places = Places::new(MAX_CONNECTIONS, SHARE);
-    serve_at(places, listener, state, shutdown).await;
+    serve_at(places, (listener, tls), state, shutdown).await;
 }
 
 async fn serve_at(
     places: Places,
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<SharedTls>),
     state: ServeState,
     shutdown: CancellationToken,
 ) {
@@ -73,9 +81,12 @@ async fn serve_at(
         .await
     {
         let open = counters.opened();
-        let conversation = converse((stream, peer), place, router.clone(), shutdown.clone());
+        let (router, shutdown, tls) = (router.clone(), shutdown.clone(), tls.clone());
         connections.spawn(async move {
-            conversation.await;
+            let shaking = handshake(stream, peer, tls.as_ref());
+            if let Some(Some((stream, peer))) = shutdown.run_until_cancelled(shaking).await {
+                converse((stream, peer), place, router, shutdown).await;
+            }
             drop(open);
         });
         while let Some(ended) = connections.try_join_next() {

@@ -184,6 +184,7 @@ const FIRING: [(&str, &[&str]); 19] = [
             "apiserver_validating_admission_policy_check_total{policy=\"fusegate-a\",policy_binding=\"fusegate-a\",enforcement_action=\"deny\"} 0+1x15",
         ],
     ),
+    ("FusegateHttpCertificate", &["fusegate_http_tls_stale 1x15"]),
     (
         "FusegateWebhookCertificate",
         &["fusegate_admission_tls_expiration_timestamp_seconds 1000x15"],

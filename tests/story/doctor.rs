@@ -12,7 +12,7 @@ use super::{
     store::{Place, Store},
     world::{GOOD, Opening, Shop},
 };
-use crate::support::fusegate;
+use crate::support::{fusegate, scratch::Scratch};
 
 /// What is found of it: the story's CRD is linted, and the lint finds something.
 const AT_FIRST: [&str; 1] = ["SchemaUnguarded"];
@@ -98,6 +98,21 @@ async fn falls_silent(shop: &mut Shop) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn saved_metrics_are_read_where_the_environment_names_a_replica() -> Result<()> {
+    let saved = Scratch::new("metrics")?;
+    let text = "fusegate_build_info{version=\"0.1.0\"} 1\n";
+    let file = saved.write("metrics.txt", text)?;
+    let output = Command::new(fusegate::program()?)
+        .arg("doctor")
+        .arg(format!("--metrics={}", file.display()))
+        .env("FUSEGATE_SERVER", "http://127.0.0.1:1")
+        .output()
+        .await?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ pub(crate) struct FusegateConfig {
     pub(crate) wrap: Vec<String>,
     /// Another fusegate in place of the one that is tested.
     pub(crate) program: Option<PathBuf>,
+    /// The authority of its HTTP port's certificate, which is for `localhost`, where that port speaks TLS.
+    pub(crate) authority: Option<String>,
 }
 
 impl FusegateConfig {
@@ -66,6 +68,7 @@ pub(crate) struct Fusegate {
     process: Process,
     program: Program,
     http: SocketAddr,
+    base: String,
     xds: SocketAddr,
     client: Client,
     /// Absent when not recorded.
@@ -116,14 +119,22 @@ impl Fusegate {
             env: config.env.clone(),
             log: scratch.path().join("fusegate.log"),
         };
+        let (base, client) = match &config.authority {
+            None => (format!("http://{http}"), http::client()?),
+            Some(authority) => (
+                format!("https://localhost:{}", http.port()),
+                http::client_of(authority)?,
+            ),
+        };
         let mut recordings =
             (!config.unrecorded).then(|| Recordings::new(&program, scratch.path()));
         let mut fusegate = Self {
             process: start(&program, recordings.as_mut())?,
             program,
             http,
+            base,
             xds,
-            client: http::client()?,
+            client,
             recordings,
             _scratch: scratch,
         };
@@ -161,7 +172,7 @@ impl Fusegate {
 
     /// The URL of a path, which is given without its leading slash.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.http)
+        format!("{}/{path}", self.base)
     }
 
     /// What a path answers: status and body.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use reqwest::{Client, ClientBuilder};
 use rustls::RootCertStore;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+use super::servers::authority::Issued;
 
 /// Longer than any server here takes to answer, so that one that hangs fails the request and not the whole test run.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,20 +30,30 @@ pub(crate) fn client() -> Result<Client> {
 
 /// A client that trusts one authority, given as PEM.
 pub(crate) fn client_of(authority: &str) -> Result<Client> {
+    client_with(authority, None)
+}
+
+/// The same, which shows a certificate of its own if it has one.
+pub(crate) fn client_with(authority: &str, own: Option<&Issued>) -> Result<Client> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
-    let client = trusting(roots).pool_max_idle_per_host(0).timeout(TIMEOUT);
-    Ok(client.build()?)
+    let tls = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let tls = match own {
+        None => tls.with_no_client_auth(),
+        Some(own) => {
+            let certificate = CertificateDer::from_pem_slice(own.certificate.as_bytes())?;
+            let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes())?;
+            tls.with_client_auth_cert(vec![certificate], key)?
+        }
+    };
+    let client = Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    Ok(client.pool_max_idle_per_host(0).timeout(TIMEOUT).build()?)
 }
 
 /// A client in the making. It is given the cryptography of everything else here, since it comes with none of its own.
 pub(crate) fn builder() -> ClientBuilder {
-    trusting(RootCertStore::empty())
-}
-
-fn trusting(roots: RootCertStore) -> ClientBuilder {
     let tls = rustls::ClientConfig::builder()
-        .with_root_certificates(roots)
+        .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     Client::builder().tls_backend_preconfigured(tls).no_proxy()
 }

@@ -6,13 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::webhook::{self, PATH};
@@ -21,6 +17,7 @@ use crate::runtime::authority::issue::carry_out;
 use crate::runtime::authority::{Lifetimes, Pair, Step, decide};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
+use crate::runtime::tls::{self, Pem};
 use crate::serve::webhook::{Identity, SharedIdentity};
 use crate::source::queue;
 use crate::wire::event::{Event, WebhookState};
@@ -122,7 +119,12 @@ impl Keeper {
         }
         webhook::put_path(&mut client, &format!("{PATH}/{}", proof.token));
         if self.used.as_ref() != Some(&proof) {
-            let config = config(&proof.leaf).context("using the certificate of the webhook")?;
+            let pem = Pem {
+                certificates: proof.leaf.certificate.as_bytes(),
+                key: proof.leaf.key.as_bytes(),
+                client_authorities: None,
+            };
+            let config = tls::server(pem).context("using the certificate of the webhook")?;
             let token = proof.token.clone();
             self.identity.store(Some(Arc::new(Identity {
                 config: Arc::new(config),
@@ -171,18 +173,4 @@ impl Keeper {
         }
         self.metrics.admission.stale.set(1);
     }
-}
-
-/// TLS 1.2 and 1.3 with this certificate.
-fn config(leaf: &Pair) -> anyhow::Result<ServerConfig> {
-    let chain: Result<Vec<CertificateDer<'static>>, _> =
-        CertificateDer::pem_slice_iter(leaf.certificate.as_bytes()).collect();
-    let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes())?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions()?;
-    let mut config = builder
-        .with_no_client_auth()
-        .with_single_cert(chain?, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }

@@ -1,7 +1,5 @@
 //! The cluster, as it is asked: fusegate's CRDs, its objects, its lease, and the rights of its account.
 
-use std::path::Path;
-
 use fusegate_crds::{CircuitPolicy, ConditionContract};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
@@ -11,10 +9,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::PostParams;
 use kube::{Api, Client, Error, Resource as _, ResourceExt, discovery};
 
-use crate::cli::doctor::{Undiagnosed, seconds};
+use crate::cli::doctor::seconds;
 use crate::doctor::{Finding, Holder, Right, Severity, conditions, crd, holder, right};
 use crate::effects::cluster::{ApiFailure, Cluster};
-use crate::runtime::client;
 
 /// The name of the lease and of the account, as the chart has them.
 const NAME: &str = "fusegate";
@@ -23,20 +20,13 @@ const NAME: &str = "fusegate";
 const PAGE: u32 = 500;
 
 /// What is wrong in a cluster.
-pub(super) async fn ask(
-    kubeconfig: Option<&Path>,
-    namespace: &str,
-) -> Result<Vec<Finding>, Undiagnosed> {
-    let cluster = Cluster {
-        client: client::connect(kubeconfig).await?,
-        namespace: namespace.to_owned(),
-    };
-    let client = &cluster.client;
+pub(super) async fn ask(cluster: &Cluster) -> Vec<Finding> {
+    let Cluster { client, namespace } = cluster;
     let mut found = Vec::new();
     let mut contracts = Vec::new();
     let asked = [
         crds(client, &mut found).await.map_err(failed),
-        objects(&cluster, &mut found, &mut contracts).await,
+        objects(cluster, &mut found, &mut contracts).await,
         lease(client, namespace, &mut found).await.map_err(failed),
         rights(client, namespace, &contracts, &mut found)
             .await
@@ -51,7 +41,7 @@ pub(super) async fn ask(
             advice: "ask with an account that may read fusegate's objects and leases, and create subjectaccessreviews",
         });
     }
-    Ok(found)
+    found
 }
 
 #[expect(

@@ -1,6 +1,5 @@
 //! Replicas, as they are asked: twice for what they measure, once for all else.
 
-use std::path::Path;
 use std::time::Duration;
 
 use http::Uri;
@@ -8,7 +7,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 
 use crate::cli::doctor::{Undiagnosed, seconds};
-use crate::cli::server::{ServerOptions, Unanswered};
+use crate::cli::server::{Proof, ServerOptions, Unanswered};
 use crate::doctor::{
     Finding, Look, Looks, Samples, Seen, Severity, Top, fleet, proxies, ready, replica, top,
 };
@@ -42,7 +41,7 @@ impl Measured {
 /// What is wrong with replicas, each by itself and all together.
 pub(super) async fn ask(
     servers: &[Uri],
-    token: Option<&Path>,
+    proof: &Proof,
     over: Duration,
 ) -> Result<Vec<Finding>, Undiagnosed> {
     let mut found = Vec::new();
@@ -51,7 +50,7 @@ pub(super) async fn ask(
         let about = server.to_string();
         let server = ServerOptions {
             server: server.clone(),
-            token_file: token.map(Path::to_owned),
+            proof: proof.clone(),
         };
         match measure(&server, &about).await? {
             Ok(first) => reached.push((server, about, first)),

@@ -3,15 +3,15 @@
 //! The API server keeps them for an hour unless it is set up otherwise.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Resource as _;
 use serde_json::{Value, json};
 
+use crate::cli::kube::KubeOptions;
 use crate::effects::cluster::Cluster;
 use crate::effects::kube_event::CONTROLLER;
-use crate::runtime::client::{self, NoClient};
+use crate::runtime::client::NoClient;
 
 /// The Events of one request.
 const PAGE: u32 = 500;
@@ -36,9 +36,9 @@ pub enum UnreadEvents {
 }
 
 /// What the Events of a cluster have of a trip.
-pub(super) async fn story(kubeconfig: Option<&Path>, trip: &str) -> Result<Value, UnreadEvents> {
+pub(super) async fn story(kube: &KubeOptions, trip: &str) -> Result<Value, UnreadEvents> {
     let cluster = Cluster {
-        client: client::connect(kubeconfig).await?,
+        client: kube.connect().await?,
         namespace: String::new(),
     };
     let mut story: Vec<Value> = Vec::new();

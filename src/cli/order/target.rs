@@ -9,11 +9,12 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::Value;
 
 use crate::cli::format::Unwritten;
+use crate::cli::kube::KubeOptions;
 use crate::cli::named::Named;
 use crate::cli::order::actor;
 use crate::cli::run::Source;
 use crate::effects::documents::{Document, Wanted};
-use crate::runtime::client::{self, NoClient};
+use crate::runtime::client::NoClient;
 use crate::source::dir::atomic::write_atomic;
 
 /// Who owns the fields of an override that these commands write.
@@ -71,12 +72,9 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) async fn open(
-        source: &Source,
-        kubeconfig: Option<&Path>,
-    ) -> Result<Self, Unordered> {
+    pub(super) async fn open(source: &Source, kube: &KubeOptions) -> Result<Self, Unordered> {
         Ok(match source {
-            Source::Kube => Self::Kube(client::connect(kubeconfig).await?),
+            Source::Kube => Self::Kube(kube.connect().await?),
             Source::Dir(path) => Self::Dir(path.clone()),
         })
     }

@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 use crate::breaker::circuit::StateName;
 use crate::breaker::time::Mono;
 use crate::runtime::metrics::Metrics;
-use crate::serve::access::{Group, MOST_CALLERS, Pace, Peer, Tokens};
+use crate::serve::access::{Group, MOST_CALLERS, Pace, Peer, Proof, Tokens};
 use crate::serve::fixture::{circuit, policy, state, view};
 use crate::serve::server::router;
 use crate::serve::state::ServeState;
@@ -24,7 +24,10 @@ fn guarded(groups: &[Group]) -> ServeState {
     let mut tokens = Tokens::default();
     for group in groups {
         tokens
-            .give(*group, &format!("old-{TOKEN}\n{}-{TOKEN}\n", group.name()))
+            .give(
+                (*group, Proof::Token),
+                &format!("old-{TOKEN}\n{}-{TOKEN}\n", group.name()),
+            )
             .unwrap();
     }
     let state = state(view(policy([("eu-1", circuit(StateName::Closed))])));
@@ -33,12 +36,21 @@ fn guarded(groups: &[Group]) -> ServeState {
 }
 
 async fn ask(state: &ServeState, path: &str, authorization: Option<&str>, peer: &str) -> Response {
+    ask_as(state, path, authorization, Peer::at(peer.parse().unwrap())).await
+}
+
+async fn ask_as(
+    state: &ServeState,
+    path: &str,
+    authorization: Option<&str>,
+    peer: Peer,
+) -> Response {
     let mut request = Request::get(path);
     if let Some(value) = authorization {
         request = request.header(header::AUTHORIZATION, value);
     }
     let mut request = request.body(Body::empty()).unwrap();
-    request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+    request.extensions_mut().insert(peer);
     router(state.clone()).oneshot(request).await.unwrap()
 }
 
@@ -86,6 +98,49 @@ async fn a_group_with_tokens_asks_for_one_of_its_own(
     );
 }
 
+#[rstest]
+#[case::its_own("b.example.com", None, StatusCode::OK)]
+#[case::another("c.example.com", None, StatusCode::UNAUTHORIZED)]
+#[case::a_part("example.com", None, StatusCode::UNAUTHORIZED)]
+#[case::a_token_beside("c.example.com", Some("Bearer page-0123456789abcdef"), StatusCode::OK)]
+#[case::a_name_as_a_token(
+    "c.example.com",
+    Some("Bearer long.name.example.com"),
+    StatusCode::UNAUTHORIZED
+)]
+#[tokio::test]
+async fn a_group_with_names_takes_a_certificate_with_one_of_them_or_its_token(
+    #[case] name: &str,
+    #[case] authorization: Option<&str>,
+    #[case] expected: StatusCode,
+) {
+    let state = guarded(&[Group::Page]);
+    let mut tokens = Tokens::clone(&state.access.tokens.load());
+    let names = "a.example.com\nb.example.com\nlong.name.example.com\n";
+    tokens.give((Group::Page, Proof::Name), names).unwrap();
+    state.access.tokens.store(Arc::new(tokens));
+    let peer = Peer {
+        address: "10.0.0.1".parse().unwrap(),
+        names: [name.to_owned()].into(),
+    };
+    let answer = ask_as(&state, "/v1/circuits", authorization, peer).await;
+    assert_eq!(answer.status(), expected);
+}
+
+#[tokio::test]
+async fn a_browser_is_asked_for_a_password_only_where_one_is_of_use() {
+    let state = guarded(&[Group::Page]);
+    let mut tokens = Tokens::clone(&state.access.tokens.load());
+    let gate = (Group::Gate, Proof::Name);
+    tokens.give(gate, "a.example.com\n").unwrap();
+    state.access.tokens.store(Arc::new(tokens));
+    for (path, scheme) in [("/", "Basic"), ("/v1/gate/shop/checkout", "Bearer")] {
+        let answer = ask(&state, path, None, "10.0.0.1").await;
+        let asks = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
+        assert!(asks.starts_with(scheme), "{path}: {asks}");
+    }
+}
+
 #[tokio::test]
 async fn what_asks_for_no_token_is_open_but_not_what_can_stop_traffic() {
     let state = guarded(&[]);
@@ -103,10 +158,12 @@ async fn what_asks_for_no_token_is_open_but_not_what_can_stop_traffic() {
 }
 
 #[rstest]
-#[case::none("\n\n", "no token")]
-#[case::short("0123456789abcde", "less than 16 characters")]
-fn tokens_that_protect_nothing_are_refused(#[case] text: &str, #[case] why: &str) {
-    let refused = Tokens::default().give(Group::Gate, text).unwrap_err();
+#[case::none(Proof::Token, "\n\n", "no token")]
+#[case::short(Proof::Token, "0123456789abcde", "less than 16 characters")]
+#[case::nobody(Proof::Name, " \n", "no name")]
+fn what_protects_nothing_is_refused(#[case] proof: Proof, #[case] text: &str, #[case] why: &str) {
+    let refused = Tokens::default().give((Group::Gate, proof), text);
+    let refused = refused.unwrap_err();
     assert!(refused.contains(why), "{refused}");
 }
 

@@ -1,4 +1,4 @@
-//! Tokens: what callers show, by group. None is ever printed.
+//! Tokens: what callers show, by group: a secret, or a name in their certificate. No secret is ever printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,54 +17,77 @@ pub type SharedTokens = Arc<ArcSwap<Tokens>>;
 /// The shortest token. What is shorter can be guessed.
 const SHORTEST: usize = 16;
 
-/// The tokens of each group that asks for one.
+/// What each group asks for, where it asks for anything: any one of it will do.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Tokens(BTreeMap<Group, Known>);
+pub struct Tokens(BTreeMap<(Group, Proof), Known>);
 
-/// The tokens of a group. Several, so that a new one can be given before the old one is taken away.
+/// By what a caller proves that it may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// A token.
+    Token,
+    /// A name in its certificate.
+    Name,
+}
+
+/// What is known of a group. Several, so that a new one can be given before the old one is taken away.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Known(Vec<String>);
 
 impl Tokens {
-    /// Gives a group its tokens: one a line, as a file has them.
+    /// Each file there may be, with what it holds.
+    pub fn files() -> impl Iterator<Item = (String, (Group, Proof))> {
+        let both = |group: Group| {
+            let names = (format!("{}.names", group.name()), (group, Proof::Name));
+            [(group.name().to_owned(), (group, Proof::Token)), names]
+        };
+        Group::GUARDED.into_iter().flat_map(both)
+    }
+
+    /// Gives a group what it asks for: one a line, as a file has them.
     ///
     /// # Errors
     ///
-    /// When there is none, or one that can be guessed.
-    pub fn give(&mut self, group: Group, text: &str) -> Result<(), String> {
+    /// When there is none, or a token that can be guessed.
+    pub fn give(&mut self, of: (Group, Proof), text: &str) -> Result<(), String> {
         let lines = text.lines().map(str::trim);
-        let tokens: Vec<_> = lines
+        let known: Vec<_> = lines
             .filter(|line| !line.is_empty())
             .map(str::to_owned)
             .collect();
-        if tokens.is_empty() {
-            return Err("it has no token; write one a line".to_owned());
+        let (_, proof) = of;
+        let what = match proof {
+            Proof::Token => "token",
+            Proof::Name => "name",
+        };
+        if known.is_empty() {
+            return Err(format!("it has no {what}; write one a line"));
         }
-        if tokens.iter().any(|token| token.len() < SHORTEST) {
+        if proof == Proof::Token && known.iter().any(|token| token.len() < SHORTEST) {
             return Err(format!(
                 "a token has less than {SHORTEST} characters, and can be guessed; `openssl rand -hex 32` makes one"
             ));
         }
-        self.0.insert(group, Known(tokens));
+        self.0.insert(of, Known(known));
         Ok(())
     }
 
-    /// Those of a group, where it asks for any.
+    /// What a group asks for, where it does.
     #[must_use]
-    pub fn of(&self, group: Group) -> Option<&Known> {
-        self.0.get(&group)
+    pub fn of(&self, of: (Group, Proof)) -> Option<&Known> {
+        self.0.get(&of)
     }
 
-    /// Takes those of a group from elsewhere.
-    pub fn keep(&mut self, group: Group, known: Known) {
-        self.0.insert(group, known);
+    /// Takes what a group asks for from elsewhere.
+    pub fn keep(&mut self, of: (Group, Proof), known: Known) {
+        self.0.insert(of, known);
     }
 }
 
 impl Known {
-    pub(super) fn contain(&self, token: &str) -> bool {
+    pub(super) fn contain(&self, given: &str) -> bool {
         // All are compared, and each to its end, so that the time tells nothing.
-        let equal = self.0.iter().map(|known| equal(known, token));
+        let equal = self.0.iter().map(|known| equal(known, given));
         equal.fold(false, |found, equal| found | equal)
     }
 }
@@ -94,8 +117,7 @@ pub(super) fn given(headers: &HeaderMap) -> Option<String> {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups = self.0.keys().map(|group| group.name());
-        formatter.debug_list().entries(groups).finish()
+        formatter.debug_list().entries(self.0.keys()).finish()
     }
 }
 

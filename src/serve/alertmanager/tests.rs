@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::breaker::circuit::StateName;
-use crate::serve::access::{Group, Tokens};
+use crate::serve::access::{Group, Proof, Tokens};
 use crate::serve::alertmanager::{Order, Ungiven};
 use crate::serve::fixture::{Answer, ask, circuit, policy, state, view};
 use crate::serve::server::router;
@@ -43,7 +43,7 @@ fn desk(answer: Result<(), Ungiven>) -> (ServeState, mpsc::UnboundedReceiver<Ord
     let (sender, orders) = mpsc::unbounded_channel();
     let mut state = state(view(opened_by_alerts()));
     let mut tokens = Tokens::default();
-    tokens.give(Group::Alerts, TOKEN).unwrap();
+    tokens.give((Group::Alerts, Proof::Token), TOKEN).unwrap();
     state.access.tokens.store(Arc::new(tokens));
     let now = jiff::Timestamp::from_millisecond(state.clock.now().wall.0).unwrap();
     state.desk.give = Arc::new(move |order| {

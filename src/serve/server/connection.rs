@@ -1,6 +1,5 @@
 //! A connection: HTTP/1.1 spoken until either side ends it, its time is over, or its place is needed.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::serve::access::Peer;
+use crate::serve::server::handshake::Stream;
 use crate::serve::server::places::Place;
 
 /// The most bytes of a request's head; also each connection's read buffer.
@@ -46,7 +45,7 @@ struct Visit {
 
 /// Speaks HTTP/1.1 on one connection until either side ends it.
 pub(super) async fn converse(
-    (stream, peer): (TcpStream, IpAddr),
+    (stream, peer): (Stream, Peer),
     place: Place,
     router: Router,
     shutdown: CancellationToken,
@@ -59,7 +58,7 @@ pub(super) async fn converse(
         .max_buf_size(MAX_HEAD);
     let mut crowded = place.crowded();
     let visit = Arc::new(Visit {
-        peer: Peer(peer),
+        peer,
         crowded: place.crowded(),
         served: AtomicBool::new(false),
         place: Mutex::new(place),
@@ -90,7 +89,7 @@ pub(super) async fn converse(
 }
 
 async fn answer(State(visit): State<Arc<Visit>>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(visit.peer);
+    request.extensions_mut().insert(visit.peer.clone());
     let mut response = if visit.admits(request.uri().path()).await {
         next.run(request).await
     } else {

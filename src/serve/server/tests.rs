@@ -29,7 +29,7 @@ async fn running_with(places: Places, state: ServeState) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve_at(places, listener, state, shutdown.clone()));
+    let task = tokio::spawn(serve_at(places, (listener, None), state, shutdown.clone()));
     Running {
         address,
         shutdown,

@@ -1,7 +1,9 @@
 //! An authority: it makes certificates for the servers and clients of a test.
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 
 /// An authority that makes certificates.
 #[derive(Debug)]
@@ -51,9 +53,19 @@ impl Authority {
         self.issue(SanType::URI(uri.try_into()?))
     }
 
-    fn issue(&self, name: SanType) -> Result<Issued> {
-        let key = KeyPair::generate()?;
+    /// A certificate for a host that was valid until some years ago.
+    pub(crate) fn expired(&self, name: &str) -> Result<Issued> {
         let mut parameters = CertificateParams::new(Vec::new())?;
+        parameters.not_after = date_time_ymd(2020, 1, 1);
+        self.sign(parameters, SanType::DnsName(name.try_into()?))
+    }
+
+    fn issue(&self, name: SanType) -> Result<Issued> {
+        self.sign(CertificateParams::new(Vec::new())?, name)
+    }
+
+    fn sign(&self, mut parameters: CertificateParams, name: SanType) -> Result<Issued> {
+        let key = KeyPair::generate()?;
         parameters.subject_alt_names.push(name);
         let certificate = parameters.signed_by(&key, &self.issuer)?.pem();
         Ok(Issued {

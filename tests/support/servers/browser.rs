@@ -74,6 +74,8 @@ impl Browser {
         ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // A test's own authority is not among those that a browser knows.
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": {"args": args, "binary": chromium},
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});

@@ -19,6 +19,8 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 pub(crate) struct PrometheusConfig {
     /// Servers whose `/metrics` are scraped, in the job `test`.
     pub(crate) targets: Vec<SocketAddr>,
+    /// More of how they are scraped: TLS and credentials.
+    pub(crate) scrape: Value,
     /// Also how often rules are evaluated.
     pub(crate) scrape_interval: Duration,
     /// A rules file's content, for instance one of the project's own.
@@ -33,6 +35,7 @@ impl Default for PrometheusConfig {
     fn default() -> Self {
         Self {
             targets: Vec::new(),
+            scrape: Value::Null,
             scrape_interval: Duration::from_millis(500),
             rules: None,
             alertmanager: None,
@@ -160,6 +163,10 @@ fn settings(config: &PrometheusConfig) -> Value {
     } else {
         &[]
     };
+    let mut scrape = json!({"job_name": "test", "static_configs": [{"targets": config.targets}]});
+    for (name, value) in config.scrape.as_object().into_iter().flatten() {
+        scrape[name] = value.clone();
+    }
     json!({
         "global": {
             "scrape_interval": interval,
@@ -168,6 +175,6 @@ fn settings(config: &PrometheusConfig) -> Value {
         },
         "rule_files": rule_files,
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": config.alertmanager.iter().collect::<Vec<_>>()}]}]},
-        "scrape_configs": [{"job_name": "test", "static_configs": [{"targets": config.targets}]}],
+        "scrape_configs": [scrape],
     })
 }

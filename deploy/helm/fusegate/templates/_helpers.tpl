@@ -3,7 +3,12 @@
 app.kubernetes.io/name: fusegate
 {{- end }}
 
-{{/* The options of `fusegate run`, as YAML: those of the values, and what the certificates of the xDS port add. */}}
+{{/* How the HTTP port is spoken to: HTTP or HTTPS. */}}
+{{- define "fusegate.scheme" -}}
+{{- ternary "HTTP" "HTTPS" (empty (or .Values.http.certificates.secretName (get .Values.options "http-tls-cert"))) }}
+{{- end }}
+
+{{/* The options of `fusegate run`, as YAML: those of the values, and what the certificates of the ports add. */}}
 {{- define "fusegate.options" -}}
 {{- $options := deepCopy .Values.options }}
 {{- if ne .Values.xds.certificates.from "None" }}
@@ -14,6 +19,16 @@ app.kubernetes.io/name: fusegate
 {{- end }}
 {{- if and (get $options "webhook-listen") (ne .Values.webhook.certificates.from "Own") }}
 {{- $options = merge $options (dict "webhook-secret" .Values.webhook.certificates.secretName) }}
+{{- end }}
+{{- with .Values.http.certificates }}
+{{- if .secretName }}
+{{- $folder := "/etc/fusegate-http" }}
+{{- $own := dict "http-tls-cert" (printf "%s/tls.crt" $folder) "http-tls-key" (printf "%s/tls.key" $folder) }}
+{{- if .clients }}
+{{- $_ := set $own "http-tls-client-ca" (printf "%s/ca.crt" $folder) }}
+{{- end }}
+{{- $options = merge $options $own }}
+{{- end }}
 {{- end }}
 {{- toYaml $options }}
 {{- end }}
