@@ -78,6 +78,7 @@ impl Port {
 
     /// What a path answers to whoever shows this certificate, or none.
     async fn ask(&self, own: Option<&Issued>, path: &str) -> Result<(u16, String)> {
+        let own = own.map(|own| [own.certificate.as_str(), own.key.as_str()]);
         let client = client_with(self.servers.pem(), own)?;
         self.ask_by(&client, path).await
     }

@@ -7,8 +7,6 @@ use reqwest::{Client, ClientBuilder};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use super::servers::authority::Issued;
-
 /// Longer than any server here takes to answer, so that one that hangs fails the request and not the whole test run.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,16 +31,16 @@ pub(crate) fn client_of(authority: &str) -> Result<Client> {
     client_with(authority, None)
 }
 
-/// The same, which shows a certificate of its own if it has one.
-pub(crate) fn client_with(authority: &str, own: Option<&Issued>) -> Result<Client> {
+/// The same, which shows a certificate of its own if it has one, given with its key as PEM.
+pub(crate) fn client_with(authority: &str, own: Option<[&str; 2]>) -> Result<Client> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
     let tls = rustls::ClientConfig::builder().with_root_certificates(roots);
     let tls = match own {
         None => tls.with_no_client_auth(),
-        Some(own) => {
-            let certificate = CertificateDer::from_pem_slice(own.certificate.as_bytes())?;
-            let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes())?;
+        Some([certificate, key]) => {
+            let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())?;
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
             tls.with_client_auth_cert(vec![certificate], key)?
         }
     };
