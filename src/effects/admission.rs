@@ -36,6 +36,9 @@ pub(crate) const LIMITS: Limits = Limits {
     },
 };
 
+/// How long an API server may take to store a policy: it compiles every expression first, which takes Kubernetes 1.32 seconds for 64 keys.
+const APPLIED_WITHIN: Duration = Duration::from_secs(20);
+
 /// How long a policy may take until it denies its probe; on a quiet API server that is about a second.
 const ENFORCED_WITHIN: Duration = Duration::from_secs(15);
 
@@ -251,8 +254,8 @@ async fn apply(
 ) -> Result<(), Obstacle> {
     let params = PatchParams::apply(MANAGER).force();
     let request = Request::new(path).patch(name, &params, &Patch::Apply(object));
-    let answer = cluster.send(request).await;
-    answer.map_err(|failure| {
+    let answer = cluster.request_within::<IgnoredAny>(APPLIED_WITHIN, request);
+    answer.await.map(drop).map_err(|failure| {
         let reason = match &failure {
             ApiFailure::NotFound(_) => "NotServed",
             ApiFailure::Conflict(_) | ApiFailure::Unavailable(_) => "NotApplied",
