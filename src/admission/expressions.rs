@@ -224,8 +224,10 @@ impl<'c> Expressions<'c> {
         } else {
             format!("size({values}) == 0 || {values}.exists(v, {expression})")
         };
-        let bare = self.bare(condition);
-        let judged = bare.map_or(judged.clone(), |bare| format!("{bare} || {judged}"));
+        let judged = match self.bare(condition) {
+            Some(bare) => format!("{bare} || {judged}"),
+            None => judged,
+        };
         self.validate(judged, message);
     }
 

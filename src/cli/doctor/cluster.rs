@@ -22,6 +22,7 @@ const PAGE: u32 = 500;
 /// What is wrong in a cluster.
 pub(super) async fn ask(cluster: &Cluster) -> Vec<Finding> {
     let Cluster { client, namespace } = cluster;
+    let failed = |error: Error| ApiFailure::from(&error);
     let mut found = Vec::new();
     let mut contracts = Vec::new();
     let asked = [
@@ -42,14 +43,6 @@ pub(super) async fn ask(cluster: &Cluster) -> Vec<Finding> {
         });
     }
     found
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it maps the error of a result"
-)]
-fn failed(error: Error) -> ApiFailure {
-    ApiFailure::from(&error)
 }
 
 async fn crds(client: &Client, found: &mut Vec<Finding>) -> Result<(), Error> {
