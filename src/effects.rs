@@ -19,3 +19,4 @@ pub mod cluster;
 pub(crate) mod delivery;
 pub(crate) mod documents;
 pub mod folder;
+pub(crate) mod lead;

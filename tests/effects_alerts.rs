@@ -11,7 +11,7 @@ use axum::{
 use fusegate::{
     breaker::time::Span,
     effects::dispatch::{Backend, Config, Dispatcher},
-    runtime::{clock::Clock, metrics::Metrics, server_url::ServerUrl},
+    runtime::{clock::Clock, metrics::Metrics, server_url::ServerUrl, tenure::Tenure},
     source::{dir::layout::Layout, queue},
     wire::effect::{Alert, Effect},
 };
@@ -50,6 +50,7 @@ fn dispatcher_to(alertmanagers: Vec<ServerUrl>, metrics: &Metrics) -> Result<Dis
         alertmanagers,
         reports,
         clock: Clock::start(),
+        tenure: Tenure::endless(Clock::start()),
         metrics: metrics.clone(),
     })?;
     dispatcher.set_leading(true);

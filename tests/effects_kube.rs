@@ -10,7 +10,7 @@ use fusegate::{
         dispatch::{Backend, Config, Dispatcher},
     },
     revision::{self, hash},
-    runtime::{clock::Clock, leader, metrics::Metrics},
+    runtime::{clock::Clock, leader, metrics::Metrics, tenure::Tenure},
     source::queue,
     wire::{
         effect::{
@@ -226,6 +226,7 @@ pub(crate) fn dispatcher(client: Client, namespace: &str) -> Result<(Dispatcher,
         alertmanagers: Vec::new(),
         reports,
         clock: Clock::start(),
+        tenure: Tenure::endless(Clock::start()),
         metrics: Metrics::new(),
     })?;
     dispatcher.set_leading(true);
@@ -658,7 +659,8 @@ impl Replica {
             identity: identity.to_owned(),
         };
         let stop = CancellationToken::new();
-        let (leads, task) = leader::start(candidate, Clock::start(), stop.clone());
+        let clock = Clock::start();
+        let (leads, task) = leader::start(candidate, clock, Tenure::new(clock), stop.clone());
         Ok(Self { leads, stop, task })
     }
 

@@ -39,6 +39,7 @@ mod proxies;
 mod recovery;
 mod refusal;
 mod replayed;
+mod replicas;
 mod restart;
 mod rights;
 mod scopes;

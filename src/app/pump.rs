@@ -106,6 +106,10 @@ impl Pump {
             let short = self.memory.borrow_and_update().level == Level::Short;
             self.take(now, Event::MemoryShort(short));
         }
+        if self.dispatcher.has_lapsed() {
+            // The news of it is on its way; nothing is decided as the leader before that has come.
+            self.take(now, Event::Leading(false));
+        }
         for Queued { event, .. } in burst.drain(..) {
             self.take(now, event);
         }

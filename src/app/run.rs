@@ -27,10 +27,12 @@ use crate::recording::line::{FORMAT, Header};
 use crate::recording::recorder::{self, Recorder};
 use crate::recording::rules;
 use crate::runtime::clock::Clock;
+use crate::runtime::cluster_time;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
+use crate::runtime::tenure::Tenure;
 use crate::serve::access::SharedTokens;
 use crate::serve::alertmanager::Desk;
 use crate::serve::server::SharedTls;
@@ -163,7 +165,13 @@ impl Parts {
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Outgoing, Option<HeldLease>)> {
         let client = options.kube.connect().await?;
-        let source = KubeSource::new(client.clone(), options.namespace().to_owned());
+        cluster_time::look(&client, self.clock).await;
+        let keeping = cluster_time::keep(client.clone(), self.clock, self.token.clone());
+        tasks.spawn(keeping.map(Ok));
+        let tenure = Tenure::new(self.clock);
+        let (held, leading) = self.start_election(client.clone(), tenure.clone(), options, tasks);
+        let source =
+            KubeSource::new(client.clone(), options.namespace().to_owned()).led_by(leading.clone());
         let (sender, token) = (self.sender.clone(), self.token.clone());
         tasks.spawn(async move {
             source
@@ -171,7 +179,6 @@ impl Parts {
                 .await
                 .context("watching the API server")
         });
-        let (held, leading) = self.start_election(client.clone(), options, tasks);
         let cluster = Cluster {
             client,
             namespace: options.namespace().to_owned(),
@@ -181,7 +188,7 @@ impl Parts {
             cluster,
             instance: options.replica.clone(),
         };
-        Ok((self.start_effects(options, backend)?, Some(held)))
+        Ok((self.start_effects(options, backend, tenure)?, Some(held)))
     }
 
     async fn start_dir(
@@ -210,13 +217,15 @@ impl Parts {
                 .await
                 .context("watching the directory")
         });
-        Ok((self.start_effects(options, backend)?, None))
+        let tenure = Tenure::endless(self.clock);
+        Ok((self.start_effects(options, backend, tenure)?, None))
     }
 
-    /// Competes for the lease, and sends the engine every change.
+    /// Competes for the lease.
     fn start_election(
         &self,
         client: Client,
+        tenure: Tenure,
         options: &Run,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> (HeldLease, watch::Receiver<bool>) {
@@ -227,17 +236,12 @@ impl Parts {
             identity: options.replica.clone(),
         };
         let stop = CancellationToken::new();
-        let (mut leading, task) = leader::start(candidate, self.clock, stop.clone());
+        let (mut leading, task) = leader::start(candidate, self.clock, tenure, stop.clone());
         let others = leading.clone();
-        let (sender, token) = (self.sender.clone(), self.token.clone());
+        let token = self.token.clone();
         tasks.spawn(async move {
             while let Some(changed) = token.run_until_cancelled(leading.changed()).await {
                 changed.context("the election ended by itself")?;
-                let leads = *leading.borrow_and_update();
-                sender
-                    .send(Event::Leading(leads))
-                    .await
-                    .context("telling the engine")?;
             }
             Ok(())
         });
@@ -287,9 +291,14 @@ impl Parts {
         Ok(Some(Recorder::start(config, self.metrics.clone())?))
     }
 
-    fn start_effects(&self, options: &Run, backend: Backend) -> anyhow::Result<Outgoing> {
+    fn start_effects(
+        &self,
+        options: &Run,
+        backend: Backend,
+        tenure: Tenure,
+    ) -> anyhow::Result<Outgoing> {
         let http_config = options.alertmanager_http_config.as_ref();
-        let notes = GateNotes::start(backend.clone(), self.metrics.clone());
+        let notes = GateNotes::start(backend.clone(), self.clock, self.metrics.clone());
         let alertmanagers = options.alertmanagers.iter();
         let alertmanagers = alertmanagers
             .map(|url| server(url, http_config).context("--alertmanager"))
@@ -301,6 +310,7 @@ impl Parts {
             alertmanagers,
             reports: self.sender.clone(),
             clock: self.clock,
+            tenure,
             metrics: self.metrics.clone(),
         };
         let dispatcher = Dispatcher::start(config)?;

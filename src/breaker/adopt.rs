@@ -21,29 +21,43 @@ use crate::breaker::types::{Change, Effect, Reason};
 /// otherwise, and the follower must not stay Open against it for ever.
 pub const LEADER_LAG: Span = Span::from_secs(60);
 
+/// What a leader last said of a circuit.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'a> {
+    /// Its record; a Closed one of the time at which the leader last wrote where it has nothing to say of the object.
+    pub persisted: &'a Persisted,
+    /// Whether it has something to say.
+    pub is_recorded: bool,
+    /// Whether it is known to have seen the breach end that the follower opened by.
+    pub saw_the_end: bool,
+}
+
 /// Takes the leader's word for a circuit.
 ///
 /// A word about fewer trips than the circuit has seen itself is from before the last of
-/// them, and is not believed until [`LEADER_LAG`] after it. The streaks stay the
-/// follower's own, unless the word opens or closes the circuit. The effects are the
-/// change, if the state changed or went a step on, with reason [`Reason::Leader`].
-/// For an object of which the leader has nothing to say, the word is a Closed
-/// [`Persisted`] of the time at which the leader last wrote.
+/// them, and is not believed until [`LEADER_LAG`] after it, unless the leader has seen it end.
+/// The streaks stay the follower's own, unless the word opens or closes the circuit. Trips are
+/// numbered as the leader numbers them, so that the next one has one id at all replicas. The
+/// effects are the change, if the state changed or went a step on, with reason
+/// [`Reason::Leader`].
 #[must_use]
 pub fn adopt(
     mut circuit: Circuit,
     config: &Config,
-    persisted: &Persisted,
+    word: Word<'_>,
     now: Now,
 ) -> (Circuit, Vec<Effect>) {
-    if is_outdated(&circuit, persisted) {
+    let persisted = word.persisted;
+    if !word.saw_the_end && is_outdated(&circuit, persisted) {
         return (circuit, Vec::new());
     }
     let before = replace(&mut circuit.state, State::Closed);
-    let incident = circuit.incident.max(persisted.incident);
+    let incident = circuit.incident;
     take_word(&mut circuit, config, persisted, now);
-    // Numbers already used are not used again, even where the leader has forgotten them.
-    circuit.incident = incident;
+    if !word.is_recorded {
+        // A leader that has forgotten the circuit has not taken its numbers back.
+        circuit.incident = incident;
+    }
     let new_trip = circuit.state.trip().is_some() && trip_id(&circuit.state) != trip_id(&before);
     let moved = before.name() != circuit.state.name();
     if new_trip || moved {

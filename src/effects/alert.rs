@@ -10,7 +10,6 @@ mod table;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::breaker::time::{Mono, Span};
 use crate::effects::alert::send::Receiver;
 use crate::effects::alert::table::{AlertTable, Labels, Queue, Upserted};
+use crate::effects::lead::Lead;
 use crate::runtime::clock::Clock;
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
@@ -46,23 +46,24 @@ impl Alerts {
     /// When the options of an Alertmanager or its certificates can't be read.
     pub(crate) fn start(
         addresses: Vec<ServerUrl>,
-        leading: watch::Receiver<bool>,
+        lead: Lead,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, Alerting> {
         let receivers = addresses
             .into_iter()
-            .map(|address| Receiver::start(address, clock, metrics.clone()))
+            .map(|address| Receiver::start(address, lead.clone(), clock, metrics.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         let inbox = Arc::new(KeyedQueue::new(MOST_ALERTS));
         let stop = CancellationToken::new();
         let worker = Worker {
             table: AlertTable::default(),
             queues: receivers.iter().map(Receiver::queue).collect(),
+            lead,
             clock,
             metrics: metrics.clone(),
         };
-        let task = tokio::spawn(worker.run(Arc::clone(&inbox), leading, stop.clone()));
+        let task = tokio::spawn(worker.run(Arc::clone(&inbox), stop.clone()));
         Ok(Self {
             inbox,
             receivers,
@@ -97,28 +98,25 @@ impl Alerts {
 struct Worker {
     table: AlertTable,
     queues: Vec<Queue>,
+    lead: Lead,
     clock: Clock,
     metrics: Metrics,
 }
 
 impl Worker {
-    async fn run(
-        mut self,
-        inbox: Arc<KeyedQueue<Labels, Alert>>,
-        mut leading: watch::Receiver<bool>,
-        stop: CancellationToken,
-    ) {
+    async fn run(mut self, inbox: Arc<KeyedQueue<Labels, Alert>>, stop: CancellationToken) {
+        let mut lead = self.lead.clone();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Ok(()) = leading.changed() => {
-                    if !*leading.borrow_and_update() {
+                Some(leads) = lead.changed() => {
+                    if !leads {
                         inbox.clear();
                         self.forget();
                     }
                 }
                 (labels, alert) = inbox.take() => {
-                    if *leading.borrow() {
+                    if self.lead.holds() {
                         self.upsert(alert);
                     }
                     inbox.done(&labels);

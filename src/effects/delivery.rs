@@ -12,11 +12,12 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::effects::lead::Lead;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::keyed_queue::{Full, KeyedQueue};
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
@@ -101,11 +102,11 @@ where
     K: Clone + Debug + Display + Eq + Hash + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Starts the task. `leading` says whether this replica may deliver.
+    /// Starts the task. `lead` says whether this replica may deliver.
     pub(crate) fn start(
         limits: Limits,
         deliver: impl Deliver<Key = K, Value = V>,
-        leading: watch::Receiver<bool>,
+        lead: Lead,
         metrics: Metrics,
     ) -> Self {
         let keyed_queue = Arc::new(KeyedQueue::new(limits.bound));
@@ -113,7 +114,7 @@ where
         let shared = Arc::new(Shared {
             limits,
             deliver,
-            leading,
+            lead,
             metrics: metrics.clone(),
             keyed_queue: Arc::clone(&keyed_queue),
             permits: Arc::new(Semaphore::new(limits.at_once)),
@@ -196,21 +197,21 @@ type Permit = Option<OwnedSemaphorePermit>;
 struct Shared<D: Deliver> {
     limits: Limits,
     deliver: D,
-    leading: watch::Receiver<bool>,
+    lead: Lead,
     metrics: Metrics,
     keyed_queue: Arc<KeyedQueue<D::Key, D::Value>>,
     permits: Arc<Semaphore>,
 }
 
 async fn run<D: Deliver>(shared: Arc<Shared<D>>, stop: CancellationToken) {
-    let mut leading = shared.leading.clone();
+    let mut lead = shared.lead.clone();
     let mut workers = Workers::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            Ok(()) = leading.changed() => {
+            Some(leads) = lead.changed() => {
                 workers.forget();
-                if !*leading.borrow_and_update() {
+                if !leads {
                     shared.keyed_queue.clear();
                 }
             }
@@ -348,7 +349,7 @@ impl<D: Deliver> Shared<D> {
     }
 
     async fn attempt(&self, key: &D::Key, value: &D::Value) -> Result<Delivered, Failure> {
-        if !*self.leading.borrow() {
+        if !self.lead.holds() {
             return Err(Failure::Transient(
                 "this replica no longer leads".to_owned(),
             ));
@@ -362,10 +363,10 @@ impl<D: Deliver> Shared<D> {
     /// Waits for the next attempt; false if the lease is lost first.
     async fn wait(&self, attempt: u32, key: &D::Key) -> bool {
         let seed = backoff::seed(&key.to_string());
-        let mut leading = self.leading.clone();
+        let mut lead = self.lead.clone();
         tokio::select! {
             () = sleep(self.limits.backoff.wait(attempt, seed)) => true,
-            _ = leading.wait_for(|leading| !leading) => {
+            () = lead.lost() => {
                 self.count(EffectResult::NotLeading);
                 false
             }

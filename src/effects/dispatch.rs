@@ -16,6 +16,7 @@ use crate::effects::cluster::Cluster;
 use crate::effects::delivery::DeliveryQueue;
 use crate::effects::folder::{Folder, Order};
 use crate::effects::kube_event::{self, KubeEvents};
+use crate::effects::lead::Lead;
 use crate::effects::removal::{self, Expired, Removals};
 use crate::effects::revision::{self, Revisions};
 use crate::effects::rollback::{self, Incident, Place, Rollbacks};
@@ -23,6 +24,7 @@ use crate::effects::status::{self, StatusOwner, StatusUpdate, Statuses, Versions
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::runtime::server_url::ServerUrl;
+use crate::runtime::tenure::Tenure;
 use crate::source::dir::layout::Layout;
 use crate::source::queue;
 use crate::wire::effect::{Effect, KubeEvent, Record, Rollback};
@@ -40,6 +42,8 @@ pub struct Config {
     pub reports: queue::Sender,
     /// The clock.
     pub clock: Clock,
+    /// How long this replica leads, once it is told so.
+    pub tenure: Tenure,
     /// The metrics.
     pub metrics: Metrics,
 }
@@ -73,6 +77,7 @@ pub enum Dispatch {
 #[derive(Debug)]
 pub struct Dispatcher {
     leading: watch::Sender<bool>,
+    lead: Lead,
     clock: Clock,
     metrics: Metrics,
     log: Option<Log>,
@@ -108,18 +113,20 @@ impl Dispatcher {
             alertmanagers,
             reports,
             clock,
+            tenure,
             metrics,
         } = config;
-        let (leading, leads) = watch::channel(false);
+        let (leading, told) = watch::channel(false);
+        let lead = Lead::new(told, tenure);
         let log = audit
             .map(|destination| Log::open(destination, clock, metrics.clone()))
             .transpose()?;
-        let alerts = Alerts::start(alertmanagers, leads.clone(), clock, metrics.clone())?;
+        let alerts = Alerts::start(alertmanagers, lead.clone(), clock, metrics.clone())?;
         let folder = match &backend {
             Backend::Kube { .. } => None,
             Backend::Dir(layout) => Some(Folder::new(layout.clone())),
         };
-        let executors = Executors::at(backend, folder.clone());
+        let executors = Executors::at(backend, folder.clone(), lead.clone());
         let rollbacks = Rollbacks {
             place: executors.rollbacks,
             reports: reports.clone(),
@@ -129,7 +136,7 @@ impl Dispatcher {
             cluster: executors.cluster,
             reports,
         };
-        let (at, m) = (|| leads.clone(), || metrics.clone());
+        let (at, m) = (|| lead.clone(), || metrics.clone());
         Ok(Self {
             log,
             alerts,
@@ -140,6 +147,7 @@ impl Dispatcher {
             removals: DeliveryQueue::start(removal::LIMITS, executors.removals, at(), m()),
             admissions: DeliveryQueue::start(admission::LIMITS, admissions, at(), m()),
             leading,
+            lead,
             clock,
             metrics,
             folder,
@@ -157,6 +165,12 @@ impl Dispatcher {
             changed
         });
         self.metrics.leading.set(i64::from(leading));
+    }
+
+    /// Whether this replica was told that it leads, and has not renewed its lease in time since.
+    #[must_use]
+    pub fn has_lapsed(&self) -> bool {
+        *self.leading.borrow() && !self.lead.holds()
     }
 
     /// Hands an effect to its executor without waiting.
@@ -239,11 +253,12 @@ impl GateNotes {
     ///
     /// Outside a Tokio runtime.
     #[must_use]
-    pub fn start(backend: Backend, metrics: Metrics) -> Self {
-        let (leading, leads) = watch::channel(true);
-        let notes = Executors::at(backend, None).kube_events;
+    pub fn start(backend: Backend, clock: Clock, metrics: Metrics) -> Self {
+        let (leading, told) = watch::channel(true);
+        let lead = Lead::new(told, Tenure::endless(clock));
+        let notes = Executors::at(backend, None, lead.clone()).kube_events;
         Self {
-            queue: DeliveryQueue::start(kube_event::GATE_LIMITS, notes, leads, metrics),
+            queue: DeliveryQueue::start(kube_event::GATE_LIMITS, notes, lead, metrics),
             _leads: leading,
         }
     }
@@ -271,10 +286,10 @@ struct Executors {
 }
 
 impl Executors {
-    fn at(backend: Backend, folder: Option<Folder>) -> Self {
+    fn at(backend: Backend, folder: Option<Folder>, lead: Lead) -> Self {
         match backend {
             Backend::Kube { cluster, instance } => Self {
-                statuses: Statuses::Kube(cluster.clone(), Versions::default()),
+                statuses: Statuses::Kube(cluster.clone(), Versions::new(lead)),
                 revisions: Revisions::Kube(cluster.clone()),
                 rollbacks: Place::Kube(cluster.clone()),
                 removals: Removals::Kube(cluster.clone()),

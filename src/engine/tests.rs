@@ -17,6 +17,7 @@ mod races;
 mod recovery;
 mod replay;
 mod restart;
+mod simulation;
 mod status;
 mod tape;
 mod trip;

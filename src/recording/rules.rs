@@ -64,6 +64,11 @@ pub const RULES: &[Rule] = &[
         title: "an undeclared entry of a map that carries a status in place of a value is ignored, unless the contract says unknownKeys: Reject",
         explains: |then, now| was_rejected(then, now) && says(then, "is not declared"),
     },
+    Rule {
+        number: 6,
+        title: "a replica that does not lead believes a leader that saw the breach end, or has said nothing else for a minute, numbers trips as the leader does, and keeps published what the leader keeps",
+        explains: |then, now| says(then, "the leader's word") || says(now, "the leader's word"),
+    },
 ];
 
 /// The number of the newest rule.
@@ -129,6 +134,7 @@ mod tests {
     #[case::a_probe_that_timed_out(Some(state("no evidence came before halfOpen.timeout")), None, &[4])]
     #[case::a_standing_value(None, Some(state("a bad sample while probing: a above 1")), &[4])]
     #[case::an_undeclared_entry(Some(map("Rejected", "key \"b\" is not declared by contract c")), Some(map("Unpublished", "")), &[5])]
+    #[case::a_word_of_the_leader(None, Some(json!({"action": "State", "operation": "Closed", "reason": "the leader's word"})), &[6])]
     #[case::nothing_of_the_kind(Some(map("Published", "")), Some(map("Frozen", "")), &[])]
     fn each_difference_has_its_rule(
         #[case] then: Option<Value>,

@@ -1,13 +1,16 @@
 //! The clock: the only place where time is read.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::breaker::time::{Mono, Now, Wall};
 
-/// Reads both clocks. Copies share one monotonic start.
+/// Reads both clocks. Copies share one monotonic start, and one correction of the time of day.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    /// How far the right time is ahead of what this machine says, in milliseconds.
+    correction: &'static AtomicI64,
 }
 
 impl Clock {
@@ -18,6 +21,8 @@ impl Clock {
     pub fn start() -> Self {
         Self {
             start: Instant::now(),
+            // A process has one clock, for as long as it lives.
+            correction: Box::leak(Box::default()),
         }
     }
 
@@ -33,8 +38,17 @@ impl Clock {
         let mono = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now {
             mono: Mono(mono.saturating_add(START_MS)),
-            wall: Wall(wall),
+            wall: Wall(wall.saturating_add(self.correction())),
         }
+    }
+
+    /// How far the right time is ahead of what this machine says, in milliseconds.
+    pub(super) fn correction(&self) -> i64 {
+        self.correction.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_correction(&self, millis: i64) {
+        self.correction.store(millis, Ordering::Relaxed);
     }
 
     /// Time since the start at full resolution; for measuring, not for deciding.

@@ -22,6 +22,7 @@ use crate::breaker::time::{Mono, Span};
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
 use crate::runtime::leader::record::{LEASE, Rival, claim, release};
+use crate::runtime::tenure::Tenure;
 
 /// The wait between renewals, and the shorter one before a retry or the next look at a foreign lease.
 const RENEW: Backoff = every(5_000);
@@ -48,10 +49,11 @@ pub struct Candidate {
 
 /// Runs until `stop`, then releases the lease; cancel it only after the last write.
 ///
-/// The receiver says whether this replica leads. If the task ends on its own, the process should end too.
+/// The receiver says whether this replica leads, and the tenure how long that is so unless the lease is renewed. If the task ends on its own, the process should end too.
 pub fn start(
     candidate: Candidate,
     clock: Clock,
+    tenure: Tenure,
     stop: CancellationToken,
 ) -> (watch::Receiver<bool>, JoinHandle<()>) {
     let (leads, leading) = watch::channel(false);
@@ -59,6 +61,7 @@ pub fn start(
         leases: Api::namespaced(candidate.client.clone(), &candidate.namespace),
         candidate,
         clock,
+        tenure,
         leads,
         rival: Rival::default(),
         held: None,
@@ -71,6 +74,7 @@ struct Election {
     candidate: Candidate,
     leases: Api<Lease>,
     clock: Clock,
+    tenure: Tenure,
     leads: watch::Sender<bool>,
     rival: Rival,
     /// The Lease as this replica last wrote it, and when it sent the request.
@@ -151,12 +155,16 @@ impl Election {
     }
 
     fn hold(&mut self, lease: Lease, asked: Mono) {
+        // Whoever looked in between has stopped leading, and must hear that it begins anew.
+        self.expire();
         self.held = Some((lease, asked));
+        self.tenure.set(asked + HELD);
         self.tell(true);
     }
 
     fn lose(&mut self) {
         self.held = None;
+        self.tenure.set(Mono(0));
         self.tell(false);
     }
 
@@ -220,7 +228,7 @@ impl Election {
         let Some((lease, _)) = self.held.take() else {
             return;
         };
-        self.tell(false);
+        self.lose();
         let freed = release(&lease);
         let name = &self.candidate.name;
         let params = PostParams::default();

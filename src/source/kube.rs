@@ -14,6 +14,7 @@ mod kinds;
 mod notice;
 mod objects;
 mod own;
+mod policies;
 mod probe;
 mod pump;
 pub mod revision;
@@ -23,6 +24,7 @@ mod watch;
 use std::sync::Arc;
 
 use kube::Client;
+use tokio::sync::watch::Receiver as Leading;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,7 @@ use endpoint::Endpoint;
 use kinds::Kinds;
 use notice::Notice;
 use objects::Objects;
+use policies::Policies;
 use pump::{event, pump};
 use revision::CRD_LABEL;
 use slim::Item;
@@ -55,6 +58,7 @@ const NOTICES: usize = 16;
 pub struct KubeSource {
     client: Client,
     namespace: String,
+    leading: Option<Leading<bool>>,
 }
 
 /// Why the source stopped before shutdown.
@@ -71,6 +75,16 @@ impl KubeSource {
         Self {
             client,
             namespace: namespace.into(),
+            leading: None,
+        }
+    }
+
+    /// Also tells whether this replica leads, once it has read what a leader goes on from.
+    #[must_use]
+    pub fn led_by(self, leading: Leading<bool>) -> Self {
+        Self {
+            leading: Some(leading),
+            ..self
         }
     }
 
@@ -92,7 +106,7 @@ impl KubeSource {
             shutdown: shutdown.child_token(),
             tasks: JoinSet::new(),
         };
-        running.run(&self.namespace).await
+        running.run(&self.namespace, self.leading).await
     }
 }
 
@@ -105,9 +119,12 @@ struct Running {
 }
 
 impl Running {
-    async fn run(mut self, namespace: &str) -> Result<(), Stopped> {
+    async fn run(mut self, namespace: &str, leading: Option<Leading<bool>>) -> Result<(), Stopped> {
         self.start_kinds();
-        self.start_feed(Feed::Policies, own_kind("circuitpolicies"), own::policy);
+        match leading {
+            Some(leading) => self.start_policies(leading),
+            None => self.start_feed(Feed::Policies, own_kind("circuitpolicies"), own::policy),
+        }
         self.start_feed(
             Feed::Overrides,
             own_kind("circuitoverrides"),
@@ -141,6 +158,16 @@ impl Running {
             .spawn(pump(watch, sender, shutdown, move |update| {
                 event(&feed, update, convert)
             }));
+    }
+
+    fn start_policies(&mut self, leading: Leading<bool>) {
+        let policies = Policies {
+            client: self.client.clone(),
+            lists: Arc::clone(&self.lists),
+            sender: self.sender.clone(),
+            leading,
+        };
+        self.tasks.spawn(policies.run(self.shutdown.clone()));
     }
 
     /// Starts the watches of contracts and, once those are listed, of CRDs: only CRDs of contracted

@@ -38,7 +38,7 @@ use crate::support::{
 };
 
 /// Where fusegate has its lease and the stored revisions.
-const NAMESPACE: &str = "fusegate-system";
+pub(super) const NAMESPACE: &str = "fusegate-system";
 
 /// What fusegate may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +121,24 @@ impl Cluster {
         })
     }
 
+    /// How its fusegate was started, without some of the options.
+    pub(super) fn config_without(&self, options: &[&str]) -> FusegateConfig {
+        let mut config = self.config.clone();
+        let own = |arg: &String| options.iter().any(|option| arg.starts_with(option));
+        config.args.retain(|arg| !own(arg));
+        config
+    }
+
+    /// A folder for the files of another replica.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.scratch.path().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     /// One more replica, which the API server does not ask.
     pub(super) async fn replica(&self, name: &str) -> Result<Fusegate> {
-        let own = ["--replica=", "--webhook-listen=", "--audit="];
-        let mut config = self.config.clone();
-        config
-            .args
-            .retain(|arg| !own.iter().any(|own| arg.starts_with(own)));
+        let config = self.config_without(&["--replica=", "--webhook-listen=", "--audit="]);
         let audit = self.scratch.path().join(format!("{name}.jsonl"));
         let args = [
             format!("--replica={name}"),

@@ -21,6 +21,8 @@ const SLOW_PAUSE: Duration = Duration::from_millis(20);
 /// How the wire is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Mood {
+    /// Nobody gets through, either way.
+    severed: bool,
     /// Requests wait, and what the server sends is carried.
     held: bool,
     /// What the server sends comes in drops.
@@ -58,6 +60,12 @@ impl Wire {
         self.cuts.send_replace(());
     }
 
+    /// Breaks every connection and carries none from now on, or carries them again.
+    pub(super) fn sever(&self, severed: bool) {
+        self.mood.send_modify(|mood| mood.severed = severed);
+        self.cut();
+    }
+
     /// Keeps back whatever the client sends from now on, or lets it go again; what the server sends is carried.
     pub(super) fn hold_requests(&self, held: bool) {
         self.mood.send_modify(|mood| mood.held = held);
@@ -83,6 +91,9 @@ async fn carry(
 ) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
+        if moods.borrow().severed {
+            continue;
+        }
         let (mut cut, moods) = (cut.clone(), moods.clone());
         cut.mark_unchanged();
         connections.spawn(async move {

@@ -10,8 +10,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{acts::from_now, world::Shop};
-use crate::support::{http, servers::envoy::layer_of, wait::pace};
+use super::{acts::from_now, documents::Documents, world::Shop};
+use crate::support::{
+    http,
+    servers::envoy::{Envoy, layer_of},
+    wait::pace,
+};
 
 /// Often beside a start of fusegate, and seldom enough to leave the cores to others.
 const PACE: Duration = Duration::from_millis(4);
@@ -42,10 +46,20 @@ pub(super) fn now() -> Result<i64> {
 impl Witness {
     /// Begins to look at an object's cluster.
     pub(super) fn of(shop: &Shop, object: &str) -> Result<Self> {
+        Self::at(&shop.envoy, &shop.documents, object, shop.shed_key(object))
+    }
+
+    /// Begins to look at an object's cluster at an Envoy, and at the key by which that is shed.
+    pub(super) fn at(
+        envoy: &Envoy,
+        documents: &Documents,
+        object: &str,
+        key: String,
+    ) -> Result<Self> {
         let client = http::builder().build()?;
-        let url = shop.envoy.url(&shop.documents.cluster(object));
-        let runtime = shop.envoy.admin_url("runtime");
-        let (layer, key) = (shop.documents.namespace.clone(), shop.shed_key(object));
+        let url = envoy.url(&documents.cluster(object));
+        let runtime = envoy.admin_url("runtime");
+        let layer = documents.namespace.clone();
         let (to_traffic, traffic) = unbounded_channel();
         let (to_keys, keys) = unbounded_channel();
         let mut tasks = JoinSet::new();

@@ -123,6 +123,11 @@ pub struct CircuitRecord {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reopened: bool,
 
+    /// The resource version of the object that was judged last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub observed_version: Option<String>,
+
     /// The streaks of the rules that have one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(

@@ -52,7 +52,7 @@ fn reporter(policies: &[String]) -> (GateReporter, Receiver) {
     let nowhere = Backend::Dir(Layout::new("/nonexistent"));
     let reporter = GateReporter {
         clock: Clock::start(),
-        notes: GateNotes::start(nowhere, metrics.clone()),
+        notes: GateNotes::start(nowhere, Clock::start(), metrics.clone()),
         metrics,
         view: Arc::new(ArcSwap::from_pointee(view)),
         engine,

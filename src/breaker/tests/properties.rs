@@ -4,7 +4,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
 use proptest::test_runner::FileFailurePersistence;
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use crate::breaker::adopt::adopt;
+use crate::breaker::adopt::{Word, adopt};
 use crate::breaker::circuit::{Circuit, State, StateName, Trip};
 use crate::breaker::config::Config;
 use crate::breaker::enforced::enforced;
@@ -90,7 +90,12 @@ proptest! {
             let written = persist(&stage.circuit, &config, now);
             let resumed = resume(identity(), &config, &written, now);
             prop_assert_eq!(resumed.state.name(), stage.circuit.state.name());
-            let _ = adopt(before, &config, &written, now);
+            let word = Word {
+                persisted: &written,
+                is_recorded: true,
+                saw_the_end: false,
+            };
+            let _ = adopt(before, &config, word, now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Followers, and the leader's word.
 
-use crate::breaker::adopt::{LEADER_LAG, adopt};
+use crate::breaker::adopt::{LEADER_LAG, Word, adopt};
 use crate::breaker::circuit::{State, StateName};
 use crate::breaker::persisted::{Persisted, persist};
 use crate::breaker::sample::Unknown;
@@ -19,10 +19,18 @@ fn word(world: &World) -> Persisted {
 }
 
 fn hear(world: &mut World, said: &Persisted) -> Vec<Effect> {
+    hear_of(world, said, false)
+}
+
+fn hear_of(world: &mut World, said: &Persisted, saw_the_end: bool) -> Vec<Effect> {
     let (circuit, effects) = adopt(
         world.circuit.clone(),
         &world.config,
-        said,
+        Word {
+            persisted: said,
+            is_recorded: true,
+            saw_the_end,
+        },
         world.context.now,
     );
     world.circuit = circuit;
@@ -130,6 +138,15 @@ fn a_word_from_before_the_followers_own_trip_closes_nothing() {
 }
 
 #[test]
+fn a_leader_that_saw_the_breach_end_is_believed_at_once() {
+    let leader = world();
+    let mut follower = follower();
+    follower.trip_by_breach();
+    hear_of(&mut follower, &word(&leader), true);
+    assert_eq!(follower.state(), StateName::Closed);
+}
+
+#[test]
 fn a_leader_that_still_says_closed_a_minute_later_is_believed() {
     let (mut leader, mut follower) = (world(), follower());
     follower.trip_by_breach();
@@ -141,7 +158,10 @@ fn a_leader_that_still_says_closed_a_minute_later_is_believed() {
     let effects = hear(&mut follower, &word(&leader));
     let expected = (StateName::Open, StateName::Closed, Reason::Leader);
     assert_eq!(changes(&effects), [expected]);
-    assert_eq!(follower.circuit.incident, 1, "no number is used twice");
+    assert_eq!(
+        follower.circuit.incident, 0,
+        "trips are numbered as the leader's"
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::effects::alert::send::batch::body;
 use crate::effects::alert::table::{BOUND, Labels, Queue};
 use crate::effects::cluster::brief;
+use crate::effects::lead::Lead;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
 use crate::runtime::http_options::{Loaded, Tls, Unusable};
@@ -72,6 +73,7 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn start(
         address: ServerUrl,
+        lead: Lead,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, Alerting> {
@@ -89,6 +91,7 @@ impl Receiver {
             address: address.clone(),
             uri,
             queue: Arc::clone(&queue),
+            lead,
             clock,
             metrics,
         };
@@ -141,6 +144,7 @@ struct Poster<C, F> {
     address: ServerUrl,
     uri: Uri,
     queue: Queue,
+    lead: Lead,
     clock: Clock,
     metrics: Metrics,
 }
@@ -229,6 +233,11 @@ where
     async fn deliver(&self, batch: Batch) -> Result<(), String> {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
+            if !self.lead.holds() {
+                // Another leader may have told otherwise by now.
+                self.finish(&part, EffectResult::NotLeading);
+                continue;
+            }
             match self.post(&part).await {
                 Answer::Accepted => self.finish(&part, EffectResult::Done),
                 Answer::Refused(reason) if part.len() == 1 => {

@@ -1,8 +1,10 @@
 //! Deliveries that fail, hang, are refused or overtaken, on a paused clock.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::*;
+use crate::runtime::clock::Clock;
+use crate::runtime::tenure::Tenure;
 
 const LIMITS: Limits = Limits {
     kind: EffectKind::Status,
@@ -55,7 +57,8 @@ impl Case {
         let (sender, seen) = mpsc::unbounded_channel();
         let (leading, leads) = watch::channel(true);
         let metrics = Metrics::new();
-        let delivery = DeliveryQueue::start(LIMITS, Recorder(sender), leads, metrics.clone());
+        let lead = Lead::new(leads, Tenure::endless(Clock::start()));
+        let delivery = DeliveryQueue::start(LIMITS, Recorder(sender), lead, metrics.clone());
         Self {
             delivery,
             seen,

@@ -101,7 +101,7 @@ impl Dispatcher {
     /// Whether anything is waited for: the leader writes, and what is slow is not waited for again and again.
     fn may_wait(&self) -> bool {
         let now = self.clock.now().mono;
-        *self.leading.borrow() && self.slow_until.is_none_or(|until| now >= until)
+        self.lead.holds() && self.slow_until.is_none_or(|until| now >= until)
     }
 
     fn wait_no_more(&mut self) {

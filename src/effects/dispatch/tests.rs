@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::ahead::WRITE_AHEAD_WITHIN;
 use super::*;
 use crate::runtime::metrics::EffectLabel;
+use crate::runtime::tenure::Tenure;
 use crate::wire::effect::{Opening, StatusWrite, Target};
 
 #[tokio::test]
@@ -37,6 +38,7 @@ async fn only_the_lease_holder_writes_and_everyone_audits() {
         alertmanagers: Vec::new(),
         reports,
         clock: Clock::start(),
+        tenure: Tenure::endless(Clock::start()),
         metrics: metrics.clone(),
     })
     .unwrap();
@@ -87,6 +89,7 @@ fn config(client: kube::Client) -> Config {
         alertmanagers: Vec::new(),
         reports: queue::open(limits, Metrics::new()).0,
         clock: Clock::start(),
+        tenure: Tenure::endless(Clock::start()),
         metrics: Metrics::new(),
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::effects::cluster::{ApiFailure, Cluster, MANAGER};
 use crate::effects::delivery::{Delivered, Failure};
+use crate::effects::lead::Lead;
 use crate::effects::status::{Kind, LIMITS, StatusOwner};
 
 /// How often to retry at once when another client changed the object meanwhile.
@@ -25,18 +26,27 @@ const ROUNDS: usize = 3;
 
 /// The uid and resource version that each object had after the last write. At the bound all are forgotten; the objects
 /// are then read once more.
-#[derive(Default)]
-pub(crate) struct Versions(Mutex<HashMap<StatusOwner, (String, String)>>);
+pub(crate) struct Versions {
+    known: Mutex<HashMap<StatusOwner, (String, String)>>,
+    lead: Lead,
+}
 
 impl Versions {
+    pub(crate) fn new(lead: Lead) -> Self {
+        Self {
+            known: Mutex::default(),
+            lead,
+        }
+    }
+
     /// Takes what is known of an object: if it is outdated, nobody goes by it again.
     async fn take(&self, owner: &StatusOwner, uid: &str) -> Option<String> {
-        let known = self.0.lock().await.remove(owner);
+        let known = self.known.lock().await.remove(owner);
         known.and_then(|(of, version)| (of == uid).then_some(version))
     }
 
     async fn keep(&self, owner: &StatusOwner, uid: &str, version: String) {
-        let mut known = self.0.lock().await;
+        let mut known = self.known.lock().await;
         if known.len() >= LIMITS.bound {
             known.clear();
         }
@@ -62,7 +72,7 @@ pub(super) async fn apply(
     });
     for _ in 0..ROUNDS {
         let known = versions.take(owner, uid).await;
-        match round(cluster, owner, uid, known, &mut body).await {
+        match round(cluster, &versions.lead, owner, uid, known, &mut body).await {
             Ok(Some(version)) => {
                 versions.keep(owner, uid, version).await;
                 return Ok(Delivered::Done);
@@ -78,9 +88,11 @@ pub(super) async fn apply(
 }
 
 /// Writes the status of the object, which is read first unless its version is known. Answers its version then, and
-/// nothing if it is another object now.
+/// nothing if it is another object now. What another leader has written meanwhile is not written over: whoever was
+/// stopped between reading and writing leads no more.
 async fn round(
     cluster: &Cluster,
+    lead: &Lead,
     owner: &StatusOwner,
     uid: &str,
     known: Option<String>,
@@ -97,6 +109,10 @@ async fn round(
         }
         found.metadata.resource_version
     };
+    if !lead.holds() {
+        let why = "this replica no longer leads".to_owned();
+        return Err(ApiFailure::Unavailable(why));
+    }
     if let Some(fields) = body.as_object_mut() {
         let metadata = json!({"name": owner.name, "resourceVersion": version});
         fields.insert("metadata".to_owned(), metadata);

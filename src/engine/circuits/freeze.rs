@@ -21,7 +21,10 @@ impl Engine {
         keys: &[Key],
     ) {
         let State {
-            policies, kinds, ..
+            policies,
+            kinds,
+            leads,
+            ..
         } = &mut self.state;
         let entry = kinds.get_mut(kind);
         // What was restored waits for its object, which may not have been seen yet.
@@ -49,6 +52,13 @@ impl Engine {
                 let found = unfrozen.then(|| object.legal_values());
                 let frozen = restored.or(found).or_else(|| before(object));
                 object.hold(Some(frozen.unwrap_or_default()));
+                true
+            }
+            // A follower keeps what the leader keeps.
+            (true, true)
+                if !*leads && restored.is_some() && restored.as_ref() != object.frozen() =>
+            {
+                object.hold(restored);
                 true
             }
             (false, true) => {

@@ -35,6 +35,7 @@ impl Engine {
         if self.step_circuit(now, key, uid, &Input::Report(&report), Trigger::Report) {
             self.contribute(key, uid);
         }
+        self.defer_to_leader(now, key, uid);
     }
 
     /// Brings back the circuits that were not Closed when the last leader wrote them down.

@@ -128,6 +128,9 @@ impl Engine {
     }
 
     pub(crate) fn confirm(&mut self, now: Now, feed: &Feed) {
+        if *feed == Feed::Policies {
+            self.follow_at_last(now);
+        }
         let Feed::Objects(kind) = feed else { return };
         let Some(entry) = self.state.kinds.get_mut(kind).filter(|entry| entry.listed) else {
             return;

@@ -62,6 +62,12 @@ impl ObjectEntry {
         frozen.unwrap_or_else(|| self.legal_values())
     }
 
+    /// Its resource version, where that is a number: of one object, and so of its kind at one API server, the higher one
+    /// is the newer one. A directory's are hashes.
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.resource_version.parse().ok()
+    }
+
     /// What is kept published in place of newer values, while it is.
     pub(crate) fn frozen(&self) -> Option<&Values> {
         self.held.as_ref()?.frozen.as_ref()

@@ -45,12 +45,17 @@ impl CircuitEntry {
         self.suppressed_since = record.suppressed_since.map(wall);
         self.unfrozen = record.frozen_omitted;
         if self.resumed {
-            // A record of a policy that froze nothing must not stand for that of another, which did.
-            let frozen = (!self.unfrozen).then(|| thaw(&record.frozen));
-            self.restored = frozen.filter(|values| !values.is_empty());
+            self.take_frozen(record);
         } else {
             self.ended = ended(record, now).map(Box::new);
         }
+    }
+
+    /// Takes up what is kept published of its object.
+    pub(crate) fn take_frozen(&mut self, record: &CircuitRecord) {
+        // A record of a policy that froze nothing must not stand for that of another, which did.
+        let frozen = (!record.frozen_omitted).then(|| thaw(&record.frozen));
+        self.restored = frozen.filter(|values| !values.is_empty());
     }
 }
 

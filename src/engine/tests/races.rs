@@ -177,7 +177,9 @@ fn a_follower_freezes_and_thaws_at_the_leaders_word() {
     lead_says(&mut follower, &short(), leader.status());
     assert_eq!(follower.state("checkout"), "Open");
     follower.latency("checkout", "150ms");
-    assert_eq!(shown(&follower), Some(RuntimeValue::Number(100.0)));
+    let kept = shown(&leader);
+    assert_eq!(kept, Some(RuntimeValue::Number(310.0)));
+    assert_eq!(shown(&follower), kept, "what the leader keeps");
     let mut closed = closed;
     closed.circuits = leader.status().circuits;
     Arc::make_mut(&mut closed.circuits[0]).state = fusegate_crds::CircuitState::Closed;

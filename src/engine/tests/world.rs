@@ -197,32 +197,13 @@ impl World {
     }
 
     pub(super) fn crd_with(&mut self, maximum: u64, served: bool) {
-        let spec = json!({
-            "group": "shop.example.com",
-            "names": {"kind": "Storefront", "plural": "storefronts"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": served, "storage": true, "schema": {"openAPIV3Schema": {
-                "type": "object",
-                "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": maximum}}}},
-            }}}],
-        });
-        self.crd_of(spec);
+        self.crd_of(crd_spec(maximum, served));
     }
 
     /// The CRD with another spec.
     pub(super) fn crd_of(&mut self, spec: Value) {
         self.version += 1;
-        let mut meta = meta("", "storefronts.shop.example.com", "crd-uid", 1);
-        meta.resource_version = self.version.to_string().into();
-        self.send(Event::Crd(Change::Applied(Crd {
-            meta,
-            target: kind(),
-            namespaced: true,
-            established: true,
-            stored_versions: vec!["v1".to_owned()],
-            spec: Arc::new(spec),
-            managers: vec!["kubectl".to_owned()],
-        })));
+        self.send(Event::Crd(Change::Applied(crd(spec, self.version))));
         self.store_revisions();
     }
 
@@ -403,6 +384,34 @@ pub(super) fn accepted() -> ConditionContractStatus {
     yaml(
         "conditions: [{type: Accepted, status: \"True\", reason: Accepted, message: fine, lastTransitionTime: \"2027-01-15T08:00:00Z\"}]",
     )
+}
+
+/// The spec of the CRD, which takes so many replicas at most.
+pub(super) fn crd_spec(maximum: u64, served: bool) -> Value {
+    json!({
+        "group": "shop.example.com",
+        "names": {"kind": "Storefront", "plural": "storefronts"},
+        "scope": "Namespaced",
+        "versions": [{"name": "v1", "served": served, "storage": true, "schema": {"openAPIV3Schema": {
+            "type": "object",
+            "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": maximum}}}},
+        }}}],
+    })
+}
+
+/// The CRD with a spec.
+pub(super) fn crd(spec: Value, version: u64) -> Crd {
+    let mut meta = meta("", "storefronts.shop.example.com", "crd-uid", 1);
+    meta.resource_version = version.to_string().into();
+    Crd {
+        meta,
+        target: kind(),
+        namespaced: true,
+        established: true,
+        stored_versions: vec!["v1".to_owned()],
+        spec: Arc::new(spec),
+        managers: vec!["kubectl".to_owned()],
+    }
 }
 
 pub(super) fn meta(namespace: &str, name: &str, uid: &str, generation: i64) -> Meta {

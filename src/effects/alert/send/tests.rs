@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::*;
 use crate::effects::alert::Alerts;
 use crate::runtime::metrics::AlertLabel;
+use crate::runtime::tenure::Tenure;
 
 #[tokio::test]
 async fn an_alert_reaches_every_instance_though_one_hangs_and_one_is_away() {
@@ -211,7 +212,9 @@ async fn take(
 fn start(addresses: Vec<ServerUrl>) -> (watch::Sender<bool>, Alerts, Metrics) {
     let (lease, leading) = watch::channel(true);
     let metrics = Metrics::new();
-    let alerts = Alerts::start(addresses, leading, Clock::start(), metrics.clone()).unwrap();
+    let clock = Clock::start();
+    let lead = Lead::new(leading, Tenure::endless(clock));
+    let alerts = Alerts::start(addresses, lead, clock, metrics.clone()).unwrap();
     (lease, alerts, metrics)
 }
 

@@ -13,6 +13,7 @@ use crate::engine::outputs::sent::CachedRecord;
 use crate::engine::outputs::text;
 use crate::engine::state::State;
 use crate::engine::state::key::Key;
+use crate::engine::state::object::ObjectEntry;
 use crate::engine::state::policy::PolicyEntry;
 use crate::engine::state::record;
 
@@ -70,7 +71,10 @@ pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key, list
         let frozen = frozen.or(entry.restored.as_ref());
         let trip = entry.breaker.state.trip();
         let reason = trip.map(|trip| text::trip(lowered, trip));
-        let record = record::write(uid, entry, &lowered.config, frozen, reason, now);
+        let mut record = record::write(uid, entry, &lowered.config, frozen, reason, now);
+        record.observed_version = object
+            .and_then(ObjectEntry::version)
+            .map(|it| it.to_string());
         let record = Arc::new(CachedRecord::new(Arc::new(record), now.mono));
         out.update_sent(key, uid, |sent| sent.record = Some(record));
     }

@@ -1,0 +1,177 @@
+//! The election, after `runtime::leader`: the same waits, the same rules for whose lease may be taken.
+
+use std::sync::Arc;
+
+use super::agenda::{Act, Deed, Feed, Request, Sender, Status, Time};
+use super::run::Simulation;
+use super::store::LeaseCopy;
+use crate::wire::event::{self, Event};
+
+const RENEW: Time = 5_000;
+const RETRY: Time = 2_000;
+pub(super) const HELD: Time = 10_000;
+pub(super) const LEASE: Time = 15_000;
+const WITHIN: Time = 3_000;
+
+impl Simulation {
+    /// Begins a round: renews the lease that it holds, or looks at that of another.
+    pub(super) fn elect(&mut self, by: usize) {
+        let at = self.at;
+        let election = &mut self.replicas[by].election;
+        election.round += 1;
+        election.asked = at;
+        election.waiting = true;
+        let round = election.round;
+        let request = match election.held {
+            Some((version, _)) => Request::WriteLease { round, version },
+            None => Request::ReadLease { round },
+        };
+        let sender = self.replicas[by].sender();
+        self.request(by, request);
+        self.agenda
+            .enter(at + WITHIN, Act::Do(sender, Deed::LeaseTimeout(round)));
+    }
+
+    pub(super) fn lease_timed_out(&mut self, by: usize, round: u32) {
+        if self.is_current(by, round) {
+            self.end_round(by, true);
+        }
+    }
+
+    pub(super) fn lease_read(&mut self, by: usize, round: u32, lease: LeaseCopy) {
+        if !self.is_current(by, round) {
+            return;
+        }
+        let election = &mut self.replicas[by].election;
+        let asked = election.asked;
+        let since = match election.seen {
+            Some((version, since)) if version == lease.version => since,
+            _ => asked,
+        };
+        election.seen = Some((lease.version, since));
+        let foreign = lease.holder.is_some_and(|holder| holder != by);
+        if foreign && asked - since < LEASE {
+            self.lose(by);
+            self.end_round(by, false);
+            return;
+        }
+        let version = lease.version;
+        self.request(by, Request::WriteLease { round, version });
+    }
+
+    pub(super) fn lease_written(&mut self, by: usize, round: u32, version: Option<u64>) {
+        if !self.is_current(by, round) {
+            return;
+        }
+        let election = &mut self.replicas[by].election;
+        let (asked, held) = (election.asked, election.held);
+        match (version, held) {
+            (Some(version), held) => {
+                election.held = Some((version, asked));
+                let sender = self.replicas[by].sender();
+                self.agenda
+                    .enter(asked + HELD, Act::Do(sender, Deed::Expire));
+                if held.is_none() && self.safeguards.reads {
+                    self.request(by, Request::List { round });
+                    return;
+                }
+                if held.is_none() {
+                    self.tell(by, true);
+                }
+                self.end_round(by, false);
+            }
+            // Another has it, or it is gone: it is looked at.
+            (None, Some(_)) => {
+                self.lose(by);
+                self.request(by, Request::ReadLease { round });
+            }
+            (None, None) => {
+                self.lose(by);
+                self.end_round(by, false);
+            }
+        }
+    }
+
+    /// The statuses as the leader before left them come before the news that this one leads.
+    pub(super) fn statuses_listed(
+        &mut self,
+        by: usize,
+        round: u32,
+        status: &Status,
+        position: usize,
+    ) {
+        if !self.is_current(by, round) {
+            return;
+        }
+        self.hear(by, Event::Listing(event::Feed::Policies));
+        let policy = self.policy(Arc::clone(status));
+        self.hear(by, policy);
+        self.hear(by, Event::Listed(event::Feed::Policies));
+        self.tell(by, true);
+        let watch = self.replicas[by].watch(Feed::Policies);
+        watch.open = false;
+        watch.position = position;
+        self.resume(by, Feed::Policies);
+        self.end_round(by, false);
+    }
+
+    pub(super) fn expire(&mut self, by: usize) {
+        let election = self.replicas[by].election;
+        if election
+            .held
+            .is_some_and(|(_, asked)| self.at >= asked + HELD)
+        {
+            self.lose(by);
+        }
+    }
+
+    fn end_round(&mut self, by: usize, failed: bool) {
+        let election = &mut self.replicas[by].election;
+        election.waiting = false;
+        election.failing = failed;
+        let calm = election.held.is_some() && !failed;
+        let pause = if calm { RENEW } else { RETRY };
+        let jitter = self.dice.between(0, pause / 5);
+        let sender = self.replicas[by].sender();
+        self.agenda
+            .enter(self.at + pause - jitter, Act::Do(sender, Deed::Elect));
+    }
+
+    fn lose(&mut self, by: usize) {
+        if self.replicas[by].election.held.take().is_some() {
+            self.tell(by, false);
+            if self.safeguards.reads {
+                self.list(by, Feed::Policies);
+            }
+        }
+    }
+
+    fn tell(&mut self, by: usize, leads: bool) {
+        self.hear(by, Event::Leading(leads));
+    }
+
+    fn is_current(&self, by: usize, round: u32) -> bool {
+        let election = &self.replicas[by].election;
+        election.waiting && election.round == round
+    }
+
+    /// Answers a request about the lease.
+    pub(super) fn answer_lease(&mut self, from: Sender, request: &Request) {
+        let deed = match *request {
+            Request::ReadLease { round } => Deed::LeaseRead(round, self.store.lease),
+            Request::WriteLease { round, version } => {
+                let claimed = self.store.claim(from.replica, version);
+                if claimed.is_some() {
+                    self.claimed_at = self.at;
+                }
+                Deed::LeaseWritten(round, claimed)
+            }
+            Request::List { round } => {
+                let position = self.store.log.len();
+                Deed::Listed(round, Arc::clone(&self.store.status), position)
+            }
+            Request::ReadStatus { .. } | Request::WriteStatus { .. } => return,
+        };
+        self.answer(from, deed);
+    }
+}
