@@ -28,11 +28,11 @@ use rstest::rstest;
 use self::run::Simulation;
 use self::safeguards::Safeguards;
 
-/// As many as fit into half a minute of two cores in debug.
-const SEEDS: u64 = 3_000;
+/// As many as fit into a minute of two cores in debug.
+const SEEDS: u64 = 1_000;
 
 /// Within so many seeds a safeguard that is missing must be missed.
-const FOUND_WITHIN: u64 = 1_000;
+const FOUND_WITHIN: u64 = 400;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
