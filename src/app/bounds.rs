@@ -97,6 +97,7 @@ impl Gauges {
                 ..metric(wide(audit::MOST_LINES))
             },
             B::Circuits => sized(self.circuits(), wide(settings::MOST_CIRCUITS)),
+            B::CircuitsOfNamespace => each(wide(settings::MOST_CIRCUITS_OF_NAMESPACE)),
             B::Denials => each(wide(webhook::MOST_DENIALS)),
             B::DirectoryDocuments => metric(wide(dir::MOST_ENTRIES)),
             B::DirectoryFiles => metric(wide(dir::MOST_FILES)),

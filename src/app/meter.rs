@@ -148,6 +148,7 @@ fn bound_of(exceeded: &Exceeded) -> Bound {
         Exceeded::Objects => Bound::Objects,
         Exceeded::Namespace(..) => Bound::ObjectsOfNamespace,
         Exceeded::Circuits => Bound::Circuits,
+        Exceeded::CircuitsOfNamespace(_) => Bound::CircuitsOfNamespace,
         Exceeded::ObjectsInMemory | Exceeded::CircuitsInMemory => Bound::Memory,
     }
 }

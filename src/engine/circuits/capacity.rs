@@ -10,7 +10,7 @@ use crate::breaker::time::Now;
 use crate::engine::outputs::text;
 use crate::engine::parts::Engine;
 use crate::engine::state::key::Key;
-use crate::engine::state::objects::Identity;
+use crate::engine::state::objects::{Identity, Objects};
 use crate::engine::state::settings::{Exceeded, InMemory, Refused};
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::event::GroupKind;
@@ -86,11 +86,15 @@ impl Engine {
 
     /// Whether there is room for one more circuit; says so if not.
     pub(crate) fn has_room_for_circuit(&mut self, key: &Key, object: &str) -> bool {
-        let full = [Exceeded::Circuits, Exceeded::CircuitsInMemory];
+        let (namespace, policy) = key;
+        let full = [
+            Exceeded::CircuitsOfNamespace(namespace.clone()),
+            Exceeded::Circuits,
+            Exceeded::CircuitsInMemory,
+        ];
         let Some(exceeded) = full.into_iter().find(|exceeded| self.is_full(exceeded)) else {
             return true;
         };
-        let (namespace, policy) = key;
         let circuit = format!("policy {namespace}/{policy}, object {object}");
         self.refuse(exceeded, circuit);
         false
@@ -143,6 +147,7 @@ impl Engine {
             Exceeded::Objects => self.state.settings.capacity.objects,
             Exceeded::Namespace(..) => self.state.settings.capacity.objects_of_namespace,
             Exceeded::Circuits => self.state.settings.capacity.circuits,
+            Exceeded::CircuitsOfNamespace(_) => self.state.settings.capacity.circuits_of_namespace,
             Exceeded::ObjectsInMemory => in_memory.map_or(usize::MAX, |most| most.objects),
             Exceeded::CircuitsInMemory => in_memory.map_or(usize::MAX, |most| most.circuits),
         }
@@ -156,6 +161,24 @@ impl Engine {
                 entry.map_or(0, |entry| entry.objects.count_in(namespace))
             }
             Exceeded::Circuits | Exceeded::CircuitsInMemory => self.state.usage.circuits,
+            Exceeded::CircuitsOfNamespace(namespace) => {
+                let counts = &self.state.usage.circuits_of;
+                counts.get(namespace).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// Lets go of the objects of a kind that has no contract, once no policy has circuits of them any more. The source
+    /// tells them anew when the kind is contracted again.
+    pub(crate) fn release_objects(&mut self, kind: &GroupKind) {
+        let mut policies = self.state.policies.values();
+        let has_circuits = policies
+            .any(|policy| policy.kind.as_ref() == Some(kind) && !policy.circuits.is_empty());
+        if has_circuits || self.state.contract_of(kind).is_some() {
+            return;
+        }
+        if let Some(entry) = self.state.kinds.get_mut(kind) {
+            entry.objects = Objects::default();
         }
     }
 

@@ -63,7 +63,7 @@ impl Engine {
         if turned {
             alert::sync_dependents(&self.state, &mut self.out, now, key);
         }
-        self.state.usage.circuits += 1;
+        self.state.usage.add_circuit(&key.0);
         self.apply_overrides_to(now, key, uid, &OverrideRevision::new());
         self.reschedule(now, key, uid);
         if resumed {
@@ -105,7 +105,7 @@ impl Engine {
                     .resume
                     .extend(record.map(|record| (uid.clone(), record)));
             }
-            self.state.usage.circuits -= 1;
+            self.state.usage.remove_circuit(&key.0);
             self.state.schedule.set(entry.wake, None, key, uid);
             view::forget_circuit(&mut self.out, key, uid, &entry.object);
             self.mark_overrides(key, Some(&entry.object));

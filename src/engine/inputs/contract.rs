@@ -71,6 +71,9 @@ impl Engine {
                 self.out.mark(Dirty::Kind(kind));
             }
             self.retry_contracts(now);
+            if let Some(kind) = &entry.kind {
+                self.release_objects(kind);
+            }
         }
     }
 

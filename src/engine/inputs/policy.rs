@@ -88,9 +88,12 @@ impl Engine {
             engine.remove_circuit(now, key, uid, Trigger::PolicyDeleted);
         });
         let depended = self.state.is_dependent(key);
-        self.state.policies.remove(key);
+        let removed = self.state.policies.remove(key);
         self.state.note_dependencies(key);
         self.out.forget_policy(key);
+        if let Some(kind) = removed.and_then(|policy| policy.kind) {
+            self.release_objects(&kind);
+        }
         if depended {
             self.reconsider_dependencies(now);
         }

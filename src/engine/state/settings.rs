@@ -1,6 +1,7 @@
 //! Settings: the installation's name, and how much it keeps at most.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ pub const MOST_OBJECTS_OF_NAMESPACE: usize = 100_000;
 /// Most circuits of all policies. Each is of an object and a policy, so objects alone do not bound them.
 pub const MOST_CIRCUITS: usize = 1_000_000;
 
+/// Most circuits of one namespace's policies: a fifth of all.
+pub const MOST_CIRCUITS_OF_NAMESPACE: usize = 200_000;
+
 /// How many there may be of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
@@ -37,6 +41,8 @@ pub struct Capacity {
     pub objects_of_namespace: usize,
     /// Circuits of all policies.
     pub circuits: usize,
+    /// Circuits of one namespace's policies.
+    pub circuits_of_namespace: usize,
 }
 
 /// Something of which there are as many as there may be.
@@ -48,6 +54,8 @@ pub enum Exceeded {
     Namespace(GroupKind, Arc<str>),
     /// Circuits of all policies.
     Circuits,
+    /// Circuits of one namespace's policies.
+    CircuitsOfNamespace(Arc<str>),
     /// As many objects as there were when memory became short.
     ObjectsInMemory,
     /// As many circuits as there were then.
@@ -72,7 +80,28 @@ pub struct Refused {
 pub(crate) struct Usage {
     pub(crate) exceeded: BTreeSet<Exceeded>,
     pub(crate) circuits: usize,
+    /// How many of them each namespace's policies have.
+    pub(crate) circuits_of: BTreeMap<Arc<str>, usize>,
     pub(crate) in_memory: Option<InMemory>,
+}
+
+impl Usage {
+    /// Counts a circuit more of a namespace.
+    pub(crate) fn add_circuit(&mut self, namespace: &Arc<str>) {
+        self.circuits += 1;
+        *self.circuits_of.entry(namespace.clone()).or_default() += 1;
+    }
+
+    /// Counts one less.
+    pub(crate) fn remove_circuit(&mut self, namespace: &Arc<str>) {
+        self.circuits -= 1;
+        if let Entry::Occupied(mut count) = self.circuits_of.entry(namespace.clone()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 /// What there was when memory became short; while it is, there is no more.
@@ -88,6 +117,7 @@ impl Default for Capacity {
             objects: MOST_OBJECTS,
             objects_of_namespace: MOST_OBJECTS_OF_NAMESPACE,
             circuits: MOST_CIRCUITS,
+            circuits_of_namespace: MOST_CIRCUITS_OF_NAMESPACE,
         }
     }
 }
@@ -103,6 +133,9 @@ impl fmt::Display for Exceeded {
                 write!(f, "objects of {kind} in namespace {namespace}")
             }
             Self::Circuits => f.write_str("circuits of all policies"),
+            Self::CircuitsOfNamespace(namespace) => {
+                write!(f, "circuits of the policies in namespace {namespace}")
+            }
             Self::ObjectsInMemory => f.write_str("objects that memory has room for"),
             Self::CircuitsInMemory => f.write_str("circuits that memory has room for"),
         }

@@ -1,10 +1,12 @@
 //! The room for objects and circuits, and what is said when all of it is taken.
 
+use std::sync::Arc;
+
 use super::world::*;
 use crate::engine::output::Counts;
 use crate::engine::settings::{Capacity, Exceeded};
 use crate::wire::audit::Action;
-use crate::wire::event::Event;
+use crate::wire::event::{Change, Document, Event};
 
 const POLICY: &str = "
 contract: storefronts.shop.example.com
@@ -17,6 +19,7 @@ const ALL: Capacity = Capacity {
     objects: 2,
     objects_of_namespace: 100,
     circuits: 100,
+    circuits_of_namespace: 100,
 };
 
 /// What was refused, as limit, first and count.
@@ -110,6 +113,53 @@ fn a_circuit_too_many_is_refused_and_its_object_is_still_watched() {
     assert_eq!(freed(&world), [Exceeded::Circuits]);
     world.latency("cart", "110ms");
     assert!(world.circuit("cart").is_some());
+}
+
+#[test]
+fn one_namespace_does_not_take_the_circuits_of_the_others() {
+    let capacity = Capacity {
+        objects: 100,
+        circuits_of_namespace: 1,
+        ..ALL
+    };
+    let mut world = World::with_capacity(POLICY, capacity);
+    world.latency("checkout", "100ms");
+    world.latency("cart", "100ms");
+    assert!(world.circuit("cart").is_none());
+    let counts = world.counts.iter();
+    let met: Vec<_> = counts.flat_map(|counts| &counts.refused).collect();
+    let full = Exceeded::CircuitsOfNamespace("shop".into());
+    assert_eq!(met.len(), 1);
+    assert_eq!(met[0].exceeded, full);
+    assert_eq!(
+        full.to_string(),
+        "circuits of the policies in namespace shop"
+    );
+    world.delete("checkout");
+    assert_eq!(freed(&world), [full]);
+    world.latency("cart", "110ms");
+    assert!(world.circuit("cart").is_some());
+}
+
+#[test]
+fn objects_of_a_deleted_contract_hold_room_only_for_the_circuits_of_policies() {
+    let mut world = World::with_capacity(POLICY, ALL);
+    world.latency("checkout", "100ms");
+    world.latency("cart", "100ms");
+    world.send(Event::Contract(Change::Deleted(Document {
+        meta: meta("", "storefronts.shop.example.com", "contract-uid", 1),
+        spec: Ok(Arc::new(yaml(CONTRACT))),
+        status: None,
+    })));
+    assert_eq!(world.engine.out.view.objects, 2);
+    world.send(Event::Policy(Change::Deleted(Document {
+        meta: meta("shop", "checkout", "checkout-uid", 1),
+        spec: Ok(Arc::new(yaml(POLICY))),
+        status: None,
+    })));
+    assert_eq!(world.engine.out.view.objects, 0);
+    assert_eq!(world.engine.state.usage.circuits, 0);
+    assert!(world.engine.state.usage.circuits_of.is_empty());
 }
 
 #[test]

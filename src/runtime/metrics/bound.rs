@@ -44,6 +44,7 @@ bounds! {
     Alerts: "alerts", "alerts", "a new one is not sent, and logged";
     AuditLines: "audit_lines", "lines waiting", "the line is dropped; a line with action Lost says how many";
     Circuits: "circuits", "circuits of all policies", "a new one is refused and logged; its object is taken with its next report once there is room";
+    CircuitsOfNamespace: "circuits_of_namespace", "circuits of one namespace's policies", "a new one is refused and logged, and taken with its object's next report once there is room";
     Denials: "denials", "denied writes waiting to be told", "a new one is denied and not counted as evidence";
     DirectoryDocuments: "directory_documents", "documents", "a file with more is refused, and named";
     DirectoryFiles: "directory_files", "files", "new ones are passed over, and named";
