@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::webhook::{self, PATH};
 use crate::app::webhook::secret::{Proof, Secrets};
 use crate::runtime::authority::issue::carry_out;
-use crate::runtime::authority::{Lifetimes, Pair, Step, decide};
+use crate::runtime::authority::{Lifetimes, Step, decide};
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::tls::{self, Pem};

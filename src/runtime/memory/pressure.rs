@@ -107,7 +107,7 @@ impl Pressure {
 }
 
 fn percent(of: u64, percent: u64) -> u64 {
-    of / 100 * percent
+    of / 100 * percent + of % 100 * percent / 100
 }
 
 #[cfg(test)]
