@@ -81,12 +81,12 @@ pub enum Unanswered {
     /// A file for TLS can't be used.
     #[error("what --server-ca, --client-cert and --client-key name can't be used")]
     Tls(#[source] Box<kube::Error>),
-    /// Nobody answers there over TLS, or somebody who is not trusted.
+    /// One of the two does not trust the other's certificate.
     #[error(
-        "no fusegate answers at {url}: {reason}; give the authority of its certificate with --server-ca, and as --server \
-         a host that the certificate is for"
+        "{url} can't be asked over TLS: {reason}; give the authority of its certificate with --server-ca, as --server a \
+         host that the certificate is for, and a certificate of your own that is valid or none"
     )]
-    Unencrypted {
+    Untrusted {
         /// What was asked.
         url: Uri,
         /// Why.
@@ -165,10 +165,12 @@ impl ServerOptions {
         let url = self.url(path, query)?;
         let unreached = |reason: String| {
             let url = url.clone();
-            match url.scheme_str() {
-                Some("https") => Unanswered::Unencrypted { url, reason },
-                _ => Unanswered::Reach { url, reason },
+            // Such as `invalid peer certificate: UnknownIssuer`, and `received fatal alert: CertificateExpired`.
+            let untrusted = ["certificate", "alert"];
+            if untrusted.iter().any(|word| reason.contains(word)) {
+                return Unanswered::Untrusted { url, reason };
             }
+            Unanswered::Reach { url, reason }
         };
         let config = self.proof.tls()?.config(&url);
         let connector = config.rustls_https_connector();
