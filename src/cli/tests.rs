@@ -20,9 +20,13 @@ async fn written(line: &str) -> String {
     let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
     let mut out = Vec::new();
     match cli.command {
-        Command::OnCall(command) => drop(command.print(&mut out).await.unwrap()),
+        Command::OnCall(command) => {
+            command.print(&mut out).await.unwrap();
+        }
         Command::Proxies(proxies) => proxies.print(&mut out).await.unwrap(),
-        Command::Doctor(doctor) => drop(doctor.print(Colours::none(), &mut out).await.unwrap()),
+        Command::Doctor(doctor) => {
+            doctor.print(Colours::none(), &mut out).await.unwrap();
+        }
         other => panic!("{other:?} asks no server"),
     }
     let text = String::from_utf8(out).unwrap();

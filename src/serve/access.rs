@@ -82,9 +82,10 @@ impl Tokens {
         if tokens.is_none() && names.is_none() {
             return (group == Group::Alerts).then(closed);
         }
-        let named = names.is_some_and(|known| peer.names.iter().any(|name| known.contain(name)));
+        let certified =
+            names.is_some_and(|known| peer.names.iter().any(|name| known.contain(name)));
         let token = || tokens.zip(tokens::given(headers));
-        if named || token().is_some_and(|(known, token)| known.contain(&token)) {
+        if certified || token().is_some_and(|(known, token)| known.contain(&token)) {
             return None;
         }
         let name = group.name();
