@@ -190,7 +190,7 @@ mod tests {
             hash: "1".into(),
         }];
         let guard = Guard::new(&contract, &spec, resource, frozen);
-        let list = vec![Arc::new(guard); contracts];
+        let list = std::iter::repeat_n(Arc::new(guard), contracts).collect();
         let guards = Guards::new("fusegate-system".into(), list, "");
         let made = configuration(&guards, &json!({"url": "https://127.0.0.1:9443/v1/review"}));
         made.object["webhooks"].as_array().unwrap().clone()

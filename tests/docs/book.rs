@@ -59,8 +59,8 @@ impl Book {
             "{link} leads out of the book"
         );
         let names = self.names.get(&target);
-        let named = name.is_empty() || names.is_some_and(|names| names.contains(name));
-        ensure!(named, "{link}: nothing has that name");
+        let is_there = name.is_empty() || names.is_some_and(|names| names.contains(name));
+        ensure!(is_there, "{link}: nothing has that name");
         Ok(())
     }
 }

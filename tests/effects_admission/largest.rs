@@ -89,8 +89,8 @@ fn list(types: &[Value], length: usize) -> Value {
 
 /// All values that may stand at places, at the last of them.
 fn places(place: &str, types: &[Value], length: usize) -> Value {
-    let type_ = &types[(KEYS - 1) % types.len()];
-    let values = (0..KEYS).map(|index| (format!("v{index}"), legal(type_, length)));
+    let last = &types[(KEYS - 1) % types.len()];
+    let values = (0..KEYS).map(|index| (format!("v{index}"), legal(last, length)));
     json!({place: {format!("k{:02}", KEYS - 1): values.collect::<Map<_, _>>()}})
 }
 
@@ -114,7 +114,7 @@ async fn enforced(ends: &mut queue::Receiver) -> Result<()> {
     for _ in 0..4 {
         match end(ends).await? {
             AdmissionEnd::Enforced => return Ok(()),
-            other => failed = Some(other),
+            other @ AdmissionEnd::Failed { .. } => failed = Some(other),
         }
     }
     bail!("{failed:?}")

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fusegate_crds::{CircuitOverride, OverrideState, Time};
 use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
@@ -77,24 +77,8 @@ async fn an_alert_opens_a_circuit_by_one_override_until_its_time() -> Result<()>
         .await?;
     // Both replicas are told each second, and one override stands.
     told_again(&shop, &alertmanager, 6.0).await?;
-    let written = overrides(host, &shop).await?;
-    assert_eq!(written.len(), 1, "{written:?}");
-    let spec = &written[0].spec;
-    assert_eq!(spec.state, OverrideState::ForcedOpen);
-    assert_eq!(
-        (spec.policy.as_str(), spec.object.as_deref()),
-        (POLICY, Some("front"))
-    );
-    assert_eq!(spec.until.to_string(), ends);
-    assert_eq!(
-        spec.reason,
-        "alert PaymentsDown fires: payments are down (by alertmanager)"
-    );
-    seen_by_people(
-        &shop,
-        written[0].metadata.name.as_deref().unwrap_or_default(),
-    )
-    .await?;
+    let name = the_one_override(host, &shop, &ends).await?;
+    seen_by_people(&shop, &name).await?;
     let gate = format!("v1/gate/{}/{POLICY}?object=front", shop.documents.namespace);
     let (status, body) = other.get(&gate).await?;
     ensure!(
@@ -113,6 +97,24 @@ async fn an_alert_opens_a_circuit_by_one_override_until_its_time() -> Result<()>
     told_again(&shop, &alertmanager, 4.0).await?;
     ensure!(overrides(host, &shop).await?.is_empty());
     shop.wait_answer("front", 200).await
+}
+
+/// The name of the one override that there is, which says all that the alert orders.
+async fn the_one_override(host: &Cluster, shop: &Shop, ends: &str) -> Result<String> {
+    let written = overrides(host, shop).await?;
+    assert_eq!(written.len(), 1, "{written:?}");
+    let spec = &written[0].spec;
+    assert_eq!(spec.state, OverrideState::ForcedOpen);
+    assert_eq!(
+        (spec.policy.as_str(), spec.object.as_deref()),
+        (POLICY, Some("front"))
+    );
+    assert_eq!(spec.until.to_string(), ends);
+    assert_eq!(
+        spec.reason,
+        "alert PaymentsDown fires: payments are down (by alertmanager)"
+    );
+    written[0].metadata.name.clone().context("no name")
 }
 
 /// The override's status, the audit log and an Event say what is in force and who said so.

@@ -36,23 +36,23 @@ enum Loss {
 }
 
 impl Loss {
-    async fn begin(self, trio: &mut Trio, which: usize) -> Result<()> {
+    async fn begin(self, three: &mut Trio, which: usize) -> Result<()> {
         match self {
-            Self::Killed => trio.fusegate(which)?.kill9(),
-            Self::Frozen => trio.fusegate(which)?.freeze().await,
+            Self::Killed => three.fusegate(which)?.kill9(),
+            Self::Frozen => three.fusegate(which)?.freeze().await,
             Self::CutOff => {
-                trio.wire(which)?.sever(true);
+                three.wire(which)?.sever(true);
                 Ok(())
             }
         }
     }
 
-    async fn end(self, trio: &mut Trio, which: usize) -> Result<()> {
+    async fn end(self, three: &mut Trio, which: usize) -> Result<()> {
         match self {
-            Self::Killed => trio.fusegate(which)?.restart().await,
-            Self::Frozen => trio.fusegate(which)?.thaw(),
+            Self::Killed => three.fusegate(which)?.restart().await,
+            Self::Frozen => three.fusegate(which)?.thaw(),
             Self::CutOff => {
-                trio.wire(which)?.sever(false);
+                three.wire(which)?.sever(false);
                 Ok(())
             }
         }
@@ -75,46 +75,46 @@ async fn a_trip_without_a_leader_is_shed_at_once_and_told_once(
     #[values(Loss::Killed, Loss::Frozen, Loss::CutOff)] loss: Loss,
     #[values(false, true)] over: bool,
 ) -> Result<()> {
-    let mut trio = Trio::open([0, 0]).await?;
-    let first = trio.leader().await?;
+    let mut three = Trio::open([0, 0]).await?;
+    let first = three.leader().await?;
     let left = others(first);
-    let mut witnesses = trio.witnesses()?;
-    trio.arm().await?;
+    let mut witnesses = three.witnesses()?;
+    three.arm().await?;
 
-    loss.begin(&mut trio, first).await?;
+    loss.begin(&mut three, first).await?;
     let lost = Instant::now();
-    trio.write("320ms").await?;
+    three.write("320ms").await?;
     let written = Instant::now();
-    let trip = trio.wait_open(&left).await?;
+    let trip = three.wait_open(&left).await?;
     told(&format!("{loss:?}: the others are Open"), written.elapsed());
     ensure!(written.elapsed() < JUDGED_WITHIN, "{:?}", written.elapsed());
     for replica in &left {
-        ensure!(trio.gate(*replica).await? == 403);
+        ensure!(three.gate(*replica).await? == 403);
     }
-    trio.wait_answers(&left, 503).await?;
-    let next = trio.wait_other_leader(first).await?;
+    three.wait_answers(&left, 503).await?;
+    let next = three.wait_other_leader(first).await?;
     told(&format!("{loss:?}: another leads"), lost.elapsed());
     ensure!(lost.elapsed() < TAKEN_OVER_WITHIN, "{:?}", lost.elapsed());
     ensure!(next != first);
-    trio.wait_told(&trip).await?;
+    three.wait_told(&trip).await?;
     told(&format!("{loss:?}: the trip is told"), lost.elapsed());
 
     let shed = now()?;
     if over {
-        trio.recover(&left, &trip).await?;
+        three.recover(&left, &trip).await?;
     }
-    loss.end(&mut trio, first).await?;
+    loss.end(&mut three, first).await?;
     let back = Instant::now();
-    trio.wait_agreed(&ALL).await?;
+    three.wait_agreed(&ALL).await?;
     told(&format!("{loss:?}: all agree again"), back.elapsed());
     if !over {
-        ensure!(trio.wait_open(&ALL).await? == trip);
-        trio.wait_answers(&ALL, 503).await?;
+        ensure!(three.wait_open(&ALL).await? == trip);
+        three.wait_answers(&ALL, 503).await?;
         kept_shedding(&mut witnesses, &left, shed, now()?)?;
-        trio.recover(&ALL, &trip).await?;
+        three.recover(&ALL, &trip).await?;
     }
-    trio.wait_answers(&ALL, 200).await?;
-    nothing_is_told_again(&trio, &trip).await
+    three.wait_answers(&ALL, 200).await?;
+    nothing_is_told_again(&three, &trip).await
 }
 
 /// Envoys of the replicas that were there answered 503 between two moments, and nothing else.
@@ -128,17 +128,17 @@ fn kept_shedding(witnesses: &mut [Witness], of: &[usize], from: i64, until: i64)
 }
 
 /// Longer than whoever came back could have taken to say what it last knew.
-async fn nothing_is_told_again(trio: &Trio, trip: &str) -> Result<()> {
+async fn nothing_is_told_again(three: &Trio, trip: &str) -> Result<()> {
     throughout(
         "nothing to be told again",
         Duration::from_secs(5),
         async || {
-            ensure!(trio.alert(trip).await?.is_none(), "the alert fires again");
-            trio.all_closed().await
+            ensure!(three.alert(trip).await?.is_none(), "the alert fires again");
+            three.all_closed().await
         },
     )
     .await?;
-    trio.told_once(trip).await
+    three.told_once(trip).await
 }
 
 /// The leader's clock is an hour off, and then another leads, whose clock is right.
@@ -147,58 +147,58 @@ async fn nothing_is_told_again(trio: &Trio, trip: &str) -> Result<()> {
 async fn a_leader_whose_clock_is_an_hour_off_does_no_harm(
     #[values(-3_600, 3_600)] off: i64,
 ) -> Result<()> {
-    let mut trio = Trio::open([off, off]).await?;
-    trio.fusegate(0)?.stop().await?;
-    let leader = trio.wait_other_leader(0).await?;
-    trio.fusegate(0)?.restart().await?;
-    let mut witnesses = trio.witnesses()?;
-    trio.arm().await?;
-    trio.write("320ms").await?;
-    let trip = trio.wait_open(&ALL).await?;
-    trio.wait_told(&trip).await?;
-    let alert = trio.alert(&trip).await?;
-    trio.wait_answers(&ALL, 503).await?;
+    let mut three = Trio::open([off, off]).await?;
+    three.fusegate(0)?.stop().await?;
+    let leader = three.wait_other_leader(0).await?;
+    three.fusegate(0)?.restart().await?;
+    let mut witnesses = three.witnesses()?;
+    three.arm().await?;
+    three.write("320ms").await?;
+    let trip = three.wait_open(&ALL).await?;
+    three.wait_told(&trip).await?;
+    let alert = three.alert(&trip).await?;
+    three.wait_answers(&ALL, 503).await?;
     let shed = now()?;
 
     // Of the two that are left one has the right time; either may lead.
-    trio.fusegate(leader)?.stop().await?;
-    trio.wait_other_leader(leader).await?;
-    trio.fusegate(leader)?.restart().await?;
-    trio.wait_agreed(&ALL).await?;
-    ensure!(trio.wait_open(&ALL).await? == trip);
-    let after = trio.alert(&trip).await?;
+    three.fusegate(leader)?.stop().await?;
+    three.wait_other_leader(leader).await?;
+    three.fusegate(leader)?.restart().await?;
+    three.wait_agreed(&ALL).await?;
+    ensure!(three.wait_open(&ALL).await? == trip);
+    let after = three.alert(&trip).await?;
     let start =
         |alert: &Option<serde_json::Value>| alert.as_ref().map(|alert| alert["startsAt"].clone());
     ensure!(start(&alert) == start(&after), "{alert:?}, then {after:?}");
     kept_shedding(&mut witnesses, &[0], shed, now()?)?;
-    trio.recover(&ALL, &trip).await?;
-    nothing_is_told_again(&trio, &trip).await
+    three.recover(&ALL, &trip).await?;
+    nothing_is_told_again(&three, &trip).await
 }
 
 /// One after the other is replaced while an Envoy that knows all of them carries traffic.
 #[tokio::test]
 async fn replicas_are_replaced_and_no_request_fails() -> Result<()> {
-    let mut trio = Trio::open([0, 0]).await?;
-    trio.arm().await?;
-    trio.write("320ms").await?;
-    let trip = trio.wait_open(&ALL).await?;
-    trio.wait_told(&trip).await?;
-    let every: Vec<_> = ALL.iter().map(|which| trio.at(*which).xds()).collect();
-    let envoy = trio.shop.another_envoy(|config| {
+    let mut three = Trio::open([0, 0]).await?;
+    three.arm().await?;
+    three.write("320ms").await?;
+    let trip = three.wait_open(&ALL).await?;
+    three.wait_told(&trip).await?;
+    let every: Vec<_> = ALL.iter().map(|which| three.at(*which).xds()).collect();
+    let envoy = three.shop.another_envoy(|config| {
         "envoy-all".clone_into(&mut config.node_id);
         config.xds = every;
     });
     let envoy = envoy.await?;
-    let cluster = |object| trio.shop.documents.cluster(object);
+    let cluster = |object| three.shop.documents.cluster(object);
     let shed = Load::start(&envoy, &cluster(OBJECT), 503)?;
     let carried = Load::start(&envoy, &cluster("back"), 200)?;
 
     for replica in ALL {
-        let led = trio.leader().await? == replica;
-        trio.fusegate(replica)?.stop().await?;
+        let led = three.leader().await? == replica;
+        three.fusegate(replica)?.stop().await?;
         let stopped = Instant::now();
         if led {
-            trio.wait_other_leader(replica).await?;
+            three.wait_other_leader(replica).await?;
             told("stopped: another leads", stopped.elapsed());
             ensure!(
                 stopped.elapsed() < HANDED_OVER_WITHIN,
@@ -206,13 +206,13 @@ async fn replicas_are_replaced_and_no_request_fails() -> Result<()> {
                 stopped.elapsed()
             );
         }
-        trio.fusegate(replica)?.restart().await?;
-        trio.wait_agreed(&ALL).await?;
+        three.fusegate(replica)?.restart().await?;
+        three.wait_agreed(&ALL).await?;
     }
     let (shed, carried) = (shed.stop().await?, carried.stop().await?);
     eprintln!("replaced: {shed} requests were shed and {carried} carried, and none failed");
     ensure!(shed > 100 && carried > 100);
-    ensure!(trio.wait_open(&ALL).await? == trip);
-    trio.recover(&ALL, &trip).await?;
-    nothing_is_told_again(&trio, &trip).await
+    ensure!(three.wait_open(&ALL).await? == trip);
+    three.recover(&ALL, &trip).await?;
+    nothing_is_told_again(&three, &trip).await
 }

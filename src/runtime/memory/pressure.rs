@@ -95,10 +95,8 @@ impl Pressure {
         } else {
             Level::Enough
         };
-        if level >= self.level {
-            self.level = level;
-            self.lower_since = None;
-        } else if now.since(*self.lower_since.get_or_insert(now)) >= LASTING {
+        let lasts = |since: &mut Option<Mono>| now.since(*since.get_or_insert(now)) >= LASTING;
+        if level >= self.level || lasts(&mut self.lower_since) {
             self.level = level;
             self.lower_since = None;
         }

@@ -65,9 +65,9 @@ impl Trio {
             others.push(replica);
         }
         let trio = Self {
-            shop,
             others,
             envoys,
+            shop,
             leases,
         };
         trio.wait_agreed(&ALL).await?;
@@ -162,7 +162,7 @@ impl Trio {
     pub(super) async fn recover(&self, of: &[usize], trip: &str) -> Result<()> {
         for value in ["100ms", "101ms", "102ms", "103ms", "104ms", "105ms"] {
             self.write(value).await?;
-            let seen = format!("{} to be seen", value);
+            let seen = format!("{value} to be seen");
             self.wait(&seen, async || {
                 for which in of {
                     let circuit = self.circuit(*which).await?;
@@ -265,10 +265,10 @@ impl Trio {
         let proxies = page["items"].as_array().into_iter().flatten();
         let types = proxies.flat_map(|proxy| proxy["types"].as_array().into_iter().flatten());
         let names = types.flat_map(|each| each["names"].as_array().into_iter().flatten());
-        let named = names.filter_map(|name| {
+        let layers = names.filter_map(|name| {
             Some((name["name"].as_str()?.to_owned(), name["published"].clone()))
         });
-        let versions: BTreeMap<String, Value> = named.collect();
+        let versions: BTreeMap<String, Value> = layers.collect();
         ensure!(versions.len() == 2, "{page}");
         Ok(versions)
     }

@@ -117,7 +117,7 @@ impl Simulation {
         let publication = &output.publication;
         let others = [&publication.release, &publication.withhold];
         let changes = publishes || publication.open || others.iter().any(|names| !names.is_empty());
-        let published = Published {
+        let turned_out = Published {
             shown: if changes {
                 replica.told()
             } else {
@@ -136,11 +136,11 @@ impl Simulation {
             let written = self.write_first(by, &mut effects, first);
             let known = opening(&effects).any(|opening| opening == Opening::Repeatable);
             if (written || known) && self.is_writing(by) {
-                self.hold(by, Some(published), effects);
+                self.hold(by, Some(turned_out), effects);
                 return;
             }
         }
-        self.publish(by, published, effects, publishes);
+        self.publish(by, turned_out, effects, publishes);
     }
 
     fn publish(&mut self, by: usize, published: Published, mut effects: Vec<Effect>, news: bool) {
