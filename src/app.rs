@@ -2,6 +2,7 @@
 
 mod bounds;
 mod certificates;
+mod debug;
 mod desk;
 mod feeds;
 mod fleet;

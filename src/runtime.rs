@@ -10,6 +10,7 @@ pub mod keyed_queue;
 pub mod leader;
 pub mod memory;
 pub mod metrics;
+pub mod profile;
 pub mod server_url;
 pub mod shutdown;
 pub mod tenure;

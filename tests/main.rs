@@ -20,6 +20,7 @@ mod effects_kube;
 mod harness;
 mod http_port;
 mod peers;
+mod profiled;
 mod rollback;
 mod source_kube;
 mod source_prometheus;

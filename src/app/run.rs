@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::debug;
 use crate::app::desk;
 use crate::app::logging;
 use crate::app::queries::QueryBoard;
@@ -84,6 +85,10 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     );
     let telling = logging::report_left_out(parts.token.clone());
     tasks.spawn(telling.map(Ok));
+    if let Some(address) = options.debug_listen {
+        let listener = listen(address, "--debug-listen")?;
+        tasks.spawn(debug::serve(listener, parts.token.clone()));
+    }
     let (outgoing, lease) = match &options.source {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,

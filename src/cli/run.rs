@@ -6,6 +6,7 @@ pub mod xds;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -49,6 +50,19 @@ pub struct Run {
         value_name = "NAME"
     )]
     pub replica: String,
+
+    /// Where profiles are served that `go tool pprof` reads, at `/debug/pprof/heap` and `/debug/pprof/profile`; nowhere
+    /// unless given. Nobody is asked for a token there, so keep it on the loopback address, which `kubectl port-forward`
+    /// reaches. A profile is written to a temporary file first (`TMPDIR`).
+    #[arg(
+        long,
+        env = "FUSEGATE_DEBUG_LISTEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:6060",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub debug_listen: Option<SocketAddr>,
 
     /// An Alertmanager to send alerts to; repeat it, or separate by commas, for every instance. Credentials in the
     /// URL are used for basic authentication.

@@ -6,11 +6,15 @@ use crate::doctor::looks::Looks;
 /// From which share of its limit on memory and files run out.
 const NEAR: f64 = 0.85;
 
+/// So many bytes that nothing uses are worth a word.
+const IDLE: f64 = 134_217_728.0;
+
 /// Page faults a second that went to a disk, from which on a process waits more than it works.
 const PAGING: f64 = 100.0;
 
 pub(super) fn process(looks: Looks<'_>, found: &mut Vec<Finding>) {
     memory(looks, found);
+    allocator(looks, found);
     let samples = looks.now.samples;
     if let (Some(open), Some(most)) = (
         samples.sum("process_open_fds"),
@@ -37,6 +41,17 @@ pub(super) fn process(looks: Looks<'_>, found: &mut Vec<Finding>) {
                 "the node is short of memory: raise the pod's request",
             ));
         }
+    }
+}
+
+fn allocator(looks: Looks<'_>, found: &mut Vec<Finding>) {
+    let samples = looks.now.samples;
+    let of = |state: &str| samples.sum_of("fusegate_allocator_bytes", "state", &[state]);
+    let (used, resident) = (of("used"), of("resident"));
+    if resident - used >= IDLE && resident >= 2.0 * used {
+        let message =
+            format!("the allocator holds {resident} bytes, of which the program uses {used}");
+        found.push(looks.find(Severity::Warning, "MemoryNotReturned", message, "look again in a minute: after a burst it is given back within seconds; if it stays, memory is in pieces, and a restart of this replica returns it"));
     }
 }
 

@@ -32,6 +32,8 @@ fusegate_memory_pressure 0
 fusegate_bounds_limit{bound="memory"} 900
 fusegate_bounds_size{bound="memory"} 100
 fusegate_cgroup_memory_limit_bytes 1000
+fusegate_allocator_bytes{state="used"} 60000000
+fusegate_allocator_bytes{state="resident"} 100000000
 process_open_fds 100
 process_max_fds 1024
 process_major_page_faults_total 10
@@ -185,6 +187,11 @@ fn nothing_is_wrong_with_a_healthy_replica() {
     "fusegate_cgroup_memory_needed_bytes 920\nfusegate_bounds_size{bound=\"memory\"} 920\nfusegate_memory_pressure 2",
     "MemoryShort",
     "920 of 1000 bytes are used"
+)]
+#[case::not_returned(
+    "fusegate_allocator_bytes{state=\"resident\"} 300000000",
+    "MemoryNotReturned",
+    "holds 300000000 bytes, of which the program uses 60000000"
 )]
 #[case::killed(
     "fusegate_cgroup_memory_events_total{event=\"oom_kill\"} 1",

@@ -4,6 +4,7 @@
 //! Names follow the `OpenMetrics` conventions: counters get `_total`.
 
 mod admission;
+mod allocator;
 mod bound;
 mod circuits;
 mod feeds;
@@ -26,6 +27,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::runtime::metrics::allocator::Allocator;
 use crate::runtime::metrics::process::Process;
 use crate::runtime::metrics::recording::Recording;
 pub use admission::{Admission, ReviewLabel};
@@ -172,6 +174,7 @@ impl Metrics {
         let families = Families::new();
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process::find()));
+        registry.register_collector(Box::new(Allocator));
         families.register(registry.sub_registry_with_prefix("fusegate"));
         Self(Arc::new(Registered { registry, families }))
     }

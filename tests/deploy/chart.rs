@@ -74,6 +74,7 @@ topologySpreadConstraints: []
 )]
 #[case::other_ports("options: {http-listen: '[::]:9000', xds-listen: '[::]:9001'}")]
 #[case::pod_monitor("monitoring: {podMonitor: true}")]
+#[case::profiles("options: {debug-listen: 127.0.0.1:6060}")]
 #[case::crds_that_go("crds: {keep: false}")]
 #[tokio::test]
 async fn each_rendering_is_linted_starts_fusegate_and_is_taken(#[case] values: &str) -> Result<()> {
@@ -114,7 +115,8 @@ fn starts(documents: &[Value]) -> Result<()> {
         let (_, port) = address.rsplit_once(':')?;
         Some((name, port.parse::<u16>().unwrap()))
     });
-    let listens: Vec<_> = listens.collect();
+    // The debug port is for port-forward alone.
+    let listens: Vec<_> = listens.filter(|(name, _)| *name != "debug").collect();
     ensure!(listens.len() >= 2, "{listens:?}");
     for (name, port) in listens {
         let port = json!({"name": name, "protocol": "TCP", "containerPort": port});

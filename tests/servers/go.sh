@@ -19,6 +19,7 @@ argo-rollouts            argo-rollouts    github.com/argoproj/argo-rollouts/cmd/
 helm                     helm             helm.sh/helm/v4/cmd/helm
 prometheus               prometheus       github.com/prometheus/prometheus/cmd/prometheus
 promtool                 prometheus       github.com/prometheus/prometheus/cmd/promtool
+pprof                    pprof            github.com/google/pprof
 alertmanager             alertmanager     github.com/prometheus/alertmanager/cmd/alertmanager
 amtool                   alertmanager     github.com/prometheus/alertmanager/cmd/amtool
 go-control-plane         ../../xds/benches/peer  fusegate.io/xds/benches/peer

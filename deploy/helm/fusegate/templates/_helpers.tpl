@@ -33,10 +33,10 @@ app.kubernetes.io/name: fusegate
 {{- toYaml $options }}
 {{- end }}
 
-{{/* The ports, as YAML: of each option NAME-listen, NAME and its port. */}}
+{{/* The ports, as YAML: of each option NAME-listen, NAME and its port. The debug port is for port-forward alone. */}}
 {{- define "fusegate.ports" -}}
 {{- range $option, $address := .Values.options }}
-{{- if and $address (hasSuffix "-listen" $option) }}
+{{- if and $address (hasSuffix "-listen" $option) (ne $option "debug-listen") }}
 {{ trimSuffix "-listen" $option }}: {{ regexFind "[0-9]+$" $address }}
 {{- end }}
 {{- end }}
