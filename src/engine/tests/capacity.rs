@@ -142,7 +142,7 @@ fn one_namespace_does_not_take_the_circuits_of_the_others() {
 }
 
 #[test]
-fn objects_of_a_deleted_contract_hold_room_only_for_the_circuits_of_policies() {
+fn objects_of_a_deleted_contract_hold_room_for_circuits_alone() {
     let mut world = World::with_capacity(POLICY, ALL);
     world.latency("checkout", "100ms");
     world.latency("cart", "100ms");
