@@ -131,7 +131,11 @@ impl Gauges {
             },
             B::Memory => {
                 let memory = *self.memory.borrow();
-                sized(memory.used, memory.short_from())
+                match memory.short_from() {
+                    // Nothing limits it.
+                    0 => each(0),
+                    from => sized(memory.used, from),
+                }
             }
             B::MetricPolicies => metric(wide(MOST_POLICIES)),
             B::Objects => sized(wide(self.view.load().objects), wide(settings::MOST_OBJECTS)),

@@ -108,11 +108,21 @@ async fn what_is_ordered_is_what_fusegate_check_accepts() {
 #[tokio::test]
 async fn what_is_written_says_what_was_ordered_until_when_and_by_whom() {
     let folder = shop();
-    let line = "hold shop/checkout --object eu-1 --for 30m --reason INC-1";
     let mut written = String::new();
-    for more in ["", " --output json"] {
-        let told = run(folder.path(), &format!("{line}{more}")).await;
-        written += &told.unwrap();
+    for line in [
+        "hold shop/checkout --object eu-1 --for 30m --reason INC-1",
+        "trip shop/checkout --for 5m --reason INC-2",
+        "release shop/checkout",
+    ] {
+        let outputs = if line.starts_with("release") {
+            &[""][..]
+        } else {
+            &["", " --output json"]
+        };
+        for more in outputs {
+            let told = run(folder.path(), &format!("{line}{more}")).await;
+            written += &told.unwrap_or_else(|refused| refused);
+        }
     }
     let until = regex::Regex::new(r"\d{4}-\d\d-\d\dT[0-9:.]+Z").unwrap();
     let actor = format!("(by {})", super::actor::of_system());
