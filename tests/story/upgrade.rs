@@ -56,6 +56,8 @@ fn release() -> Result<PathBuf> {
 async fn incidents_outlive_an_upgrade_and_its_undoing(
     #[values(Place::OwnCluster, Place::Folder)] place: Place,
 ) -> Result<()> {
+    let [old, new] = [release()?, program()?].map(fs::metadata);
+    ensure!(old?.len() != new?.len(), "both are the same program");
     let installed = Installed::release()?;
     let stays = json!({"open": {"minimum": "30m", "maximum": "30m"}, "maxOpenPercent": 100});
     let opening = Opening::at(place)
