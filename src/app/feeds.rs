@@ -36,10 +36,7 @@ impl Feeds {
     }
 
     /// Notes when a feed is confirmed. Those of kinds whose contract is gone are forgotten.
-    pub(super) fn confirm(&mut self, now: Mono, event: &Event, view: &View) {
-        let Event::Confirmed(feed) = event else {
-            return;
-        };
+    pub(super) fn confirm(&mut self, now: Mono, feed: &Feed, view: &View) {
         self.confirmed.insert(feed.clone(), now);
         self.confirmed.retain(|known, _| match known {
             Feed::Objects(kind) => {
@@ -137,7 +134,7 @@ mod tests {
         };
         let mut feeds = Feeds::default();
         let mut confirm = |at: u64, feed: Feed, kinds: &[&str]| {
-            feeds.confirm(Mono(at), &Event::Confirmed(feed), &view(kinds));
+            feeds.confirm(Mono(at), &feed, &view(kinds));
             let oldest = feeds.oldest.load();
             [FeedKind::Objects, FeedKind::Policies]
                 .map(|kind| oldest.get(&kind).copied().unwrap_or_default().0)

@@ -125,7 +125,9 @@ impl Pump {
         meter::event(&self.metrics, &event);
         self.top.event(&event);
         self.feeds.log(&event);
-        self.feeds.confirm(now.mono, &event, &self.view.load());
+        if let Event::Confirmed(feed) = &event {
+            self.feeds.confirm(now.mono, feed, &self.view.load());
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.event(&event);
         }

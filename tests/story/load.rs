@@ -1,14 +1,20 @@
 //! Load: requests to an Envoy throughout a part of a story, each of which must be answered as expected.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use anyhow::{Result, ensure};
 use tokio::task::JoinHandle;
 
-use crate::support::{http, servers::envoy::Envoy};
+use crate::support::{http, servers::envoy::Envoy, wait::pace};
+
+/// Some hundred requests a second leave the cores to others.
+const PACE: Duration = Duration::from_millis(2);
 
 /// Asks an Envoy for one cluster again and again, and remembers whether every answer had the status that was expected.
 pub(super) struct Load {
@@ -33,6 +39,7 @@ impl Load {
                 );
                 answer.bytes().await?;
                 answers += 1;
+                pace(PACE).await;
             }
             Ok(answers)
         });

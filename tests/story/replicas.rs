@@ -2,7 +2,6 @@
 //! clock that is an hour off. Everything happens once, and Envoys shed all along.
 
 mod clock;
-mod load;
 mod trio;
 
 use std::time::Duration;
@@ -12,11 +11,11 @@ use fusegate_crds::Time;
 use rstest::rstest;
 use tokio::time::Instant;
 
-use self::{
+use self::trio::{ALL, OBJECT, Trio};
+use super::{
     load::Load,
-    trio::{ALL, OBJECT, Trio},
+    witness::{Witness, now},
 };
-use super::witness::{Witness, now};
 use crate::support::wait::throughout;
 
 /// A lease lasts fifteen seconds from its last renewal, and others look at it every two.
