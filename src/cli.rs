@@ -22,6 +22,7 @@ pub mod revisions;
 pub mod rollback;
 pub mod run;
 pub mod server;
+pub mod shards;
 pub mod simulate;
 pub mod status;
 mod store;
@@ -55,6 +56,8 @@ pub enum Command {
     Proxies(proxies::Proxies),
     /// Find what is wrong with an installation, and say what to do about it.
     Doctor(doctor::Doctor),
+    /// Say which shard judges a namespace, where `run --shard` divides them.
+    Shards(shards::Shards),
     /// Print the CRDs, for `kubectl apply -f -`.
     Crds(crds::Crds),
     /// List the contracts for well-known kinds that come with fusegate, or print some of them.

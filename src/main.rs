@@ -43,6 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(doctor) => {
             return Ok(judged(runtime()?.block_on(doctor.print(colours, &mut out))));
         }
+        Command::Shards(shards) => shards.print(&mut out)?,
         Command::Crds(crds) => crds.print(&mut out)?,
         Command::Contracts(contracts) => contracts.print(&mut out)?,
         Command::Check(check) => return Ok(judged(check.print(&mut out))),

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod metrics;
 pub mod profile;
 pub mod server_url;
+pub mod shard;
 pub mod shutdown;
 pub mod tenure;
 pub mod tls;

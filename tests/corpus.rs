@@ -150,6 +150,7 @@ impl Bench {
             link: "http://fusegate".into(),
             namespace: OWN_NAMESPACE.into(),
             capacity: Capacity::default(),
+            shard: None,
         };
         let mut bench = Self {
             engine: Engine::new(settings),

@@ -9,6 +9,7 @@ mod meshes;
 mod observed;
 mod operators;
 mod release;
+mod shards;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -10,7 +10,7 @@ use fusegate::{
         dispatch::{Backend, Config, Dispatcher},
     },
     revision::{self, hash},
-    runtime::{clock::Clock, leader, metrics::Metrics, tenure::Tenure},
+    runtime::{clock::Clock, leader, metrics::Metrics, shard::Shard, tenure::Tenure},
     source::queue,
     wire::{
         effect::{
@@ -182,6 +182,7 @@ impl World {
             owners: Vec::new(),
             cooldown: 600_000,
             by_person: false,
+            shard: None,
             at: 1_700_000_000_000,
         })
     }
@@ -655,7 +656,7 @@ impl Replica {
         let candidate = leader::Candidate {
             client: server.client().await?,
             namespace: namespace.to_owned(),
-            name: "fusegate".to_owned(),
+            shard: Shard::WHOLE,
             identity: identity.to_owned(),
         };
         let stop = CancellationToken::new();

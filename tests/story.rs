@@ -44,6 +44,7 @@ mod restart;
 mod rights;
 mod scopes;
 mod shape;
+mod shards;
 mod store;
 mod streak;
 mod trip;

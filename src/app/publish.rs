@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use fusegate_xds::bisect::Bisect;
 use fusegate_xds::protocol::Limits;
-use fusegate_xds::snapshot::Collection;
+use fusegate_xds::snapshot::{Answer, Collection};
 use fusegate_xds::{Absent, Config, Store, TypeUrl, Update, Version, runtime};
 
 use crate::engine::output::Publication;
 use crate::policy::layer::LayerName;
+use crate::runtime::shard::Share;
 use crate::translate;
 
 /// A store that withholds everything: a proxy that reconnects before the first sync keeps its layers.
@@ -35,8 +36,9 @@ pub(super) fn config() -> Config {
     }
 }
 
-/// Publishes all changes as one update; false if there were none.
-pub(super) fn publish(store: &Store, publication: Publication) -> bool {
+/// Publishes all changes as one update; false if there were none. Layers of namespaces outside of the share are withheld: an
+/// Envoy that asks at the wrong shard keeps what it has.
+pub(super) fn publish(store: &Store, share: &Share, publication: Publication) -> bool {
     let mut update = Update::new();
     let mut news = publication.open;
     for name in &publication.withhold {
@@ -56,7 +58,9 @@ pub(super) fn publish(store: &Store, publication: Publication) -> bool {
         news = true;
     }
     if publication.open {
-        update = update.absent(TypeUrl::RUNTIME, Absent::default_to(empty));
+        let share = share.clone();
+        let absent = Absent::answering(move |name| absent(&share, name));
+        update = update.absent(TypeUrl::RUNTIME, absent);
     }
     if news {
         store.publish(update);
@@ -72,8 +76,27 @@ pub(super) fn version(store: &Store) -> Version {
 }
 
 /// The empty layer of a valid layer name.
-fn empty(name: &str) -> Option<fusegate_xds::Resource> {
-    LayerName::try_new(name)
-        .ok()
-        .map(|_| translate::empty(name))
+fn absent(share: &Share, name: &str) -> Answer {
+    match LayerName::try_new(name) {
+        Err(_) => Answer::Missing,
+        Ok(layer) if share.has(layer.namespace()) => Answer::Resource(translate::empty(name)),
+        Ok(_) => Answer::Withheld,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_is_another_shards_is_not_answered() {
+        let told = |shard: &str, name| {
+            let share = Share::new(shard.parse().unwrap(), "shop");
+            absent(&share, name)
+        };
+        assert!(matches!(told("1/2", "shop.canary"), Answer::Resource(_)));
+        assert_eq!(told("2/2", "shop.canary"), Answer::Withheld);
+        assert_eq!(told("2/2", "no layer"), Answer::Missing);
+        assert!(matches!(told("1/1", "bank"), Answer::Resource(_)));
+    }
 }

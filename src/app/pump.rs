@@ -27,6 +27,7 @@ use crate::recording::recorder::Recorder;
 use crate::runtime::clock::Clock;
 use crate::runtime::memory::pressure::{Level, Memory};
 use crate::runtime::metrics::Metrics;
+use crate::runtime::shard::Share;
 use crate::serve::state::Heartbeat;
 use crate::serve::webhook::SharedGuards;
 use crate::source::queue::{Queued, Receiver};
@@ -45,6 +46,7 @@ pub(super) struct Pump {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
     pub(super) store: Arc<Store>,
+    pub(super) share: Share,
     pub(super) view: SharedView,
     pub(super) guards: SharedGuards,
     /// Tells those who wait for another view.
@@ -145,7 +147,7 @@ impl Pump {
         self.top.turn(now.mono, &output.effects);
         let effects = &mut output.effects;
         self.dispatcher.begin(effects, publishes).await;
-        if publish::publish(&self.store, output.publication) {
+        if publish::publish(&self.store, &self.share, output.publication) {
             self.metrics.publishes.inc();
             let reaction = self.clock.elapsed().saturating_sub(taken);
             self.metrics

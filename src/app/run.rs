@@ -30,7 +30,7 @@ use crate::recording::rules;
 use crate::runtime::clock::Clock;
 use crate::runtime::cluster_time;
 use crate::runtime::leader::{self, Candidate};
-use crate::runtime::metrics::Metrics;
+use crate::runtime::metrics::{Metrics, ShardLabel};
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
 use crate::runtime::tenure::Tenure;
@@ -59,15 +59,17 @@ const BACKLOG: u32 = 4_096;
 /// How long effects may take to finish at shutdown.
 pub(super) const DRAIN: Span = Span::from_secs(5);
 
-/// The name of the lease that decides who writes.
-const LEASE: &str = "fusegate";
-
 /// Runs fusegate until shutdown.
 pub async fn run(options: Run) -> anyhow::Result<()> {
     options.xds.check()?;
     let xds = listen(options.xds.listen, "--xds-listen")?;
     let web = listen(options.http.listen, "--http-listen")?;
     let metrics = Metrics::new();
+    let shard = ShardLabel {
+        shard: options.shard.number(),
+    };
+    let total = options.shard.total().into();
+    metrics.shards.get_or_create(&shard).set(total);
     let (sender, events) = queue::open(QUEUE, metrics.clone());
     let parts = Parts {
         clock: Clock::start(),
@@ -175,8 +177,9 @@ impl Parts {
         tasks.spawn(keeping.map(Ok));
         let tenure = Tenure::new(self.clock);
         let (held, leading) = self.start_election(client.clone(), tenure.clone(), options, tasks);
-        let source =
-            KubeSource::new(client.clone(), options.namespace().to_owned()).led_by(leading.clone());
+        let source = KubeSource::new(client.clone(), options.namespace().to_owned())
+            .of(options.share())
+            .led_by(leading.clone());
         let (sender, token) = (self.sender.clone(), self.token.clone());
         tasks.spawn(async move {
             source
@@ -206,6 +209,9 @@ impl Parts {
             bail!(
                 "--webhook-listen: there is no API server that could ask; leave it out with --source dir:PATH"
             );
+        }
+        if !options.shard.is_whole() {
+            bail!("--shard: one fusegate judges a directory; leave it out with --source dir:PATH");
         }
         let source = DirSource::open(path, options.state.as_deref())?
             .metered(self.metrics.clone())
@@ -237,7 +243,7 @@ impl Parts {
         let candidate = Candidate {
             client,
             namespace: options.namespace().to_owned(),
-            name: LEASE.to_owned(),
+            shard: options.shard,
             identity: options.replica.clone(),
         };
         let stop = CancellationToken::new();
@@ -278,6 +284,7 @@ impl Parts {
             cluster,
             link,
             namespace,
+            shard,
             ..
         } = settings(options);
         let config = recorder::Config {
@@ -289,6 +296,7 @@ impl Parts {
                 cluster: cluster.into(),
                 link: link.into(),
                 namespace: namespace.to_string(),
+                shard: shard.map(String::from),
                 rules: rules::newest(),
                 began: Some(self.clock.now().wall.0),
             },
@@ -340,6 +348,7 @@ pub(super) fn settings(options: &Run) -> Settings {
         link: options.link.trim_end_matches('/').into(),
         namespace: options.namespace().into(),
         capacity: Capacity::default(),
+        shard: (!options.shard.is_whole()).then(|| options.shard.to_string().into()),
     }
 }
 

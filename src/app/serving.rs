@@ -90,6 +90,7 @@ impl Parts {
             engine: Engine::new(settings(options)),
             clock: self.clock,
             store,
+            share: options.share(),
             view,
             guards: self.guards.clone(),
             changed,
@@ -208,5 +209,6 @@ fn installation(options: &Run) -> Installation {
         },
         alertmanagers: options.alertmanagers.len(),
         audit: options.audit.display().to_string(),
+        share: options.share(),
     }
 }

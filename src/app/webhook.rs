@@ -67,7 +67,8 @@ impl Parts {
         let (keeping, serving) = (self.token.clone(), self.token.clone());
         let untold = self.metrics.bound(Bound::Denials);
         let engine = self.sender.clone();
-        let peers = Peers::new(cluster, &options.replica, self.clock, engine, untold);
+        let own = (options.replica.as_str(), options.share());
+        let peers = Peers::new(cluster, own, self.clock, engine, untold);
         let talking = self.token.clone();
         tasks.spawn(async move {
             tokio::join!(

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use crate::cli::kube::KubeOptions;
+use crate::runtime::shard::{Shard, Share};
 
 /// Options of `fusegate run`. Each can be given by flag or by environment.
 #[derive(Args, Clone, Debug)]
@@ -41,6 +42,17 @@ pub struct Run {
     /// cluster-scoped kinds. By default `fusegate-system`, and `default` with a directory.
     #[arg(long, env = "FUSEGATE_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
+
+    /// Which part of all namespaces this replica judges, where one can't hold all of them: its number and how many there
+    /// are, such as `2/3`. Replicas of one shard share a lease. Each namespace belongs to one shard with all that is in it;
+    /// what is in none belongs to the first. `fusegate shards` says which is whose.
+    #[arg(
+        long,
+        env = "FUSEGATE_SHARD",
+        default_value = "1/1",
+        value_name = "NUMBER/TOTAL"
+    )]
+    pub shard: Shard,
 
     /// This replica's name in the lease; must differ between replicas.
     #[arg(
@@ -171,6 +183,12 @@ impl Run {
             Source::Dir(_) => "default",
         };
         self.namespace.as_deref().unwrap_or(default)
+    }
+
+    /// The namespaces that it judges.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share::new(self.shard, self.namespace())
     }
 }
 

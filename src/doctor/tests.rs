@@ -300,6 +300,30 @@ fn one_replica_leads(#[case] leading: &[u8], #[case] all: bool, #[case] expected
     assert_eq!(codes(&fleet(&seen, all)), expected);
 }
 
+#[rstest]
+#[case(&[("1", 2, 1), ("2", 2, 1)], true, &[])]
+#[case(&[("1", 2, 1), ("2", 2, 0)], true, &["NoLeader"])]
+#[case(&[("1", 3, 1), ("3", 3, 1)], true, &["ShardMissing"])]
+#[case(&[("1", 3, 1), ("3", 3, 1)], false, &[])]
+#[case(&[("1", 1, 1), ("1", 2, 0), ("2", 2, 0)], false, &["ShardsDiffer"])]
+fn each_shard_is_there_and_led(
+    #[case] replicas: &[(&str, u8, u8)],
+    #[case] all: bool,
+    #[case] expected: &[&str],
+) {
+    let text = |(shard, total, leads): &(&str, u8, u8)| {
+        let shards = format!("fusegate_shards{{shard=\"{shard}\"}} {total}");
+        with(&format!("{shards}\nfusegate_leading {leads}"))
+    };
+    let samples: Vec<Samples> = replicas.iter().map(text).collect();
+    let seen = samples.iter().map(|samples| Seen {
+        about: "it",
+        samples,
+    });
+    let seen: Vec<Seen<'_>> = seen.collect();
+    assert_eq!(codes(&fleet(&seen, all)), expected);
+}
+
 #[test]
 fn replicas_of_two_versions_are_noted() {
     let text = HEALTHY

@@ -52,6 +52,9 @@ pub(crate) const LIMITS: Limits = Limits {
     },
 };
 
+/// How long to wait before looking again what came of another shard's rollback.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Carries out rollbacks and reports how each ended.
 pub(crate) struct Rollbacks {
     /// Where.
@@ -161,10 +164,9 @@ async fn restore(
     now: &(impl Fn() -> Option<Time> + Send),
     watch: &mut impl Watch,
 ) -> Result<RollbackEnd, Stop> {
-    let live = backend.live(rollback).await?;
-    let returned = recheck::returned(rollback, live.as_ref());
-    match backend.claim(rollback, returned.as_deref(), now()).await? {
-        Claim::Joined => return Ok(RollbackEnd::Joined),
+    let (claim, live) = claim(backend, rollback, now).await?;
+    match claim {
+        Claim::Joined | Claim::Elsewhere(_) => return Ok(RollbackEnd::Joined),
         Claim::Contested(message) => {
             let message = message.into();
             return Ok(RollbackEnd::Contested { message });
@@ -188,6 +190,24 @@ async fn restore(
         }
     }
     Ok(RollbackEnd::Done)
+}
+
+/// Claims the incident, once no other shard is at it; with the CRD as it was then.
+async fn claim(
+    backend: &impl RollbackBackend,
+    rollback: &Rollback,
+    now: &(impl Fn() -> Option<Time> + Send),
+) -> Result<(Claim, Option<Value>), Stop> {
+    loop {
+        let live = backend.live(rollback).await?;
+        let returned = recheck::returned(rollback, live.as_ref());
+        let claim = backend.claim(rollback, returned.as_deref(), now()).await?;
+        let Claim::Elsewhere(shard) = &claim else {
+            return Ok((claim, live));
+        };
+        tracing::debug!(incident = %rollback.incident, shard, "another shard rolls back; waiting for what comes of it");
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// Checks that the stored schema is the target's: a webhook may have changed it.

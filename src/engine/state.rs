@@ -73,6 +73,11 @@ pub(crate) enum ConfigSync {
 pub(crate) const CONFIG_SYNC_WITHIN: Span = Span::from_secs(10);
 
 impl State {
+    /// Whether this replica writes what contracts ask for.
+    pub(crate) fn keeps_contracts(&self) -> bool {
+        self.leads && self.settings.keeps_contracts()
+    }
+
     /// The state of an engine that has seen nothing.
     pub(crate) fn new(settings: Settings) -> Self {
         Self {

@@ -47,6 +47,11 @@ impl LayerName {
         &self.0
     }
 
+    /// The namespace whose policies may write it.
+    pub fn namespace(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
+
     /// Whether policies of a namespace may write it: its own name, or that and a suffix.
     pub fn permitted(&self, namespace: &str) -> bool {
         self.0

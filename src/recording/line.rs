@@ -43,6 +43,9 @@ pub struct Header {
     /// fusegate's own namespace; older versions judged nothing by it.
     #[serde(default)]
     pub namespace: String,
+    /// `--shard`, of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// The number of the newest of [`RULES`](super::rules::RULES) that it was decided by; older versions did not record it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rules: u32,

@@ -140,6 +140,7 @@ impl<R: BufRead> Reader<R> {
                 cluster: String::new(),
                 link: String::new(),
                 namespace: String::new(),
+                shard: None,
                 rules: 0,
                 began: None,
             },

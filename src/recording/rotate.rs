@@ -72,6 +72,7 @@ mod tests {
             cluster: name.to_owned(),
             link: String::new(),
             namespace: String::new(),
+            shard: None,
             rules: 0,
             began: lasted.and_then(|_| i64::try_from(BEGAN.as_millis()).ok()),
         });

@@ -5,13 +5,15 @@
 //! duration, by its own monotonic clock; no other clock is trusted. A replica that can't renew
 //! stops leading before another may take over.
 //! A Lease is no fence: what must not happen twice is written with its own preconditions.
+//! Each shard has a Lease of its own, see [`others`].
 
+pub(crate) mod others;
 mod record;
 
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::{Client, Error};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use crate::breaker::time::{Mono, Span};
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
+use crate::runtime::leader::others::Others;
 use crate::runtime::leader::record::{LEASE, Rival, claim, release};
+use crate::runtime::shard::Shard;
 use crate::runtime::tenure::Tenure;
 
 /// The wait between renewals, and the shorter one before a retry or the next look at a foreign lease.
@@ -41,8 +45,8 @@ pub struct Candidate {
     pub client: Client,
     /// The Lease's namespace.
     pub namespace: String,
-    /// The Lease's name.
-    pub name: String,
+    /// The shard that it wants to lead, after which the Lease is named.
+    pub shard: Shard,
     /// This replica's unique name: the pod's.
     pub identity: String,
 }
@@ -59,11 +63,14 @@ pub fn start(
     let (leads, leading) = watch::channel(false);
     let election = Election {
         leases: Api::namespaced(candidate.client.clone(), &candidate.namespace),
+        name: others::name(candidate.shard),
         candidate,
         clock,
         tenure,
         leads,
         rival: Rival::default(),
+        others: Others::default(),
+        barred: None,
         held: None,
         failing: false,
     };
@@ -73,10 +80,15 @@ pub fn start(
 struct Election {
     candidate: Candidate,
     leases: Api<Lease>,
+    /// The Lease's name.
+    name: String,
     clock: Clock,
     tenure: Tenure,
     leads: watch::Sender<bool>,
     rival: Rival,
+    others: Others,
+    /// The lease of another total that is waited for, and its holder.
+    barred: Option<(String, String)>,
     /// The Lease as this replica last wrote it, and when it sent the request.
     held: Option<(Lease, Mono)>,
     failing: bool,
@@ -118,40 +130,74 @@ impl Election {
                 Err(error) => return Err(error),
             }
         }
-        let Some(lease) = self.leases.get_opt(&self.candidate.name).await? else {
-            return self.create(asked).await;
-        };
-        if !self.rival.is_free(&lease, &self.candidate.identity, asked) {
+        let lease = self.leases.get_opt(&self.name).await?;
+        let identity = &self.candidate.identity;
+        let free = lease
+            .as_ref()
+            .is_none_or(|lease| self.rival.is_free(lease, identity, asked));
+        if !free || self.is_barred().await? {
             self.lose();
             return Ok(());
         }
-        match self.write(&lease).await {
+        let taken = match &lease {
+            Some(lease) => self.write(lease).await,
+            None => self.create().await,
+        };
+        match taken {
+            Ok(lease) if self.is_barred().await? => {
+                self.lose();
+                self.write_released(&lease).await?;
+            }
             Ok(lease) => self.hold(lease, asked),
-            Err(Error::Api(status)) if status.is_conflict() => self.lose(),
+            Err(Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
+                self.lose();
+            }
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    async fn create(&mut self, asked: Mono) -> Result<(), Error> {
-        let mut lease = Lease::default();
-        lease.metadata.name = Some(self.candidate.name.clone());
-        let lease = claim(&lease, &self.candidate.identity, self.clock.now().wall);
-        match self.leases.create(&PostParams::default(), &lease).await {
-            Ok(lease) => self.hold(lease, asked),
-            Err(Error::Api(status)) if status.is_already_exists() => self.lose(),
-            Err(error) => return Err(error),
+    /// Whether somebody leads who divides the namespaces otherwise.
+    async fn is_barred(&mut self) -> Result<bool, Error> {
+        let shard = self.candidate.shard;
+        let leases = match self.leases.list(&ListParams::default()).await {
+            // Who never had shards may have rights from before there were any.
+            Err(Error::Api(status)) if status.code == 403 && shard.is_whole() => return Ok(false),
+            listed => listed?.items,
+        };
+        let mine = (shard, self.candidate.identity.as_str());
+        let held = self.others.held(&leases, mine, self.clock.now().mono);
+        if let Some((lease, holder)) = held
+            .as_ref()
+            .filter(|held| self.barred.as_ref() != Some(*held))
+        {
+            tracing::warn!(
+                %shard, lease, holder,
+                "shards of another number still lead, so this one waits: nothing of its namespaces is written until they have \
+                 ended; if they should have, delete their Deployments"
+            );
         }
-        Ok(())
+        self.barred = held;
+        Ok(self.barred.is_some())
+    }
+
+    async fn create(&self) -> Result<Lease, Error> {
+        let mut lease = Lease::default();
+        lease.metadata.name = Some(self.name.clone());
+        let lease = claim(&lease, &self.candidate.identity, self.clock.now().wall);
+        self.leases.create(&PostParams::default(), &lease).await
     }
 
     /// Takes or renews the Lease, if it has not changed since it was read.
     async fn write(&self, lease: &Lease) -> Result<Lease, Error> {
         let claimed = claim(lease, &self.candidate.identity, self.clock.now().wall);
-        let name = &self.candidate.name;
-        self.leases
-            .replace(name, &PostParams::default(), &claimed)
-            .await
+        let params = PostParams::default();
+        self.leases.replace(&self.name, &params, &claimed).await
+    }
+
+    async fn write_released(&self, lease: &Lease) -> Result<Lease, Error> {
+        let (freed, params) = (release(lease), PostParams::default());
+        self.leases.replace(&self.name, &params, &freed).await
     }
 
     fn hold(&mut self, lease: Lease, asked: Mono) {
@@ -189,9 +235,7 @@ impl Election {
             Err(_) => Some(format!("no answer within {WITHIN:?}")),
         };
         if let (Some(reason), false) = (&failure, self.failing) {
-            let Candidate {
-                namespace, name, ..
-            } = &self.candidate;
+            let (name, namespace) = (&self.name, &self.candidate.namespace);
             tracing::warn!(
                 reason,
                 "cannot read or write the Lease {namespace}/{name}, so this replica writes nothing; \
@@ -229,11 +273,10 @@ impl Election {
             return;
         };
         self.lose();
-        let freed = release(&lease);
-        let name = &self.candidate.name;
-        let params = PostParams::default();
-        let freeing = self.leases.replace(name, &params, &freed);
-        if !matches!(timeout(WITHIN, freeing).await, Ok(Ok(_))) {
+        if !matches!(
+            timeout(WITHIN, self.write_released(&lease)).await,
+            Ok(Ok(_))
+        ) {
             tracing::warn!(
                 "cannot release the lease; it expires in {} s",
                 LEASE.0 / 1_000

@@ -8,6 +8,7 @@ mod allocator;
 mod bound;
 mod circuits;
 mod feeds;
+mod installation;
 mod labels;
 mod process;
 mod queries;
@@ -36,7 +37,7 @@ pub use circuits::{Circuits, Row};
 pub use feeds::FeedKind;
 pub use labels::{
     AlertLabel, BoundLabel, CodeLabel, EffectLabel, FeedLabel, GateCallLabel, GateLabel, KindLabel,
-    PostLabel, RefusedLabel, StateLabel, VerdictLabel,
+    PostLabel, RefusedLabel, ShardLabel, StateLabel, VerdictLabel,
 };
 pub use queries::{Queries, QueryLabel, ResultLabel};
 pub use tls::{Reload, ReloadLabel, Tls};
@@ -86,6 +87,8 @@ pub struct Families {
     pub reaction_seconds: Histogram,
     /// How near memory is to its limit: 0 not, 1 near, 2 short.
     pub memory_pressure: Gauge,
+    /// How many shards there are, by the number of this replica's.
+    pub shards: Family<ShardLabel, Gauge>,
     /// Whether this replica holds the lease.
     pub leading: Gauge,
     /// Audit lines written.
@@ -251,6 +254,7 @@ impl Families {
             publishes: Counter::default(),
             reaction_seconds: Histogram::new(REACTION_BUCKETS),
             memory_pressure: Gauge::default(),
+            shards: Family::default(),
             leading: Gauge::default(),
             audit_lines: Counter::default(),
             audit_lines_dropped: Counter::default(),
@@ -282,11 +286,7 @@ impl Families {
         self.http_tls
             .register(registry, tls::OF_HTTP, "the HTTP port");
         self.xds.register(registry);
-        let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
-        build
-            .get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))])
-            .set(1);
-        registry.register("build_info", "The version that runs", build);
+        self.register_installation(registry);
     }
 
     fn register_engine(&self, registry: &mut Registry) {

@@ -1,5 +1,7 @@
 //! The installation: what people must know of it to type the right command.
 
+use crate::runtime::shard::Share;
+
 /// What this installation is.
 #[derive(Clone, Debug, Default)]
 pub struct Installation {
@@ -17,4 +19,6 @@ pub struct Installation {
     pub alertmanagers: usize,
     /// Where audit lines go.
     pub audit: String,
+    /// The namespaces that it judges.
+    pub share: Share,
 }

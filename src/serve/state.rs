@@ -18,7 +18,7 @@ use crate::serve::installation::Installation;
 use crate::serve::notice::Notices;
 use crate::serve::proxies::Proxies;
 use crate::serve::top::SharedTop;
-use crate::serve::verdict::{Moment, Query, Verdict, verdict};
+use crate::serve::verdict::{Moment, Query, Verdict, elsewhere, verdict};
 use crate::serve::waiters::Waiters;
 use crate::wire::view::SharedView;
 
@@ -62,6 +62,11 @@ pub struct ServeState {
 impl ServeState {
     /// The verdict as of now.
     pub(super) fn look(&self, query: &Query<'_>) -> Verdict {
+        let share = &self.installation.share;
+        if !share.has(query.namespace) {
+            let owner = share.owner(query.namespace);
+            return elsewhere(query, share.shard(), owner);
+        }
         let moment = Moment {
             now: self.clock.now().mono,
             beat: self.heartbeat.last(),

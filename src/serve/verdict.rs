@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::TripId;
 use crate::breaker::time::{Mono, Span};
+use crate::runtime::shard::Shard;
 use crate::serve::verdict::circuit::Judged;
 use crate::serve::verdict::deciding::Blind;
 use crate::serve::verdict::query::Mistake;
@@ -101,6 +102,12 @@ pub fn verdict(view: &View, moment: Moment, query: &Query<'_>) -> Verdict {
         tally.add(judged);
     }
     tally.verdict(policy, query, moment.now, blind)
+}
+
+/// Answers a query about a namespace that another shard judges: it holds, and says which.
+#[must_use]
+pub fn elsewhere(query: &Query<'_>, here: Shard, owner: Shard) -> Verdict {
+    mistaken(query, None, &Mistake::Shard(here, owner))
 }
 
 /// Circuits, counted, and the one that decides among them.

@@ -29,6 +29,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::runtime::shard::Share;
 use crate::source::queue;
 use crate::wire::event::{Change, Event, Feed};
 use endpoint::Endpoint;
@@ -58,6 +59,7 @@ const NOTICES: usize = 16;
 pub struct KubeSource {
     client: Client,
     namespace: String,
+    share: Share,
     leading: Option<Leading<bool>>,
 }
 
@@ -75,8 +77,15 @@ impl KubeSource {
         Self {
             client,
             namespace: namespace.into(),
+            share: Share::default(),
             leading: None,
         }
+    }
+
+    /// Reads policies, overrides and objects of these namespaces only.
+    #[must_use]
+    pub fn of(self, share: Share) -> Self {
+        Self { share, ..self }
     }
 
     /// Also tells whether this replica leads, once it has read what a leader goes on from.
@@ -102,6 +111,7 @@ impl KubeSource {
         let running = Running {
             lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
             client: self.client,
+            share: self.share,
             sender,
             shutdown: shutdown.child_token(),
             tasks: JoinSet::new(),
@@ -112,6 +122,7 @@ impl KubeSource {
 
 struct Running {
     client: Client,
+    share: Share,
     lists: Arc<Semaphore>,
     sender: queue::Sender,
     shutdown: CancellationToken,
@@ -152,7 +163,9 @@ impl Running {
         endpoint: Endpoint,
         convert: fn(Change<K>) -> Event,
     ) {
-        let watch = self.watch::<K>(endpoint, LARGEST_PAGE);
+        let watch = self
+            .watch::<K>(endpoint, LARGEST_PAGE)
+            .of(self.share.clone());
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
         self.tasks
             .spawn(pump(watch, sender, shutdown, move |update| {
@@ -163,6 +176,7 @@ impl Running {
     fn start_policies(&mut self, leading: Leading<bool>) {
         let policies = Policies {
             client: self.client.clone(),
+            share: self.share.clone(),
             lists: Arc::clone(&self.lists),
             sender: self.sender.clone(),
             leading,
@@ -200,6 +214,7 @@ impl Running {
         });
         let objects = Objects {
             client: self.client.clone(),
+            share: self.share.clone(),
             lists: Arc::clone(&self.lists),
             sender: self.sender.clone(),
         };

@@ -205,6 +205,8 @@ pub struct Rollback {
     pub cooldown: u64,
     /// Whether a person asks, who may take up an incident that is settled.
     pub by_person: bool,
+    /// The shard that asks, of several.
+    pub shard: Option<Box<str>>,
     /// Unix milliseconds of the decision.
     pub at: i64,
 }

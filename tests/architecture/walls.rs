@@ -163,7 +163,7 @@ const WALLS: &[Wall] = &[
         inside: Some(
             "crate::serve crate::admission crate::breaker crate::lint crate::revision crate::wire::labels crate::wire::view \
              crate::wire::event::GroupKind crate::runtime::clock crate::runtime::memory::pressure \
-             crate::runtime::metrics",
+             crate::runtime::metrics crate::runtime::shard",
         ),
         outside: None,
         never: &[PLATFORM, "fusegate_xds"],

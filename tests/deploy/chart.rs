@@ -76,6 +76,7 @@ topologySpreadConstraints: []
 #[case::pod_monitor("monitoring: {podMonitor: true}")]
 #[case::profiles("options: {debug-listen: 127.0.0.1:6060}")]
 #[case::crds_that_go("crds: {keep: false}")]
+#[case::shards("shards: 3")]
 #[tokio::test]
 async fn each_rendering_is_linted_starts_fusegate_and_is_taken(#[case] values: &str) -> Result<()> {
     let scratch = Scratch::new("values")?;
@@ -143,8 +144,8 @@ fn starts(documents: &[Value]) -> Result<()> {
 }
 
 fn container(documents: &[Value]) -> &Value {
+    // Those of several shards differ in the number alone.
     let deployments = of_kind(documents, "Deployment");
-    assert_eq!(deployments.len(), 1);
     &deployments[0]["spec"]["template"]["spec"]["containers"][0]
 }
 
@@ -247,6 +248,7 @@ fn the_rules_are_the_plain_ones_with_the_runbooks_address() -> Result<()> {
 #[case::no_port("options: {xds-listen: null}", "xds-listen")]
 #[case::a_choice_that_is_not_there("options: {log-format: xml}", "log-format")]
 #[case::a_value_that_is_not_there("replica: 3", "replica")]
+#[case::too_many_shards("shards: 65", "shards")]
 #[case::two_monitors("monitoring: {serviceMonitor: true, podMonitor: true}", "monitoring")]
 #[case::nobody_may_come("networkPolicy: {xdsClients: []}", "xdsClients")]
 #[case::a_uri_without_namespace(

@@ -127,7 +127,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() -> Result<()> {
 }
 
 /// Of each alert, series of a quarter of an hour in which it fires, beside a fusegate that is well.
-const FIRING: [(&str, &[&str]); 20] = [
+const FIRING: [(&str, &[&str]); 21] = [
     ("FusegateAbsent", &["-fusegate_build_info"]),
     (
         "FusegateNoLeader",
@@ -135,7 +135,14 @@ const FIRING: [(&str, &[&str]); 20] = [
     ),
     (
         "FusegateTwoLeaders",
-        &["fusegate_leading{instance=\"b\"} 1x15"],
+        &[
+            "fusegate_leading{instance=\"b\"} 1x15",
+            "fusegate_shards{instance=\"b\",shard=\"1\"} 1x15",
+        ],
+    ),
+    (
+        "FusegateShardMissing",
+        &["-fusegate_shards", "fusegate_shards{shard=\"1\"} 2x15"],
     ),
     (
         "FusegateXdsCertificateStale",
@@ -210,8 +217,9 @@ const FIRING: [(&str, &[&str]); 20] = [
 ];
 
 /// A fusegate that is well.
-const WELL: [&str; 7] = [
+const WELL: [&str; 8] = [
     "fusegate_build_info 1x15",
+    "fusegate_shards{shard=\"1\"} 1x15",
     "fusegate_leading 1x15",
     "fusegate_circuits{namespace=\"shop\",policy=\"other\",state=\"Closed\"} 2x15",
     "fusegate_alert_posts_total{result=\"Accepted\"} 0x15",

@@ -36,6 +36,7 @@ pub(super) fn view(now: Mono) -> View {
         link: "http://fusegate".into(),
         namespace: "fusegate-system".into(),
         capacity: Capacity::default(),
+        shard: None,
     });
     let tripped = now.0 - AGO;
     let at = |mono: u64| Now {

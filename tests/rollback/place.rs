@@ -114,6 +114,7 @@ impl Place {
                 owners: Vec::new(),
                 cooldown: 600_000,
                 by_person: false,
+                shard: None,
                 at: 1_700_000_000_000,
             },
         };

@@ -90,6 +90,11 @@ pub struct IncidentRecord {
     #[schemars(length(max = 128))]
     pub reverted_by: Option<String>,
 
+    /// The shard that took it up, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub shard: Option<String>,
+
     /// When the state last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,

@@ -13,6 +13,7 @@ use crate::engine::{Engine, Settings};
 use crate::recording::digest::Digest;
 use crate::recording::line::{Header, Turn};
 use crate::recording::tally::Tally;
+use crate::runtime::shard::Share;
 use crate::wire::effect::Effect;
 
 /// Replays turns.
@@ -45,6 +46,7 @@ impl Player {
             namespace: header.namespace.as_str().into(),
             link: header.link.as_str().into(),
             capacity: Capacity::default(),
+            shard: header.shard.as_deref().map(Into::into),
         };
         Self {
             engine: Engine::new(settings),
@@ -75,7 +77,7 @@ impl Player {
         self.engine.tick(now);
         let output = self.engine.flush(now);
         self.tally.publication(&output.publication);
-        if publish::publish(&self.store, output.publication) {
+        if publish::publish(&self.store, &Share::default(), output.publication) {
             self.tally.published(publish::version(&self.store));
         }
         self.tally.effects(&output.effects);

@@ -24,6 +24,7 @@ use crate::app::webhook::denials::{Heard, Told};
 use crate::breaker::time::Span;
 use crate::effects::cluster::{Cluster, MANAGER};
 use crate::runtime::clock::Clock;
+use crate::runtime::shard::Share;
 use crate::source::queue;
 use crate::wire::event::{Denied, Event, GroupKind};
 
@@ -44,6 +45,8 @@ pub(super) struct Peers {
     maps: Api<ConfigMap>,
     /// This replica's name.
     replica: String,
+    /// The namespaces whose denied writes are evidence here.
+    share: Share,
     started: i64,
     clock: Clock,
     engine: queue::Sender,
@@ -54,7 +57,7 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn new(
         cluster: &Cluster,
-        replica: &str,
+        (replica, share): (&str, Share),
         clock: Clock,
         engine: queue::Sender,
         untold: Counter,
@@ -62,6 +65,7 @@ impl Peers {
         Self {
             maps: Api::namespaced(cluster.client.clone(), &cluster.namespace),
             replica: replica.to_owned(),
+            share,
             started: clock.now().wall.0,
             clock,
             engine,
@@ -87,7 +91,7 @@ impl Peers {
                     if told.push(&denied) {
                         self.untold.inc();
                     }
-                    if self.engine.send(Event::Denied(denied)).await.is_err() {
+                    if !self.note(denied).await {
                         return;
                     }
                     due.get_or_insert_with(|| self.after(EVERY));
@@ -178,11 +182,16 @@ impl Peers {
                 }
             };
             for denied in self.news(map, begins).await {
-                if self.engine.send(Event::Denied(denied)).await.is_err() {
+                if !self.note(denied).await {
                     return;
                 }
             }
         }
+    }
+
+    /// Tells the engine, where it is about this shard's; false if that has ended.
+    async fn note(&self, denied: Denied) -> bool {
+        !self.share.has(&denied.namespace) || self.engine.send(Event::Denied(denied)).await.is_ok()
     }
 
     async fn news(&self, map: ConfigMap, begins: bool) -> Vec<Denied> {

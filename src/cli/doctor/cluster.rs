@@ -6,14 +6,16 @@ use k8s_openapi::api::authorization::v1::{
 };
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Error, Resource as _, ResourceExt, discovery};
 
 use crate::cli::doctor::seconds;
 use crate::doctor::{Finding, Holder, Right, Severity, conditions, crd, holder, right};
 use crate::effects::cluster::{ApiFailure, Cluster};
+use crate::runtime::leader::others;
+use crate::runtime::shard::Shard;
 
-/// The name of the lease and of the account, as the chart has them.
+/// The name of the account, as the chart has it.
 const NAME: &str = "fusegate";
 
 /// How many objects are asked for at once.
@@ -93,21 +95,32 @@ async fn objects(
 
 async fn lease(client: &Client, namespace: &str, found: &mut Vec<Finding>) -> Result<(), Error> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let spec = leases.get_opt(NAME).await?.and_then(|lease| lease.spec);
-    let held = spec.as_ref().map(|spec| Holder {
-        name: spec
-            .holder_identity
-            .as_deref()
-            .filter(|name| !name.is_empty()),
-        renewed: spec
-            .renew_time
-            .as_ref()
-            .map(|at| seconds() - at.0.as_duration().as_secs_f64()),
-        held_for: spec.lease_duration_seconds.map_or(0.0, f64::from),
-    });
-    let about = format!("lease {namespace}/{NAME}");
-    found.extend(holder(&about, held.as_ref()));
+    let leases = leases.list(&ListParams::default()).await?.items;
+    let of = |shard: Shard| {
+        let mut leases = leases.iter();
+        leases.find(|lease| lease.name_any() == others::name(shard))
+    };
+    // Leases of another number of shards stay when that is changed, and nobody holds them.
+    let led = leases.iter().filter(|lease| held(lease).name.is_some());
+    let totals = led.filter_map(|lease| Some(others::shard_of(&lease.name_any())?.total()));
+    let total = totals.max().unwrap_or(1);
+    for shard in (1..=total).filter_map(|number| Shard::new(number, total)) {
+        let about = format!("lease {namespace}/{}", others::name(shard));
+        found.extend(holder(&about, of(shard).map(held).as_ref()));
+    }
     Ok(())
+}
+
+fn held(lease: &Lease) -> Holder<'_> {
+    let spec = lease.spec.as_ref();
+    let name = spec.and_then(|spec| spec.holder_identity.as_deref());
+    let renewed = spec.and_then(|spec| spec.renew_time.as_ref());
+    let lasts = spec.and_then(|spec| spec.lease_duration_seconds);
+    Holder {
+        name: name.filter(|name| !name.is_empty()),
+        renewed: renewed.map(|at| seconds() - at.0.as_duration().as_secs_f64()),
+        held_for: lasts.map_or(0.0, f64::from),
+    }
 }
 
 /// Asks for each right whether fusegate's account has it.

@@ -62,6 +62,7 @@ pub(super) fn story(path: &Path, trip: &str) -> Result<Value, UnreadRecording> {
         namespace: header.namespace.as_str().into(),
         link: header.link.as_str().into(),
         capacity: Capacity::default(),
+        shard: header.shard.as_deref().map(Into::into),
     });
     let mut story = Vec::new();
     while let Some(turn) = reader.turn().map_err(unread)? {

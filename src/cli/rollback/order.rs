@@ -60,6 +60,7 @@ pub(super) async fn order(
             RollbackFailure::Unreadable(format!("spec.rollback.cooldown: {invalid}"))
         })?,
         by_person: true,
+        shard: None,
         at: now,
     }))
 }

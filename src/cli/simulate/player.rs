@@ -56,6 +56,7 @@ fn settings(subject: &Subject, observed: &Observed) -> Settings {
         namespace: namespace.into(),
         link: Box::default(),
         capacity: Capacity::default(),
+        shard: None,
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn rollback() -> Rollback {
         owners: Vec::new(),
         cooldown: 600_000,
         by_person: false,
+        shard: None,
         at: 1_700_000_000_000,
     }
 }

@@ -7,6 +7,7 @@ use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState, Time
 use serde_json::Value;
 
 use crate::effects::cluster::cut;
+use crate::effects::rollback::LIMITS;
 use crate::wire::effect::Rollback;
 
 /// The longest `reason` and `message` of an incident, in bytes.
@@ -15,6 +16,13 @@ const LONGEST_MESSAGE: usize = 1_024;
 
 /// How often a bad schema may come back: the second time is the last.
 const MOST_REVERTS: i32 = 2;
+
+/// How long the claim of another shard is believed, in milliseconds: as long as an attempt may take.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "thirty minutes fit into sixty-three bits"
+)]
+const CLAIMED_FOR: i64 = LIMITS.within.as_millis() as i64;
 
 /// A schema that comes back later than this counts as having come back for the first time; milliseconds.
 const REVERTED_WITHIN: i64 = 24 * 3_600_000;
@@ -26,6 +34,8 @@ pub(super) enum Claim {
     Mine,
     /// It was already handled.
     Joined,
+    /// Another shard is at it.
+    Elsewhere(String),
     /// Its bad schema came back too often; who brought it back, and what to do.
     Contested(String),
 }
@@ -84,7 +94,11 @@ pub(super) fn entered(
     };
     let state = known.get("state").and_then(Value::as_str);
     let change = match (state, returned) {
-        (Some("Claimed"), _) => return Ok((Claim::Mine, None)),
+        (Some("Claimed"), _) => match claimant(known, rollback, now) {
+            Claimant::Same => return Ok((Claim::Mine, None)),
+            Claimant::Elsewhere(shard) => return Ok((Claim::Elsewhere(shard), None)),
+            Claimant::Gone => Change::claimed(rollback, now),
+        },
         _ if rollback.by_person => Change::claimed(rollback, now),
         (Some("RolledBack"), Some(by)) => Change::returned(rollback, known, by, now),
         (Some("Contested"), _) => {
@@ -98,6 +112,32 @@ pub(super) fn entered(
     };
     let list = changed(incidents, rollback, change.fields)?;
     Ok((change.claim, Some(list)))
+}
+
+/// Who claimed an incident, seen from whoever wants to.
+enum Claimant {
+    /// The same shard, or a leader of it before, or anybody where there are no shards.
+    Same,
+    /// Another shard, which may still be at it.
+    Elsewhere(String),
+    /// A shard that has had its time, or that no longer is.
+    Gone,
+}
+
+fn claimant(known: &Value, rollback: &Rollback, now: Option<Time>) -> Claimant {
+    let known: IncidentRecord = serde_json::from_value(known.clone()).unwrap_or_default();
+    let (by, ours) = (known.shard.as_deref(), rollback.shard.as_deref());
+    if by == ours || rollback.by_person {
+        return Claimant::Same;
+    }
+    let total = |shard: &str| shard.split_once('/').map(|(_, total)| total.to_owned());
+    let [at, now] = [known.at, now].map(|time| time.map_or(rollback.at, Time::millis));
+    match by {
+        Some(by) if ours.map(total) == Some(total(by)) && now - at < CLAIMED_FOR => {
+            Claimant::Elsewhere(by.to_owned())
+        }
+        _ => Claimant::Gone,
+    }
 }
 
 /// What becomes of an incident that is known.
@@ -200,7 +240,7 @@ fn changed(
 }
 
 /// The fields of an incident that are left out where they say nothing.
-const OPTIONAL: &[&str] = &["reason", "message", "reverts", "revertedBy", "at"];
+const OPTIONAL: &[&str] = &["reason", "message", "reverts", "revertedBy", "shard", "at"];
 
 fn is(incident: &Value, rollback: &Rollback) -> bool {
     incident.get("id").and_then(Value::as_str) == Some(&rollback.incident)
@@ -214,6 +254,7 @@ fn claimed(rollback: &Rollback) -> IncidentRecord {
         trip_id: rollback.trip.to_string(),
         state: IncidentState::Claimed,
         target: i64::try_from(rollback.target.number).ok(),
+        shard: rollback.shard.as_deref().map(ToOwned::to_owned),
         at: Time::from_millis(rollback.at),
         ..IncidentRecord::default()
     }

@@ -155,6 +155,7 @@ fn judge(
         owners: spec.rollback.owners.clone(),
         cooldown: compiled.cooldown,
         by_person: false,
+        shard: state.settings.shard.clone(),
         at: now.wall.0,
     };
     Some((verdict, Some(Box::new(rollback))))
@@ -218,6 +219,7 @@ fn unfinished(state: &State, now: Now, kind: &GroupKind) -> Option<Rollback> {
         owners: contract.spec.as_ref()?.rollback.owners.clone(),
         cooldown: contract.compiled.as_ref()?.cooldown,
         by_person: false,
+        shard: state.settings.shard.clone(),
         at: record.at.map_or(now.wall.0, Time::millis),
     })
 }

@@ -58,7 +58,9 @@ impl Engine {
     /// What is published stays, until the policies that asked for it go.
     pub(crate) fn delete_contract(&mut self, now: Now, name: &str) {
         if let Some(entry) = self.state.contracts.remove(name) {
-            admission::forget(&mut self.out, now, &entry);
+            if self.state.settings.keeps_contracts() {
+                admission::forget(&mut self.out, now, &entry);
+            }
             self.out.webhook.stale = true;
             self.out.contracts.remove(name);
             self.out.stale.contract_views.insert(name.into());

@@ -41,14 +41,14 @@ pub(crate) fn order(state: &State, out: &mut Outbox, now: Now, name: &str) {
             AdmissionOrder::Nothing => contract.was_enforced,
             AdmissionOrder::Removed => false,
         };
-        if was_there && state.leads {
+        if was_there && state.keeps_contracts() {
             sent.ordered = AdmissionOrder::Removed;
             remove(out, now, contract);
         }
         return;
     }
     refresh(state, out, contract);
-    if !state.leads {
+    if !state.keeps_contracts() {
         return;
     }
     let sent = &mut out.contract(name).admission;

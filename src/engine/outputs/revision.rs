@@ -49,10 +49,11 @@ pub(crate) fn repeat(state: &State, out: &mut Outbox, now: Now) {
     }
 }
 
-/// How many revisions of a kind are kept, once it is known which there are.
+/// How many revisions of a kind this shard keeps, once it is known which there are.
 fn limit(state: &State, kind: &GroupKind) -> Option<usize> {
     let spec = state.contract_of(kind)?.spec.as_ref()?;
-    state.is_listed().then_some(spec.history.limit as usize)
+    let keeps = state.is_listed() && state.settings.keeps_contracts();
+    keeps.then_some(spec.history.limit as usize)
 }
 
 fn order(out: &mut Outbox, now: Now, revision: Revision, limit: usize) {

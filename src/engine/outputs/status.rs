@@ -142,6 +142,9 @@ fn write_contract(state: &State, out: &mut Outbox, now: Now, name: &str) {
     let Some(contract) = state.contracts.get(name) else {
         return;
     };
+    if !state.settings.keeps_contracts() {
+        return;
+    }
     let sent = out.contract(name);
     let status = contract::status(state, sent, now, contract);
     sent.conditions.clone_from(&status.conditions);

@@ -92,7 +92,7 @@ pub(crate) fn order(state: &State, out: &mut Outbox, now: Now) {
     let client = client.filter(|_| !guards.is_empty());
     out.webhook.configuration =
         client.map(|client| Arc::new(webhook::configuration(guards, client)));
-    if state.leads {
+    if state.keeps_contracts() {
         send(state, out, now);
     }
 }
@@ -172,7 +172,7 @@ pub(crate) fn repeat(state: &State, out: &mut Outbox, now: Now) {
         return;
     }
     out.webhook.next = None;
-    if state.leads && out.webhook.configuration.is_some() {
+    if state.keeps_contracts() && out.webhook.configuration.is_some() {
         out.webhook.next = Some(now.mono + REPEAT_EVERY);
         apply(out);
     }

@@ -18,6 +18,18 @@ pub struct Settings {
     pub link: Box<str>,
     /// How much it keeps at most.
     pub capacity: Capacity,
+    /// Which of several shards it is, such as `2/3`.
+    pub shard: Option<Box<str>>,
+}
+
+impl Settings {
+    /// Whether what contracts ask for is its to write: their statuses, the schemas of their CRDs, and what the API server
+    /// enforces them by. Of several shards, that is the first's.
+    #[must_use]
+    pub fn keeps_contracts(&self) -> bool {
+        let shard = self.shard.as_deref();
+        shard.is_none_or(|shard| shard.starts_with("1/"))
+    }
 }
 
 /// Most objects of all kinds: one to five gigabytes, and as far as the engine's pauses are measured (`make bench-engine`).

@@ -75,6 +75,7 @@ impl World {
             link: "http://fusegate".into(),
             namespace: "fusegate-system".into(),
             capacity,
+            shard: None,
         };
         let now = Now {
             mono: Mono(1_000_000_000),

@@ -21,6 +21,7 @@ fn config(path: &Path, limit: u64) -> Config {
             cluster: "test".to_owned(),
             link: String::new(),
             namespace: String::new(),
+            shard: None,
             rules: 0,
             began: None,
         },

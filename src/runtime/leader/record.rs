@@ -62,7 +62,8 @@ pub(super) fn release(lease: &Lease) -> Lease {
     released
 }
 
-fn holder(lease: &Lease) -> &str {
+/// Who holds it; empty where nobody does.
+pub(super) fn holder(lease: &Lease) -> &str {
     let spec = lease.spec.as_ref();
     spec.and_then(|spec| spec.holder_identity.as_deref())
         .unwrap_or_default()

@@ -23,6 +23,8 @@ label_sets! {
     CodeLabel { code: &'static str }
     /// By bound.
     BoundLabel { bound: Bound }
+    /// By the number of a shard.
+    ShardLabel { shard: u16 }
     /// By state of a circuit.
     StateLabel { state: &'static str }
     /// By kind of effect.

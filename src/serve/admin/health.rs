@@ -32,7 +32,7 @@ pub(super) async fn live(State(state): State<ServeState>) -> Answer {
 }
 
 /// Readiness: contracts, policies and overrides have been listed once. Being the leader is no part of it.
-/// `?verbose` also lists the files of which something is not read.
+/// `?verbose` also says which shard this is, and lists the files of which something is not read.
 pub(super) async fn ready(State(state): State<ServeState>, RawQuery(query): RawQuery) -> Answer {
     let (status, mut text) = if state.view.load().synced {
         (StatusCode::OK, "ok\n".to_owned())
@@ -46,6 +46,10 @@ pub(super) async fn ready(State(state): State<ServeState>, RawQuery(query): RawQ
             .split('&')
             .any(|it| matches!(it, "verbose" | "verbose="))
     }) {
+        let shard = state.installation.share.shard();
+        if !shard.is_whole() {
+            let _ = writeln!(text, "shard: {shard}");
+        }
         let skipped = (state.skipped)();
         let more = skipped.len().saturating_sub(MOST_SKIPPED);
         for file in skipped.iter().take(MOST_SKIPPED) {

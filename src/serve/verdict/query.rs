@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::breaker::time::Wall;
+use crate::runtime::shard::Shard;
 use crate::serve::selector::Selector;
 
 /// What is asked.
@@ -26,6 +27,8 @@ pub struct Query<'a> {
 /// What is wrong with a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mistake {
+    /// This shard does not judge the policy's namespace, but that one does.
+    Shard(Shard, Shard),
     /// There is no such policy; one with a name like that.
     Policy(Option<Arc<str>>),
     /// There is no circuit of an object with this name; one with a name like that.

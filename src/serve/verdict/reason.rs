@@ -77,6 +77,16 @@ pub(super) fn of_mistake(
 ) -> String {
     let mut line = subject(query);
     let meant = match mistake {
+        Mistake::Shard(here, owner) => {
+            let namespace = wire::quoted(query.namespace);
+            add(
+                &mut line,
+                format_args!(
+                    ": this is shard {here}, and namespace {namespace} is judged by shard {owner}"
+                ),
+            );
+            &None
+        }
         Mistake::Policy(meant) => {
             line += ": there is no such policy";
             meant
@@ -102,6 +112,13 @@ pub(super) fn of_mistake(
         (Some(meant), _) => add(
             &mut line,
             format_args!("; did you mean {}?", wire::quoted(meant)),
+        ),
+        (None, Mistake::Shard(_, owner)) => add(
+            &mut line,
+            format_args!(
+                "; ask there: the chart's Service fusegate-{}",
+                owner.number()
+            ),
         ),
         (None, Mistake::Policy(_)) => line += "; GET /v1/policies lists what there is",
         (None, Mistake::Object(..)) => {

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::condition::outside::Outside;
+use crate::runtime::shard::Share;
 use crate::source::kube::crd::Served;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::pump::{event, pump};
@@ -40,6 +41,7 @@ pub(super) struct Desired {
 #[derive(Clone)]
 pub(super) struct Objects {
     pub(super) client: Client,
+    pub(super) share: Share,
     pub(super) lists: Arc<Semaphore>,
     pub(super) sender: queue::Sender,
 }
@@ -89,7 +91,7 @@ impl Objects {
     fn watch(&self, endpoint: Endpoint, outside: Option<Arc<Outside>>) -> Watch<SlimObject> {
         let lists = Arc::clone(&self.lists);
         let watch = Watch::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
-        watch.reading(Box::new(move |raw| {
+        watch.of(self.share.clone()).reading(Box::new(move |raw| {
             SlimObject::read(raw, outside.as_deref())
         }))
     }

@@ -11,6 +11,7 @@ use kube::Client;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::runtime::shard::Share;
 use crate::source::kube::pump::event;
 use crate::source::kube::slim::Own;
 use crate::source::kube::watch::{Watch, WatchUpdate};
@@ -21,6 +22,7 @@ use crate::wire::event::{Event, Feed};
 /// The watch of policies of a replica that may lead.
 pub(super) struct Policies {
     pub(super) client: Client,
+    pub(super) share: Share,
     pub(super) lists: Arc<Semaphore>,
     pub(super) sender: queue::Sender,
     /// Whether this replica holds the lease.
@@ -65,6 +67,7 @@ impl Policies {
     fn watch(&self) -> Watch<Own> {
         let lists = Arc::clone(&self.lists);
         let endpoint = own_kind("circuitpolicies");
-        Watch::new(self.client.clone(), endpoint, lists, LARGEST_PAGE)
+        let watch = Watch::new(self.client.clone(), endpoint, lists, LARGEST_PAGE);
+        watch.of(self.share.clone())
     }
 }

@@ -36,6 +36,20 @@ pub(super) struct SlimMeta {
     annotations: BTreeMap<String, String>,
 }
 
+/// Where an item is, and its version: what is read of one that is another shard's.
+#[derive(Debug, Deserialize)]
+pub(super) struct Placed {
+    pub(super) metadata: Place,
+}
+
+/// The part of the metadata that says so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Place {
+    pub(super) namespace: Box<str>,
+    pub(super) resource_version: Box<str>,
+}
+
 /// An object of a contracted kind.
 #[derive(Debug, Deserialize)]
 pub(super) struct SlimObject {

@@ -16,11 +16,12 @@ use kube::core::WatchEvent;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::runtime::shard::Share;
 use crate::source::kube::backoff::Backoff;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::probe::{Due, Probe};
-use crate::source::kube::slim::{Item, name_of};
+use crate::source::kube::slim::{Item, Placed, name_of};
 use crate::wire::event::Unreadable;
 use page::{Fetched, Page, PageSize};
 use stream::Streaming;
@@ -45,6 +46,7 @@ pub(super) struct Watch<K> {
     backoff: Backoff,
     interrupted: Option<Box<str>>,
     read: Read<K>,
+    share: Share,
 }
 
 /// The next update of a watch.
@@ -100,12 +102,18 @@ impl<K: Item> Watch<K> {
             backoff: Backoff::default(),
             interrupted: None,
             read: Box::new(|raw| serde_json::from_str(raw.get())),
+            share: Share::default(),
         }
     }
 
     /// Reads items in another way.
     pub(super) fn reading(self, read: Read<K>) -> Self {
         Self { read, ..self }
+    }
+
+    /// Passes over items of namespaces outside of the share.
+    pub(super) fn of(self, share: Share) -> Self {
+        Self { share, ..self }
     }
 
     /// The next update. Not cancel-safe: drop the watch if you cancel it.
@@ -144,6 +152,9 @@ impl<K: Item> Watch<K> {
     async fn page(&mut self, mut page: Page) -> Option<WatchUpdate<K>> {
         if let Some(raw) = page.pop() {
             self.state = State::Paging(page);
+            if self.foreign(&raw).is_some() {
+                return None;
+            }
             return Some(
                 self.decode(&raw)
                     .map_or_else(WatchUpdate::Unreadable, WatchUpdate::Applied),
@@ -221,6 +232,11 @@ impl<K: Item> Watch<K> {
                 return self.fail(&Failure::Watch(status), streaming.into_listed());
             }
         };
+        if let Some(placed) = self.foreign(&raw) {
+            streaming.reached(&placed.metadata.resource_version);
+            self.state = State::Streaming(streaming);
+            return None;
+        }
         let decoded = self.decode(&raw);
         if let Ok(item) = &decoded {
             streaming.reached(item.resource_version());
@@ -285,6 +301,15 @@ impl<K: Item> Watch<K> {
         self.state = State::Waiting(self.backoff.next(), Box::new(then));
         self.probe = Probe::new(&self.client, &self.endpoint, Due::Now);
         self.interrupt(failure)
+    }
+
+    /// Where an item is, if it is another shard's. What can't be read is everyone's.
+    fn foreign(&self, raw: &RawValue) -> Option<Placed> {
+        if self.share.shard().is_whole() {
+            return None;
+        }
+        let placed: Placed = serde_json::from_str(raw.get()).ok()?;
+        (!self.share.has(&placed.metadata.namespace)).then_some(placed)
     }
 
     fn decode(&self, raw: &RawValue) -> Result<K, Unreadable> {

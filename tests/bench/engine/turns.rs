@@ -46,6 +46,7 @@ impl Turns {
             link: "http://fusegate".into(),
             namespace: "fusegate-system".into(),
             capacity: Capacity::default(),
+            shard: None,
         };
         Self {
             engine: Engine::new(settings),

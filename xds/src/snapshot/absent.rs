@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::failure::Failure;
 use crate::resource::Resource;
 
-/// What makes the stand-in for a name under which nothing is published.
-type StandIn = Arc<dyn Fn(&str) -> Option<Resource> + Send + Sync>;
+/// What says the answer to a name under which nothing is published.
+type Answering = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
 
 /// What a subscription gets to a name under which nothing is published.
 ///
@@ -18,10 +18,10 @@ pub enum Absent {
     /// The protocol's own rule: remembered in SotW (rule 17), `removed_resources` in delta (rule 25).
     #[default]
     Missing,
-    /// The resource that this function makes of the name, or as [`Absent::Missing`] where it makes none.
+    /// What this function answers to the name.
     ///
     /// It must be a pure function: it is called whenever a stream compares what it sent with what is published.
-    Default(StandIn),
+    Default(Answering),
     /// No answer at all, neither a resource nor a removal.
     ///
     /// This is for a publisher that does not know yet: after a restart its proxies keep what they have.
@@ -40,13 +40,18 @@ impl Absent {
     /// # drop(rule);
     /// ```
     pub fn default_to(make: impl Fn(&str) -> Option<Resource> + Send + Sync + 'static) -> Self {
-        Self::Default(Arc::new(make))
+        Self::answering(move |name| make(name).map_or(Answer::Missing, Answer::Resource))
+    }
+
+    /// The rule that answers to each name by itself: some have a stand-in, of others nothing is told.
+    pub fn answering(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::Default(Arc::new(answer))
     }
 
     pub(super) fn answer(&self, name: &str) -> Answer {
         match self {
             Self::Missing => Answer::Missing,
-            Self::Default(make) => make(name).map_or(Answer::Missing, Answer::Resource),
+            Self::Default(answer) => answer(name),
             Self::Withheld => Answer::Withheld,
         }
     }

@@ -3,6 +3,24 @@
 app.kubernetes.io/name: fusegate
 {{- end }}
 
+{{/* What selects the pods of one shard. */}}
+{{- define "fusegate.shardSelector" -}}
+{{ include "fusegate.selector" . }}
+{{- if gt (int .Values.shards) 1 }}
+fusegate.io/shard: {{ .shard | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The numbers of the shards, as JSON. */}}
+{{- define "fusegate.shards" -}}
+{{ untilStep 1 (int (add1 .Values.shards)) 1 | toJson }}
+{{- end }}
+
+{{/* What the names of a shard's objects end with: nothing where there is one shard. */}}
+{{- define "fusegate.suffix" -}}
+{{ if gt (int .Values.shards) 1 }}-{{ .shard }}{{ end }}
+{{- end }}
+
 {{/* How the HTTP port is spoken to: HTTP or HTTPS. */}}
 {{- define "fusegate.scheme" -}}
 {{- ternary "HTTP" "HTTPS" (empty (or .Values.http.certificates.secretName (get .Values.options "http-tls-cert"))) }}
@@ -29,6 +47,9 @@ app.kubernetes.io/name: fusegate
 {{- end }}
 {{- $options = merge $options $own }}
 {{- end }}
+{{- end }}
+{{- if gt (int .Values.shards) 1 }}
+{{- $_ := set $options "shard" (printf "%d/%d" (int .shard) (int .Values.shards)) }}
 {{- end }}
 {{- toYaml $options }}
 {{- end }}

@@ -78,6 +78,30 @@ fn a_person_takes_up_what_is_settled() {
     }
 }
 
+#[test]
+fn what_another_shard_claimed_is_left_to_it_for_as_long_as_it_may_take() {
+    let of = |shard: &str| Rollback {
+        shard: Some(shard.into()),
+        ..rollback()
+    };
+    let at = |minutes: i64| Time::from_millis(1_700_000_000_000 + minutes * 60_000);
+    let enter = |list: &[Value], shard: &str, now| entered(list, &of(shard), None, now).unwrap();
+    let first = enter(&[], "1/2", at(0)).1.unwrap();
+    assert_eq!(first[0]["shard"], "1/2");
+    assert_eq!(enter(&first, "1/2", at(0)), (Claim::Mine, None));
+    let elsewhere = Claim::Elsewhere("1/2".to_owned());
+    assert_eq!(enter(&first, "2/2", at(29)), (elsewhere, None));
+    // It had its time, or those who lead now divide the namespaces otherwise.
+    for (shard, minutes) in [("2/2", 30), ("1/3", 1)] {
+        let (claim, list) = enter(&first, shard, at(minutes));
+        assert_eq!(claim, Claim::Mine, "{shard}");
+        assert_eq!(list.unwrap()[0]["shard"], shard);
+    }
+    let done = Settled::rolled_back(&of("1/2"), at(1));
+    let done = settled(&first, &of("1/2"), &done).unwrap();
+    assert_eq!(enter(&done, "2/2", at(2)), (Claim::Joined, None));
+}
+
 fn enter(list: &[Value], returned: Option<&str>) -> Entered {
     let now = Time::from_millis(1_700_000_000_000);
     entered(list, &rollback(), returned, now).unwrap()

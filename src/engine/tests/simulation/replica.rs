@@ -243,5 +243,6 @@ fn engine() -> Engine {
         link: "http://fusegate".into(),
         namespace: "fusegate-system".into(),
         capacity: Capacity::default(),
+        shard: None,
     })
 }

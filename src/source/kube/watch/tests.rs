@@ -171,6 +171,43 @@ async fn one_malformed_item_is_named_and_stops_neither_list_nor_watch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn items_of_other_shards_are_passed_over_in_lists_and_watches() {
+    let of = |namespace: &str, name: &str| {
+        let mut object = object(name, "6");
+        object["metadata"]["namespace"] = json!(namespace);
+        object
+    };
+    let mut broken = malformed("theirs");
+    broken["metadata"]["namespace"] = json!("bank");
+    let listed = list(
+        "5",
+        &[of("bank", "theirs"), of("shop", "ours"), broken.clone()],
+    );
+    let events = vec![
+        event("ADDED", &of("bank", "theirs")),
+        event("MODIFIED", &broken),
+        event("MODIFIED", &of("shop", "ours")),
+        event("DELETED", &of("bank", "theirs")),
+        event("DELETED", &of("shop", "ours")),
+    ];
+    let mut server = Server::new(vec![(StatusCode::OK, listed)], vec![events]);
+    let share = Share::new("2/2".parse().unwrap(), "fusegate-system");
+    assert!(share.has("shop") && !share.has("bank"));
+    server.watch = server.watch.of(share);
+    assert_eq!(
+        server.updates(6).await,
+        [
+            "Listing",
+            "Seen ours",
+            "Listed",
+            "Seen ours",
+            "Gone ours",
+            "Confirmed"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_watch_is_said_and_listed_anew() {
     let expired = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"});
     let mut server = Server::new(
