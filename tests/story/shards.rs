@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use rstest::rstest;
 
-use self::division::{Division, POLICY, Part};
+use self::division::{Division, Part};
 use super::load::Load;
 use crate::support::{
     fusegate::Fusegate,
