@@ -134,15 +134,17 @@ impl Running {
         self.start_kinds();
         match leading {
             Some(leading) => self.start_policies(leading),
-            None => self.start_feed(Feed::Policies, own_kind("circuitpolicies"), own::policy),
+            None => {
+                let policies = (own_kind("circuitpolicies"), self.share.clone());
+                self.start_feed(Feed::Policies, policies, own::policy);
+            }
         }
-        self.start_feed(
-            Feed::Overrides,
-            own_kind("circuitoverrides"),
-            own::circuit_override,
-        );
+        let overrides = (own_kind("circuitoverrides"), self.share.clone());
+        self.start_feed(Feed::Overrides, overrides, own::circuit_override);
         let revisions =
             Endpoint::within(("apps", "v1"), "controllerrevisions", namespace, CRD_LABEL);
+        // Every shard rolls back.
+        let revisions = (revisions, Share::default());
         self.start_feed(Feed::Revisions, revisions, own::stored_revision);
         self.join().await
     }
@@ -160,12 +162,10 @@ impl Running {
     fn start_feed<K: Item>(
         &mut self,
         feed: Feed,
-        endpoint: Endpoint,
+        (endpoint, share): (Endpoint, Share),
         convert: fn(Change<K>) -> Event,
     ) {
-        let watch = self
-            .watch::<K>(endpoint, LARGEST_PAGE)
-            .of(self.share.clone());
+        let watch = self.watch::<K>(endpoint, LARGEST_PAGE).of(share);
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
         self.tasks
             .spawn(pump(watch, sender, shutdown, move |update| {
