@@ -19,6 +19,7 @@ mod effects_alerts;
 mod effects_kube;
 mod harness;
 mod http_port;
+mod leases;
 mod peers;
 mod profiled;
 mod rollback;
