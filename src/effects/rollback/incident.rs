@@ -7,7 +7,6 @@ use fusegate_crds::{ConditionContractStatus, IncidentRecord, IncidentState, Time
 use serde_json::Value;
 
 use crate::effects::cluster::cut;
-use crate::effects::rollback::LIMITS;
 use crate::wire::effect::Rollback;
 
 /// The longest `reason` and `message` of an incident, in bytes.
@@ -17,12 +16,8 @@ const LONGEST_MESSAGE: usize = 1_024;
 /// How often a bad schema may come back: the second time is the last.
 const MOST_REVERTS: i32 = 2;
 
-/// How long the claim of another shard is believed, in milliseconds: as long as an attempt may take.
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "thirty minutes fit into sixty-three bits"
-)]
-const CLAIMED_FOR: i64 = LIMITS.within.as_millis() as i64;
+/// How long the claim of another shard is believed, in milliseconds: as long as an attempt may take (`LIMITS` of rollbacks).
+const CLAIMED_FOR: i64 = 30 * 60_000;
 
 /// A schema that comes back later than this counts as having come back for the first time; milliseconds.
 const REVERTED_WITHIN: i64 = 24 * 3_600_000;
