@@ -8,7 +8,8 @@ use std::mem::replace;
 use crate::breaker::circuit::{Circuit, State, TripId};
 use crate::breaker::closed;
 use crate::breaker::config::Config;
-use crate::breaker::persisted::{Persisted, take_word};
+use crate::breaker::fingerprint;
+use crate::breaker::persisted::{Persisted, PersistedState, take_word};
 use crate::breaker::sample::Class;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Now, Span};
@@ -28,14 +29,28 @@ pub struct Word<'a> {
     pub persisted: &'a Persisted,
     /// Whether it has something to say.
     pub is_recorded: bool,
-    /// Whether it is known to have seen the breach end that the follower opened by.
-    pub saw_the_end: bool,
+    /// What it had seen of the breach that the follower opened by.
+    pub sight: Sight,
+}
+
+/// What a leader had seen of the breach that a follower opened by when it spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Nobody can tell.
+    Unknown,
+    /// Nothing: it had not judged the report yet that opened the follower's circuit.
+    Nothing,
+    /// It had judged that report or a newer one, and did not find it good.
+    Breach,
+    /// It had judged that report or a newer one, and found it good.
+    End,
 }
 
 /// Takes the leader's word for a circuit.
 ///
-/// A word about fewer trips than the circuit has seen itself is from before the last of
-/// them, and is not believed until [`LEADER_LAG`] after it, unless the leader has seen it end.
+/// A word about fewer trips than the circuit has seen itself, or of a leader that had not judged
+/// what opened it, is from before the last of them, and is not believed until [`LEADER_LAG`] after
+/// it, unless the leader has seen it end.
 /// The streaks stay the follower's own, unless the word opens or closes the circuit. Trips are
 /// numbered as the leader numbers them, so that the next one has one id at all replicas. The
 /// effects are the change, if the state changed or went a step on, with reason
@@ -48,7 +63,8 @@ pub fn adopt(
     now: Now,
 ) -> (Circuit, Vec<Effect>) {
     let persisted = word.persisted;
-    if !word.saw_the_end && is_outdated(&circuit, persisted) {
+    if is_outdated(&circuit, word) {
+        renumber(&mut circuit, persisted.incident);
         return (circuit, Vec::new());
     }
     let before = replace(&mut circuit.state, State::Closed);
@@ -89,10 +105,28 @@ fn distrust(circuit: &mut Circuit) {
 }
 
 /// Whether the word is from before the circuit's own last trip.
-fn is_outdated(circuit: &Circuit, persisted: &Persisted) -> bool {
-    let fewer = persisted.incident < circuit.incident;
+fn is_outdated(circuit: &Circuit, word: Word<'_>) -> bool {
+    let persisted = word.persisted;
+    let closes = !matches!(persisted.state, PersistedState::Open { .. });
+    let from_before = match word.sight {
+        Sight::End => false,
+        Sight::Nothing if closes => true,
+        _ => persisted.incident < circuit.incident,
+    };
     let own_trip = circuit.state.trip();
-    fewer && own_trip.is_some_and(|trip| persisted.at < trip.at + LEADER_LAG)
+    from_before && own_trip.is_some_and(|trip| persisted.at < trip.at + LEADER_LAG)
+}
+
+/// Numbers a trip that the leader does not know of after those that it knows, as the leader will.
+fn renumber(circuit: &mut Circuit, known: u64) {
+    if known < circuit.incident {
+        return;
+    }
+    circuit.incident = known.saturating_add(1);
+    let id = fingerprint::trip_id(&circuit.identity, circuit.incident);
+    if let State::Open { trip, .. } | State::HalfOpen { trip, .. } = &mut circuit.state {
+        trip.id = id;
+    }
 }
 
 fn trip_id(state: &State) -> Option<TripId> {

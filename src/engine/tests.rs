@@ -16,6 +16,7 @@ mod pace;
 mod races;
 mod recovery;
 mod replay;
+mod replicas;
 mod restart;
 mod simulation;
 mod status;

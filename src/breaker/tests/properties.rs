@@ -4,7 +4,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
 use proptest::test_runner::FileFailurePersistence;
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use crate::breaker::adopt::{Word, adopt};
+use crate::breaker::adopt::{Sight, Word, adopt};
 use crate::breaker::circuit::{Circuit, State, StateName, Trip};
 use crate::breaker::config::Config;
 use crate::breaker::enforced::enforced;
@@ -93,7 +93,7 @@ proptest! {
             let word = Word {
                 persisted: &written,
                 is_recorded: true,
-                saw_the_end: false,
+                sight: Sight::Unknown,
             };
             let _ = adopt(before, &config, word, now);
         }

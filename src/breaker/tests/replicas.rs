@@ -1,6 +1,6 @@
 //! Followers, and the leader's word.
 
-use crate::breaker::adopt::{LEADER_LAG, Word, adopt};
+use crate::breaker::adopt::{LEADER_LAG, Sight, Word, adopt};
 use crate::breaker::circuit::{State, StateName};
 use crate::breaker::persisted::{Persisted, persist};
 use crate::breaker::sample::Unknown;
@@ -19,17 +19,17 @@ fn word(world: &World) -> Persisted {
 }
 
 fn hear(world: &mut World, said: &Persisted) -> Vec<Effect> {
-    hear_of(world, said, false)
+    hear_of(world, said, Sight::Unknown)
 }
 
-fn hear_of(world: &mut World, said: &Persisted, saw_the_end: bool) -> Vec<Effect> {
+fn hear_of(world: &mut World, said: &Persisted, sight: Sight) -> Vec<Effect> {
     let (circuit, effects) = adopt(
         world.circuit.clone(),
         &world.config,
         Word {
             persisted: said,
             is_recorded: true,
-            saw_the_end,
+            sight,
         },
         world.context.now,
     );
@@ -142,7 +142,7 @@ fn a_leader_that_saw_the_breach_end_is_believed_at_once() {
     let leader = world();
     let mut follower = follower();
     follower.trip_by_breach();
-    hear_of(&mut follower, &word(&leader), true);
+    hear_of(&mut follower, &word(&leader), Sight::End);
     assert_eq!(follower.state(), StateName::Closed);
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusegate_crds::{CircuitRecord, CircuitState};
+use fusegate_crds::{CircuitPolicyStatus, CircuitRecord, CircuitState};
 
-use crate::breaker::adopt::{Word, adopt};
+use crate::breaker::adopt::{Sight, Word, adopt};
 use crate::breaker::circuit::StateName;
 use crate::breaker::persisted::Persisted;
 use crate::breaker::sample::Class;
@@ -31,7 +31,10 @@ impl Engine {
         let Some(status) = policy.observed_status.clone() else {
             return;
         };
-        let (Some(lowered), Some(kind)) = (policy.lowered.clone(), policy.kind.clone()) else {
+        self.note_resting(key, &status);
+        let policy = self.state.policies.get(key);
+        let read = policy.and_then(|policy| policy.lowered.clone().zip(policy.kind.clone()));
+        let Some((lowered, kind)) = read else {
             return;
         };
         for record in &status.circuits {
@@ -49,6 +52,20 @@ impl Engine {
             let record = records.get(&**uid).copied();
             engine.follow_circuit(now, (key, uid), (&lowered, &kind), record);
         });
+    }
+
+    /// What there is to resume of circuits that this replica does not have yet is what the leader said last.
+    fn note_resting(&mut self, key: &Key, status: &CircuitPolicyStatus) {
+        for record in &status.circuits {
+            let uid: Arc<str> = Arc::from(record.uid.as_str());
+            let may_exist = self.may_exist(key, &uid);
+            let policy = self.state.policies.get_mut(key);
+            if let Some(policy) = policy.filter(|_| may_exist)
+                && !policy.circuits.contains_key(&uid)
+            {
+                policy.resume.insert(uid, record.clone());
+            }
+        }
     }
 
     /// Takes the leader's word for what this replica has opened by itself, once the leader has had the time to do so too.
@@ -82,7 +99,7 @@ impl Engine {
             return;
         }
         let record = record_of(policy, uid);
-        if record.is_some_and(|record| saw_the_end(&self.state, record, entry)) {
+        if record.is_some_and(|record| sight(&self.state, policy, record, entry) == Sight::End) {
             self.follow_one(now, key, uid);
         }
     }
@@ -116,10 +133,10 @@ impl Engine {
             at: now.wall,
             ..said
         };
-        let entry = self.state.circuit(key, uid);
-        let saw_the_end = record
-            .zip(entry)
-            .is_some_and(|(record, entry)| saw_the_end(&self.state, record, entry));
+        let judged = self.state.judged(key, uid).zip(record);
+        let sight = judged.map_or(Sight::Unknown, |((policy, _, entry), record)| {
+            sight(&self.state, policy, record, entry)
+        });
         let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
@@ -131,13 +148,10 @@ impl Engine {
         let word = Word {
             persisted: &said,
             is_recorded: record.is_some(),
-            saw_the_end,
+            sight,
         };
         let (breaker, effects) = adopt(breaker, &lowered.config, word, now);
         entry.breaker = breaker;
-        if let Some(record) = record.filter(|record| is_told(record, entry)) {
-            entry.take_frozen(record);
-        }
         let after = entry.count_class();
         if policy.recount(uid, before, after) {
             alert::sync_dependents(&self.state, &mut self.out, now, key);
@@ -145,6 +159,12 @@ impl Engine {
         self.out.mark(Dirty::Record(key, uid));
         self.out.mark(Dirty::Circuit(key, uid));
         self.apply_step_effects(now, key, uid, effects, Trigger::Leader);
+        let entry = self.state.circuit_mut(key, uid);
+        if let Some((entry, record)) = entry.zip(record)
+            && is_told(record, entry)
+        {
+            entry.take_told(record, lowered);
+        }
         self.reschedule(now, key, uid);
         self.contribute(key, uid);
         self.refreeze(kind, &key.0, uid);
@@ -183,16 +203,31 @@ fn is_told(record: &CircuitRecord, entry: &CircuitEntry) -> bool {
     record.state != CircuitState::Closed && trip.is_some() && record.trip_id == trip
 }
 
-/// Whether the leader, when it wrote a record, had judged the object as this replica knows it, or a newer one, and found
-/// good what the circuit is Open by. A leader that finds it bad and says Closed may have been there for less of it.
-fn saw_the_end(state: &State, record: &CircuitRecord, entry: &CircuitEntry) -> bool {
+/// What the leader, when it wrote a record, had seen of the breach that this replica has opened the circuit by. One that
+/// finds it bad and says Closed may have been there for less of it.
+fn sight(
+    state: &State,
+    policy: &PolicyEntry,
+    record: &CircuitRecord,
+    entry: &CircuitEntry,
+) -> Sight {
+    let opened_by = policy.opened_by.get(&*record.uid).copied();
     let object = state.object(&entry.kind, &record.uid);
-    let own = object.and_then(ObjectEntry::version);
+    let own = opened_by.or_else(|| object.and_then(ObjectEntry::version));
     let seen = record.observed_version.as_ref();
     let seen: Option<u64> = seen.and_then(|version| version.parse().ok());
-    let newer = own.zip(seen).is_some_and(|(own, seen)| seen >= own);
+    let Some((own, seen)) = own.zip(seen) else {
+        return Sight::Unknown;
+    };
     let rule = entry.breaker.state.trip().and_then(|trip| trip.rule);
     let mut rules = record.rules.iter();
     let told = rules.find(|told| usize::try_from(told.index).ok() == rule);
-    newer && told.is_some_and(|told| told.class.as_deref() == Some(record::class_name(Class::Good)))
+    let good =
+        told.is_some_and(|told| told.class.as_deref() == Some(record::class_name(Class::Good)));
+    match seen >= own {
+        true if good => Sight::End,
+        true => Sight::Breach,
+        false if opened_by.is_some() => Sight::Nothing,
+        false => Sight::Unknown,
+    }
 }

@@ -42,7 +42,8 @@ impl Engine {
             .as_ref()
             .filter(|_| !self.state.leads);
         let told = told.and_then(|status| status.circuits.iter().find(|told| told.uid == **uid));
-        let record = policy.resume.remove(uid).or_else(|| told.cloned());
+        let resting = policy.resume.remove(uid);
+        let record = told.cloned().or(resting);
         // What was written down of a circuit is never lost for want of room, and is bounded by itself.
         if record.is_none() && !self.has_room_for_circuit(key, object) {
             return;

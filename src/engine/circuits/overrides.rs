@@ -53,11 +53,15 @@ impl Engine {
             self.step_and_freeze(now, key, uid, &Input::Reset, Trigger::Override);
         }
         self.step_and_freeze(now, key, uid, &Input::Force(ordered), Trigger::Override);
-        let order = order.unwrap_or_else(|| Order {
+        let mut order = order.unwrap_or_else(|| Order {
             forced: None,
             why: "no CircuitOverride is in force any more".to_owned(),
             revision: revision.clone(),
         });
+        if !revision.is_empty() && *revision != order.revision {
+            // It is in force again after another one, which is news; after a restart it is not.
+            order.revision = format!("{}/{revision}", order.revision);
+        }
         audit::overridden(&self.state, &mut self.out, now, key, uid, &order);
         self.out.mark(Dirty::Policy(key));
     }

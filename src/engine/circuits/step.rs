@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::breaker::circuit::{State as BreakerState, StateName};
 use crate::breaker::config::Config;
-use crate::breaker::step::{self, Context, Effect as StepEffect, Input, Reason};
+use crate::breaker::step::{self, Change, Context, Effect as StepEffect, Input, Reason};
 use crate::breaker::time::{Mono, Now};
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{alert, audit};
@@ -12,6 +12,7 @@ use crate::engine::parts::Engine;
 use crate::engine::state::State;
 use crate::engine::state::circuit::{CircuitEntry, Trigger};
 use crate::engine::state::key::Key;
+use crate::engine::state::object::ObjectEntry;
 
 impl Engine {
     /// Steps a circuit, and settles what is published of its object.
@@ -113,6 +114,7 @@ impl Engine {
             );
             match effect {
                 StepEffect::Changed(change) => {
+                    self.note_opening(key, uid, &change);
                     let last_step = self.last_step(key);
                     if let Some(entry) = self.state.circuit_mut(key, uid) {
                         entry.follow(&change, last_step, now);
@@ -146,6 +148,20 @@ impl Engine {
             });
         }
         alert::follow(&self.state, &mut self.out, now, key, uid);
+    }
+
+    /// Keeps by which version of its object a circuit is Open, where this replica has judged that itself.
+    fn note_opening(&mut self, key: &Key, uid: &Arc<str>, change: &Change) {
+        let own = matches!(change.reason, Reason::Tripped(_) | Reason::ProbeFailed);
+        let entry = self.state.circuit(key, uid).filter(|_| own);
+        let object = entry.and_then(|entry| self.state.object(&entry.kind, uid));
+        let version = object.and_then(ObjectEntry::version);
+        if let Some(policy) = self.state.policies.get_mut(key) {
+            match version {
+                Some(version) => policy.opened_by.insert(uid.clone(), version),
+                None => policy.opened_by.remove(uid),
+            };
+        }
     }
 
     fn last_step(&self, key: &Key) -> u8 {

@@ -60,7 +60,13 @@ impl Engine {
         for key in &keys {
             self.match_object(now, key, kind, &uid);
         }
-        let shown_before = |_: &ObjectEntry| before.map(|object| object.shown());
+        // What comes with the first list may have been published by the process before, and what that was nobody knows:
+        // nothing at all it was not.
+        let listed = self.state.kinds.get(kind).is_some_and(|entry| entry.listed);
+        let shown_before = |object: &ObjectEntry| match before {
+            Some(before) => Some(before.shown()),
+            None => (!listed).then(|| object.legal_values()),
+        };
         self.freeze(kind, &uid, shown_before, &keys);
         let has_news = operation.as_ref().is_some_and(|operation| operation.noted);
         let line = operation.and_then(|operation| {

@@ -45,6 +45,8 @@ pub(crate) struct CountClass {
     pub(crate) blank: bool,
     /// Open or half open, as far as people let it be.
     pub(crate) acts: bool,
+    /// Open because somebody says so, and not by its own evidence.
+    pub(crate) forced: bool,
 }
 
 /// What a policy's status says of a circuit, times and counts apart.
@@ -89,6 +91,7 @@ impl CountClass {
         closed: true,
         blank: true,
         acts: false,
+        forced: false,
     };
 }
 
@@ -117,6 +120,8 @@ impl CircuitEntry {
         self.since = now.wall;
         self.resumed |= change.to != StateName::Closed;
         match change.to {
+            // Whether the leader's circuit reopened, its record says.
+            StateName::Open if change.reason == Reason::Leader => {}
             StateName::Open => self.reopened = change.from == StateName::HalfOpen,
             StateName::HalfOpen => {}
             StateName::Closed => {
@@ -147,6 +152,7 @@ impl CircuitEntry {
                 None => !closed,
                 Some(forced) => forced == Forced::Open,
             },
+            forced: self.breaker.forced == Some(Forced::Open) && self.state() != StateName::Open,
         }
     }
 

@@ -27,11 +27,15 @@ pub(crate) struct PolicyEntry {
     pub(crate) not_closed: usize,
     /// Circuits that act as Open or half open, by evidence or because somebody says so.
     pub(crate) acting: usize,
+    /// Circuits that are Open only because somebody says so.
+    pub(crate) forced_open: usize,
     /// Circuits of which a status has something to say: those that are not blank.
     pub(crate) notable: BTreeSet<Arc<str>>,
     /// What release tools ask of it in vain, by who asks.
     pub(crate) misasked: BTreeMap<Box<str>, Box<str>>,
     pub(crate) observed_status: Option<Arc<CircuitPolicyStatus>>,
+    /// By which version of its object this process has opened a circuit, while it is Open by that.
+    pub(crate) opened_by: BTreeMap<Arc<str>, u64>,
     pub(crate) seen: bool,
 }
 
@@ -68,9 +72,11 @@ impl PolicyEntry {
             resume: BTreeMap::new(),
             not_closed: 0,
             acting: 0,
+            forced_open: 0,
             notable: BTreeSet::new(),
             misasked: BTreeMap::new(),
             observed_status: None,
+            opened_by: BTreeMap::new(),
             seen: true,
         }
     }
@@ -133,6 +139,8 @@ impl PolicyEntry {
         let explained = self.acting > 0;
         self.acting -= usize::from(before.acts && self.acting > 0);
         self.acting += usize::from(after.acts);
+        self.forced_open -= usize::from(before.forced && self.forced_open > 0);
+        self.forced_open += usize::from(after.forced);
         self.not_closed -= usize::from(!before.closed && self.not_closed > 0);
         self.not_closed += usize::from(!after.closed);
         match (before.blank, after.blank) {

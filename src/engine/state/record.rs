@@ -15,6 +15,7 @@ use crate::breaker::time::{Now, Wall};
 use crate::engine::state::circuit::{CircuitEntry, Ended};
 use crate::engine::state::object::Values;
 use crate::policy::layer::RuntimeValue;
+use crate::spec::policy::Policy;
 
 /// The index under which the streak of illegal updates is recorded, past the last possible rule.
 const ILLEGAL: i64 = 16;
@@ -44,19 +45,30 @@ impl CircuitEntry {
         self.reopened = record.reopened;
         self.suppressed_since = record.suppressed_since.map(wall);
         self.unfrozen = record.frozen_omitted;
-        if self.resumed {
-            self.take_frozen(record);
-        } else {
+        if !self.resumed {
             self.ended = ended(record, now).map(Box::new);
         }
+        // A record of a policy that froze nothing must not stand for that of another, which did.
+        self.restored = kept(record).filter(|values| !values.is_empty());
     }
 
-    /// Takes up what is kept published of its object.
-    pub(crate) fn take_frozen(&mut self, record: &CircuitRecord) {
-        // A record of a policy that froze nothing must not stand for that of another, which did.
-        let frozen = (!record.frozen_omitted).then(|| thaw(&record.frozen));
-        self.restored = frozen.filter(|values| !values.is_empty());
+    /// Takes the leader's word for how the trip that it is Open by came, and for what is kept published meanwhile.
+    pub(crate) fn take_told(&mut self, record: &CircuitRecord, lowered: &Policy) {
+        self.reopened = record.reopened;
+        self.since = record
+            .since
+            .map_or(self.since, |since| Wall(since.millis()));
+        // A leader that knows the object, and keeps its updates away as this replica does, may keep nothing.
+        let keeps = self.rejects_updates(lowered)
+            && record.overridden.is_none()
+            && record.observed_version.is_some();
+        self.restored = kept(record).filter(|values| keeps || !values.is_empty());
     }
+}
+
+/// What a record says is kept published, where that found room.
+fn kept(record: &CircuitRecord) -> Option<Values> {
+    (!record.frozen_omitted).then(|| thaw(&record.frozen))
 }
 
 /// Writes a circuit down.

@@ -164,3 +164,32 @@ fn an_override_that_comes_after_its_time_orders_nothing_and_is_removed() {
     let removed = |effect: &Effect| matches!(effect, Effect::RemoveOverride(_));
     assert_eq!(world.effects.iter().filter(|each| removed(each)).count(), 1);
 }
+
+#[test]
+fn an_override_that_is_in_force_again_is_told_again() {
+    let mut world = World::with(POLICY);
+    let by = |name: &str, state: &str| {
+        let until = Time::from_millis(super::world::T0 + 3_600_000).unwrap();
+        let spec =
+            format!("{{policy: checkout, state: {state}, until: \"{until}\", reason: test}}");
+        Document {
+            meta: meta("shop", name, &format!("{name}-uid"), 1),
+            spec: Ok(Arc::new(yaml(&spec))),
+            status: None,
+        }
+    };
+    world.send(Event::Override(Change::Applied(by("observes", "Observe"))));
+    for _ in 0..2 {
+        world.send(Event::Override(Change::Applied(by("opens", "ForcedOpen"))));
+        world.send(Event::Override(Change::Deleted(by("opens", "ForcedOpen"))));
+    }
+    let mut told = told_overrides(&world);
+    assert_eq!(told.len(), 5);
+    told.sort();
+    told.dedup();
+    assert_eq!(
+        told.len(),
+        3,
+        "the same override that comes and goes is the same news"
+    );
+}

@@ -63,6 +63,18 @@ fn a_trip_is_written_at_once_whatever_the_pace() {
 }
 
 #[test]
+fn a_trip_takes_along_only_some_of_the_records_that_are_old() {
+    let mut world = armed();
+    world.pass(11_000);
+    world.latency(&name(50), "302ms");
+    let sent = world.engine.out.policies.values().next().unwrap();
+    let records = sent.circuits.values();
+    let records = records.filter_map(|sent| sent.record.as_ref());
+    let anew = records.filter(|record| record.at == world.now.mono);
+    assert_eq!(anew.count(), 1 + 32);
+}
+
+#[test]
 fn a_flood_of_one_policy_delays_no_status_of_a_quiet_one() {
     let mut world = armed();
     let quiet = POLICY.replace("tier: gold", "tier: silver");

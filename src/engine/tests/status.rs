@@ -100,6 +100,24 @@ fn an_override_of_an_object_says_whether_that_has_a_circuit() {
 }
 
 #[test]
+fn a_status_counts_a_circuit_that_somebody_forces_open() {
+    let mut world = World::with(POLICY);
+    order(&mut world, "by-hand", "checkout", None, "ForcedOpen");
+    let (_, reason, message) = world.condition("Open");
+    assert_eq!((world.status().open, &*reason), (1, "Forced"));
+    assert_eq!(
+        message,
+        "1 of 1 circuits are forced Open by a CircuitOverride"
+    );
+    // One that is Open by its evidence too is counted once.
+    world.break_latency("checkout");
+    assert_eq!(
+        (world.status().open, &*world.condition("Open").1),
+        (1, "Tripped")
+    );
+}
+
+#[test]
 fn of_two_overrides_the_one_that_is_not_obeyed_says_so() {
     let mut world = World::with(POLICY);
     order(&mut world, "closed", "checkout", None, "ForcedClosed");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, CircuitRecord};
 
-use crate::breaker::circuit::StateName;
+use crate::breaker::circuit::{Forced, StateName};
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::status::conditions::{
@@ -46,8 +46,10 @@ pub(super) fn status(
         conditions: settle(before, said, policy.meta.generation, now),
         total: as_i64(state.circuits_known(policy)),
         armed: count(|circuit| circuit.breaker.armed),
-        open: count(|circuit| circuit.state() == StateName::Open),
-        half_open: count(|circuit| circuit.state() == StateName::HalfOpen),
+        open: count(|circuit| circuit.state() == StateName::Open) + as_i64(policy.forced_open),
+        half_open: count(|circuit| {
+            circuit.state() == StateName::HalfOpen && circuit.breaker.forced != Some(Forced::Open)
+        }),
         omitted: as_i64(omitted),
         proxies: programmed.map(|programmed| as_i64(programmed.proxies)),
         acked: programmed.map(|programmed| as_i64(programmed.acked)),
@@ -172,13 +174,23 @@ fn open(policy: &PolicyEntry) -> ConditionDraft {
         let message = "there is no circuit: no object that is known matches the selector";
         return draft("Open", false, "AllClosed", message.to_owned());
     }
+    let forced = policy.forced_open;
     if open.is_empty() {
-        return draft(
-            "Open",
-            false,
-            "AllClosed",
-            format!("all of {} circuits are Closed", policy.circuits.len()),
-        );
+        let count = policy.circuits.len();
+        return match forced {
+            0 => draft(
+                "Open",
+                false,
+                "AllClosed",
+                format!("all of {count} circuits are Closed"),
+            ),
+            _ => draft(
+                "Open",
+                true,
+                "Forced",
+                format!("{forced} of {count} circuits are forced Open by a CircuitOverride"),
+            ),
+        };
     }
     let named: Vec<String> = open
         .iter()

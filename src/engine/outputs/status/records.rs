@@ -12,10 +12,12 @@ use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::sent::CachedRecord;
 use crate::engine::outputs::text;
 use crate::engine::state::State;
+use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
-use crate::engine::state::object::ObjectEntry;
+use crate::engine::state::object::{ObjectEntry, Values};
 use crate::engine::state::policy::PolicyEntry;
 use crate::engine::state::record;
+use crate::spec::policy::Policy;
 
 /// The most bytes of JSON that all records of a status have together. etcd refuses more than
 /// 1.5 MiB in one write, and beside the records come the spec and the managed fields, which name
@@ -29,9 +31,13 @@ const MAX_BYTES_WITH_FROZEN: usize = MAX_BYTES / 2;
 /// The bytes that say that frozen values were left out.
 const OMITTED: usize = r#","frozenOmitted":true"#.len();
 
-/// A record that is older than this is written anew with the next status: what a report changes of a
+/// A record that is older than this is written anew with one of the next statuses: what a report changes of a
 /// circuit without a word (which observation was the newest, when it was) is then not far behind.
 const FRESH: Span = Span::from_secs(10);
+
+/// How many of those a status takes along: the one of a policy whose thousand circuits have all rested must not wait for
+/// a thousand records.
+const RENEWED: usize = 32;
 
 /// The circuits of a policy that its status lists, at most [`CircuitPolicyStatus::MAX_CIRCUITS`]: first those that are
 /// not Closed, then the armed ones, then those with a past, whose next trip id depends on the number of their last one.
@@ -58,26 +64,38 @@ pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key, list
     let Some(lowered) = &policy.lowered else {
         return;
     };
+    let mut renewed = 0;
     for uid in listed {
         let record = out.sent(key, uid).and_then(|sent| sent.record.as_ref());
-        if record.is_some_and(|record| now.mono.since(record.at) < FRESH) {
-            continue;
+        if let Some(record) = record {
+            if renewed == RENEWED || now.mono.since(record.at) < FRESH {
+                continue;
+            }
+            renewed += 1;
         }
         let Some(entry) = policy.circuits.get(uid) else {
             continue;
         };
         let object = state.object(&entry.kind, uid);
-        let frozen = object.and_then(|object| object.frozen());
-        let frozen = frozen.or(entry.restored.as_ref());
+        let frozen = kept(object, entry, lowered);
         let trip = entry.breaker.state.trip();
         let reason = trip.map(|trip| text::trip(lowered, trip));
-        let mut record = record::write(uid, entry, &lowered.config, frozen, reason, now);
+        let mut record = record::write(uid, entry, &lowered.config, frozen.as_ref(), reason, now);
         record.observed_version = object
             .and_then(ObjectEntry::version)
             .map(|it| it.to_string());
         let record = Arc::new(CachedRecord::new(Arc::new(record), now.mono));
         out.update_sent(key, uid, |sent| sent.record = Some(record));
     }
+}
+
+/// What is kept published of an object. Where its circuit is armed, what is published now: whoever starts from the record
+/// may find the object bad at first sight, and keeps that.
+fn kept(object: Option<&ObjectEntry>, entry: &CircuitEntry, lowered: &Policy) -> Option<Values> {
+    let frozen = object.and_then(|object| object.frozen());
+    let frozen = frozen.or(entry.restored.as_ref()).cloned();
+    let may_freeze = entry.breaker.armed && lowered.reject_updates && !lowered.observe;
+    frozen.or_else(|| object.filter(|_| may_freeze).map(ObjectEntry::shown))
 }
 
 /// The records of the listed circuits, and how many circuits have none in the status.

@@ -23,6 +23,8 @@ pub(super) enum Act {
     Start(usize),
     /// A replica reaches the API server again.
     Heal(usize),
+    /// A frozen process goes on, unless it has been killed or frozen anew by then.
+    Thaw(usize),
     /// An Envoy looks for a replica.
     Connect(usize),
     /// A request arrives at the API server.
@@ -60,7 +62,7 @@ pub(super) enum Request {
     },
     /// The statuses, for whoever is about to lead.
     List {
-        round: u32,
+        beginning: u32,
     },
 }
 
@@ -88,6 +90,8 @@ pub(super) enum Deed {
     LeaseRead(u32, LeaseCopy),
     /// The new version; `None` where it was another one than was thought.
     LeaseWritten(u32, Option<u64>),
+    /// Whoever is about to lead asks for the statuses, again and again until it has them.
+    Begin(u32),
     Listed(u32, Status, usize),
     Write,
     StatusTimeout(u32),
@@ -121,6 +125,7 @@ impl Deed {
             | Self::LeaseTimeout(_)
             | Self::LeaseRead(..)
             | Self::LeaseWritten(..)
+            | Self::Begin(_)
             | Self::Listed(..) => 3,
             Self::Write
             | Self::StatusTimeout(_)

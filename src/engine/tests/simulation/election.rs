@@ -13,6 +13,9 @@ pub(super) const HELD: Time = 10_000;
 pub(super) const LEASE: Time = 15_000;
 const WITHIN: Time = 3_000;
 
+/// When a list that has not come is asked for again.
+const LIST_AGAIN: Time = 1_000;
+
 impl Simulation {
     /// Begins a round: renews the lease that it holds, or looks at that of another.
     pub(super) fn elect(&mut self, by: usize) {
@@ -72,10 +75,12 @@ impl Simulation {
                 self.agenda
                     .enter(asked + HELD, Act::Do(sender, Deed::Expire));
                 if held.is_none() && self.safeguards.reads {
-                    self.request(by, Request::List { round });
-                    return;
-                }
-                if held.is_none() {
+                    let election = &mut self.replicas[by].election;
+                    election.begins = true;
+                    election.beginning += 1;
+                    let beginning = election.beginning;
+                    self.begin(by, beginning);
+                } else if held.is_none() {
                     self.tell(by, true);
                 }
                 self.end_round(by, false);
@@ -92,17 +97,30 @@ impl Simulation {
         }
     }
 
-    /// The statuses as the leader before left them come before the news that this one leads.
+    /// Asks for the statuses as the leader before left them, until they are there.
+    pub(super) fn begin(&mut self, by: usize, beginning: u32) {
+        if self.is_beginning(by, beginning) {
+            self.request(by, Request::List { beginning });
+            let sender = self.replicas[by].sender();
+            let again = self.at + LIST_AGAIN;
+            self.agenda
+                .enter(again, Act::Do(sender, Deed::Begin(beginning)));
+        }
+    }
+
+    /// They come before the news that this one leads.
     pub(super) fn statuses_listed(
         &mut self,
         by: usize,
-        round: u32,
+        beginning: u32,
         status: &Status,
         position: usize,
     ) {
-        if !self.is_current(by, round) {
+        if !self.is_beginning(by, beginning) {
             return;
         }
+        self.replicas[by].election.begins = false;
+        self.goes_on_with(status);
         self.hear(by, Event::Listing(event::Feed::Policies));
         let policy = self.policy(Arc::clone(status));
         self.hear(by, policy);
@@ -110,9 +128,9 @@ impl Simulation {
         self.tell(by, true);
         let watch = self.replicas[by].watch(Feed::Policies);
         watch.open = false;
+        watch.listed = true;
         watch.position = position;
         self.resume(by, Feed::Policies);
-        self.end_round(by, false);
     }
 
     pub(super) fn expire(&mut self, by: usize) {
@@ -138,7 +156,9 @@ impl Simulation {
     }
 
     fn lose(&mut self, by: usize) {
-        if self.replicas[by].election.held.take().is_some() {
+        let election = &mut self.replicas[by].election;
+        election.begins = false;
+        if election.held.take().is_some() {
             self.tell(by, false);
             if self.safeguards.reads {
                 self.list(by, Feed::Policies);
@@ -148,6 +168,11 @@ impl Simulation {
 
     fn tell(&mut self, by: usize, leads: bool) {
         self.hear(by, Event::Leading(leads));
+    }
+
+    fn is_beginning(&self, by: usize, beginning: u32) -> bool {
+        let election = &self.replicas[by].election;
+        election.begins && election.beginning == beginning
     }
 
     fn is_current(&self, by: usize, round: u32) -> bool {
@@ -166,9 +191,9 @@ impl Simulation {
                 }
                 Deed::LeaseWritten(round, claimed)
             }
-            Request::List { round } => {
+            Request::List { beginning } => {
                 let position = self.store.log.len();
-                Deed::Listed(round, Arc::clone(&self.store.status), position)
+                Deed::Listed(beginning, Arc::clone(&self.store.status), position)
             }
             Request::ReadStatus { .. } | Request::WriteStatus { .. } => return,
         };

@@ -1,6 +1,6 @@
 //! Faults: what happens to replicas, to their networks and to Envoys' connections, and how it ends.
 
-use super::agenda::{Act, Deed, Feed, Time};
+use super::agenda::{Act, CLASSES, Deed, Feed, Time};
 use super::run::{CHAOS, Simulation};
 
 /// The longest that a fault lasts: longer than a lease.
@@ -40,12 +40,32 @@ impl Simulation {
 
     fn freeze(&mut self, which: usize) {
         let until = self.at + self.lasting();
-        let dice = &mut self.dice;
-        let thaws = std::array::from_fn(|_| dice.between(0, 6));
         let replica = &mut self.replicas[which];
         if replica.frozen_until <= self.at {
             replica.frozen_until = until;
-            replica.thaws = thaws;
+            self.agenda.enter(until, Act::Thaw(which));
+        }
+    }
+
+    /// A process that was frozen takes up what it has missed, each class of deeds in its order.
+    pub(super) fn thaw(&mut self, which: usize) {
+        let at = self.at;
+        let dice = &mut self.dice;
+        let pauses: [Time; CLASSES] = std::array::from_fn(|_| dice.between(0, 6));
+        let replica = &mut self.replicas[which];
+        if replica.frozen_until > at {
+            return;
+        }
+        self.healthy_since[which] = at;
+        let sender = replica.sender();
+        replica.resumes = pauses.map(|pause| at + pause);
+        for deed in std::mem::take(&mut replica.postponed) {
+            let when = replica.resumes[deed.class()];
+            if let Deed::Watched { feed, .. } = deed {
+                let watch = replica.watch(feed);
+                watch.last = watch.last.max(when);
+            }
+            self.agenda.enter(when, Act::Do(sender, deed));
         }
     }
 
@@ -116,6 +136,7 @@ impl Simulation {
         for which in 0..self.replicas.len() {
             let replica = &mut self.replicas[which];
             replica.frozen_until = replica.frozen_until.min(self.at);
+            self.thaw(which);
             self.heal(which);
         }
     }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fusegate_crds::CircuitPolicyStatus;
+
 use super::agenda::{Act, Deed, Time};
 use super::run::Simulation;
 use super::store::OBJECTS;
+use crate::engine::state::record::is_tripped;
 use crate::engine::tests::world::T0;
 use crate::wire::effect::{Alert, KubeEvent};
 
@@ -68,7 +71,18 @@ impl Simulation {
         }
     }
 
-    /// **Invariant**: no alert fires again for a trip that was resolved, and each time that an object is bad is one trip.
+    /// Whoever begins to lead goes on from the status as it is. Where the leader before died before it could write that a
+    /// circuit had closed, the circuit is Open again, and sheds: its alert has to fire again.
+    pub(super) fn goes_on_with(&mut self, status: &CircuitPolicyStatus) {
+        for record in &status.circuits {
+            if let Some(trip) = record.trip_id.as_ref().filter(|_| is_tripped(record)) {
+                self.pager.resolved.remove(trip);
+            }
+        }
+    }
+
+    /// **Invariant**: no alert fires again for a trip that was resolved, but where the resolution was not written down, and
+    /// each time that an object is bad is one trip.
     pub(super) fn alerted(&mut self, alert: &Alert, skew: i64) {
         let Some(object) = object_of(alert) else {
             return;

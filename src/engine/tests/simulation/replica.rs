@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::agenda::{CLASSES, Feed, Sender, Status, Time};
+use super::agenda::{CLASSES, Deed, Feed, Sender, Status, Time};
 use super::store::OBJECTS;
 use crate::breaker::sample::Value;
 use crate::breaker::time::{Mono, Now, Wall};
@@ -20,8 +20,10 @@ pub(super) struct Replica {
     pub(super) incarnation: u32,
     pub(super) up: bool,
     pub(super) frozen_until: Time,
-    /// When each class of deeds goes on after that, in milliseconds.
-    pub(super) thaws: [u64; CLASSES],
+    /// What it would have done meanwhile.
+    pub(super) postponed: Vec<Deed>,
+    /// When each class of deeds goes on after that.
+    pub(super) resumes: [Time; CLASSES],
     pub(super) cut: bool,
     /// How far its wall clock is ahead.
     pub(super) skew: i64,
@@ -51,6 +53,8 @@ pub(super) struct Replica {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Watch {
     pub(super) session: u32,
+    /// It has been listed, so that there is something to go on from.
+    pub(super) listed: bool,
     pub(super) open: bool,
     pub(super) position: usize,
     /// When the last change arrives.
@@ -68,6 +72,10 @@ impl Watch {
 pub(super) struct Election {
     /// The lease's version as it was written last, and when that was asked.
     pub(super) held: Option<(u64, Time)>,
+    /// It holds the lease, and leads once it has the statuses.
+    pub(super) begins: bool,
+    /// How often it has begun.
+    pub(super) beginning: u32,
     pub(super) seen: Option<(u64, Time)>,
     pub(super) failing: bool,
     pub(super) round: u32,
@@ -120,7 +128,8 @@ impl Replica {
             incarnation: 0,
             up: false,
             frozen_until: 0,
-            thaws: [0; CLASSES],
+            postponed: Vec::new(),
+            resumes: [0; CLASSES],
             cut: false,
             skew,
             engine: engine(),

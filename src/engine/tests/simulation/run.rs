@@ -13,9 +13,10 @@ use super::operator::{self, Operator};
 use super::pager::Pager;
 use super::replica::Replica;
 use super::safeguards::Safeguards;
-use super::store::{Logged, OBJECTS, Store, object};
-use crate::engine::tests::world::{CONTRACT, accepted, crd, crd_spec, kind, meta, yaml};
-use crate::wire::event::{self, Change, Document, Event};
+use super::store::{OBJECTS, Store};
+use super::trace::Trace;
+use crate::engine::tests::world::{CONTRACT, kind, yaml};
+use crate::wire::event::{self, Event};
 
 /// How long faults come, a few of them.
 pub(super) const CHAOS: Time = 40_000;
@@ -42,7 +43,7 @@ pub(super) struct Simulation {
     pub(super) pager: Pager,
     pub(super) operator: Operator,
     pub(super) spec: Arc<CircuitPolicySpec>,
-    contract: Arc<ConditionContractSpec>,
+    pub(super) contract: Arc<ConditionContractSpec>,
     pub(super) safeguards: Safeguards,
     pub(super) calm: bool,
     /// When the lease was taken or renewed last.
@@ -53,11 +54,11 @@ pub(super) struct Simulation {
     /// Every trip by which a leader shed.
     pub(super) promised: BTreeSet<String>,
     breach: Option<String>,
-    trace: Option<Vec<String>>,
+    trace: Option<Trace>,
 }
 
 impl Simulation {
-    /// One that is traced tells its last acts with a breach.
+    /// One that is traced tells with a breach what happened until then.
     pub(super) fn new(seed: u64, safeguards: Safeguards, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let most = if safeguards.time { TOLERATED } else { HOUR };
@@ -89,7 +90,7 @@ impl Simulation {
             recorded: BTreeSet::new(),
             promised: BTreeSet::new(),
             breach: None,
-            trace: traced.then(Vec::new),
+            trace: traced.then(Trace::default),
         };
         simulation.prepare();
         simulation
@@ -122,8 +123,13 @@ impl Simulation {
             if at >= CHAOS && !self.calm {
                 self.calm_down();
             }
-            self.note(&act);
+            if let Some(trace) = &mut self.trace {
+                trace.note(at, &act);
+            }
             self.happen(act);
+            if let Some(trace) = &mut self.trace {
+                trace.compare(&self.replicas, &self.store);
+            }
             self.somebody_leads();
             if self.breach.is_some() {
                 break;
@@ -135,37 +141,15 @@ impl Simulation {
         let at = self.at;
         match self.breach.take() {
             None => Ok(()),
-            Some(breach) => Err(format!("after {at} ms: {breach}{}", self.story())),
+            Some(breach) => {
+                let trace = self.trace.map_or_else(String::new, Trace::tell);
+                Err(format!("after {at} ms: {breach}{trace}"))
+            }
         }
     }
 
     pub(super) fn breaks(&mut self, what: String) {
         self.breach.get_or_insert(what);
-    }
-
-    fn note(&mut self, act: &Act) {
-        let at = self.at;
-        if let Some(trace) = &mut self.trace {
-            let dull = matches!(
-                act,
-                Act::Do(
-                    _,
-                    Deed::Turn | Deed::Confirm | Deed::LeaseTimeout(_) | Deed::StatusTimeout(_)
-                )
-            );
-            if !dull {
-                let text: String = format!("{act:?}").chars().take(240).collect();
-                trace.push(format!("{at} {text}"));
-            }
-        }
-    }
-
-    fn story(&self) -> String {
-        let Some(trace) = &self.trace else {
-            return String::new();
-        };
-        let last = trace.iter().rev().take(200).rev();
-        last.fold("\n".to_owned(), |text, line| text + line + "\n")
     }
 
     fn happen(&mut self, act: Act) {
@@ -175,6 +159,7 @@ impl Simulation {
             Act::Fault => self.fault(),
             Act::Start(replica) => self.start(replica),
             Act::Heal(replica) => self.heal(replica),
+            Act::Thaw(replica) => self.thaw(replica),
             Act::Connect(envoy) => self.connect(envoy),
             Act::Request(sender, request) => match request {
                 Request::ReadStatus { .. } | Request::WriteStatus { .. } => {
@@ -190,9 +175,12 @@ impl Simulation {
                     return;
                 }
                 if replica.frozen_until > self.at {
-                    let thaws = replica.frozen_until + replica.thaws[deed.class()];
-                    self.healthy_since[sender.replica] = thaws;
-                    self.agenda.enter(thaws, Act::Do(sender, deed));
+                    self.replicas[sender.replica].postponed.push(deed);
+                    return;
+                }
+                let resumes = replica.resumes[deed.class()];
+                if resumes > self.at {
+                    self.agenda.enter(resumes, Act::Do(sender, deed));
                     return;
                 }
                 self.perform(sender, deed);
@@ -229,8 +217,9 @@ impl Simulation {
             Deed::LeaseTimeout(round) => self.lease_timed_out(by, round),
             Deed::LeaseRead(round, lease) => self.lease_read(by, round, lease),
             Deed::LeaseWritten(round, version) => self.lease_written(by, round, version),
-            Deed::Listed(round, status, position) => {
-                self.statuses_listed(by, round, &status, position);
+            Deed::Begin(beginning) => self.begin(by, beginning),
+            Deed::Listed(beginning, status, position) => {
+                self.statuses_listed(by, beginning, &status, position);
             }
             Deed::Write => self.write_again(by),
             Deed::StatusTimeout(attempt) => self.status_timed_out(by, attempt),
@@ -238,143 +227,6 @@ impl Simulation {
             Deed::StatusWritten(attempt, version) => self.status_written(by, attempt, version),
             Deed::SendEvent(term, event) => self.send_event(by, term, event),
             Deed::Resend(term) => self.resend(by, term),
-        }
-    }
-
-    fn start(&mut self, which: usize) {
-        if self.replicas[which].up {
-            return;
-        }
-        self.replicas[which] = self.replicas[which].restarted();
-        self.healthy_since[which] = self.at;
-        let sender = self.replicas[which].sender();
-        let mut arrange = |least, most, deed| {
-            let when = self.at + self.dice.between(least, most);
-            self.agenda.enter(when, Act::Do(sender, deed));
-        };
-        for feed in 0..3 {
-            arrange(5, 150, Deed::Configure(feed));
-        }
-        arrange(5, 150, Deed::List(Feed::Policies));
-        arrange(150, 400, Deed::List(Feed::Objects));
-        arrange(5, 500, Deed::Elect);
-        arrange(500, 5_000, Deed::Confirm);
-        arrange(0, 30_000, Deed::Resend(0));
-    }
-
-    /// One of the feeds that never change.
-    fn configure(&mut self, by: usize, which: u8) {
-        if self.replicas[by].cut {
-            let sender = self.replicas[by].sender();
-            let deed = Deed::Configure(which);
-            self.agenda.enter(self.at + 500, Act::Do(sender, deed));
-            return;
-        }
-        match which {
-            0 => {
-                self.hear(
-                    by,
-                    Event::Contract(Change::Applied(Document {
-                        meta: meta("", "storefronts.shop.example.com", "contract-uid", 1),
-                        spec: Ok(Arc::clone(&self.contract)),
-                        status: Some(Arc::new(accepted())),
-                    })),
-                );
-                self.hear(by, Event::Listed(event::Feed::Contracts));
-            }
-            1 => {
-                self.hear(by, Event::Crd(Change::Applied(crd(crd_spec(50, true), 1))));
-                self.hear(by, Event::Listed(event::Feed::Crds));
-                self.hear(by, Event::Listed(event::Feed::Revisions));
-            }
-            _ => self.hear(by, Event::Listed(event::Feed::Overrides)),
-        }
-    }
-
-    pub(super) fn list(&mut self, by: usize, feed: Feed) {
-        if self.replicas[by].cut {
-            let sender = self.replicas[by].sender();
-            self.agenda
-                .enter(self.at + 500, Act::Do(sender, Deed::List(feed)));
-            return;
-        }
-        let (named, items) = match feed {
-            Feed::Policies => {
-                let policy = self.policy(self.store.status.clone());
-                (event::Feed::Policies, vec![policy])
-            }
-            Feed::Objects => {
-                let values = self.store.values.iter().enumerate();
-                let objects = values.map(|(index, (value, version))| {
-                    let object = object(index, *value, *version);
-                    Event::Object(kind(), Change::Applied(object))
-                });
-                (event::Feed::Objects(kind()), objects.collect())
-            }
-        };
-        self.hear(by, Event::Listing(named.clone()));
-        for item in items {
-            self.hear(by, item);
-        }
-        self.hear(by, Event::Listed(named.clone()));
-        self.hear(by, Event::Confirmed(named));
-        self.reopen(by, feed);
-    }
-
-    pub(super) fn resume(&mut self, by: usize, feed: Feed) {
-        if self.replicas[by].cut || self.replicas[by].watch(feed).open {
-            return;
-        }
-        let position = self.replicas[by].watch(feed).position;
-        let missed: Vec<Logged> = self.store.log[position..].to_vec();
-        for logged in missed.into_iter().filter(|logged| logged.feed() == feed) {
-            let event = self.brought(logged);
-            self.hear(by, event);
-        }
-        if feed == Feed::Objects {
-            self.hear(by, Event::Confirmed(event::Feed::Objects(kind())));
-        }
-        self.reopen(by, feed);
-    }
-
-    fn reopen(&mut self, by: usize, feed: Feed) {
-        let (at, newest) = (self.at, self.store.log.len());
-        let watch = self.replicas[by].watch(feed);
-        watch.open = true;
-        watch.session += 1;
-        watch.position = newest;
-        watch.last = at;
-    }
-
-    /// Brings a change to everybody who watches.
-    pub(super) fn watch_brings(&mut self, index: usize) {
-        let feed = self.store.log[index].feed();
-        for by in 0..self.replicas.len() {
-            let when = self.at + self.delay();
-            let replica = &mut self.replicas[by];
-            let sender = replica.sender();
-            let watch = replica.watch(feed);
-            if !watch.open {
-                continue;
-            }
-            watch.last = watch.last.max(when);
-            let session = watch.session;
-            let deed = Deed::Watched {
-                feed,
-                session,
-                index,
-            };
-            self.agenda.enter(watch.last, Act::Do(sender, deed));
-        }
-    }
-
-    fn watched(&mut self, by: usize, feed: Feed, session: u32, index: usize) {
-        let watch = self.replicas[by].watch(feed);
-        if watch.open && watch.session == session {
-            watch.position = index + 1;
-            let logged = self.store.log[index].clone();
-            let event = self.brought(logged);
-            self.hear(by, event);
         }
     }
 
@@ -410,15 +262,6 @@ impl Simulation {
         });
         if could && at - self.claimed_at > LEADERLESS {
             self.breaks(format!("nobody has led since {}", self.claimed_at));
-        }
-    }
-
-    fn brought(&self, logged: Logged) -> Event {
-        match logged {
-            Logged::Status(status) => self.policy(status),
-            Logged::Value(index, value, version) => {
-                Event::Object(kind(), Change::Applied(object(index, value, version)))
-            }
         }
     }
 }
