@@ -144,7 +144,7 @@ pub struct CircuitRecord {
     )]
     pub trips: Vec<Time>,
 
-    /// The published condition values, frozen as before the trip.
+    /// The published condition values, frozen as before the trip; of an armed circuit, those that would be.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(transform = frozen_schema, extend("maxProperties" = 64))]
     pub frozen: BTreeMap<String, String>,

@@ -32,7 +32,7 @@ pub struct CircuitPolicyStatus {
     #[schemars(range(min = 0))]
     pub armed: i64,
 
-    /// How many are Open.
+    /// How many are Open, by evidence or because somebody forces them.
     #[schemars(range(min = 0))]
     pub open: i64,
 
