@@ -26,11 +26,6 @@ use crate::support::fusegate;
 
 const POLICY: &str = "checkout";
 
-/// What trips stays Open for as long as a story lasts.
-fn patient() -> Value {
-    json!({"open": {"minimum": "30m", "maximum": "30m"}})
-}
-
 impl Shop {
     /// The audit lines that name a file that can't be read.
     fn read_lines(&self, file: &str) -> Result<Vec<Line>> {
@@ -74,7 +69,7 @@ impl Shop {
 #[rstest]
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_named_and_nothing_of_it_is_lost() -> Result<()> {
-    let (shop, trip) = tripped(Place::Folder, POLICY, patient()).await?;
+    let (shop, trip) = tripped(Place::Folder, POLICY, json!({})).await?;
     let folder = shop.store.folder()?;
     let file = folder::file_of("front");
     let whole = folder.text_of("front")?;
@@ -108,7 +103,7 @@ async fn a_file_that_cannot_be_read_is_named_and_nothing_of_it_is_lost() -> Resu
 #[rstest]
 #[tokio::test]
 async fn a_link_inside_is_followed_and_a_new_half_file_may_go_again() -> Result<()> {
-    let (shop, trip) = tripped(Place::Folder, POLICY, patient()).await?;
+    let (shop, trip) = tripped(Place::Folder, POLICY, json!({})).await?;
     let folder = shop.store.folder()?;
     let path = folder.watched.join(folder::file_of("front"));
 
@@ -138,7 +133,7 @@ async fn a_link_inside_is_followed_and_a_new_half_file_may_go_again() -> Result<
 #[rstest]
 #[tokio::test]
 async fn a_missing_empty_or_replaced_directory_changes_nothing() -> Result<()> {
-    let (mut shop, trip) = tripped(Place::Folder, POLICY, patient()).await?;
+    let (mut shop, trip) = tripped(Place::Folder, POLICY, json!({})).await?;
     shop.wait_recorded(POLICY, &trip).await?;
     let watched = shop.store.folder()?.watched.clone();
     let away = watched.with_file_name("away");
@@ -188,7 +183,7 @@ async fn a_missing_empty_or_replaced_directory_changes_nothing() -> Result<()> {
 #[rstest]
 #[tokio::test]
 async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_later() -> Result<()> {
-    let opening = Opening::at(Place::Folder).policy(POLICY, patient());
+    let opening = Opening::at(Place::Folder).policy(POLICY, json!({}));
     let mut shop = opening.object("front").object("back").open().await?;
     shop.report_latencies("front", &["300ms", "310ms"]).await?;
 
@@ -239,7 +234,7 @@ async fn on_a_full_disk_a_trip_sheds_and_pages_and_is_recorded_later() -> Result
 #[rstest]
 #[tokio::test]
 async fn in_a_read_only_directory_circuits_trip_and_the_rollback_is_blocked() -> Result<()> {
-    let opening = Opening::at(Place::Folder).policy(POLICY, patient());
+    let opening = Opening::at(Place::Folder).policy(POLICY, json!({}));
     let mut shop = opening.object("front").object("back").open().await?;
     let watched = shop.store.folder()?.watched.clone();
     shop.store.own_fusegate()?.kill9()?;
@@ -295,7 +290,7 @@ fn set_writable(folder: &Path, writable: bool) -> Result<()> {
 #[rstest]
 #[tokio::test]
 async fn a_second_process_on_the_directory_ends_and_says_who_has_it() -> Result<()> {
-    let (mut shop, trip) = tripped(Place::Folder, POLICY, patient()).await?;
+    let (mut shop, trip) = tripped(Place::Folder, POLICY, json!({})).await?;
     let watched = shop.store.folder()?.watched.clone();
 
     let second = run_on(&watched).await?;

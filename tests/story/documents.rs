@@ -89,6 +89,8 @@ impl Documents {
                 "when": [{"condition": "network-latency", "above": "250ms", "clearBelow": "200ms"}],
                 "resample": "0s",
             },
+            // For as long as a story lasts, on a busy machine too; one that sees a recovery says when it begins.
+            "open": {"minimum": "30m", "maximum": "30m"},
             "mesh": {
                 "shed": [{"cluster": "{namespace}-{name}", "percent": 100}],
                 "publishConditions": true,

@@ -68,14 +68,13 @@ impl Watermark {
 async fn a_hostile_writer_moves_no_memory_forges_no_line_and_hides_no_trip(
     #[values(Place::OwnCluster, Place::Folder)] place: Place,
 ) -> Result<()> {
-    let open = json!({"minimum": "30m", "maximum": "30m"});
     // The writer's objects are marked, so that a policy can leave them out; another one judges everything.
     let unmarked = json!({"matchExpressions": [{"key": "junk", "operator": "DoesNotExist"}]});
     let opening = Opening::at(place)
-        .policy(POLICY, json!({"selector": unmarked, "open": open}))
+        .policy(POLICY, json!({"selector": unmarked}))
         .policy(
             "crowd",
-            json!({"open": open, "mesh": {"publishConditions": false, "shed": []}}),
+            json!({"mesh": {"publishConditions": false, "shed": []}}),
         );
     let shop = opening.object("front").object("back").open().await?;
     let writer = Writer::of(&shop.store, &shop)?;

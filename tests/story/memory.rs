@@ -33,10 +33,7 @@ async fn a_flood_in_128_mib_kills_nothing_is_told_and_what_was_there_trips() -> 
     };
     let shop = Opening::at(Place::OwnCluster)
         .wrap(group.wrap())
-        .policy(
-            POLICY,
-            json!({"open": {"minimum": "30m", "maximum": "30m"}}),
-        )
+        .policy(POLICY, json!({}))
         .object("front")
         .open()
         .await?;

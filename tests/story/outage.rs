@@ -258,10 +258,11 @@ async fn a_start_without_the_api_server_publishes_nothing_and_clears_nothing() -
 
     let fusegate = shop.store.own_fusegate()?;
     fusegate.kill9()?;
+    let logged = fusegate.log()?.len();
     shop.store.own()?.server.stop_apiserver()?;
     shop.store.own_fusegate()?.revive()?;
     let mut newcomer = start_envoy(&shop).await?;
-    both_are_connected(&shop).await?;
+    both_are_connected(&shop, logged).await?;
 
     throughout("everything to wait", A_WHILE, async || {
         let (ready, _) = shop.store.fusegate().get("readyz").await?;
@@ -293,11 +294,11 @@ async fn start_envoy(shop: &Shop) -> Result<Envoy> {
     Envoy::start(config).await
 }
 
-/// Both Envoys have asked the new process for their layers.
-async fn both_are_connected(shop: &Shop) -> Result<()> {
+/// Both Envoys have asked the new process for their layers: its log begins after so many bytes.
+async fn both_are_connected(shop: &Shop, logged: usize) -> Result<()> {
     eventually("both Envoys to ask", A_MINUTE, async || {
         let log = shop.store.fusegate().log()?;
-        let last = log.rsplit("fusegate is running").next().unwrap_or_default();
+        let last = log.get(logged..).unwrap_or_default();
         for node in ["envoy-1", "envoy-2"] {
             ensure!(
                 last.contains(&format!("node=\"{node}\"")),

@@ -37,8 +37,7 @@ struct Scene {
 
 impl Scene {
     async fn open() -> Result<Self> {
-        let open = json!({"open": {"minimum": "30m", "maximum": "30m"}});
-        let opening = Opening::at(Place::Folder).policy(POLICY, open);
+        let opening = Opening::at(Place::Folder).policy(POLICY, json!({}));
         let shop = opening.object("front").object("back").open().await?;
         let mut scene = Self {
             healthy: Self::join(&shop).await?,

@@ -42,9 +42,9 @@ const OVERFLOWN: Duration = Duration::from_mins(3);
 /// What one update brings, of the 16 MiB that may wait.
 const MUCH: usize = 2 << 20;
 
-/// What trips stays Open for as long as a story lasts, and what is too large to be legal trips nothing.
+/// What is too large to be legal trips nothing.
 fn patient() -> Value {
-    json!({"open": {"minimum": "30m", "maximum": "30m"}, "trip": {"illegal": "Unknown"}})
+    json!({"trip": {"illegal": "Unknown"}})
 }
 
 /// Replays a recording with the real program.

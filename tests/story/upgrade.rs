@@ -59,10 +59,10 @@ async fn incidents_outlive_an_upgrade_and_its_undoing(
     let [old, new] = [release()?, program()?].map(fs::metadata);
     ensure!(old?.len() != new?.len(), "both are the same program");
     let installed = Installed::release()?;
-    let stays = json!({"open": {"minimum": "30m", "maximum": "30m"}, "maxOpenPercent": 100});
+    let both_may_open = json!({"maxOpenPercent": 100});
     let opening = Opening::at(place)
         .program(installed.link.clone())
-        .policy(POLICY, stays);
+        .policy(POLICY, both_may_open);
     let opening = opening.object("front").object("back").object("side");
     let mut shop = opening.open().await?;
     let front = shop.trip(POLICY, "front").await?;
