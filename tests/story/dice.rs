@@ -38,6 +38,16 @@ impl Dice {
         self.next() % 100 < percent
     }
 
+    /// One of these, of which there must be one.
+    pub(super) fn one_of<T: Copy>(&mut self, choices: &[T]) -> Result<T> {
+        let count = u64::try_from(choices.len())?;
+        let at = self
+            .next()
+            .checked_rem(count)
+            .context("nothing to choose from")?;
+        Ok(choices[usize::try_from(at)?])
+    }
+
     /// A time from none to this, to the microsecond.
     pub(super) fn within(&mut self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_micros()).unwrap_or(u64::MAX - 1);

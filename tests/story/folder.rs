@@ -132,13 +132,7 @@ impl Folder {
 
     /// Has every write of fusegate to a file fail from now on, or no more, as on a disk that is full.
     pub(super) fn fill_disk(&self, full: bool) -> Result<()> {
-        let most = if full { "0:" } else { "unlimited:" };
-        let status = Command::new("prlimit")
-            .args(["--pid", &self.fusegate.id().to_string()])
-            .arg(format!("--fsize={most}"))
-            .status()?;
-        ensure!(status.success(), "prlimit of util-linux: {status}");
-        Ok(())
+        fill_disk_of(&self.fusegate, full)
     }
 
     fn path(&self, document: &Value) -> PathBuf {
@@ -152,6 +146,17 @@ impl Folder {
     fn path_of(&self, kind: &str, name: &str) -> PathBuf {
         self.watched.join(file(kind, name))
     }
+}
+
+/// Has every write of a process to a file fail from now on, or no more; it must have been started to be told of that.
+pub(super) fn fill_disk_of(fusegate: &Fusegate, full: bool) -> Result<()> {
+    let most = if full { "0:" } else { "unlimited:" };
+    let status = Command::new("prlimit")
+        .args(["--pid", &fusegate.id().to_string()])
+        .arg(format!("--fsize={most}"))
+        .status()?;
+    ensure!(status.success(), "prlimit of util-linux: {status}");
+    Ok(())
 }
 
 /// The name of an object's file.
@@ -169,12 +174,15 @@ fn as_anyone() -> Result<Vec<String>> {
     let root = fs::metadata("/proc/self")?.uid() == 0;
     let rights = "--bounding-set=-dac_override,-dac_read_search";
     let dropped = ["setpriv", rights, "--"].map(str::to_owned);
-    let ignoring = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"].map(str::to_owned);
-    Ok(dropped
-        .into_iter()
-        .filter(|_| root)
-        .chain(ignoring)
-        .collect())
+    let dropped = dropped.into_iter().filter(|_| root);
+    Ok(dropped.chain(told_of_full_disks()).collect())
+}
+
+/// Starts a program as one that is told of a file which may not grow instead of killed for it.
+pub(super) fn told_of_full_disks() -> Vec<String> {
+    ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Reads a document, which fusegate may have written anew as YAML.

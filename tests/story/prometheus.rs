@@ -31,13 +31,13 @@ use crate::support::{
 /// Judges the object's own reports, as in every story.
 const OWN: &str = "checkout";
 /// Judges what Prometheus says.
-const MEASURED: &str = "errors";
+pub(super) const MEASURED: &str = "errors";
 
 /// The share of a service's requests that fail.
 const QUERY: &str = r#"sum by (namespace, app) (rate(http_requests_total{code="500"}[4s])) / sum by (namespace, app) (rate(http_requests_total[4s]))"#;
 
 /// A key whose value is that share, of the namespace's services only.
-fn condition() -> Value {
+pub(super) fn condition() -> Value {
     json!({
         "key": "error-share",
         "type": "Number",
@@ -53,14 +53,14 @@ fn condition() -> Value {
 }
 
 /// A policy that trips by it.
-fn trips() -> Value {
+pub(super) fn trips() -> Value {
     let mut spec = short_recovery();
     spec["trip"] = json!({"when": [{"condition": "error-share", "above": "0.2", "clearBelow": "0.05"}], "resample": "0s"});
     spec
 }
 
 /// A Prometheus that scrapes this every second, as seldom as the query's range allows.
-async fn scraping(metered: &Metered) -> Result<Prometheus> {
+pub(super) async fn scraping(metered: &Metered) -> Result<Prometheus> {
     Prometheus::start(PrometheusConfig {
         targets: vec![metered.address()],
         scrape_interval: Duration::from_secs(1),

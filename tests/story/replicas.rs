@@ -1,6 +1,7 @@
 //! Replicas: three on one API server, an Envoy at each, and whoever leads is killed, frozen, cut off, replaced, or has a
 //! clock that is an hour off. Everything happens once, and Envoys shed all along.
 
+mod chaos;
 mod clock;
 mod trio;
 
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use self::trio::{ALL, OBJECT, Trio};
 use super::{
     load::Load,
-    witness::{Witness, now},
+    witness::{Subject, Witness, now},
 };
 use crate::support::wait::throughout;
 
@@ -78,7 +79,7 @@ async fn a_trip_without_a_leader_is_shed_at_once_and_told_once(
     let mut three = Trio::open([0, 0]).await?;
     let first = three.leader().await?;
     let left = others(first);
-    let mut witnesses = three.witnesses()?;
+    let mut witnesses = three.witnesses(Subject::Steady)?;
     three.arm().await?;
 
     loss.begin(&mut three, first).await?;
@@ -151,7 +152,7 @@ async fn a_leader_whose_clock_is_an_hour_off_does_no_harm(
     three.fusegate(0)?.stop().await?;
     let leader = three.wait_other_leader(0).await?;
     three.fusegate(0)?.restart().await?;
-    let mut witnesses = three.witnesses()?;
+    let mut witnesses = three.witnesses(Subject::Steady)?;
     three.arm().await?;
     three.write("320ms").await?;
     let trip = three.wait_open(&ALL).await?;

@@ -29,6 +29,15 @@ pub(super) struct Look<T> {
     pub(super) seen: T,
 }
 
+/// Whom a witness looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// An Envoy that answers always.
+    Steady,
+    /// One that is killed and frozen: what has no answer let nothing through, and of what it holds nothing is known.
+    Troubled,
+}
+
 /// What Envoy does with one cluster's traffic, and what it holds for it.
 pub(super) struct Witness {
     pub(super) answers: Vec<Look<u16>>,
@@ -46,7 +55,8 @@ pub(super) fn now() -> Result<i64> {
 impl Witness {
     /// Begins to look at an object's cluster.
     pub(super) fn of(shop: &Shop, object: &str) -> Result<Self> {
-        Self::at(&shop.envoy, &shop.documents, object, shop.shed_key(object))
+        let key = shop.shed_key(object);
+        Self::at(&shop.envoy, &shop.documents, object, key, Subject::Steady)
     }
 
     /// Begins to look at an object's cluster at an Envoy, and at the key by which that is shed.
@@ -55,6 +65,7 @@ impl Witness {
         documents: &Documents,
         object: &str,
         key: String,
+        subject: Subject,
     ) -> Result<Self> {
         let client = http::builder().build()?;
         let url = envoy.url(&documents.cluster(object));
@@ -63,8 +74,10 @@ impl Witness {
         let (to_traffic, traffic) = unbounded_channel();
         let (to_keys, keys) = unbounded_channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(watch_traffic(client.clone(), url, to_traffic));
-        tasks.spawn(watch_keys(client, runtime, layer, key, to_keys));
+        tasks.spawn(watch_traffic(client.clone(), url, to_traffic, subject));
+        if subject == Subject::Steady {
+            tasks.spawn(watch_keys(client, runtime, layer, key, to_keys));
+        }
         Ok(Self {
             answers: Vec::new(),
             percents: Vec::new(),
@@ -156,15 +169,28 @@ impl Witness {
     }
 }
 
-async fn watch_traffic(client: Client, url: String, to: UnboundedSender<Look<u16>>) -> Result<()> {
+async fn watch_traffic(
+    client: Client,
+    url: String,
+    to: UnboundedSender<Look<u16>>,
+    subject: Subject,
+) -> Result<()> {
     loop {
         let asked = now()?;
-        let answer = client.get(&url).send().await?;
-        let seen = answer.status().as_u16();
-        answer.bytes().await?;
-        tell(&to, asked, seen)?;
+        match ask(&client, &url).await {
+            Ok(seen) => tell(&to, asked, seen)?,
+            Err(_) if subject == Subject::Troubled => {}
+            Err(error) => return Err(error),
+        }
         pace(PACE).await;
     }
+}
+
+async fn ask(client: &Client, url: &str) -> Result<u16> {
+    let answer = client.get(url).send().await?;
+    let status = answer.status().as_u16();
+    answer.bytes().await?;
+    Ok(status)
 }
 
 async fn watch_keys(

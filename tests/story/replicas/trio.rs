@@ -12,19 +12,19 @@ use crate::story::{
     cluster::NAMESPACE,
     store::Place,
     wire::Wire,
-    witness::Witness,
+    witness::{Subject, Witness},
     world::{Opening, Shop, latency},
 };
 use crate::support::{
     fusegate::{Fusegate, FusegateConfig},
-    servers::{envoy::Envoy, ports},
+    servers::{alertmanager::Alertmanager, envoy::Envoy, ports},
     wait::eventually,
 };
 
 pub(super) const ALL: [usize; 3] = [0, 1, 2];
 pub(super) const OBJECT: &str = "front";
 const NAMES: [&str; 3] = ["one", "two", "three"];
-const POLICY: &str = "checkout";
+pub(super) const POLICY: &str = "checkout";
 const SOON: Duration = Duration::from_mins(1);
 
 pub(super) struct Trio {
@@ -33,6 +33,8 @@ pub(super) struct Trio {
     envoys: Vec<Envoy>,
     pub(super) shop: Shop,
     leases: Api<Lease>,
+    /// In place of the one that all stories share.
+    pub(super) pager: Option<Alertmanager>,
 }
 
 struct Replica {
@@ -43,13 +45,18 @@ struct Replica {
 impl Trio {
     /// The first leads. The clocks of the other two are so many seconds ahead.
     pub(super) async fn open(ahead: [i64; 2]) -> Result<Self> {
+        Self::begin(Opening::at(Place::OwnCluster), ahead).await
+    }
+
+    /// The same of a story that begins with more.
+    pub(super) async fn begin(opening: Opening, ahead: [i64; 2]) -> Result<Self> {
         let policy = json!({
             "open": {"minimum": "1s", "maximum": "1s"},
             "halfOpen": {"admitPercent": [50], "settle": "0s", "successes": 2, "timeout": "10m", "begin": "Evidence"},
             "flap": {"trips": 31, "within": "1s"},
             "maxOpenPercent": 100,
         });
-        let opening = Opening::at(Place::OwnCluster).policy(POLICY, policy);
+        let opening = opening.policy(POLICY, policy);
         let mut shop = opening.object(OBJECT).object("back").open().await?;
         let leases = Api::namespaced(shop.store.own()?.server.client().await?, NAMESPACE);
         let mut others = Vec::new();
@@ -60,6 +67,8 @@ impl Trio {
             let envoy = shop.another_envoy(|config| {
                 config.node_id = format!("envoy-{name}");
                 config.xds = xds;
+                // One that is started again carries nothing before it has its layers.
+                config.initial_fetch_timeout = Duration::from_mins(10);
             });
             envoys.push(envoy.await?);
             others.push(replica);
@@ -69,6 +78,7 @@ impl Trio {
             envoys,
             shop,
             leases,
+            pager: None,
         };
         trio.wait_agreed(&ALL).await?;
         Ok(trio)
@@ -103,11 +113,19 @@ impl Trio {
         }
     }
 
+    pub(super) fn envoy_mut(&mut self, which: usize) -> &mut Envoy {
+        match which.checked_sub(1) {
+            None => &mut self.shop.envoy,
+            Some(other) => &mut self.envoys[other],
+        }
+    }
+
     /// Whoever looks at each Envoy from now on.
-    pub(super) fn witnesses(&self) -> Result<Vec<Witness>> {
+    pub(super) fn witnesses(&self, of: Subject) -> Result<Vec<Witness>> {
         let each = ALL.iter().map(|which| {
             let key = self.shop.shed_key(OBJECT);
-            Witness::at(self.envoy(*which), &self.shop.documents, OBJECT, key)
+            let envoy = self.envoy(*which);
+            Witness::at(envoy, &self.shop.documents, OBJECT, key, of)
         });
         each.collect()
     }
@@ -198,7 +216,7 @@ impl Trio {
         .await
     }
 
-    async fn circuit(&self, which: usize) -> Result<Value> {
+    pub(super) async fn circuit(&self, which: usize) -> Result<Value> {
         let namespace = &self.shop.documents.namespace;
         let path = format!("v1/circuits?namespace={namespace}&policy={POLICY}");
         let page = self.at(which).get_json(&path).await?;
@@ -289,18 +307,36 @@ impl Trio {
 
     /// The alert of a trip, while it is active.
     pub(super) async fn alert(&self, trip: &str) -> Result<Option<Value>> {
-        let ours = format!("namespace=\"{}\"", self.shop.documents.namespace);
-        let alerts = self.shop.alertmanager.alerts_with(&[&ours]).await?;
+        let alerts = self.alerts().await?;
         ensure!(alerts.len() <= 1, "more than one alert: {alerts:?}");
         let mut alerts = alerts.into_iter();
         Ok(alerts.find(|alert| alert["annotations"]["trip_id"] == trip))
     }
 
+    /// The alerts that are active.
+    pub(super) async fn alerts(&self) -> Result<Vec<Value>> {
+        let ours = format!("namespace=\"{}\"", self.shop.documents.namespace);
+        let pager = self.pager.as_ref().unwrap_or(self.shop.alertmanager);
+        pager.alerts_with(&[&ours]).await
+    }
+
     /// Waits until the status, an alert, an Event and the rollback tell of a trip.
     pub(super) async fn wait_told(&self, trip: &str) -> Result<()> {
         self.shop.wait_recorded(POLICY, trip).await?;
-        self.shop.wait_alert(trip).await?;
-        self.shop.wait_rolled_back().await?;
+        self.wait("the alert", async || {
+            let alert = self.alert(trip).await?;
+            alert.context("no alert")
+        })
+        .await?;
+        self.wait("the rollback", async || {
+            let incidents = self.incidents(trip).await?;
+            ensure!(
+                incidents.len() == 1 && incidents[0]["state"] == "RolledBack",
+                "{incidents:?}"
+            );
+            Ok(())
+        })
+        .await?;
         self.wait("the Event", async || {
             let told = self.events(trip).await?;
             ensure!(told.contains_key("CircuitOpened"), "{told:?}");
@@ -329,19 +365,32 @@ impl Trio {
         let expected = ["CircuitOpened", "CircuitHalfOpen", "CircuitClosed"];
         let expected = expected.map(|reason| (reason.to_owned(), 1));
         ensure!(told == BTreeMap::from(expected), "{told:?}");
-        let status = self.shop.contract_status().await?;
-        let incidents = status["incidents"].as_array().context("no incidents")?;
+        let incidents = self.incidents(trip).await?;
         ensure!(
-            incidents.len() == 1 && incidents[0]["tripId"] == trip,
-            "{status}"
+            incidents.len() == 1 && incidents[0]["state"] == "RolledBack",
+            "{incidents:?}"
         );
-        ensure!(incidents[0]["state"] == "RolledBack", "{status}");
         let bad = self.shop.store.bad_revisions().await?;
-        ensure!(bad.len() == 1 && bad[0].1 == trip, "{bad:?}");
+        let ours = bad.iter().filter(|(_, by)| by == trip);
+        ensure!(ours.count() == 1, "{bad:?}");
         Ok(())
     }
 
-    async fn wait<T>(&self, what: &str, probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    /// What the contract's status tells of a trip.
+    async fn incidents(&self, trip: &str) -> Result<Vec<Value>> {
+        let status = self.shop.contract_status().await?;
+        let incidents = status["incidents"].as_array().into_iter().flatten();
+        Ok(incidents
+            .filter(|incident| incident["tripId"] == trip)
+            .cloned()
+            .collect())
+    }
+
+    pub(super) async fn wait<T>(
+        &self,
+        what: &str,
+        probe: impl AsyncFnMut() -> Result<T>,
+    ) -> Result<T> {
         let waited = eventually(what, SOON, probe).await;
         waited.with_context(|| {
             let others = self.others.iter();

@@ -244,6 +244,15 @@ impl Alertmanager {
         self.process.kill()
     }
 
+    /// Stops it where it is: its port takes connections, and nobody answers.
+    pub(crate) async fn freeze(&self) -> Result<()> {
+        self.process.freeze().await
+    }
+
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.process.thaw()
+    }
+
     /// Starts it again on the same port and data.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.process = Process::start(&self.program)?;
