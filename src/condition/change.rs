@@ -33,7 +33,7 @@ impl Change {
     }
 
     /// What a pair of content hashes means, where 0 is a missing entry.
-    pub(super) fn between(before: u64, after: u64) -> Option<Self> {
+    pub fn between(before: u64, after: u64) -> Option<Self> {
         match (before, after) {
             _ if before == after => None,
             (0, _) => Some(Self::Added),

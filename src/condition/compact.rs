@@ -113,6 +113,11 @@ impl CompactReport {
 }
 
 impl CompactEntry {
+    /// The hash of all that it said; 0 for an entry that is not there.
+    pub fn content(&self) -> u64 {
+        self.content
+    }
+
     /// The heartbeat that the entry carried, in milliseconds since the Unix epoch.
     pub fn observed_at(&self) -> Option<i64> {
         Some(self.observed_at).filter(|at| *at != NO_TIME)

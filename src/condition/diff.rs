@@ -93,7 +93,10 @@ impl Diff {
         for ((condition, entry), known) in
             contract.conditions().iter().zip(&after.entries).zip(known)
         {
-            if let Some(change) = Change::between(known, entry.content) {
+            // What a query says is no part of what the object says.
+            if condition.query().is_none()
+                && let Some(change) = Change::between(known, entry.content)
+            {
                 self.push(|| Arc::clone(&condition.key), change);
             }
         }

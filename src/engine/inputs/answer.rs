@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::breaker::time::Now;
-use crate::condition::change::KeyChange;
+use crate::condition::change::{Change, KeyChange};
+use crate::condition::measure::Measured;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{map, queries};
 use crate::engine::parts::Engine;
 use crate::engine::state::answers;
 use crate::engine::state::contract::{Compiled, ContractEntry};
+use crate::engine::state::objects::Identity;
 use crate::wire::effect::Effect;
 use crate::wire::event::GroupKind;
 use crate::wire::query::{Answer, Answered};
@@ -89,15 +91,55 @@ impl Engine {
         if let (Some(change), Some(condition)) = (change, condition) {
             let key = Arc::clone(&condition.key);
             let change = KeyChange { key, change };
-            let line = map::measured(&self.state, now, kind, uid, change, &measured);
-            if let Some(line) = line {
-                self.out.counts.count_measured(line.verdict, &measured);
-                // What was said comes before what came of it.
-                let line = Effect::Audit(Box::new(line));
-                self.out.effects.insert(cause, line);
-            }
+            self.tell_measured(now, kind, uid, change, &measured, cause);
         }
         is_named
+    }
+
+    /// What the last answers say of an object that has just been seen, as far as it was not told before.
+    pub(crate) fn news_of_answers(
+        &self,
+        kind: &GroupKind,
+        object: &Identity,
+        compiled: &Compiled,
+    ) -> Vec<(KeyChange, Measured)> {
+        let Some(contract) = self.state.contract_of(kind) else {
+            return Vec::new();
+        };
+        let before = self.state.object(kind, &object.uid);
+        let news = compiled
+            .contract
+            .queries()
+            .filter_map(|(index, condition, _)| {
+                let (namespace, name) = (&object.namespace, &object.name);
+                let measured =
+                    contract
+                        .answers
+                        .measure(&compiled.contract, index, namespace, name)?;
+                let told = before.map_or(0, |before| before.content_of(&condition.key));
+                let change = Change::between(told, measured.entry.content)?;
+                let key = Arc::clone(&condition.key);
+                Some((KeyChange { key, change }, measured))
+            });
+        news.collect()
+    }
+
+    /// Tells of a key that a query has given another value, before what came of it.
+    pub(crate) fn tell_measured(
+        &mut self,
+        now: Now,
+        kind: &GroupKind,
+        uid: &Arc<str>,
+        change: KeyChange,
+        measured: &Measured,
+        cause: usize,
+    ) {
+        let line = map::measured(&self.state, now, kind, uid, change, measured);
+        if let Some(line) = line {
+            self.out.counts.count_measured(line.verdict, measured);
+            let line = Effect::Audit(Box::new(line));
+            self.out.effects.insert(cause, line);
+        }
     }
 
     /// Notes what came of a query, for metrics and for the contract's status.

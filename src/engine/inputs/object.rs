@@ -47,6 +47,11 @@ impl Engine {
             let answers = &contract.answers;
             answers.add_to(&mut report, &compiled.contract, namespace, name);
         }
+        let answers = if asks {
+            self.news_of_answers(kind, &identity, &compiled)
+        } else {
+            Vec::new()
+        };
         let keys = self.state.judges(kind, &identity.namespace);
         let uid = identity.uid.clone();
         let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);
@@ -72,6 +77,9 @@ impl Engine {
         let line = operation.and_then(|operation| {
             map::operation(&self.state, now, kind, &uid, &report, operation, &keys)
         });
+        for (change, measured) in answers {
+            self.tell_measured(now, kind, &uid, change, &measured, cause);
+        }
         if let Some(line) = line {
             let notes = map::notes(&report, has_news);
             self.out.counts.count_map(line.verdict, &report, notes);

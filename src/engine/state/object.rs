@@ -68,6 +68,14 @@ impl ObjectEntry {
         self.resource_version.parse().ok()
     }
 
+    /// The hash of what the condition of this key said; 0 where it said nothing.
+    pub(crate) fn content_of(&self, key: &str) -> u64 {
+        let conditions = self.compiled.contract.conditions().iter();
+        let mut entries = conditions.zip(self.kept.entries());
+        let found = entries.find(|(condition, _)| *condition.key == *key);
+        found.map_or(0, |(_, entry)| entry.content())
+    }
+
     /// What is kept published in place of newer values, while it is.
     pub(crate) fn frozen(&self) -> Option<&Values> {
         self.held.as_ref()?.frozen.as_ref()

@@ -89,7 +89,11 @@ fn unanswered(reason: UnansweredReason) -> Outcome {
 
 /// Answers the query of a key, as the contract has it.
 fn answer(world: &mut World, key: &str, result: Outcome) {
-    let spec: ConditionContractSpec = yaml(CONTRACT);
+    answer_as_asked(world, CONTRACT, key, result);
+}
+
+fn answer_as_asked(world: &mut World, contract: &str, key: &str, result: Outcome) {
+    let spec: ConditionContractSpec = yaml(contract);
     let mut rules = spec.conditions.iter();
     let rule = rules.find(|rule| rule.key == key).unwrap();
     world.send(Event::Answer(Answer {
@@ -285,6 +289,50 @@ fn only_another_value_has_an_audit_line() {
     // Whatever the object says is told by itself.
     let own = world.lines(Action::Map).len() - lines.len();
     assert_eq!(own, 1);
+}
+
+/// The keys of the lines about an object's map since so many of them, with what happened to each.
+fn changes_since(world: &World, count: usize) -> Vec<(Source, Vec<String>)> {
+    let lines = world.lines(Action::Map).split_off(count);
+    let changes = lines.iter().map(|line| {
+        let keys = line.diff_keys.iter();
+        let keys = keys.map(|each| format!("{}{}", each.sign, each.key));
+        (line.source, keys.collect())
+    });
+    changes.collect()
+}
+
+#[test]
+fn a_value_that_came_before_its_object_is_told_with_it() {
+    let mut world = world();
+    let late = series(&world, "late", 0.2, 0);
+    answer(&mut world, "error-rate", answered([late]));
+    let count = world.lines(Action::Map).len();
+    for _ in 0..2 {
+        latency(&mut world, "late", "100ms");
+    }
+    let own = ["+network-latency", "+tier"].map(str::to_owned).to_vec();
+    let measured = vec!["+error-rate".to_owned()];
+    let expected = [(Source::Watch, own), (Source::Prometheus, measured)];
+    assert_eq!(changes_since(&world, count), expected);
+}
+
+#[test]
+fn a_value_that_came_before_its_object_was_read_anew_is_told_then() {
+    let mut world = world();
+    let edited = CONTRACT.replace("query: errors", "query: other");
+    world.contract(&edited);
+    let series = series(&world, "checkout", 0.2, 0);
+    answer_as_asked(&mut world, &edited, "error-rate", answered([series]));
+    let count = world.lines(Action::Map).len();
+    for _ in 0..2 {
+        latency(&mut world, "checkout", "100ms");
+    }
+    let measured = vec!["+error-rate".to_owned()];
+    assert_eq!(
+        changes_since(&world, count),
+        [(Source::Prometheus, measured)]
+    );
 }
 
 #[test]
