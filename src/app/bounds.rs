@@ -15,6 +15,7 @@ use crate::effects::{admission, alert, audit, kube_event, removal, revision, rol
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
+use crate::runtime::shard::Share;
 use crate::serve::bounds::BoundUsage;
 use crate::serve::history;
 use crate::serve::notice::MOST_NOTICES;
@@ -31,6 +32,7 @@ use crate::wire::view::SharedView;
 pub(super) struct Gauges {
     pub(super) metrics: Metrics,
     pub(super) server: Server,
+    pub(super) share: Share,
     pub(super) max_streams: usize,
     pub(super) record_limit: u64,
     pub(super) events: queue::Gauge,
@@ -61,7 +63,7 @@ enum Size {
 impl Gauges {
     /// All bounds as they stand. What is counted elsewhere is copied into the metrics.
     pub(super) fn read(&self) -> Vec<BoundUsage> {
-        xds::meter(&self.metrics, &self.server);
+        xds::meter(&self.metrics, &self.server, &self.share);
         let config = Config {
             max_streams: self.max_streams,
             ..publish::config()

@@ -149,6 +149,7 @@ impl Parts {
         let gauges = Arc::new(Gauges {
             metrics: self.metrics.clone(),
             server,
+            share: options.share(),
             max_streams: options.xds.max_streams.get(),
             record_limit: options.record_limit.saturating_mul(1 << 20),
             events: self.sender.gauge(),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use fusegate_xds::node::Node;
 use fusegate_xds::server::{Assign, Counts, Tls};
-use fusegate_xds::{Assignment, Config, Peer, Scope, Server, Store, TypeUrl};
+use fusegate_xds::{Assignment, Config, Peer, Proxies, Scope, Server, Store, TypeUrl};
 
 use crate::app::publish;
 use crate::cli::run::xds::{Layers, Xds};
 use crate::policy::audience::Audience;
+use crate::policy::layer::LayerName;
 use crate::runtime::metrics::{Bound, EventLabel, Metrics};
+use crate::runtime::shard::Share;
 
 /// The hint for a layer that a certificate does not name.
 const REMEDY: &str = "its certificate must name the layer's namespace, as spiffe://DOMAIN/ns/NAMESPACE/… or NAMESPACE.layers.fusegate.io";
@@ -48,9 +50,12 @@ fn scope(peer: &Peer) -> Scope {
 }
 
 /// Copies the counts of the server into the metrics; called once per scrape.
-pub(super) fn meter(metrics: &Metrics, server: &Server) {
-    let streams = i64::try_from(server.proxies().len()).unwrap_or(i64::MAX);
-    metrics.xds.streams.set(streams);
+pub(super) fn meter(metrics: &Metrics, server: &Server, share: &Share) {
+    let proxies = server.proxies();
+    let wide = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    metrics.xds.streams.set(wide(proxies.len()));
+    let misdirected = misdirected(&proxies, share);
+    metrics.xds.misdirected.set(wide(misdirected));
     let counts = server.counts();
     for (event, count) in events(&counts) {
         let label = EventLabel { event };
@@ -59,6 +64,23 @@ pub(super) fn meter(metrics: &Metrics, server: &Server) {
             .inner()
             .store(count, std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+/// How many proxies ask for a layer whose namespace another shard judges.
+fn misdirected(proxies: &Proxies, share: &Share) -> usize {
+    if share.shard().is_whole() {
+        return 0;
+    }
+    let foreign = |name: &str| {
+        let layer = LayerName::try_new(name);
+        layer.is_ok_and(|layer| !share.has(layer.namespace()))
+    };
+    let all = proxies.list();
+    let asking = all.iter().filter(|proxy| {
+        let status = proxy.of_type(&TypeUrl::RUNTIME);
+        status.is_some_and(|status| status.names.keys().any(|name| foreign(name)))
+    });
+    asking.count()
 }
 
 fn events(counts: &Counts) -> [(&'static str, u64); 15] {

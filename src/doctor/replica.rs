@@ -33,6 +33,7 @@ pub fn replica(looks: Looks<'_>) -> Vec<Finding> {
     alerts(looks, &mut found);
     lost(looks, &mut found);
     certificates(looks, &mut found);
+    misdirected(looks, &mut found);
     queries(looks, &mut found);
     updates(looks, &mut found);
     reaction(looks, &mut found);
@@ -293,6 +294,18 @@ fn certificates(looks: Looks<'_>, found: &mut Vec<Finding>) {
                 advice,
             ));
         }
+    }
+}
+
+fn misdirected(looks: Looks<'_>, found: &mut Vec<Finding>) {
+    let asking = looks.now.samples.sum("fusegate_xds_misdirected");
+    if let Some(asking) = asking.filter(|asking| *asking > 0.0) {
+        found.push(looks.find(
+            Severity::Critical,
+            "ProxyMisdirected",
+            format!("{asking} Envoys ask for a layer whose namespace another shard judges, and are told nothing of it"),
+            "`fusegate proxies` shows what they ask for, and `fusegate shards` whose it is: have them ask there",
+        ));
     }
 }
 

@@ -156,6 +156,7 @@ fn nothing_is_wrong_with_a_healthy_replica() {
     "XdsCertificateExpires",
     "has expired"
 )]
+#[case::misdirected("fusegate_xds_misdirected 2", "ProxyMisdirected", "2 Envoys ask")]
 #[case::http_stale("fusegate_http_tls_stale 1", "HttpCertificateStale", "HTTP port")]
 #[case::webhook_stale("fusegate_admission_tls_stale 1", "WebhookCertificateStale", "webhook")]
 #[case::webhook_expires(

@@ -127,7 +127,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() -> Result<()> {
 }
 
 /// Of each alert, series of a quarter of an hour in which it fires, beside a fusegate that is well.
-const FIRING: [(&str, &[&str]); 21] = [
+const FIRING: [(&str, &[&str]); 22] = [
     ("FusegateAbsent", &["-fusegate_build_info"]),
     (
         "FusegateNoLeader",
@@ -143,6 +143,10 @@ const FIRING: [(&str, &[&str]); 21] = [
     (
         "FusegateShardMissing",
         &["-fusegate_shards", "fusegate_shards{shard=\"1\"} 2x15"],
+    ),
+    (
+        "FusegateProxyMisdirected",
+        &["fusegate_xds_misdirected 2x15"],
     ),
     (
         "FusegateXdsCertificateStale",

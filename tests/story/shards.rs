@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use rstest::rstest;
 
 use self::division::{Division, Part};
-use super::load::Load;
+use super::{audit::Line, load::Load};
 use crate::support::{
     fusegate::Fusegate,
     wait::{eventually, throughout},
@@ -30,12 +30,19 @@ async fn each_shard_judges_its_own_namespaces_and_no_others() -> Result<()> {
         }
     }
     for (part, other) in [(&two.one, &two.two), (&two.two, &two.one)] {
-        let lines = part.lines()?;
-        let judged = lines
-            .iter()
-            .filter(|line| line.is_map() && line.text("resource").ends_with("/front"));
-        // What it had at first, and the two.
-        ensure!(judged.count() == 3, "{lines:#?}");
+        let judged = |lines: &[Line]| {
+            let lines = lines.iter();
+            let of =
+                lines.filter(|line| line.is_map() && line.text("resource").ends_with("/front"));
+            of.count()
+        };
+        // What it had at first, and the two. The audit log is written a little later than everything else.
+        let all = async || {
+            let lines = part.lines()?;
+            ensure!(judged(&lines) == 3, "{lines:#?}");
+            Ok(lines)
+        };
+        let lines = two.shop.wait("all to be in the audit log", all).await?;
         let foreign = format!("/{}/", other.namespace());
         let foreign = lines
             .iter()
@@ -54,6 +61,31 @@ async fn each_shard_judges_its_own_namespaces_and_no_others() -> Result<()> {
             "{ready}"
         );
     }
+    Ok(())
+}
+
+/// An Envoy that asks the first shard for a layer of the second is told nothing of it, which is seen.
+#[tokio::test]
+async fn an_envoy_at_the_wrong_shard_is_counted_and_one_that_moves_is_not() -> Result<()> {
+    let two = Division::open().await?;
+    let (first, second) = (two.at(&two.one), two.at(&two.two));
+    let counted = async |expected: f64| {
+        let what = format!("{expected} Envoys to be misdirected");
+        let count = async || {
+            let found = first.metric("fusegate_xds_misdirected").await?;
+            ensure!((found - expected).abs() < 0.5, "{found}");
+            Ok(())
+        };
+        two.shop.wait(&what, count).await
+    };
+    counted(0.0).await?;
+    let envoy = two.envoy(vec![first.xds()]).await?;
+    counted(1.0).await?;
+    drop(envoy);
+    counted(0.0).await?;
+    let _right = two.envoy(vec![second.xds()]).await?;
+    let found = second.metric("fusegate_xds_misdirected").await?;
+    ensure!(found < 0.5, "{found} at the right one");
     Ok(())
 }
 

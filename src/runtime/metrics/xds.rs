@@ -13,6 +13,8 @@ use crate::runtime::metrics::tls::{OF_XDS, Tls};
 pub struct Xds {
     /// Streams open.
     pub streams: Gauge,
+    /// Envoys that ask for a layer whose namespace another shard judges.
+    pub misdirected: Gauge,
     /// What happened on connections and streams.
     pub events: Family<EventLabel, Counter>,
     /// Its certificates.
@@ -29,6 +31,11 @@ pub struct EventLabel {
 impl Xds {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("xds_streams", "xDS streams open", self.streams.clone());
+        registry.register(
+            "xds_misdirected",
+            "Envoys that ask for a layer whose namespace another shard judges",
+            self.misdirected.clone(),
+        );
         registry.register(
             "xds_events",
             "What happened on xDS connections and streams",
