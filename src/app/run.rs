@@ -30,7 +30,7 @@ use crate::recording::rules;
 use crate::runtime::clock::Clock;
 use crate::runtime::cluster_time;
 use crate::runtime::leader::{self, Candidate};
-use crate::runtime::metrics::{Metrics, ShardLabel};
+use crate::runtime::metrics::Metrics;
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
 use crate::runtime::tenure::Tenure;
@@ -65,11 +65,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let xds = listen(options.xds.listen, "--xds-listen")?;
     let web = listen(options.http.listen, "--http-listen")?;
     let metrics = Metrics::new();
-    let shard = ShardLabel {
-        shard: options.shard.number(),
-    };
-    let total = options.shard.total().into();
-    metrics.shards.get_or_create(&shard).set(total);
+    metrics.note_shard(options.shard);
     let (sender, events) = queue::open(QUEUE, metrics.clone());
     let parts = Parts {
         clock: Clock::start(),

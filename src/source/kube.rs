@@ -132,12 +132,11 @@ struct Running {
 impl Running {
     async fn run(mut self, namespace: &str, leading: Option<Leading<bool>>) -> Result<(), Stopped> {
         self.start_kinds();
-        match leading {
-            Some(leading) => self.start_policies(leading),
-            None => {
-                let policies = (own_kind("circuitpolicies"), self.share.clone());
-                self.start_feed(Feed::Policies, policies, own::policy);
-            }
+        if let Some(leading) = leading {
+            self.start_policies(leading);
+        } else {
+            let policies = (own_kind("circuitpolicies"), self.share.clone());
+            self.start_feed(Feed::Policies, policies, own::policy);
         }
         let overrides = (own_kind("circuitoverrides"), self.share.clone());
         self.start_feed(Feed::Overrides, overrides, own::circuit_override);
