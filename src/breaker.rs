@@ -7,6 +7,7 @@ pub mod circuit;
 pub mod config;
 mod names;
 pub mod observed;
+pub mod past;
 pub mod sample;
 pub mod streak;
 pub mod time;

@@ -149,10 +149,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_named_with_its_group() {
-        let kind = GroupKind {
-            group: "shop.example.com".into(),
-            kind: "Storefront".into(),
-        };
+        let kind = GroupKind::new("shop.example.com", "Storefront");
         let feed = Feed::Objects(kind);
         assert_eq!(
             Title(&feed).to_string(),

@@ -98,7 +98,7 @@ pub fn adopt(
 /// Takes the rule that tripped for Bad, unless it is seen to be Good.
 fn distrust(circuit: &mut Circuit) {
     let tripped = circuit.state.trip().and_then(|trip| trip.rule);
-    if let Some(streak) = tripped.and_then(|rule| circuit.rules.get_mut(rule)) {
+    if let Some(streak) = tripped.and_then(|rule| circuit.rules_mut().get_mut(rule)) {
         let class = streak.last.as_ref().map(|last| last.class);
         streak.sick |= class != Some(Class::Good);
     }
@@ -123,7 +123,7 @@ fn renumber(circuit: &mut Circuit, known: u64) {
         return;
     }
     circuit.incident = known.saturating_add(1);
-    let id = fingerprint::trip_id(&circuit.identity, circuit.incident);
+    let id = fingerprint::trip_id(circuit.identity, circuit.incident);
     if let State::Open { trip, .. } | State::HalfOpen { trip, .. } = &mut circuit.state {
         trip.id = id;
     }

@@ -19,7 +19,7 @@ const JITTER_PART: u64 = 10;
 /// a reason: an alert that resolves within Alertmanager's `group_wait` is never sent. It
 /// never goes above `maximum` either, which is what the policy promises.
 #[must_use]
-pub fn wait(identity: &Identity, wait: Wait, level: u32) -> Span {
+pub fn wait(identity: Identity, wait: Wait, level: u32) -> Span {
     let Span(doubled) = doubled(wait, level);
     let swing = doubled / JITTER_PART;
     let longest = wait.maximum.0.max(wait.minimum.0);
@@ -59,8 +59,8 @@ pub(super) fn bounded(wait: Wait, level: u32) -> u32 {
 /// between two of its trips. Time during which the watch was not confirmed is not known
 /// to have been healthy.
 pub(super) fn decays(circuit: &Circuit, wait: Wait, confirmed: Mono) -> Option<Mono> {
-    let interval = Span(doubled(wait, circuit.level).0.max(1));
-    (circuit.level > 0).then(|| circuit.level_since.max(confirmed) + interval)
+    let interval = Span(doubled(wait, circuit.past.level).0.max(1));
+    (circuit.past.level > 0).then(|| circuit.past.level_since.max(confirmed) + interval)
 }
 
 fn doubled(wait: Wait, level: u32) -> Span {

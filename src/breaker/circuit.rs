@@ -1,11 +1,12 @@
 //! A circuit: the breaker of one (policy, object), as data.
 
-use std::collections::VecDeque;
 use std::fmt;
+use std::iter::repeat_with;
 use std::num::ParseIntError;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::breaker::past::Past;
 use crate::breaker::sample::Value;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Wall};
@@ -21,23 +22,15 @@ pub struct Circuit {
     pub forced: Option<Forced>,
     /// How many trips this circuit has ever had; the number of the last incident.
     pub incident: u64,
-    /// The backoff level: raised by each trip, decaying by one per healthy interval in Closed.
-    pub level: u32,
-    /// From when the level's next decay is counted.
-    pub level_since: Mono,
-    /// When the trips inside the flap window happened, oldest first.
-    pub trips: VecDeque<Mono>,
-    /// Tripped too often: Open until a person acts.
-    pub latched: bool,
+    /// What earlier trips left behind.
+    pub past: Past,
     /// A trip was due and the open cap held it back.
     pub suppressed: bool,
     /// A streak stands at one short of a trip, or is full and held back.
     pub armed: bool,
-    /// When to look again whether something outside the circuit still keeps a timer
-    /// from moving it: a sibling that waits, or a leader that has not spoken.
-    pub retry_at: Option<Mono>,
     /// One streak per rule, in the order of [`crate::breaker::config::Config::rules`].
-    pub rules: Vec<Streak>,
+    /// Shared with whoever shows them, so that they are in memory once.
+    pub rules: Arc<[Streak]>,
     /// The streak of illegal updates.
     pub illegal: Streak,
 }
@@ -58,14 +51,10 @@ impl Circuit {
             state: State::Closed,
             forced: None,
             incident: 0,
-            level: 0,
-            level_since: Mono(0),
-            trips: VecDeque::new(),
-            latched: false,
+            past: Past::default(),
             suppressed: false,
             armed: false,
-            retry_at: None,
-            rules: Vec::new(),
+            rules: Arc::default(),
             illegal: Streak::default(),
         }
     }
@@ -79,16 +68,24 @@ impl Circuit {
         self.state == State::Closed && !self.armed && !self.suppressed && self.incident == 0
     }
 
-    /// Has as many streaks as there are rules, and room for no more.
+    /// Has as many streaks as there are rules.
     pub(super) fn fit_rules(&mut self, count: usize) {
-        let more = count.saturating_sub(self.rules.len());
-        self.rules.reserve_exact(more);
-        self.rules.resize_with(count, Streak::default);
+        if self.rules.len() != count {
+            let known = self.rules.iter().cloned();
+            let more = repeat_with(Streak::default);
+            self.rules = known.chain(more).take(count).collect();
+        }
+    }
+
+    /// The rules' streaks, to be changed.
+    pub(super) fn rules_mut(&mut self) -> &mut [Streak] {
+        Arc::make_mut(&mut self.rules)
     }
 
     /// Every streak: the rules' in their order, then the illegal updates'.
     pub(super) fn streaks_mut(&mut self) -> impl Iterator<Item = &mut Streak> {
-        self.rules.iter_mut().chain([&mut self.illegal])
+        let rules = Arc::make_mut(&mut self.rules).iter_mut();
+        rules.chain([&mut self.illegal])
     }
 
     /// See [`Self::streaks_mut`].
@@ -97,14 +94,10 @@ impl Circuit {
     }
 }
 
-/// What makes a circuit this circuit. The texts are shared, since a policy has many circuits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// `metadata.uid` of the policy.
-    pub policy_uid: Arc<str>,
-    /// `metadata.uid` of the object.
-    pub object_uid: Arc<str>,
-}
+/// What makes a circuit this circuit: its policy and its object, as the hash that all of its fingerprints go on from.
+/// Their texts are longer than all that is kept of most circuits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identity(pub(super) u64);
 
 /// The state by evidence.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,15 +106,15 @@ pub enum State {
     Closed,
     /// Traffic is shed and updates are rejected until `until`.
     Open {
-        /// The trip that opened it.
-        trip: Trip,
+        /// The trip that opened it, behind a pointer because most circuits have none.
+        trip: Box<Trip>,
         /// When `HalfOpen` may begin.
         until: Mono,
     },
     /// A part of the traffic is let through to find out.
     HalfOpen {
         /// The trip being recovered from.
-        trip: Trip,
+        trip: Box<Trip>,
         /// Index into `halfOpen.admitPercent`.
         step: u8,
         /// Good samples in a row at this step.

@@ -60,8 +60,8 @@ fn suppress(circuit: &mut Circuit, fault: Fault, effects: &mut Vec<Effect>) {
 fn decay(circuit: &mut Circuit, config: &Config, now: Mono, confirmed: Mono) {
     while let Some(due) = backoff::decays(circuit, config.open, confirmed).filter(|due| now >= *due)
     {
-        circuit.level = circuit.level.saturating_sub(1);
-        circuit.level_since = due;
+        circuit.past.level = circuit.past.level.saturating_sub(1);
+        circuit.past.level_since = due;
         flap::forget(circuit, config.flap, now);
     }
 }

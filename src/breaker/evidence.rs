@@ -79,7 +79,12 @@ pub(super) fn gather(
         now: context.now,
     };
     let mut evidence = Evidence::default();
-    for (index, (streak, rule)) in circuit.rules.iter_mut().zip(&config.rules).enumerate() {
+    for (index, (streak, rule)) in circuit
+        .rules_mut()
+        .iter_mut()
+        .zip(&config.rules)
+        .enumerate()
+    {
         let reading = report.and_then(|report| report.readings.get(index));
         if scene.take(streak, Subject::Rule(rule), reading, &mut evidence.good) {
             evidence.breach.get_or_insert(index);
@@ -117,7 +122,7 @@ impl Scene<'_> {
         good: &mut bool,
     ) -> bool {
         streak.expire(self.now.mono, self.config.within);
-        streak.age(self.now.mono);
+        streak.age(subject, self.now.mono);
         let Some(verdict) = self.sample(streak, subject, reading) else {
             return false;
         };
@@ -147,17 +152,16 @@ impl Scene<'_> {
         if !self.config.illegal_is_bad || !self.phase.admits(now) {
             return false;
         }
-        let counted = streak.denied.as_deref();
-        let counted = counted.filter(|(known, _)| *known == id);
+        let counted = streak.denied().filter(|(known, _)| *known == id);
         let every = self.config.resample_every();
-        if counted.is_some_and(|(_, at)| every.is_none_or(|every| now < *at + every)) {
+        if counted.is_some_and(|(_, at)| every.is_none_or(|every| now < at + every)) {
             return false;
         }
         if self.phase.is_half_open() {
             return true;
         }
-        streak.denied = Some(Box::new((id, now)));
         streak.extend(now, self.config.needed());
+        streak.note_denied(id, now);
         streak.is_due(self.config, now)
     }
 
@@ -197,14 +201,13 @@ impl Scene<'_> {
         };
         let counted = known.map_or_else(|| self.counted(), |last| last.counted);
         let is_news = known.is_none();
-        let stale_at = subject.stale_at(reading, arrived);
+        let stale_at = subject.stale_at(reading.observed_at, arrived);
         let mut observed = Observed {
             id: reading.id,
             observed_at: reading.observed_at,
             arrived,
             counted,
             value: subject.stated(reading).ok().cloned(),
-            stale_at,
             class: Class::Unknown(Unknown::Missing),
             live: true,
             born: self.born(reading, arrived),

@@ -20,26 +20,35 @@ const TRIP: u8 = b't';
 
 /// The id of a circuit's trip number `incident`.
 #[must_use]
-pub fn trip_id(identity: &Identity, incident: u64) -> TripId {
+pub fn trip_id(identity: Identity, incident: u64) -> TripId {
     TripId(fingerprint(identity, TRIP, incident))
 }
 
 /// What jitters a circuit's wait at one level.
-pub(super) fn jitter(identity: &Identity, level: u32) -> u64 {
+pub(super) fn jitter(identity: Identity, level: u32) -> u64 {
     fingerprint(identity, JITTER, u64::from(level))
 }
 
-fn fingerprint(identity: &Identity, purpose: u8, number: u64) -> u64 {
-    let texts = identity
-        .policy_uid
-        .bytes()
-        .chain([SEPARATOR])
-        .chain(identity.object_uid.bytes())
-        .chain([SEPARATOR, purpose])
-        .chain(number.to_le_bytes());
-    finalize(texts.fold(OFFSET_BASIS, |hash, byte| {
+impl Identity {
+    /// Of the circuit of a policy and an object with these uids.
+    #[must_use]
+    pub fn new(policy_uid: &str, object_uid: &str) -> Self {
+        let policy = policy_uid.bytes().chain([SEPARATOR]);
+        let object = object_uid.bytes().chain([SEPARATOR]);
+        Self(hash(OFFSET_BASIS, policy.chain(object)))
+    }
+}
+
+fn fingerprint(identity: Identity, purpose: u8, number: u64) -> u64 {
+    let bytes = [purpose].into_iter().chain(number.to_le_bytes());
+    finalize(hash(identity.0, bytes))
+}
+
+/// FNV-1a, going on from where it stands.
+fn hash(from: u64, bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(from, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-    }))
+    })
 }
 
 const fn finalize(mut hash: u64) -> u64 {

@@ -10,23 +10,24 @@ use crate::breaker::time::Mono;
 pub(super) fn note_trip(circuit: &mut Circuit, flap: Flap, now: Mono) -> bool {
     forget(circuit, flap, now);
     let tolerated = flap.trips.min(MAX_FLAP_TRIPS) as usize;
-    circuit.trips.push_back(now);
-    while circuit.trips.len() > tolerated.saturating_add(1) {
-        circuit.trips.pop_front();
+    circuit.past.trips.push_back(now);
+    while circuit.past.trips.len() > tolerated.saturating_add(1) {
+        circuit.past.trips.pop_front();
     }
-    circuit.trips.len() > tolerated
+    circuit.past.trips.len() > tolerated
 }
 
 /// Forgets the trips that have left the window.
 pub(super) fn forget(circuit: &mut Circuit, flap: Flap, now: Mono) {
     while circuit
+        .past
         .trips
         .front()
         .is_some_and(|first| now.since(*first) > flap.within)
     {
-        circuit.trips.pop_front();
+        circuit.past.trips.pop_front();
     }
-    if circuit.trips.is_empty() {
-        circuit.trips = VecDeque::new();
+    if circuit.past.trips.is_empty() {
+        circuit.past.trips = VecDeque::new();
     }
 }

@@ -83,7 +83,7 @@ fn succeed(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<E
         from: StateName::HalfOpen,
         to: StateName::HalfOpen,
         reason: Reason::StepPassed,
-        trip: Some(trip.clone()),
+        trip: Some((**trip).clone()),
     }));
     true
 }
@@ -96,10 +96,10 @@ fn give_up(circuit: &mut Circuit, config: &Config, now: Now, effects: &mut Vec<E
                 from: StateName::HalfOpen,
                 to: StateName::Open,
                 reason: Reason::ProbeTimedOut,
-                trip: Some(trip.clone()),
+                trip: Some((*trip).clone()),
             }));
             effects.push(Effect::ProbeTimedOut);
-            trip::await_recovery(circuit, config, now, trip);
+            trip::await_recovery(circuit, config, now, *trip);
         }
         other => circuit.state = other,
     }

@@ -5,7 +5,7 @@ use std::mem::discriminant;
 use crate::breaker::config::{Missing, Rule, Test};
 use crate::breaker::observed::Observed;
 use crate::breaker::sample::{Class, Reading, Unknown, Value};
-use crate::breaker::time::{Mono, Span};
+use crate::breaker::time::{Mono, Span, Wall};
 
 /// What a value says. Finer than [`Class`] by the band between `clear` and `limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +118,18 @@ impl<'a> Subject<'a> {
     }
 
     /// From when an observation that arrived then is stale, where it ever is.
-    pub(super) fn stale_at(self, reading: &Reading, arrived: Mono) -> Option<Mono> {
+    pub(super) fn stale_at(self, observed_at: Option<Wall>, arrived: Mono) -> Option<Mono> {
         let Self::Rule(rule) = self else {
             return None;
         };
-        reading.observed_at?;
+        observed_at?;
         Some(arrived + rule.stale_after? + Span(1))
+    }
+
+    /// From when the value that stands is stale, where it ever is.
+    pub(super) fn goes_stale(self, last: &Observed) -> Option<Mono> {
+        let stands = last.value.as_ref();
+        stands.and_then(|_| self.stale_at(last.observed_at, last.arrived))
     }
 }
 

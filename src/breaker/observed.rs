@@ -17,8 +17,6 @@ pub struct Observed {
     pub counted: Mono,
     /// The value that stands; `None` when the object no longer says it, or says nothing that can be judged.
     pub value: Option<Value>,
-    /// From when the value is stale, where it ever is.
-    pub stale_at: Option<Mono>,
     /// How what stands is classed, by the rule's limit alone.
     pub class: Class,
     /// Whether this process has seen it, rather than read of it in what was persisted.

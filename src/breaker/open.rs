@@ -24,7 +24,7 @@ pub(super) fn advance(
 ) {
     let now = context.now.mono;
     let passed = matches!(circuit.state, State::Open { until, .. } if now >= until);
-    if !passed || circuit.latched || context.confirmed_since.is_none() {
+    if !passed || circuit.past.latched || context.confirmed_since.is_none() {
         return;
     }
     if clear_from(circuit, config, now) != Some(now) {
@@ -40,9 +40,9 @@ pub(super) fn advance(
                 from: StateName::Open,
                 to: StateName::HalfOpen,
                 reason: Reason::WaitPassed,
-                trip: Some(trip.clone()),
+                trip: Some((*trip).clone()),
             }));
-            circuit.retry_at = None;
+            circuit.past.retry_at = None;
             circuit.state = State::HalfOpen {
                 trip,
                 step: 0,
@@ -75,7 +75,7 @@ pub(super) fn clear_from(circuit: &Circuit, config: &Config, now: Mono) -> Optio
 
 /// Sets the next look, unless one is still ahead.
 pub(super) fn retry_later(circuit: &mut Circuit, now: Mono) {
-    if circuit.retry_at.is_none_or(|at| now >= at) {
-        circuit.retry_at = Some(now + RETRY);
+    if circuit.past.retry_at.is_none_or(|at| now >= at) {
+        circuit.past.retry_at = Some(now + RETRY);
     }
 }

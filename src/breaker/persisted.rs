@@ -28,13 +28,13 @@ pub struct Persisted {
     pub state: PersistedState,
     /// See [`Circuit::incident`].
     pub incident: u64,
-    /// See [`Circuit::level`].
+    /// See [`crate::breaker::past::Traces::level`].
     pub level: u32,
-    /// See [`Circuit::level_since`].
+    /// See [`crate::breaker::past::Traces::level_since`].
     pub level_since: Wall,
-    /// See [`Circuit::trips`].
+    /// See [`crate::breaker::past::Traces::trips`].
     pub trips: Vec<Wall>,
-    /// See [`Circuit::latched`].
+    /// See [`crate::breaker::past::Traces::latched`].
     pub latched: bool,
     /// See [`Circuit::suppressed`].
     pub suppressed: bool,
@@ -123,15 +123,16 @@ pub fn persist(circuit: &Circuit, config: &Config, now: Now) -> Persisted {
         at: now.wall,
         state: persist_state(&circuit.state, now),
         incident: circuit.incident,
-        level: circuit.level,
-        level_since: now.wall_of(circuit.level_since),
+        level: circuit.past.level,
+        level_since: now.wall_of(circuit.past.level_since),
         trips: circuit
+            .past
             .trips
             .iter()
             .filter(in_window)
             .map(|trip| now.wall_of(*trip))
             .collect(),
-        latched: circuit.latched,
+        latched: circuit.past.latched,
         suppressed: circuit.suppressed,
         rules: circuit
             .rules
@@ -177,8 +178,8 @@ fn persist_trip(trip: &Trip) -> PersistedTrip {
 
 fn persist_streak(streak: &Streak, now: Now) -> PersistedStreak {
     PersistedStreak {
-        bad_at: streak.bad_at.iter().map(|at| now.wall_of(*at)).collect(),
-        since: streak.since.map(|since| now.wall_of(since)),
+        bad_at: streak.bad_at().map(|at| now.wall_of(at)).collect(),
+        since: streak.since().map(|since| now.wall_of(since)),
         last: streak.last.as_ref().map(|last| PersistedObservation {
             id: last.id,
             observed_at: last.observed_at,

@@ -93,13 +93,13 @@ impl Phase {
             Kind::Closed => {
                 last.value.as_ref()?;
                 // What was persisted before the last try says nothing against that.
-                if streak.denied.is_some()
+                if streak.denied().is_some()
                     && subject.stands(last, last.counted) != Some(Verdict::Bad)
                 {
                     return None;
                 }
                 let repeated = repeated(self.every?);
-                if streak.bad_at.is_empty() {
+                if streak.count() == 0 {
                     subject.bad_from(last, repeated)
                 } else {
                     Some(repeated)

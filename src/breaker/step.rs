@@ -1,10 +1,9 @@
 //! The step: `(circuit, input, time) → (circuit, effects)`, total and deterministic.
 
-use std::collections::VecDeque;
-
 use crate::breaker::circuit::{Circuit, State, StateName};
 use crate::breaker::config::Config;
 use crate::breaker::evidence::Seen;
+use crate::breaker::past::Past;
 use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
 use crate::breaker::{backoff, closed, evidence, half_open, open, trip};
@@ -89,7 +88,10 @@ fn reconfigure(circuit: &mut Circuit, config: &Config, now: Mono) {
     for streak in circuit.streaks_mut() {
         streak.restart(now);
     }
-    circuit.level = backoff::bounded(config.open, circuit.level);
+    let level = backoff::bounded(config.open, circuit.past.level);
+    if level != circuit.past.level {
+        circuit.past.level = level;
+    }
     if let State::HalfOpen {
         step, successes, ..
     } = &mut circuit.state
@@ -101,8 +103,7 @@ fn reconfigure(circuit: &mut Circuit, config: &Config, now: Mono) {
 
 /// Lets bygones be bygones, the number of trips apart, since no trip id is used twice.
 fn forgive(circuit: &mut Circuit) {
-    circuit.level = 0;
-    circuit.trips = VecDeque::new();
+    circuit.past = Past::default();
     for streak in circuit.streaks_mut() {
         streak.reset();
         streak.sick = false;
@@ -135,8 +136,8 @@ impl Mark {
         Self {
             state: (circuit.state.name(), state.0, state.1, state.2),
             incident: circuit.incident,
-            level: circuit.level,
-            latched: circuit.latched,
+            level: circuit.past.level,
+            latched: circuit.past.latched,
             suppressed: circuit.suppressed,
             armed: circuit
                 .armed

@@ -25,7 +25,7 @@ pub(super) fn open(
 ) {
     let before = replace(&mut circuit.state, State::Closed);
     circuit.incident = circuit.incident.saturating_add(1);
-    circuit.level = backoff::raised(config.open, circuit.level);
+    circuit.past.level = backoff::raised(config.open, circuit.past.level);
     let (rule, value, cause) = match before.trip() {
         Some(earlier) if fault.cause == Cause::Illegal => {
             (earlier.rule, earlier.value.clone(), earlier.cause)
@@ -38,7 +38,7 @@ pub(super) fn open(
         }
     };
     let trip = Trip {
-        id: trip_id(&circuit.identity, circuit.incident),
+        id: trip_id(circuit.identity, circuit.incident),
         cause,
         rule,
         value,
@@ -62,34 +62,34 @@ pub(super) fn open(
         trip: Some(trip),
     }));
     if flap::note_trip(circuit, config.flap, now.mono) {
-        circuit.latched = true;
+        circuit.past.latched = true;
         effects.push(Effect::Latched);
     }
 }
 
 /// Puts the circuit into Open for the wait of its level.
 pub(super) fn await_recovery(circuit: &mut Circuit, config: &Config, now: Now, trip: Trip) {
-    let wait = backoff::wait(&circuit.identity, config.open, circuit.level);
+    let wait = backoff::wait(circuit.identity, config.open, circuit.past.level);
     circuit.state = State::Open {
-        trip,
+        trip: Box::new(trip),
         until: now.mono + wait,
     };
-    circuit.retry_at = None;
+    circuit.past.retry_at = None;
 }
 
 /// Closes the circuit; says so, unless it was Closed.
 pub(super) fn close(circuit: &mut Circuit, now: Now, reason: Reason, effects: &mut Vec<Effect>) {
     let before = replace(&mut circuit.state, State::Closed);
-    circuit.latched = false;
-    circuit.retry_at = None;
-    circuit.level_since = now.mono;
+    circuit.past.latched = false;
+    circuit.past.retry_at = None;
+    circuit.past.level_since = now.mono;
     let from = before.name();
     if let State::Open { trip, .. } | State::HalfOpen { trip, .. } = before {
         effects.push(Effect::Changed(Change {
             from,
             to: StateName::Closed,
             reason,
-            trip: Some(trip),
+            trip: Some(*trip),
         }));
     }
 }

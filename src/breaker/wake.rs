@@ -7,7 +7,6 @@ use crate::breaker::half_open;
 use crate::breaker::judge::Subject;
 use crate::breaker::open;
 use crate::breaker::standing::Phase;
-use crate::breaker::streak::Streak;
 use crate::breaker::time::Mono;
 
 /// The next moment at which [`crate::breaker::types::Input::Tick`] could change this circuit, if any.
@@ -22,25 +21,31 @@ pub fn next_wake(
     config: &Config,
     confirmed_since: Option<Mono>,
 ) -> Option<Mono> {
-    let stale = circuit.streaks().filter_map(Streak::goes_stale).min();
+    let rules = circuit.rules.iter().zip(&config.rules);
+    let stale = rules
+        .filter_map(|(streak, rule)| Subject::Rule(rule).goes_stale(streak.last.as_ref()?))
+        .min();
     let own = match &circuit.state {
         State::Open { until, .. } => {
-            let moves = confirmed_since.is_some() && !circuit.latched;
+            let moves = confirmed_since.is_some() && !circuit.past.latched;
             let clear = open::clear_from(circuit, config, *until).filter(|_| moves);
-            clear.map(|clear| circuit.retry_at.map_or(clear, |at| at.max(clear)))
+            clear.map(|clear| circuit.past.retry_at.map_or(clear, |at| at.max(clear)))
         }
         State::HalfOpen { .. } => {
-            let deadline = half_open::deadline(circuit, config, confirmed_since)
-                .map(|deadline| circuit.retry_at.map_or(deadline, |at| at.max(deadline)));
+            let deadline = half_open::deadline(circuit, config, confirmed_since).map(|deadline| {
+                circuit
+                    .past
+                    .retry_at
+                    .map_or(deadline, |at| at.max(deadline))
+            });
             earliest(deadline, resample(circuit, config, confirmed_since))
         }
         State::Closed => {
             let decay = confirmed_since
                 .and_then(|confirmed| backoff::decays(circuit, config.open, confirmed));
-            let expiry = circuit
-                .streaks()
-                .filter_map(|streak| streak.expires(config.within))
-                .min();
+            let streaks = circuit.streaks();
+            let expiry = streaks.filter_map(|streak| streak.expires(config.within));
+            let expiry = expiry.min();
             let resample = resample(circuit, config, confirmed_since);
             earliest(decay, earliest(expiry, resample))
         }

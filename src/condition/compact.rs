@@ -1,44 +1,44 @@
 //! What is kept of an object's last report: enough to compare the next one with it, to judge it
 //! again by rules that come later, and to publish it.
 //!
-//! There is one for each object that is watched, so every byte of it counts: 40 for each declared
-//! key, and 40. What names a problem isn't kept, nor in which unit a number was written.
-//! Nor is by which contract it was read, and whether it was legal: whoever keeps it has room for that.
+//! There is one for each object that is watched, so every byte of it counts, and it is kept as bytes: about 20 for each
+//! declared key that is there, and one for each that isn't. What names a problem isn't kept, nor in which unit a number
+//! was written. Nor is by which contract it was read, and whether it was legal: whoever keeps it has room for that.
+
+mod bytes;
 
 use crate::condition::{
     change::Change,
+    compact::bytes::{Reader, Writer},
     report::{Entry, Report},
     unmeasured::Unmeasured,
-    value::{Reading, Value},
 };
 
 /// What is kept of a report; by default, that of an object which has never reported.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompactReport {
     /// See [`Report::content`].
     pub content: u64,
-    pub(super) undeclared_content: u64,
-    keys: u32,
-    undeclared_keys: u32,
-    /// In the contract's order; empty when none of them is there.
-    entries: Box<[CompactEntry]>,
+    /// How many entries there were, and then, where any declared one was there, all of these in the contract's order.
+    bytes: Box<[u8]>,
 }
 
 /// What is kept of one declared condition.
-#[derive(Debug, PartialEq)]
-pub struct CompactEntry {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactEntry<'a> {
     /// What it said.
-    pub value: CompactValue,
+    pub value: CompactValue<'a>,
     /// See [`Entry::id`].
     pub id: u64,
     pub(super) content: u64,
-    /// [`NO_TIME`] where the entry carried none.
-    observed_at: i64,
+    /// The heartbeat that the entry carried, in milliseconds since the Unix epoch.
+    pub observed_at: Option<i64>,
 }
 
-/// What a condition said, as far as rules and Envoy can tell: see [`Reading`] and [`Value`].
-#[derive(Debug, PartialEq)]
-pub enum CompactValue {
+/// What a condition said, as far as rules and Envoy can tell: see [`crate::condition::value::Reading`] and
+/// [`crate::condition::value::Value`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CompactValue<'a> {
     /// The key was not there.
     Missing,
     /// Nothing that is a number.
@@ -55,117 +55,120 @@ pub enum CompactValue {
     Unmeasured(Unmeasured),
     /// A moment that an Age counts from, in milliseconds since the Unix epoch.
     Time(i64),
-    /// Text, behind one more pointer because it is rare: it would make all others half as large again.
-    Text(Box<Box<str>>),
+    /// Text.
+    Text(&'a str),
     /// What each entry says that the key stands for, by its name.
-    Several(Box<Entries>),
+    Several(Several<'a>),
+}
+
+/// What the declared conditions said, in the contract's order; nothing when none was there.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    reader: Reader<'a>,
+    /// The last heartbeat so far: that of an entry is often the same.
+    last: i64,
 }
 
 /// What each of several entries says, by its name.
-pub(crate) type Entries = Box<[(Box<str>, CompactValue)]>;
-
-/// A moment that no entry can carry, since RFC 3339 ends with the year 9999.
-const NO_TIME: i64 = i64::MIN;
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Several<'a> {
+    count: usize,
+    reader: Reader<'a>,
+}
 
 impl CompactReport {
     /// What to keep of a report.
     pub fn of(report: &Report) -> Self {
         let is_empty = report.entries.iter().all(|entry| entry.id == 0);
+        let entries: &[Entry] = if is_empty { &[] } else { &report.entries };
+        let mut writer = Writer::new(entries.len());
+        writer.counts(
+            report.keys,
+            report.undeclared_keys,
+            report.undeclared_content,
+        );
+        for entry in entries {
+            writer.entry(entry);
+        }
         Self {
             content: report.content,
-            undeclared_content: report.undeclared_content,
-            keys: narrow(report.keys),
-            undeclared_keys: narrow(report.undeclared_keys),
-            entries: if is_empty {
-                Box::default()
-            } else {
-                report.entries.iter().map(CompactEntry::of).collect()
-            },
+            bytes: writer.finish(),
         }
     }
 
     /// Puts a measured entry in the place of the one that was there, of so many; answers what that does to its key, if anything.
     pub fn measure(&mut self, index: usize, entry: &Entry, count: usize) -> Option<Change> {
-        if self.entries.is_empty() {
-            let missing = std::iter::repeat_with(|| CompactEntry::of(&Entry::MISSING));
-            self.entries = missing.take(count).collect();
+        let (keys, undeclared_keys, undeclared_content) = self.reader().counts();
+        let known = self.entries().map(Some);
+        let known = known.chain(std::iter::repeat(None)).take(count);
+        let mut writer = Writer::new(count);
+        writer.counts(keys, undeclared_keys, undeclared_content);
+        let mut before = 0;
+        for (at, known) in known.enumerate() {
+            if at == index {
+                before = known.map_or(0, |known| known.content);
+                writer.entry(entry);
+            } else {
+                writer.known(known.as_ref());
+            }
         }
-        let slot = self.entries.get_mut(index)?;
-        let change = Change::between(slot.content, entry.content);
-        *slot = CompactEntry::of(entry);
-        change
+        if index < count {
+            self.bytes = writer.finish();
+            Change::between(before, entry.content)
+        } else {
+            None
+        }
     }
 
     /// How many entries there were.
     pub fn keys(&self) -> usize {
-        self.keys as usize
+        self.reader().counts().0
     }
 
     /// How many of them were undeclared.
     pub(super) fn undeclared_keys(&self) -> usize {
-        self.undeclared_keys as usize
+        self.reader().counts().1
+    }
+
+    /// See [`Report::undeclared_content`].
+    pub(super) fn undeclared_content(&self) -> u64 {
+        self.reader().counts().2
     }
 
     /// What the declared conditions said, in the contract's order; nothing when none was there.
-    pub fn entries(&self) -> &[CompactEntry] {
-        &self.entries
+    pub fn entries(&self) -> Entries<'_> {
+        let mut reader = self.reader();
+        reader.counts();
+        Entries { reader, last: 0 }
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.bytes)
     }
 }
 
-impl CompactEntry {
+impl CompactEntry<'_> {
     /// The hash of all that it said; 0 for an entry that is not there.
     pub fn content(&self) -> u64 {
         self.content
     }
+}
 
-    /// The heartbeat that the entry carried, in milliseconds since the Unix epoch.
-    pub fn observed_at(&self) -> Option<i64> {
-        Some(self.observed_at).filter(|at| *at != NO_TIME)
-    }
+impl<'a> Iterator for Entries<'a> {
+    type Item = CompactEntry<'a>;
 
-    fn of(entry: &Entry) -> Self {
-        Self {
-            value: CompactValue::of(&entry.reading),
-            id: entry.id,
-            content: entry.content,
-            observed_at: entry.observed_at.unwrap_or(NO_TIME),
-        }
+    fn next(&mut self) -> Option<Self::Item> {
+        self.reader.entry(&mut self.last)
     }
 }
 
-impl CompactValue {
-    fn of(reading: &Reading) -> Self {
-        match reading {
-            Reading::Missing => Self::Missing,
-            Reading::NotANumber => Self::NotANumber,
-            Reading::Unjudgeable => Self::Unjudgeable,
-            Reading::Failed => Self::Failed,
-            Reading::Unmeasured(why) => Self::Unmeasured(*why),
-            Reading::Several(each) => {
-                let compact =
-                    |(name, reading): &(Box<str>, Reading)| (name.clone(), Self::of(reading));
-                Self::Several(Box::new(each.iter().map(compact).collect()))
-            }
-            Reading::Value(Value::Boolean(flag)) => Self::Boolean(*flag),
-            Reading::Value(Value::Time(millis)) => Self::Time(*millis),
-            Reading::Value(Value::Text(text)) => Self::Text(Box::new(text.clone())),
-            Reading::Value(number) => Self::Number(number.number().unwrap_or(f64::NAN)),
-        }
+impl<'a> Several<'a> {
+    /// The entries, in the order in which they stood there.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, CompactValue<'a>)> {
+        let mut reader = self.reader;
+        (0..self.count).map(move |_| reader.named())
     }
-}
-
-/// A status is far shorter than four billion entries.
-fn narrow(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_kept_in_forty_bytes() {
-        assert_eq!(size_of::<CompactEntry>(), 40);
-        assert_eq!(size_of::<CompactReport>(), 40);
-    }
-}
+mod tests;

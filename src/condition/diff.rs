@@ -88,7 +88,7 @@ pub fn diff(
 
 impl Diff {
     fn compare_declared(&mut self, contract: &Contract, before: &CompactReport, after: &Report) {
-        let known = before.entries().iter().map(|entry| entry.content);
+        let known = before.entries().map(|entry| entry.content);
         let known = known.chain(std::iter::repeat(0));
         for ((condition, entry), known) in
             contract.conditions().iter().zip(&after.entries).zip(known)
@@ -104,7 +104,7 @@ impl Diff {
 
     /// Undeclared keys are named where there were none before; else the hash tells that they differ, but not which.
     fn compare_undeclared(&mut self, before: &CompactReport, after: &Report) {
-        if before.undeclared_content == after.undeclared_content {
+        if before.undeclared_content() == after.undeclared_content {
             return;
         }
         if before.undeclared_keys() > 0 {

@@ -13,7 +13,7 @@ use crate::condition::{
     kind::Kind,
     problem::{Code, Problems},
     report::Entry,
-    time::{self, Time},
+    time::{Clock, Time},
     value::{Reading, Value},
 };
 
@@ -22,6 +22,7 @@ pub(super) struct Reader<'a> {
     contract: &'a Contract,
     condition: &'a Condition,
     problems: &'a mut Problems,
+    clock: &'a mut Clock,
     legal: bool,
 }
 
@@ -30,11 +31,13 @@ impl<'a> Reader<'a> {
         contract: &'a Contract,
         condition: &'a Condition,
         problems: &'a mut Problems,
+        clock: &'a mut Clock,
     ) -> Self {
         Self {
             contract,
             condition,
             problems,
+            clock,
             legal: true,
         }
     }
@@ -126,7 +129,8 @@ impl<'a> Reader<'a> {
             Heartbeat::Field(name) => (&**name, fields.named(name)?),
             Heartbeat::None => return None,
         };
-        match value.text().as_deref().map(time::read) {
+        let text = value.text();
+        match text.as_deref().map(|text| self.clock.read(text)) {
             Some(Time::Moment(moment)) => Some(moment),
             Some(Time::Absent) => None,
             Some(Time::Unreadable) | None => {

@@ -15,6 +15,7 @@ pub(crate) mod record;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
 pub mod settings;
+pub(crate) mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

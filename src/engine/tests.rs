@@ -11,6 +11,7 @@ mod dependencies;
 mod gates;
 mod kinds;
 mod lifecycle;
+mod memory;
 mod overrides;
 mod pace;
 mod races;

@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
-use crate::breaker::sample::{Class, Value};
-use crate::breaker::time::{Mono, Wall};
+use crate::breaker::config::{Begin, Config, Flap, Missing, Probe, Rule, Test, Wait};
+use crate::breaker::observed::Observed;
+use crate::breaker::sample::{Class, ObservationId, Value};
+use crate::breaker::streak::Streak;
+use crate::breaker::time::{Mono, Span, Wall};
 use crate::runtime::clock::Clock;
 use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::{Bound, Metrics};
@@ -31,7 +34,7 @@ use crate::serve::top::SharedTop;
 use crate::serve::waiters::Waiters;
 use crate::wire::event::GroupKind;
 use crate::wire::labels::Labels;
-use crate::wire::view::{CircuitView, PolicyView, Probe, RuleView, Tripped, View};
+use crate::wire::view::{self, CircuitView, PolicyView, Tripped, View};
 
 pub(crate) const NOW: Mono = Mono(3_000_000);
 
@@ -60,7 +63,7 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
         }),
         since: Some(Wall(1_000)),
         until: tripped.then_some(Wall(61_000)),
-        probe: (state == StateName::HalfOpen).then_some(Probe {
+        probe: (state == StateName::HalfOpen).then_some(view::Probe {
             successes: 1,
             needed: 3,
         }),
@@ -69,8 +72,10 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
         latched: false,
         suppressed: false,
         root: None,
-        rules: vec![rule("network-latency", 312.0, if tripped { 3 } else { 0 })],
+        config: Arc::new(config(Vec::new())),
+        streaks: Arc::default(),
     }
+    .seeing([rule("network-latency", 312.0, if tripped { 3 } else { 0 })])
 }
 
 /// A circuit whose evidence says one thing and whose override another.
@@ -86,13 +91,92 @@ pub(crate) fn forced(shadow: StateName, forced: Forced) -> CircuitView {
     }
 }
 
-pub(crate) fn rule(condition: &str, value: f64, streak: u32) -> RuleView {
-    RuleView {
+/// What a rule sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight {
+    pub(crate) condition: Arc<str>,
+    pub(crate) value: Option<Value>,
+    /// `None` before the first report.
+    pub(crate) class: Option<Class>,
+    pub(crate) streak: u32,
+    pub(crate) arrived: Mono,
+}
+
+pub(crate) fn rule(condition: &str, value: f64, streak: u32) -> Sight {
+    Sight {
         condition: condition.into(),
         value: Some(Value::Number(value)),
         class: Some(if streak > 0 { Class::Bad } else { Class::Good }),
         streak,
-        arrived: Some(Mono(NOW.0 - 4_000)),
+        arrived: Mono(NOW.0 - 4_000),
+    }
+}
+
+impl Sight {
+    fn rule(&self) -> Rule {
+        Rule {
+            condition: Arc::clone(&self.condition),
+            test: Test::Above {
+                limit: 250.0,
+                clear: Some(200.0),
+            },
+            missing: Missing::Unknown,
+            stale_after: Some(Span::from_secs(90)),
+        }
+    }
+
+    fn streak(self) -> Streak {
+        let last = self.class.map(|class| Observed {
+            id: ObservationId(0),
+            observed_at: None,
+            arrived: self.arrived,
+            counted: self.arrived,
+            value: self.value,
+            class,
+            live: true,
+            born: 0,
+        });
+        Streak::with(last, self.streak)
+    }
+}
+
+impl CircuitView {
+    /// The same, of which each rule sees this.
+    pub(crate) fn seeing(self, rules: impl IntoIterator<Item = Sight>) -> Self {
+        let rules: Vec<Sight> = rules.into_iter().collect();
+        Self {
+            config: Arc::new(config(rules.iter().map(Sight::rule).collect())),
+            streaks: rules.into_iter().map(Sight::streak).collect(),
+            ..self
+        }
+    }
+}
+
+/// What a policy with these rules asks.
+pub(crate) fn config(rules: Vec<Rule>) -> Config {
+    let minute = Span::from_secs(60);
+    Config {
+        rules,
+        consecutive: 3,
+        within: Span::from_secs(600),
+        at_least: Span(0),
+        resample: Some(Span::from_secs(30)),
+        illegal_is_bad: true,
+        open: Wait {
+            minimum: minute,
+            maximum: minute,
+        },
+        half_open: Probe {
+            admit_percent: vec![10, 50],
+            begin: Begin::Timer,
+            settle: Span(0),
+            successes: 3,
+            timeout: minute,
+        },
+        flap: Flap {
+            trips: 5,
+            within: minute,
+        },
     }
 }
 

@@ -29,10 +29,10 @@ pub(crate) struct RuleDocument {
 
 impl RuleDocument {
     /// `unit` stands behind the value when people read it.
-    pub(crate) fn new(rule: &RuleView, unit: &'static str, now: Mono) -> Self {
+    pub(crate) fn new(rule: RuleView<'_>, unit: &'static str, now: Mono) -> Self {
         Self {
             condition: rule.condition.to_string(),
-            value: value(rule.value.as_ref()),
+            value: value(rule.value),
             unit: unit.trim(),
             class: rule.class.map(class),
             unknown_reason: rule.class.and_then(unknown_reason),
@@ -64,7 +64,7 @@ pub(crate) fn value(value: Option<&Value>) -> Json {
         None | Some(Value::Absent) => Json::Null,
         Some(Value::Number(number)) => Json::from(*number),
         Some(Value::Bool(truth)) => Json::from(*truth),
-        Some(Value::Text(text)) => Json::from(text.as_ref()),
+        Some(Value::Text(text)) => Json::from(&**text),
         Some(Value::Since(since)) => time(*since).map_or(Json::Null, Json::from),
     }
 }

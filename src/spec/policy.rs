@@ -25,7 +25,7 @@ use crate::spec::rule;
 )]
 pub struct Policy {
     /// Rules and timings.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// For each rule, the index of its condition in the contract.
     pub conditions: Vec<usize>,
     /// For each rule, what stands behind its numbers when people read them; empty where nothing does.
@@ -78,7 +78,7 @@ pub fn lower(
     Ok(Policy {
         units: declared.map(|condition| unit(&condition.kind)).collect(),
         conditions,
-        config,
+        config: Arc::new(config),
         plan,
         selector: spec.selector.clone(),
         observe: spec.mode == PolicyMode::Observe,

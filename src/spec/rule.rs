@@ -32,7 +32,7 @@ pub fn lower(index: usize, rule: &TripRule, contract: &Contract) -> Result<Rule,
 fn comparable(value: &value::Value) -> Value {
     match value {
         value::Value::Boolean(flag) => Value::Bool(*flag),
-        value::Value::Text(text) => Value::Text(text.clone()),
+        value::Value::Text(text) => Value::Text(text.clone().into()),
         number => Value::Number(number.number().unwrap_or(f64::NAN)),
     }
 }

@@ -11,6 +11,7 @@ mod weight;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use fusegate_crds::{
@@ -112,9 +113,14 @@ pub enum Feed {
     Objects(GroupKind),
 }
 
-/// An API group and a kind.
+/// An API group and a kind, in one pointer, since much that is kept of each object names its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct GroupKind {
+#[serde(from = "Names", into = "Names")]
+pub struct GroupKind(Arc<Names>);
+
+/// The names of a [`GroupKind`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Names {
     /// For example `shop.example.com`; empty for the core group.
     pub group: Arc<str>,
     /// For example `Storefront`.
@@ -311,10 +317,30 @@ pub struct RefusedKey {
 impl GroupKind {
     /// From its two parts.
     pub fn new(group: impl Into<Arc<str>>, kind: impl Into<Arc<str>>) -> Self {
-        Self {
+        Self::from(Names {
             group: group.into(),
             kind: kind.into(),
-        }
+        })
+    }
+}
+
+impl Deref for GroupKind {
+    type Target = Names;
+
+    fn deref(&self) -> &Names {
+        &self.0
+    }
+}
+
+impl From<Names> for GroupKind {
+    fn from(names: Names) -> Self {
+        Self(Arc::new(names))
+    }
+}
+
+impl From<GroupKind> for Names {
+    fn from(kind: GroupKind) -> Self {
+        Arc::unwrap_or_clone(kind.0)
     }
 }
 

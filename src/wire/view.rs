@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use crate::breaker::circuit::{Cause, Forced, StateName, TripId};
 use crate::breaker::config::Config;
 use crate::breaker::sample::{Class, Value};
+use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Wall};
 use crate::wire::event::GroupKind;
 use crate::wire::labels::Labels;
@@ -147,8 +148,10 @@ pub struct CircuitView {
     pub suppressed: bool,
     /// The policy whose outage explains this one, as `namespace/name`, while it does.
     pub root: Option<Box<str>>,
-    /// One per rule of the policy.
-    pub rules: Vec<RuleView>,
+    /// What the policy asks.
+    pub config: Arc<Config>,
+    /// One per rule of the policy, once there has been a report.
+    pub streaks: Arc<[Streak]>,
 }
 
 /// A trip: when it was, and what broke.
@@ -174,16 +177,37 @@ pub struct Probe {
 }
 
 /// What one rule last saw.
-#[derive(Clone, Debug)]
-pub struct RuleView {
+#[derive(Clone, Copy, Debug)]
+pub struct RuleView<'a> {
+    /// Which rule of the policy.
+    pub index: usize,
     /// The condition's key.
-    pub condition: Arc<str>,
+    pub condition: &'a Arc<str>,
     /// The value that stands.
-    pub value: Option<Value>,
+    pub value: Option<&'a Value>,
     /// How what stands now is classed; `None` before the first report.
     pub class: Option<Class>,
     /// Bad samples in a row.
     pub streak: u32,
     /// When that observation arrived.
     pub arrived: Option<Mono>,
+}
+
+impl CircuitView {
+    /// What each rule of the policy last saw.
+    pub fn rules(&self) -> impl DoubleEndedIterator<Item = RuleView<'_>> {
+        let rules = self.config.rules.iter().enumerate();
+        rules.map(|(index, rule)| {
+            let streak = self.streaks.get(index);
+            let last = streak.and_then(|streak| streak.last.as_ref());
+            RuleView {
+                index,
+                condition: &rule.condition,
+                value: last.and_then(|last| last.value.as_ref()),
+                class: last.map(|last| last.class),
+                streak: streak.map_or(0, Streak::count),
+                arrived: last.map(|last| last.arrived),
+            }
+        })
+    }
 }

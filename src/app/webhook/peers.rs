@@ -207,10 +207,7 @@ impl Peers {
 /// A denial as an event.
 fn denied(denial: Denial) -> Denied {
     Denied {
-        kind: GroupKind {
-            group: denial.group,
-            kind: denial.kind,
-        },
+        kind: GroupKind::new(denial.group, denial.kind),
         namespace: denial.namespace,
         name: denial.name,
         uid: denial.uid,

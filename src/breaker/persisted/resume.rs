@@ -27,7 +27,9 @@ pub fn resume(identity: Identity, config: &Config, persisted: &Persisted, now: N
         .collect();
     circuit.fit_rules(config.rules.len());
     circuit.illegal = resume_streak(&persisted.illegal, config, now);
-    circuit.illegal.denied = last_denied(&circuit.illegal);
+    if let Some(at) = last_denied(&circuit.illegal) {
+        circuit.illegal.note_denied(ObservationId(0), at);
+    }
     take_word(&mut circuit, config, persisted, now);
     closed::settle_flags(&mut circuit, config, &mut Vec::new());
     circuit
@@ -41,18 +43,18 @@ pub(in crate::breaker) fn take_word(
     now: Now,
 ) {
     circuit.incident = persisted.incident;
-    circuit.level = backoff::bounded(config.open, persisted.level);
-    circuit.level_since = past(persisted.level_since, now);
-    circuit.trips = moments(&persisted.trips, now)
+    circuit.past.level = backoff::bounded(config.open, persisted.level);
+    circuit.past.level_since = past(persisted.level_since, now);
+    circuit.past.trips = moments(&persisted.trips, now)
         .into_iter()
         .rev()
         .take(MAX_FLAP_TRIPS as usize + 1)
         .rev()
         .collect();
     circuit.state = resume_state(circuit, config, &persisted.state, now);
-    circuit.latched = persisted.latched && matches!(circuit.state, State::Open { .. });
+    circuit.past.latched = persisted.latched && matches!(circuit.state, State::Open { .. });
     circuit.suppressed = persisted.suppressed;
-    circuit.retry_at = None;
+    circuit.past.retry_at = None;
 }
 
 fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, now: Now) -> State {
@@ -62,7 +64,7 @@ fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, 
             trip: resume_trip(trip, now),
             until: now.mono_of(
                 *until,
-                backoff::wait(&circuit.identity, config.open, circuit.level),
+                backoff::wait(circuit.identity, config.open, circuit.past.level),
             ),
         },
         PersistedState::HalfOpen {
@@ -81,47 +83,46 @@ fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, 
     }
 }
 
-fn resume_trip(persisted: &PersistedTrip, now: Now) -> Trip {
-    Trip {
+fn resume_trip(persisted: &PersistedTrip, now: Now) -> Box<Trip> {
+    Box::new(Trip {
         id: persisted.id,
         cause: persisted.cause,
         rule: persisted.rule,
         value: persisted.value.clone(),
         at: persisted.at,
         mono: past(persisted.at, now),
-    }
+    })
 }
 
 fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Streak {
-    let bad_at = moments(&persisted.bad_at, now);
-    let surplus = bad_at.len().saturating_sub(config.needed() as usize);
-    let first = bad_at.first().copied();
-    let since = persisted.since.map(|since| past(since, now));
-    Streak {
-        since: first.map(|first| since.map_or(first, |since| since.min(first))),
-        bad_at: bad_at.into_iter().skip(surplus).collect(),
+    let mut streak = Streak {
         last: persisted.last.map(|last| Observed {
             id: last.id,
             observed_at: last.observed_at,
             arrived: past(last.arrived, now),
             counted: past(last.counted, now),
             value: None,
-            stale_at: None,
             class: last.class,
             live: false,
             born: 0,
         }),
         sick: persisted.sick,
-        denied: None,
+        ..Streak::default()
+    };
+    for at in moments(&persisted.bad_at, now) {
+        streak.extend(at, config.needed());
     }
+    if let Some(since) = persisted.since {
+        streak.began(past(since, now));
+    }
+    streak
 }
 
 /// The denied update that a streak counted last, if it did: nothing else lets it outlast a legal observation.
 /// Which update that was is not written down, so the same one may count once more.
-fn last_denied(streak: &Streak) -> Option<Box<(ObservationId, Mono)>> {
-    let at = *streak.bad_at.back()?;
+fn last_denied(streak: &Streak) -> Option<Mono> {
     let is_legal = streak.last.as_ref()?.class == Class::Good;
-    is_legal.then(|| Box::new((ObservationId(0), at)))
+    streak.bad_at().next_back().filter(|_| is_legal)
 }
 
 fn moments(persisted: &[Wall], now: Now) -> Vec<Mono> {

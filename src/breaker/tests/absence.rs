@@ -48,7 +48,7 @@ fn with_begin_evidence_half_open_waits_until_nothing_stands_bad() {
     world.trip_by_breach();
     world.run_secs(7_200);
     assert_eq!(world.state(), StateName::Open);
-    assert_eq!((world.circuit.incident, world.circuit.level), (1, 1));
+    assert_eq!((world.circuit.incident, world.circuit.past.level), (1, 1));
     let effects = world.observe(GOOD);
     assert_eq!(
         changes(&effects),

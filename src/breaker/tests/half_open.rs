@@ -111,7 +111,7 @@ fn a_value_bad_since_before_the_trip_reopens_at_the_next_level() {
         world.run_until(StateName::HalfOpen);
         assert_eq!(changes(&world.run_secs(14)), []);
         assert_eq!(changes(&world.run_secs(1)), [FAILED]);
-        assert_eq!(world.circuit.level, 2);
+        assert_eq!(world.circuit.past.level, 2);
     }
 }
 
@@ -167,10 +167,10 @@ fn one_bad_reopens_with_the_next_level_as_a_trip_of_its_own() {
     world.observe(GOOD);
     let effects = world.observe(BAD);
     assert_eq!(changes(&effects), [FAILED]);
-    assert_eq!(world.trip().id, trip_id(&identity(), 2));
+    assert_eq!(world.trip().id, trip_id(identity(), 2));
     assert_eq!(world.circuit.incident, 2);
-    assert_eq!(world.circuit.level, 2);
-    assert_eq!(world.circuit.trips.len(), 2);
+    assert_eq!(world.circuit.past.level, 2);
+    assert_eq!(world.circuit.past.trips.len(), 2);
 }
 
 #[test]
@@ -211,9 +211,13 @@ fn the_deadline_reopens_the_same_trip_at_the_same_level() {
     assert_eq!(changes(&effects), [TIMED_OUT]);
     assert!(effects.contains(&Effect::ProbeTimedOut));
     assert_eq!(world.trip(), trip);
-    assert_eq!(world.circuit.level, 1);
+    assert_eq!(world.circuit.past.level, 1);
     assert_eq!(world.circuit.incident, 1);
-    assert_eq!(world.circuit.trips.len(), 1, "no flap without evidence");
+    assert_eq!(
+        world.circuit.past.trips.len(),
+        1,
+        "no flap without evidence"
+    );
 }
 
 #[test]
@@ -358,5 +362,5 @@ fn after_closing_a_trip_takes_a_whole_streak_again() {
     assert_eq!(changes(&world.observe(BAD)), []);
     assert_eq!(changes(&world.observe(BAD)), []);
     assert_eq!(changes(&world.observe(BAD)).len(), 1);
-    assert_eq!(world.trip().id, trip_id(&identity(), 2));
+    assert_eq!(world.trip().id, trip_id(identity(), 2));
 }

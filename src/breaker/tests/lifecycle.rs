@@ -20,7 +20,7 @@ fn latched() -> World {
     config.flap.trips = 0;
     let mut world = World::of(config);
     world.trip_by_breach();
-    assert!(world.circuit.latched);
+    assert!(world.circuit.past.latched);
     world
 }
 
@@ -147,8 +147,8 @@ fn a_reset_closes_an_open_circuit_and_forgives_its_past() {
     let expected = (StateName::Open, StateName::Closed, Reason::Reset);
     assert_eq!(changes(&effects), [expected]);
     assert_eq!(effects.last(), Some(&Effect::Persist));
-    assert_eq!(world.circuit.level, 0);
-    assert!(world.circuit.trips.is_empty());
+    assert_eq!(world.circuit.past.level, 0);
+    assert!(world.circuit.past.trips.is_empty());
     assert_eq!(world.circuit.incident, 1, "no id is used twice");
 }
 
@@ -160,9 +160,9 @@ fn only_a_reset_or_a_removal_ends_the_latch() {
         world.input(Input::Force(None));
         world.input(Input::Reconfigured);
         world.run_secs(86_400);
-        assert!(world.circuit.latched);
+        assert!(world.circuit.past.latched);
         world.input(input);
-        assert!(!world.circuit.latched);
+        assert!(!world.circuit.past.latched);
         assert_eq!(world.state(), StateName::Closed);
     }
 }

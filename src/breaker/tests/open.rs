@@ -31,30 +31,24 @@ fn waits_of(mut world: World, trips: usize) -> Vec<u64> {
 
 #[test]
 fn the_trip_id_of_a_given_identity_never_changes() {
-    let identity = Identity {
-        policy_uid: "3f5c1e9a-8a7b-4d07-9a37-0b5a5b1f4c11".into(),
-        object_uid: "b0b1cbe4-6f0e-4f6d-8a0e-3a4d7d1c2e90".into(),
-    };
-    assert_eq!(trip_id(&identity, 1).to_string(), "23e465c6280ab4f3");
-    assert_eq!(trip_id(&identity, 2).to_string(), "15752d026bb5d4f8");
+    let identity = Identity::new(
+        "3f5c1e9a-8a7b-4d07-9a37-0b5a5b1f4c11",
+        "b0b1cbe4-6f0e-4f6d-8a0e-3a4d7d1c2e90",
+    );
+    assert_eq!(trip_id(identity, 1).to_string(), "23e465c6280ab4f3");
+    assert_eq!(trip_id(identity, 2).to_string(), "15752d026bb5d4f8");
 }
 
 #[test]
 fn a_trip_id_reads_back_as_it_is_shown() {
-    let id = trip_id(&identity(), 7);
+    let id = trip_id(identity(), 7);
     assert_eq!(id.to_string().len(), 16);
     assert_eq!(id.to_string().parse(), Ok(id));
 }
 
 #[test]
 fn where_one_uid_ends_and_the_next_begins_makes_a_difference() {
-    let of = |policy_uid: &str, object_uid: &str| {
-        let identity = Identity {
-            policy_uid: policy_uid.into(),
-            object_uid: object_uid.into(),
-        };
-        trip_id(&identity, 1)
-    };
+    let of = |policy_uid: &str, object_uid: &str| trip_id(Identity::new(policy_uid, object_uid), 1);
     assert_ne!(of("ab", "c"), of("a", "bc"));
 }
 
@@ -63,12 +57,9 @@ fn each_level_waits_twice_as_long_give_or_take_a_tenth_within_the_bounds() {
     let bounds = defaults().open;
     let expected = [60, 120, 240, 480, 960, 1_800, 1_800, 1_800];
     for object in 0..200 {
-        let identity = Identity {
-            policy_uid: "policy".into(),
-            object_uid: format!("object-{object}").into(),
-        };
+        let identity = Identity::new("policy", &format!("object-{object}"));
         for (level, seconds) in (1..).zip(expected) {
-            let Span(waited) = wait(&identity, bounds, level);
+            let Span(waited) = wait(identity, bounds, level);
             assert!(waited >= (seconds * 900).max(60_000), "{level}: {waited}");
             assert!(
                 waited <= (seconds * 1_100).min(1_800_000),
@@ -81,11 +72,8 @@ fn each_level_waits_twice_as_long_give_or_take_a_tenth_within_the_bounds() {
 #[test]
 fn circuits_that_trip_together_do_not_probe_together() {
     let waits = (0..100).map(|object| {
-        let identity = Identity {
-            policy_uid: "policy".into(),
-            object_uid: format!("object-{object}").into(),
-        };
-        wait(&identity, defaults().open, 1)
+        let identity = Identity::new("policy", &format!("object-{object}"));
+        wait(identity, defaults().open, 1)
     });
     let distinct: std::collections::HashSet<Span> = waits.collect();
     assert!(distinct.len() > 90, "{}", distinct.len());
@@ -94,8 +82,8 @@ fn circuits_that_trip_together_do_not_probe_together() {
 #[test]
 fn a_wait_is_the_same_on_every_replica() {
     let bounds = defaults().open;
-    assert_eq!(wait(&identity(), bounds, 3), wait(&identity(), bounds, 3));
-    assert_ne!(wait(&identity(), bounds, 2), wait(&identity(), bounds, 3));
+    assert_eq!(wait(identity(), bounds, 3), wait(identity(), bounds, 3));
+    assert_ne!(wait(identity(), bounds, 2), wait(identity(), bounds, 3));
 }
 
 #[test]
@@ -105,7 +93,7 @@ fn absurd_bounds_still_give_a_wait() {
             minimum: Span(minimum),
             maximum: Span(maximum),
         };
-        wait(&identity(), bounds, level)
+        wait(identity(), bounds, level)
     };
     assert_eq!(of(0, 0, 1), Span(1));
     assert_eq!(of(10, 5, 9), Span(10));
@@ -180,46 +168,46 @@ fn the_level_stops_at_the_first_that_waits_the_longest() {
         world.observe(BAD);
     }
     assert_eq!(world.circuit.incident, 11);
-    assert_eq!(world.circuit.level, 6);
+    assert_eq!(world.circuit.past.level, 6);
 }
 
 #[test]
 fn the_level_decays_by_one_per_healthy_interval() {
     let mut world = world();
-    world.circuit.level = 2;
+    world.circuit.past.level = 2;
     world.trip_by_breach();
-    assert_eq!(world.circuit.level, 3);
+    assert_eq!(world.circuit.past.level, 3);
     world.run_until(StateName::HalfOpen);
     world.observe(GOOD);
     world.run_until(StateName::Closed);
-    assert_eq!(world.circuit.level, 3);
-    let closed = world.circuit.level_since;
+    assert_eq!(world.circuit.past.level, 3);
+    let closed = world.circuit.past.level_since;
     let since_close = world.context.now.mono.since(closed);
     world.run(Span(239_999 - since_close.0));
-    assert_eq!(world.circuit.level, 3);
+    assert_eq!(world.circuit.past.level, 3);
     assert_eq!(world.run(Span(1)), [Effect::Persist]);
-    assert_eq!(world.circuit.level, 2);
+    assert_eq!(world.circuit.past.level, 2);
     world.run_secs(120);
-    assert_eq!(world.circuit.level, 1);
+    assert_eq!(world.circuit.past.level, 1);
     world.run_secs(60);
-    assert_eq!(world.circuit.level, 0);
+    assert_eq!(world.circuit.past.level, 0);
     assert_eq!(world.wake(), None);
 }
 
 #[test]
 fn no_level_decays_while_nobody_knows_whether_the_service_is_healthy() {
     let mut world = world();
-    world.circuit.level = 1;
-    world.circuit.level_since = world.context.now.mono;
+    world.circuit.past.level = 1;
+    world.circuit.past.level_since = world.context.now.mono;
     world.lose_watch();
     world.run_secs(600);
     world.tick();
-    assert_eq!(world.circuit.level, 1);
+    assert_eq!(world.circuit.past.level, 1);
     world.confirm_watch();
     world.run_secs(59);
-    assert_eq!(world.circuit.level, 1);
+    assert_eq!(world.circuit.past.level, 1);
     world.run_secs(1);
-    assert_eq!(world.circuit.level, 0);
+    assert_eq!(world.circuit.past.level, 0);
 }
 
 #[test]
@@ -233,7 +221,7 @@ fn too_many_trips_latch_the_circuit_until_a_person_acts() {
         world.run_secs(14);
         let effects = world.run_secs(1);
         assert_eq!(effects.contains(&Effect::Latched), latches);
-        assert_eq!(world.circuit.latched, latches);
+        assert_eq!(world.circuit.past.latched, latches);
     }
     assert_eq!(world.wake(), None);
     world.run_secs(86_400);
@@ -251,6 +239,6 @@ fn trips_that_left_the_flap_window_are_forgiven() {
     world.run_until(StateName::HalfOpen);
     world.run_secs(15);
     world.observe(BAD);
-    assert_eq!(world.circuit.trips.len(), 1);
-    assert!(!world.circuit.latched);
+    assert_eq!(world.circuit.past.trips.len(), 1);
+    assert!(!world.circuit.past.latched);
 }

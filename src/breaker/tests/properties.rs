@@ -104,11 +104,11 @@ proptest! {
         let mut stage = Stage::new(config.rules.len());
         for act in &story {
             stage.play(&config, act);
-            prop_assert!(stage.circuit.trips.len() <= 33);
+            prop_assert!(stage.circuit.past.trips.len() <= 33);
             prop_assert!(stage.circuit.streaks().all(|streak| streak.count() <= 100));
-            prop_assert!(stage.circuit.level <= 64);
+            prop_assert!(stage.circuit.past.level <= 64);
             let streaks = || stage.circuit.streaks();
-            prop_assert!(streaks().all(|streak| streak.since.is_some() == (streak.count() > 0)));
+            prop_assert!(streaks().all(|streak| streak.since().is_some() == (streak.count() > 0)));
         }
     }
 
@@ -315,8 +315,8 @@ proptest! {
             let after = &stage.circuit;
             let differs = before.state != after.state
                 || before.incident != after.incident
-                || before.level != after.level
-                || before.latched != after.latched
+                || before.past.level != after.past.level
+                || before.past.latched != after.past.latched
                 || before.suppressed != after.suppressed
                 || before.armed != after.armed;
             let asked = effects.last() == Some(&Effect::Persist);

@@ -150,12 +150,12 @@ fn the_latch_the_level_and_the_number_of_trips_survive() {
     let mut world = world();
     world.config.flap.trips = 0;
     world.circuit.incident = 41;
-    world.circuit.level = 3;
+    world.circuit.past.level = 3;
     world.trip_by_breach();
     restart(&mut world, Span::from_secs(1));
-    assert!(world.circuit.latched);
-    assert_eq!((world.circuit.incident, world.circuit.level), (42, 4));
-    assert_eq!(world.circuit.trips.len(), 1);
+    assert!(world.circuit.past.latched);
+    assert_eq!((world.circuit.incident, world.circuit.past.level), (42, 4));
+    assert_eq!(world.circuit.past.trips.len(), 1);
     assert_eq!(world.wake(), None);
 }
 
@@ -179,10 +179,10 @@ fn what_contradicts_itself_is_brought_in_line() {
     };
     let circuit = resume(identity(), &config, &written, START);
     assert_eq!(circuit.state, State::Closed);
-    assert!(!circuit.latched, "Closed is not latched");
-    assert_eq!(circuit.level, 6, "the first that waits the longest");
+    assert!(!circuit.past.latched, "Closed is not latched");
+    assert_eq!(circuit.past.level, 6, "the first that waits the longest");
     assert_eq!(circuit.rules.len(), 1);
     assert_eq!(circuit.rules[0].count(), 3);
-    assert!(circuit.rules[0].bad_at.iter().all(|at| *at <= START.mono));
-    assert!(circuit.trips.len() <= MAX_FLAP_TRIPS as usize + 1);
+    assert!(circuit.rules[0].bad_at().all(|at| at <= START.mono));
+    assert!(circuit.past.trips.len() <= MAX_FLAP_TRIPS as usize + 1);
 }

@@ -23,7 +23,7 @@ fn three_bad_in_a_row_open_the_circuit_and_say_why() {
     world.observe(BAD);
     let effects = world.observe(310.0);
     let trip = world.trip();
-    assert_eq!(trip.id, trip_id(&identity(), 1));
+    assert_eq!(trip.id, trip_id(identity(), 1));
     assert_eq!(trip.cause, Cause::Breach);
     assert_eq!(trip.rule, Some(0));
     assert_eq!(trip.value, Some(Value::Number(310.0)));
@@ -84,7 +84,7 @@ fn bad_samples_that_left_the_window_count_no_more() {
     world.observe(BAD);
     world.run_secs(601);
     assert_eq!(world.circuit.rules[0].count(), 0);
-    assert_eq!(world.circuit.rules[0].since, None);
+    assert_eq!(world.circuit.rules[0].since(), None);
     assert_eq!(changes(&world.observe(BAD)), []);
 }
 

@@ -30,10 +30,7 @@ pub(super) struct World {
 }
 
 pub(super) fn identity() -> Identity {
-    Identity {
-        policy_uid: "policy-1".into(),
-        object_uid: "object-1".into(),
-    }
+    Identity::new("policy-1", "object-1")
 }
 
 pub(super) fn latency() -> Rule {

@@ -87,8 +87,8 @@ impl Track {
     /// What a turn left behind, and the slice that it falls into, if that is plotted.
     pub(super) fn see(&mut self, at: i64, circuit: &CircuitView, slice: Option<usize>) {
         self.rules
-            .resize_with(circuit.rules.len(), RuleTrack::default);
-        for (track, rule) in self.rules.iter_mut().zip(&circuit.rules) {
+            .resize_with(circuit.config.rules.len(), RuleTrack::default);
+        for (track, rule) in self.rules.iter_mut().zip(circuit.rules()) {
             track.onset = match (rule.streak, track.onset) {
                 (0, _) => None,
                 (_, None) => Some(at),
@@ -99,7 +99,7 @@ impl Track {
                 continue;
             }
             track.arrived = rule.arrived;
-            if let Some(number) = rule.value.as_ref().and_then(number) {
+            if let Some(number) = rule.value.and_then(number) {
                 track.put(slice, number);
             }
         }

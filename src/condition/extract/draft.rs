@@ -12,7 +12,7 @@ use crate::condition::{
     name,
     problem::{Code, Escaped, Problem, Problems},
     report::{Entry, MAX_UNDECLARED, Report},
-    time::{self, Time},
+    time::{self, Clock, Time},
     value::Reading,
 };
 
@@ -21,6 +21,7 @@ pub(super) struct Draft<'c, 't> {
     pub(super) contract: &'c Contract,
     report: Report,
     pub(super) problems: Problems,
+    pub(super) clock: Clock,
     /// One bit for each declared key that was seen; a contract declares at most 64.
     seen: u64,
     /// When each declared item of a list says that it changed, for the case of two of one type; empty while none says it.
@@ -37,6 +38,7 @@ impl<'c, 't> Draft<'c, 't> {
             contract,
             report: Report::absent(contract),
             problems: Problems::default(),
+            clock: Clock::default(),
             seen: 0,
             changed: Vec::new(),
             ignored: 0,
@@ -60,7 +62,7 @@ impl<'c, 't> Draft<'c, 't> {
             self.report.keys += 1;
             return;
         }
-        let entry = read(Reader::new(self.contract, condition, &mut self.problems));
+        let entry = read(self.reader(condition));
         self.count(json::pair(hash, json::hash_text(name)), &entry);
         self.several.push((index, name.into(), entry));
     }
@@ -93,8 +95,18 @@ impl<'c, 't> Draft<'c, 't> {
                 *slot = changed;
             }
         }
-        let entry = read(Reader::new(self.contract, condition, &mut self.problems));
+        let entry = read(self.reader(condition));
         self.put(index, hash, entry);
+    }
+
+    /// What reads an entry of a condition.
+    pub(super) fn reader<'a>(&'a mut self, condition: &'a Condition) -> Reader<'a> {
+        Reader::new(
+            self.contract,
+            condition,
+            &mut self.problems,
+            &mut self.clock,
+        )
     }
 
     fn note_duplicate(&mut self, condition: &Condition) {

@@ -195,10 +195,7 @@ impl<'c, 't> Walk<'c, 't> {
             };
             let entry = match expression.evaluate(self.draft.contract.inputs(), &self.inputs) {
                 Outcome::Missing => continue,
-                Outcome::Computed(value) => {
-                    Reader::new(self.draft.contract, condition, &mut self.draft.problems)
-                        .bare(value.json())
-                }
+                Outcome::Computed(value) => self.draft.reader(condition).bare(value.json()),
                 Outcome::Failed(words) => {
                     let code = Code::ExpressionFailed;
                     let id = json::hash_text(&words);

@@ -41,8 +41,8 @@ impl Engine {
             };
             let lowered = policy.lowered.as_ref();
             rejecting |= lowered.is_some_and(|lowered| entry.rejects_updates(lowered));
-            if entry.restored.is_some() || entry.unfrozen {
-                restored = restored.or_else(|| entry.restored.take());
+            if entry.restored().is_some() || entry.unfrozen {
+                restored = restored.or_else(|| entry.take_restored());
                 unfrozen |= std::mem::take(&mut entry.unfrozen);
                 self.out.mark(Dirty::Record(key, uid));
             }

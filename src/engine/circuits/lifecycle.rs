@@ -33,10 +33,7 @@ impl Engine {
         if policy.circuits.contains_key(uid) {
             return;
         }
-        let identity = Identity {
-            policy_uid: policy.uid.clone(),
-            object_uid: uid.clone(),
-        };
+        let identity = Identity::new(&policy.uid, uid);
         let told = policy
             .observed_status
             .as_ref()
@@ -51,8 +48,7 @@ impl Engine {
         let Some(policy) = self.state.policies.get_mut(key) else {
             return;
         };
-        let mut entry =
-            CircuitEntry::new(object.clone(), kind, Circuit::new(identity.clone()), now);
+        let mut entry = CircuitEntry::new(object.clone(), kind, Circuit::new(identity), now);
         if let Some(record) = &record {
             let read = record::read(record, now);
             entry.breaker = persisted::resume(identity, &lowered.config, &read, now);

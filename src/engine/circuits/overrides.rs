@@ -48,7 +48,7 @@ impl Engine {
         if entry.breaker.forced == ordered {
             return;
         }
-        if ordered == Some(Forced::Closed) && entry.breaker.latched {
+        if ordered == Some(Forced::Closed) && entry.breaker.past.latched {
             // The latch waits for a person, and here is one.
             self.step_and_freeze(now, key, uid, &Input::Reset, Trigger::Override);
         }

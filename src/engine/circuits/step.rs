@@ -131,7 +131,7 @@ impl Engine {
                 }
                 StepEffect::Suppressed(cause) => {
                     if let Some(entry) = self.state.circuit_mut(key, uid) {
-                        entry.suppressed_since = Some(now.wall);
+                        entry.suppress(Some(now.wall));
                     }
                     audit::suppressed(&self.state, &mut self.out, now, key, uid, cause);
                 }

@@ -14,7 +14,7 @@ use crate::engine::outputs::text;
 use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::contract::Compiled;
-use crate::engine::state::object::{HeldValues, ObjectEntry};
+use crate::engine::state::object::ObjectEntry;
 use crate::engine::state::objects::Identity;
 use crate::wire::audit::{Action, Line, Operation, Source, Verdict};
 use crate::wire::effect::Effect;
@@ -69,7 +69,9 @@ impl Engine {
         // nothing at all it was not.
         let listed = self.state.kinds.get(kind).is_some_and(|entry| entry.listed);
         let shown_before = |object: &ObjectEntry| match before {
-            Some(before) => Some(before.shown()),
+            Some(before) if report.is_legal() => Some(before.shown()),
+            // An illegal report publishes nothing else than before.
+            Some(_) => Some(object.shown()),
             None => (!listed).then(|| object.legal_values()),
         };
         self.freeze(kind, &uid, shown_before, &keys);
@@ -100,7 +102,7 @@ impl Engine {
         compiled: Arc<Compiled>,
     ) -> (Option<ObjectEntry>, Option<MapOperation>) {
         let entry = self.state.kinds.entry(kind.clone()).or_default();
-        let slot = entry.objects.get_mut(&identity.uid);
+        let mut slot = entry.objects.get_mut(&identity.uid);
         let before = slot.as_deref();
         let known = before.map(|before| (&before.compiled.contract, &before.kept));
         let diff = diff::diff(&compiled.contract, known, report);
@@ -119,7 +121,7 @@ impl Engine {
         let kept = ObjectEntry {
             namespace: identity.namespace,
             name: identity.name,
-            resource_version: object.meta.resource_version,
+            resource_version: object.meta.resource_version.into(),
             epoch: entry.epoch,
             outdated: false,
             labels,
@@ -127,12 +129,9 @@ impl Engine {
             notes: report.notes_hash(),
             kept: CompactReport::of(report),
             compiled,
-            held: HeldValues::new(
-                before
-                    .filter(|_| !report.is_legal())
-                    .map(ObjectEntry::legal_values),
-                before.and_then(ObjectEntry::frozen).cloned(),
-            ),
+            held: slot
+                .as_deref_mut()
+                .and_then(|before| before.hand_on(report.is_legal())),
         };
         let before = match slot {
             Some(slot) if identity.is_kept => Some(std::mem::replace(slot, kept)),
@@ -175,7 +174,7 @@ impl Engine {
             source: Source::Watch,
             resource: text::resource(kind, &object.namespace, &object.name).into(),
             uid: (&*uid).into(),
-            resource_version: object.resource_version,
+            resource_version: (&object.resource_version).into(),
             operation: Operation::Delete,
             keys_before: Some(keys),
             keys_after: Some(0),

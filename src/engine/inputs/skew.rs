@@ -29,9 +29,9 @@ impl Heartbeat {
     ///
     /// What is seen for the first time may be of any age.
     pub(crate) fn furthest(now: Wall, before: &CompactReport, after: &Report) -> Option<Self> {
-        let pairs = before.entries().iter().zip(&after.entries).enumerate();
+        let pairs = before.entries().zip(&after.entries).enumerate();
         let moved = pairs.filter_map(|(condition, (before, after))| {
-            let moved = before.observed_at()? != after.observed_at?;
+            let moved = before.observed_at? != after.observed_at?;
             moved.then_some(Self {
                 condition,
                 ahead: after.observed_at?.saturating_sub(now.0),

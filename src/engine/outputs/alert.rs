@@ -137,7 +137,7 @@ fn mark(state: &State, key: &Key, uid: &Arc<str>) -> Option<Mark> {
         state: entry.state(),
         trip: entry.trip(),
         forced: entry.breaker.forced,
-        latched: entry.breaker.latched,
+        latched: entry.breaker.past.latched,
         suppressed: suppressed.then(|| (policy.open_circuits(), policy.circuits.len())),
         rollback: kind.map(|kind| discriminant(&kind.rollback)),
     })

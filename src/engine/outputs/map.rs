@@ -55,7 +55,7 @@ pub(crate) fn operation(
         source: source(operation.seen_by),
         resource: text::resource(kind, &object.namespace, &object.name).into(),
         uid: Arc::clone(uid),
-        resource_version: object.resource_version.clone(),
+        resource_version: (&object.resource_version).into(),
         operation: if operation.first {
             Operation::Create
         } else {
@@ -103,7 +103,7 @@ pub(crate) fn measured(
         source: Source::Prometheus,
         resource: text::resource(kind, &object.namespace, &object.name).into(),
         uid: Arc::clone(uid),
-        resource_version: object.resource_version.clone(),
+        resource_version: (&object.resource_version).into(),
         operation: Operation::Update,
         diff_keys: text::diff_keys(vec![change]),
         verdict,
@@ -148,7 +148,7 @@ pub(crate) fn labels_omitted(
         source: source(seen_by),
         resource: text::resource(kind, &object.namespace, &object.name).into(),
         uid: uid.clone(),
-        resource_version: object.resource_version.clone(),
+        resource_version: (&object.resource_version).into(),
         operation: Operation::Labels,
         verdict: Verdict::Rejected,
         reason: format!(

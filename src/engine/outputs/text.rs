@@ -122,7 +122,7 @@ pub(crate) fn description(
         (Cause::Breach, 0, _) => "The policy sheds no cluster.",
         (Cause::Breach, ..) => "Traffic of the policy's clusters is shed.",
     };
-    let latched = if entry.breaker.latched {
+    let latched = if entry.breaker.past.latched {
         " It has tripped too often and stays Open until a person acts."
     } else {
         ""

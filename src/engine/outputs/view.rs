@@ -1,7 +1,6 @@
 //! The view: keeps what requests are answered from up to date.
 
 use std::collections::BTreeSet;
-use std::iter::repeat;
 use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicyStatus, ConditionContractStatus};
@@ -10,7 +9,6 @@ use imbl::OrdMap;
 use crate::breaker::circuit::{Circuit, State as BreakerState, StateName, Trip};
 use crate::breaker::config::Config;
 use crate::breaker::enforced::enforced;
-use crate::breaker::streak::Streak;
 use crate::breaker::time::{Mono, Wall};
 use crate::breaker::wake::waits_until;
 use crate::engine::outputs::outbox::{Dirty, Outbox};
@@ -20,7 +18,7 @@ use crate::engine::state::key::Key;
 use crate::engine::state::kind::KindEntry;
 use crate::wire::labels::Labels;
 use crate::wire::view::{
-    CircuitView, ContractView, PolicyView, Probe, RevisionView, RuleView, Seen, Tripped, View,
+    CircuitView, ContractView, PolicyView, Probe, RevisionView, Seen, Tripped, View,
 };
 
 /// The view, brought up to date, if anything in it has changed, and the circuits that did.
@@ -126,7 +124,7 @@ fn refresh_policy(
         observe: lowered.is_some_and(|lowered| lowered.observe),
         passes_unknown: lowered.is_some_and(|lowered| lowered.passes_unknown),
         rejected: rejected.map(|rejection| rejection.message.as_str().into()),
-        config: lowered.map(|lowered| Arc::new(lowered.config.clone())),
+        config: lowered.map(|lowered| Arc::clone(&lowered.config)),
         units: lowered.map_or_else(Arc::default, |lowered| lowered.units.as_slice().into()),
         layer: lowered.map(|lowered| lowered.plan.layer.as_str().into()),
         spec: entry.spec.clone(),
@@ -180,9 +178,7 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
     let confirmed = kind.and_then(|kind| kind.confirmed_since);
     let acting = enforced(&entry.breaker, &lowered.config);
     let trip = entry.breaker.state.trip();
-    let last = trip.or(entry.ended.as_ref().map(|ended| &ended.trip));
-    let streaks = entry.breaker.rules.iter().map(Some).chain(repeat(None));
-    let rules = lowered.config.rules.iter().zip(streaks);
+    let last = trip.or(entry.ended().map(|ended| &ended.trip));
     let view = CircuitView {
         uid: uid.clone(),
         state: if acting.observe {
@@ -201,14 +197,13 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
         probe: probe(&entry.breaker, &lowered.config),
         admit_percent: acting.admit_percent,
         armed: entry.breaker.armed,
-        latched: entry.breaker.latched,
+        latched: entry.breaker.past.latched,
         suppressed: entry.breaker.suppressed,
         root: trip
             .and_then(|_| state.open_root(key))
             .map(|root| text::policy(&root).into()),
-        rules: rules
-            .map(|(rule, streak)| rule_view(&rule.condition, streak))
-            .collect(),
+        config: Arc::clone(&lowered.config),
+        streaks: Arc::clone(&entry.breaker.rules),
     };
     Some((entry.object.clone(), view))
 }
@@ -220,17 +215,6 @@ fn tripped(trip: &Trip, config: &Config) -> Tripped {
         at: trip.at,
         condition: rule.map(|rule| rule.condition.clone()),
         value: trip.value.clone(),
-    }
-}
-
-fn rule_view(condition: &Arc<str>, streak: Option<&Streak>) -> RuleView {
-    let last = streak.and_then(|streak| streak.last.as_ref());
-    RuleView {
-        condition: condition.clone(),
-        value: last.and_then(|last| last.value.clone()),
-        class: last.map(|last| last.class),
-        streak: streak.map_or(0, Streak::count),
-        arrived: last.map(|last| last.arrived),
     }
 }
 

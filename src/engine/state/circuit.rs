@@ -25,16 +25,22 @@ pub(crate) struct CircuitEntry {
     pub(crate) since: Wall,
     /// What was enforced of it when it last contributed to its layers.
     pub(crate) enforced: Option<Enforcement>,
-    pub(crate) restored: Option<Values>,
     /// What was kept published found no room in what was written down.
     pub(crate) unfrozen: bool,
     pub(crate) resumed: bool,
     /// It opened out of `HalfOpen`.
     pub(crate) reopened: bool,
-    pub(crate) suppressed_since: Option<Wall>,
-    /// The trip that it recovered from last.
-    pub(crate) ended: Option<Box<Ended>>,
     pub(crate) cause: Trigger,
+    /// What few circuits have.
+    aside: Option<Box<Aside>>,
+}
+
+/// What few circuits have.
+#[derive(Debug, Default)]
+struct Aside {
+    restored: Option<Values>,
+    suppressed_since: Option<Wall>,
+    ended: Option<Ended>,
 }
 
 /// How a circuit counts among those of its policy.
@@ -105,13 +111,11 @@ impl CircuitEntry {
             due: None,
             since: now.wall,
             enforced: None,
-            restored: None,
             unfrozen: false,
             resumed: false,
             reopened: false,
-            suppressed_since: None,
-            ended: None,
             cause: Trigger::Report,
+            aside: None,
         }
     }
 
@@ -126,11 +130,48 @@ impl CircuitEntry {
             StateName::HalfOpen => {}
             StateName::Closed => {
                 let step = (change.reason == Reason::Recovered).then_some(last_step);
-                self.ended = change
-                    .trip
-                    .clone()
-                    .map(|trip| Box::new(Ended { trip, step }));
+                self.end(change.trip.clone().map(|trip| Ended { trip, step }));
             }
+        }
+    }
+
+    /// The trip that it recovered from last.
+    pub(crate) fn ended(&self) -> Option<&Ended> {
+        self.aside.as_ref()?.ended.as_ref()
+    }
+
+    /// What is kept published of its object by what was written down, until the object is seen.
+    pub(crate) fn restored(&self) -> Option<&Values> {
+        self.aside.as_ref()?.restored.as_ref()
+    }
+
+    pub(crate) fn take_restored(&mut self) -> Option<Values> {
+        self.aside.as_mut()?.restored.take()
+    }
+
+    /// Since when a trip of it is held back.
+    pub(crate) fn suppressed_since(&self) -> Option<Wall> {
+        self.aside.as_ref()?.suppressed_since
+    }
+
+    pub(crate) fn end(&mut self, ended: Option<Ended>) {
+        self.put_aside(ended, |aside| &mut aside.ended);
+    }
+
+    pub(crate) fn restore(&mut self, values: Option<Values>) {
+        self.put_aside(values, |aside| &mut aside.restored);
+    }
+
+    pub(crate) fn suppress(&mut self, since: Option<Wall>) {
+        self.put_aside(since, |aside| &mut aside.suppressed_since);
+    }
+
+    /// Puts something, or nothing, in its place among what few circuits have.
+    fn put_aside<T>(&mut self, item: Option<T>, place: impl Fn(&mut Aside) -> &mut Option<T>) {
+        match &mut self.aside {
+            Some(aside) => *place(aside) = item,
+            None if item.is_none() => {}
+            none => *place(none.get_or_insert_default()) = item,
         }
     }
 
@@ -163,7 +204,7 @@ impl CircuitEntry {
             state: self.state(),
             armed: breaker.armed,
             suppressed: breaker.suppressed,
-            latched: breaker.latched,
+            latched: breaker.past.latched,
             classes: breaker.rules.iter().fold(0, |bits, streak| {
                 bits << 4 | streak.last.as_ref().map_or(0, |last| code(last.class))
             }),
@@ -200,8 +241,8 @@ impl CircuitEntry {
 
     /// The trip that it recovered from, while that is news.
     pub(crate) fn lately_ended(&self, now: Now) -> Option<&Ended> {
-        let ended = self.ended.as_deref();
-        ended.filter(|_| self.state() == StateName::Closed && is_news(self.since, now))
+        self.ended()
+            .filter(|_| self.state() == StateName::Closed && is_news(self.since, now))
     }
 }
 

@@ -10,6 +10,9 @@ use crate::spec::dependency::{circle, named};
 impl State {
     /// The nearest policy with an Open circuit that this one depends on, directly or through others.
     pub(crate) fn open_root(&self, key: &Key) -> Option<Key> {
+        if !self.depending.contains(key) {
+            return None;
+        }
         let reach = |from: &Key| self.reach(from, |from| self.named_by(from));
         let reached = reach(key);
         let circular = reached.contains(key);

@@ -12,6 +12,7 @@ use crate::breaker::time::Wall;
 use crate::condition::compact::{CompactEntry, CompactReport, CompactValue};
 use crate::condition::unmeasured::{Failure, Unmeasured};
 use crate::engine::state::contract::Compiled;
+use crate::engine::state::version::Version;
 use crate::policy::layer::RuntimeValue;
 use crate::spec::policy::Policy;
 use crate::wire::labels::Labels;
@@ -23,7 +24,7 @@ pub(crate) type Values = Arc<[(Arc<str>, RuntimeValue)]>;
 pub(crate) struct ObjectEntry {
     pub(crate) namespace: Arc<str>,
     pub(crate) name: Arc<str>,
-    pub(crate) resource_version: Box<str>,
+    pub(crate) resource_version: Version,
     pub(crate) epoch: u32,
     /// Read by a contract that has been edited since: no evidence until the source tells it again.
     pub(crate) outdated: bool,
@@ -39,17 +40,20 @@ pub(crate) struct ObjectEntry {
     pub(crate) held: Option<Box<HeldValues>>,
 }
 
-/// Values that are published in place of those of the last report.
+/// What is published in place of the last report.
 #[derive(Debug)]
 pub(crate) struct HeldValues {
-    /// What the last legal report said, where the last one is not legal.
-    legal: Option<Values>,
+    /// The last legal report and what it is read by, where the last report is not legal.
+    legal: Option<(CompactReport, Arc<Compiled>)>,
     /// What was published before the trip.
     frozen: Option<Values>,
 }
 
 impl HeldValues {
-    pub(crate) fn new(legal: Option<Values>, frozen: Option<Values>) -> Option<Box<Self>> {
+    fn new(
+        legal: Option<(CompactReport, Arc<Compiled>)>,
+        frozen: Option<Values>,
+    ) -> Option<Box<Self>> {
         let any = legal.is_some() || frozen.is_some();
         any.then(|| Box::new(Self { legal, frozen }))
     }
@@ -65,7 +69,10 @@ impl ObjectEntry {
     /// Its resource version, where that is a number: of one object, and so of its kind at one API server, the higher one
     /// is the newer one. A directory's are hashes.
     pub(crate) fn version(&self) -> Option<u64> {
-        self.resource_version.parse().ok()
+        match self.resource_version {
+            Version::Number(number) => Some(number),
+            Version::Text(_) => None,
+        }
     }
 
     /// The hash of what the condition of this key said; 0 where it said nothing.
@@ -87,6 +94,15 @@ impl ObjectEntry {
         self.held = HeldValues::new(legal, frozen);
     }
 
+    /// What a newer report leaves held of it: of an illegal one, what the last legal report said too.
+    pub(crate) fn hand_on(&mut self, is_legal: bool) -> Option<Box<HeldValues>> {
+        if !is_legal && !self.legal {
+            return self.held.take();
+        }
+        let legal = (!is_legal).then(|| (self.kept.clone(), self.compiled.clone()));
+        HeldValues::new(legal, self.frozen().cloned())
+    }
+
     pub(crate) fn is_selected(&self, selector: &Selector) -> bool {
         selector.matches(|key| self.labels.get(key))
     }
@@ -94,16 +110,18 @@ impl ObjectEntry {
     /// What the last legal report said.
     pub(crate) fn legal_values(&self) -> Values {
         if self.legal {
-            publishable(&self.kept, &self.compiled)
-        } else {
-            let legal = self.held.as_ref().and_then(|held| held.legal.clone());
-            legal.unwrap_or_default()
+            return publishable(&self.kept, &self.compiled);
         }
+        let legal = self.held.as_ref().and_then(|held| held.legal.as_ref());
+        legal.map_or_else(Values::default, |(kept, compiled)| {
+            publishable(kept, compiled)
+        })
     }
 
     /// The last report, as the rules of a policy see it; `None` where it is no evidence any more.
     pub(crate) fn report_to(&self, policy: &Policy) -> Option<Report> {
-        let entries = self.kept.entries();
+        let mut entries = Vec::with_capacity(self.compiled.contract.conditions().len());
+        entries.extend(self.kept.entries());
         let rules = policy.conditions.iter().zip(&policy.config.rules);
         let readings = rules.map(|(at, rule)| {
             let entry = entries.get(*at);
@@ -119,21 +137,21 @@ impl ObjectEntry {
     }
 }
 
-fn reading(entry: &CompactEntry, rule: &Rule) -> Reading {
+fn reading(entry: &CompactEntry<'_>, rule: &Rule) -> Reading {
     Reading {
         id: ObservationId(entry.id),
-        observed_at: entry.observed_at().map(Wall),
-        value: comparable(&entry.value, rule),
+        observed_at: entry.observed_at.map(Wall),
+        value: comparable(entry.value, rule),
     }
 }
 
 /// A value as rules compare it; of several the worst.
-fn comparable(value: &CompactValue, rule: &Rule) -> Result<Value, Unknown> {
+fn comparable(value: CompactValue<'_>, rule: &Rule) -> Result<Value, Unknown> {
     match value {
-        CompactValue::Number(number) => Ok(Value::Number(*number)),
-        CompactValue::Boolean(flag) => Ok(Value::Bool(*flag)),
-        CompactValue::Text(text) => Ok(Value::Text((**text).clone())),
-        CompactValue::Time(millis) => Ok(Value::Since(Wall(*millis))),
+        CompactValue::Number(number) => Ok(Value::Number(number)),
+        CompactValue::Boolean(flag) => Ok(Value::Bool(flag)),
+        CompactValue::Text(text) => Ok(Value::Text(text.into())),
+        CompactValue::Time(millis) => Ok(Value::Since(Wall(millis))),
         CompactValue::Several(each) => {
             worst(rule, each.iter().map(|(_, value)| comparable(value, rule)))
         }
@@ -141,7 +159,7 @@ fn comparable(value: &CompactValue, rule: &Rule) -> Result<Value, Unknown> {
         CompactValue::NotANumber => Err(Unknown::NotANumber),
         CompactValue::Unjudgeable => Err(Unknown::Illegal),
         CompactValue::Failed => Err(Unknown::Error),
-        CompactValue::Unmeasured(why) => Err(unmeasured(*why)),
+        CompactValue::Unmeasured(why) => Err(unmeasured(why)),
     }
 }
 
@@ -167,7 +185,7 @@ fn missing() -> Reading {
 fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
     let mut values = Vec::new();
     for (condition, entry) in compiled.contract.conditions().iter().zip(kept.entries()) {
-        match &entry.value {
+        match entry.value {
             CompactValue::Several(each) => {
                 values.extend(each.iter().filter_map(|(name, value)| {
                     Some((condition.key_of(name)?.into(), published(value)?))
@@ -175,7 +193,7 @@ fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
             }
             // A measured value that breaks its bounds makes no update illegal, and is left out by itself.
             CompactValue::Number(number)
-                if condition.query().is_some() && !condition.kind.admits(*number) => {}
+                if condition.query().is_some() && !condition.kind.admits(number) => {}
             value => {
                 let value = published(value);
                 values.extend(value.map(|value| (condition.key.clone(), value)));
@@ -185,11 +203,11 @@ fn publishable(kept: &CompactReport, compiled: &Compiled) -> Values {
     values.into()
 }
 
-fn published(value: &CompactValue) -> Option<RuntimeValue> {
+fn published(value: CompactValue<'_>) -> Option<RuntimeValue> {
     match value {
-        CompactValue::Boolean(flag) => Some(RuntimeValue::Bool(*flag)),
-        CompactValue::Text(text) => Some(RuntimeValue::Text(Arc::from(&***text))),
-        CompactValue::Number(number) => Some(*number)
+        CompactValue::Boolean(flag) => Some(RuntimeValue::Bool(flag)),
+        CompactValue::Text(text) => Some(RuntimeValue::Text(text.into())),
+        CompactValue::Number(number) => Some(number)
             .filter(|number| number.is_finite())
             .map(RuntimeValue::Number),
         // An age is another one at every moment.
@@ -209,6 +227,6 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_an_object_fits_a_size_that_allocators_have() {
-        assert_eq!(size_of::<ObjectEntry>(), 128);
+        assert_eq!(size_of::<ObjectEntry>(), 112);
     }
 }

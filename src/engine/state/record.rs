@@ -43,13 +43,13 @@ impl CircuitEntry {
         self.resumed = self.state() != StateName::Closed;
         self.since = record.since.map_or(now.wall, wall);
         self.reopened = record.reopened;
-        self.suppressed_since = record.suppressed_since.map(wall);
+        self.suppress(record.suppressed_since.map(wall));
         self.unfrozen = record.frozen_omitted;
         if !self.resumed {
-            self.ended = ended(record, now).map(Box::new);
+            self.end(ended(record, now));
         }
         // A record of a policy that froze nothing must not stand for that of another, which did.
-        self.restored = kept(record).filter(|values| !values.is_empty());
+        self.restore(kept(record).filter(|values| !values.is_empty()));
     }
 
     /// Takes the leader's word for how the trip that it is Open by came, and for what is kept published meanwhile.
@@ -62,7 +62,7 @@ impl CircuitEntry {
         let keeps = self.rejects_updates(lowered)
             && record.overridden.is_none()
             && record.observed_version.is_some();
-        self.restored = kept(record).filter(|values| keeps || !values.is_empty());
+        self.restore(kept(record).filter(|values| keeps || !values.is_empty()));
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn write(
         latched: persisted.latched,
         suppressed: persisted.suppressed,
         suppressed_since: entry
-            .suppressed_since
+            .suppressed_since()
             .filter(|_| persisted.suppressed)
             .and_then(time),
         reopened: entry.reopened && trip.is_some(),
@@ -342,7 +342,7 @@ fn text(value: &Value) -> String {
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
-        Value::Text(text) => format!("\"{text}\""),
+        Value::Text(text) => format!("\"{}\"", &**text),
         // A trip is by the number that an age had come to.
         Value::Since(_) | Value::Absent => ABSENT.to_owned(),
     };

@@ -117,11 +117,12 @@ fn measure_after(world: &mut World, millis: u64, value: f64) {
 }
 
 fn class(world: &World, rule: usize) -> Option<Class> {
-    world.circuit("checkout").unwrap().rules[rule].class
+    let circuit = world.circuit("checkout").unwrap();
+    circuit.rules().nth(rule).unwrap().class
 }
 
 fn streak(world: &World) -> u32 {
-    world.circuit("checkout").unwrap().rules[0].streak
+    world.circuit("checkout").unwrap().streaks[0].count()
 }
 
 fn measured_lines(world: &World) -> Vec<Line> {
@@ -234,11 +235,11 @@ fn an_object_that_is_seen_after_the_answer_has_its_value_at_once() {
     let late = series(&world, "late", 0.2, 0);
     answer(&mut world, "error-rate", answered([late]));
     latency(&mut world, "late", "100ms");
-    let rules = &world.circuit("late").unwrap().rules;
-    assert_eq!(rules[0].class, Some(Class::Bad));
+    let late = world.circuit("late").unwrap();
+    assert_eq!(late.rules().next().unwrap().class, Some(Class::Bad));
     // Its own report changes nothing about that.
     latency(&mut world, "late", "110ms");
-    assert_eq!(world.circuit("late").unwrap().rules[0].streak, 1);
+    assert_eq!(world.circuit("late").unwrap().streaks[0].count(), 1);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn every_rule_is_told_of_and_one_that_was_never_reported_has_no_evidence() {
     let missing = Some(Class::Unknown(Unknown::Missing));
     let classes = |world: &World| -> Vec<Option<Class>> {
         let circuit = world.circuit("new").unwrap();
-        circuit.rules.iter().map(|rule| rule.class).collect()
+        circuit.rules().map(|rule| rule.class).collect()
     };
     let report = |world: &mut World, conditions: serde_json::Value| {
         world.object("new", "u-new", &json!({"tier": "gold"}), &conditions);
@@ -39,7 +39,7 @@ fn absence_is_evidence_where_the_rule_says_so() {
     let mut world = World::with(&says_so);
     world.object("new", "u-new", &json!({"tier": "gold"}), &json!(null));
     let circuit = world.circuit("new").unwrap();
-    let classes: Vec<_> = circuit.rules.iter().map(|rule| rule.class).collect();
+    let classes: Vec<_> = circuit.rules().map(|rule| rule.class).collect();
     assert_eq!(classes, [Some(Class::Good)]);
 }
 

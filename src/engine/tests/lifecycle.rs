@@ -133,9 +133,9 @@ fn objects_of_an_edited_contract_are_judged_once_read_anew() {
     };
     // What used to be the first entry is now the second one: nothing may be taken for something else.
     world.contract(&with_first("{key: queue, type: Number}"));
-    assert_eq!(world.circuit("checkout").unwrap().rules[0].streak, 2);
+    assert_eq!(world.circuit("checkout").unwrap().streaks[0].count(), 2);
     world.latency("checkout", "310ms");
-    assert_eq!(world.circuit("checkout").unwrap().rules[0].streak, 2);
+    assert_eq!(world.circuit("checkout").unwrap().streaks[0].count(), 2);
     world.latency("checkout", "320ms");
     assert_eq!(world.state("checkout"), "Open");
 }

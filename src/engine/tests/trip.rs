@@ -92,7 +92,7 @@ fn seeing_the_same_again_is_no_observation() {
         world.pass(60_000);
     }
     assert_eq!(world.state("checkout"), "Closed");
-    assert_eq!(world.circuit("checkout").unwrap().rules[0].streak, 1);
+    assert_eq!(world.circuit("checkout").unwrap().streaks[0].count(), 1);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn while_the_watch_is_not_confirmed_nothing_is_resampled() {
     }
     assert_eq!(world.state("checkout"), "Closed");
     world.pass(29_000);
-    assert_eq!(world.circuit("checkout").unwrap().rules[0].streak, 1);
+    assert_eq!(world.circuit("checkout").unwrap().streaks[0].count(), 1);
 }
 
 #[test]

@@ -185,8 +185,7 @@ impl<'a> Row<'a> {
             suppressed: circuit.suppressed,
             inhibited_by: circuit.root.as_deref().map(str::to_owned),
             rules: circuit
-                .rules
-                .iter()
+                .rules()
                 .zip(self.policy.units.iter().copied().chain(repeat("")))
                 .map(|(rule, unit)| RuleDocument::new(rule, unit, now))
                 .collect(),

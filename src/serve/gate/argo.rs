@@ -111,11 +111,11 @@ impl Document {
     fn new(verdict: Verdict) -> Self {
         let deciding = verdict.deciding.as_ref();
         let circuit = deciding.map(|deciding| &deciding.circuit);
-        let rule = deciding.and_then(|deciding| deciding.rule.as_ref());
+        let rule = deciding.and_then(|deciding| deciding.rule());
         Self {
             verdict: verdict.name.text(),
             state: verdict.state.name(),
-            value: wire::value(rule.and_then(|rule| rule.value.as_ref())),
+            value: wire::value(rule.and_then(|rule| rule.value)),
             age_seconds: deciding.and_then(Deciding::age_seconds),
             streak: rule.map(|rule| rule.streak),
             trip_id: circuit

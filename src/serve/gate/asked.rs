@@ -92,7 +92,7 @@ impl Asked {
     pub(super) fn document(&self, verdict: Verdict) -> Document {
         let deciding = verdict.deciding.as_ref();
         let circuit = deciding.map(|deciding| &deciding.circuit);
-        let rule = deciding.and_then(|deciding| deciding.rule.as_ref());
+        let rule = deciding.and_then(|deciding| deciding.rule());
         Document {
             namespace: self.namespace.clone(),
             policy: self.policy.clone(),
@@ -105,7 +105,7 @@ impl Asked {
             verdict: verdict.name.text(),
             mistake: verdict.mistake,
             condition: rule.map(|rule| rule.condition.to_string()),
-            value: wire::value(rule.and_then(|rule| rule.value.as_ref())),
+            value: wire::value(rule.and_then(|rule| rule.value)),
             class: rule.and_then(|rule| rule.class).map(wire::class),
             age_seconds: deciding.and_then(Deciding::age_seconds),
             streak: rule.map(|rule| rule.streak),

@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::{Value as Json, json};
 
 use crate::breaker::circuit::{Forced, StateName};
-use crate::breaker::sample::{Class, Unknown, Value};
+use crate::breaker::sample::{Class, Unknown};
 use crate::serve::fixture::{circuit, forced, get, policy, post, rule, state, unconfirmed, view};
 use crate::serve::notice::{Answer, Notice, Notices};
 use crate::serve::state::ServeState;
@@ -57,18 +57,18 @@ fn two() -> View {
 
 /// A Closed circuit of which one rule has no current evidence.
 fn without_evidence(why: Option<Unknown>) -> View {
-    let mut closed = circuit(StateName::Closed);
     let mut missing = rule("error-rate", 0.0, 0);
     missing.value = None;
     missing.class = why.map(Class::Unknown);
-    closed.rules.push(missing);
+    let seen = rule("network-latency", 312.0, 0);
+    let closed = circuit(StateName::Closed).seeing([seen, missing]);
     view(policy([("eu-1", closed)]))
 }
 
 /// A circuit whose kind has not been listed since the start.
 fn unlisted(state_name: StateName) -> View {
     View {
-        listed: [].into_iter().collect(),
+        listed: imbl::HashSet::new(),
         ..one(state_name)
     }
 }
@@ -399,12 +399,9 @@ async fn our_own_form_refuses_a_parameter_that_it_does_not_know() {
 #[tokio::test]
 async fn argo_is_answered_with_all_its_fields_and_the_standing_value() {
     let state = state(View::default());
-    let mut open = circuit(StateName::Open);
-    open.rules = vec![
-        rule("error-rate", 0.01, 0),
-        rule("network-latency", 312.0, 3),
-    ];
-    open.rules[1].arrived = Some(state.clock.now().mono);
+    let mut slow = rule("network-latency", 312.0, 3);
+    slow.arrived = state.clock.now().mono;
+    let open = circuit(StateName::Open).seeing([rule("error-rate", 0.01, 0), slow]);
     state.view.store(view(policy([("eu-1", open)])).into());
     let asked = "/argo/v1/verdict?namespace=shop&policy=checkout&resource=eu-1";
     let mut answer = get(&state, asked).await.json();
@@ -456,8 +453,7 @@ async fn a_trip_after_since_fails_though_the_circuit_is_closed_again() {
 #[case(f64::INFINITY)]
 #[tokio::test]
 async fn a_value_that_json_has_not_is_null(#[case] number: f64) {
-    let mut closed = circuit(StateName::Closed);
-    closed.rules[0].value = Some(Value::Number(number));
+    let closed = circuit(StateName::Closed).seeing([rule("network-latency", number, 0)]);
     let state = state(view(policy([("eu-1", closed)])));
     let answer = get(&state, "/argo/v1/verdict?namespace=shop&policy=checkout").await;
     assert_eq!(answer.json()["value"], Json::Null);

@@ -20,11 +20,8 @@ fn seen(object: &str, circuit: CircuitView) -> Seen {
 /// The circuit with a report of its own for each moment.
 fn report(at: u64, value: f64, streak: u32) -> CircuitView {
     let mut rule = rule("network-latency", value, streak);
-    rule.arrived = Some(Mono(at));
-    CircuitView {
-        rules: vec![rule],
-        ..circuit(StateName::Closed)
-    }
+    rule.arrived = Mono(at);
+    circuit(StateName::Closed).seeing([rule])
 }
 
 fn entry(number: usize) -> Entry {

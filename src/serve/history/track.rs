@@ -104,7 +104,7 @@ impl Track {
             push(&mut self.moves, moved, MOVES);
         }
         let known = self.last.len();
-        let samples = circuit.rules.iter().map(sample).collect::<Vec<_>>();
+        let samples = circuit.rules().map(sample).collect::<Vec<_>>();
         for (index, (seen, value)) in samples.iter().enumerate() {
             let Some(class) = seen.class else { continue };
             if index >= known || self.last.get(index) != Some(seen) {
@@ -145,13 +145,13 @@ pub(super) fn is_notable(circuit: &CircuitView) -> bool {
         || circuit.shadow != StateName::Closed
         || circuit.forced.is_some()
         || circuit.suppressed
-        || circuit.rules.iter().any(|rule| rule.streak > 0)
+        || circuit.streaks.iter().any(|streak| streak.count() > 0)
 }
 
-fn sample(rule: &RuleView) -> (Seen, Option<f64>) {
+fn sample(rule: RuleView<'_>) -> (Seen, Option<f64>) {
     let value = match rule.value {
-        Some(Value::Number(number)) => Some(number),
-        Some(Value::Bool(truth)) => Some(f64::from(u8::from(truth))),
+        Some(Value::Number(number)) => Some(*number),
+        Some(Value::Bool(truth)) => Some(f64::from(u8::from(*truth))),
         _ => None,
     };
     let seen = Seen {

@@ -10,8 +10,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use crate::breaker::circuit::{Forced, StateName};
-use crate::breaker::config::{Begin, Config, Flap, Missing, Probe, Rule, Test, Wait};
-use crate::breaker::time::{Mono, Span, Wall};
+use crate::breaker::time::{Mono, Wall};
 use crate::serve::fixture::{self, circuit, forced, get, policy, rule, state, storefront};
 use crate::serve::history::story::Entry;
 use crate::serve::proxies::{Behind, Name, Proxy, Refusal, Type};
@@ -21,41 +20,6 @@ use crate::wire::view::{CircuitView, ContractView, RevisionView, Seen, View};
 
 const TRIP: &str = "0000000000000abc";
 
-fn config() -> Config {
-    let minute = Span::from_secs(60);
-    Config {
-        rules: vec![Rule {
-            condition: "network-latency".into(),
-            test: Test::Above {
-                limit: 250.0,
-                clear: Some(200.0),
-            },
-            missing: Missing::Unknown,
-            stale_after: Some(Span::from_secs(90)),
-        }],
-        consecutive: 3,
-        within: Span::from_secs(600),
-        at_least: Span(0),
-        resample: Some(Span::from_secs(30)),
-        illegal_is_bad: true,
-        open: Wait {
-            minimum: minute,
-            maximum: minute,
-        },
-        half_open: Probe {
-            admit_percent: vec![10, 50],
-            begin: Begin::Timer,
-            settle: Span(0),
-            successes: 3,
-            timeout: minute,
-        },
-        flap: Flap {
-            trips: 5,
-            within: minute,
-        },
-    }
-}
-
 /// One open circuit, one armed, one overridden and one at rest.
 fn shop() -> View {
     let mut policy = policy([
@@ -64,14 +28,13 @@ fn shop() -> View {
             "eu-2",
             CircuitView {
                 armed: true,
-                rules: vec![rule("network-latency", 312.0, 2)],
-                ..circuit(StateName::Closed)
+                ..circuit(StateName::Closed).seeing([rule("network-latency", 312.0, 2)])
             },
         ),
         ("us-1", forced(StateName::Open, Forced::Closed)),
         ("us-2", circuit(StateName::Closed)),
     ]);
-    policy.config = Some(Arc::new(config()));
+    policy.config = Some(circuit(StateName::Closed).config);
     policy.units = [" ms"].into();
     policy.layer = Some("shop".into());
     fixture::view(policy)

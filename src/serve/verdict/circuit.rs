@@ -16,7 +16,7 @@ pub(super) struct Judged<'a> {
     pub(super) object: &'a Arc<str>,
     pub(super) circuit: &'a Arc<CircuitView>,
     /// The rule asked for, or the one with most to say.
-    pub(super) rule: Option<&'a RuleView>,
+    pub(super) rule: Option<RuleView<'a>>,
     pub(super) state: GateState,
     pub(super) shadow: GateState,
     /// Why its state, Open apart, is not believed.
@@ -31,7 +31,7 @@ impl<'a> Judged<'a> {
         blind: Option<&Blind>,
         query: &Query<'_>,
     ) -> Self {
-        let rule = telling_rule(&circuit.rules, query.condition);
+        let rule = telling_rule(circuit, query.condition);
         let blind = blind.cloned().or_else(|| without_evidence(circuit));
         let evidence = |state| by_evidence(state, blind.is_some());
         let state = match circuit.forced {
@@ -60,7 +60,7 @@ impl<'a> Judged<'a> {
         Deciding {
             object: Arc::clone(self.object),
             circuit: Arc::clone(self.circuit),
-            rule: self.rule.cloned(),
+            rule: self.rule.map(|rule| rule.index),
             age: self
                 .rule
                 .and_then(|rule| rule.arrived)
@@ -90,22 +90,22 @@ fn without_evidence(circuit: &CircuitView) -> Option<Blind> {
     if circuit.shadow != StateName::Closed {
         return None;
     }
-    circuit.rules.iter().find_map(|rule| {
+    circuit.rules().find_map(|rule| {
         let why = match rule.class {
             Some(Class::Good | Class::Bad) => return None,
             Some(class) => wire::unknown_reason(class),
             None => None,
         };
         let why = why.unwrap_or("Missing");
-        Some(Blind::NoEvidence(Arc::clone(&rule.condition), why))
+        Some(Blind::NoEvidence(Arc::clone(rule.condition), why))
     })
 }
 
 /// The rule on the condition asked for, else the one with the longest streak, else the first with a value.
-fn telling_rule<'a>(rules: &'a [RuleView], condition: Option<&str>) -> Option<&'a RuleView> {
-    let asked = |rule: &&RuleView| condition.is_none_or(|key| rule.condition.as_ref() == key);
+fn telling_rule<'a>(circuit: &'a CircuitView, condition: Option<&str>) -> Option<RuleView<'a>> {
+    let asked = |rule: &RuleView<'_>| condition.is_none_or(|key| **rule.condition == *key);
     // `max_by_key` keeps the last of equals; reversed, that is the policy's first rule.
-    rules.iter().rev().filter(asked).max_by_key(|rule| {
+    circuit.rules().rev().filter(asked).max_by_key(|rule| {
         let bad = rule.class == Some(Class::Bad);
         (rule.streak, bad, rule.value.is_some())
     })

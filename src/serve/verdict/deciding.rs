@@ -12,10 +12,18 @@ pub struct Deciding {
     pub object: Arc<str>,
     /// Itself.
     pub circuit: Arc<CircuitView>,
-    /// The rule asked for, or the one with most to say.
-    pub rule: Option<RuleView>,
+    /// Which rule it decides by: see [`Self::rule`].
+    pub(super) rule: Option<usize>,
     /// How long ago that rule's value arrived.
     pub age: Option<Span>,
+}
+
+impl Deciding {
+    /// The rule asked for, or the one with most to say.
+    #[must_use]
+    pub fn rule(&self) -> Option<RuleView<'_>> {
+        self.circuit.rules().nth(self.rule?)
+    }
 }
 
 /// Why nothing but an Open circuit can be believed.

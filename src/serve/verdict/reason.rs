@@ -268,9 +268,9 @@ fn at(trip: &Tripped) -> String {
     wire::time(trip.at).map_or_else(String::new, |at| format!(" at {at}"))
 }
 
-fn reading(rule: &RuleView) -> String {
-    let mut line = format!("; {}", wire::quoted(&rule.condition));
-    match &rule.value {
+fn reading(rule: RuleView<'_>) -> String {
+    let mut line = format!("; {}", wire::quoted(rule.condition));
+    match rule.value {
         Some(value) => add(&mut line, format_args!(" = {}", wire::value_text(value))),
         None => line += " has no value",
     }

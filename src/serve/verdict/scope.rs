@@ -42,7 +42,7 @@ pub(super) fn mistake(policy: &PolicyView, query: &Query<'_>) -> Option<Mistake>
         return Some(Mistake::Object((*absent).into(), meant.cloned()));
     }
     let (condition, (_, any)) = query.condition.zip(policy.circuits.iter().next())?;
-    let judged = || any.rules.iter().map(|rule| &rule.condition);
+    let judged = || any.rules().map(|rule| rule.condition);
     if judged().any(|key| **key == *condition) {
         return None;
     }

@@ -8,8 +8,8 @@ use rstest::rstest;
 use super::*;
 use crate::breaker::circuit::{Cause, Forced, StateName};
 use crate::breaker::sample::{Class, Unknown, Value};
-use crate::serve::fixture::{NOW, circuit, forced, policy, rule, unconfirmed, view};
-use crate::wire::view::{CircuitView, RuleView};
+use crate::serve::fixture::{NOW, Sight, circuit, forced, policy, rule, unconfirmed, view};
+use crate::wire::view::CircuitView;
 
 const ALL: Query<'_> = Query {
     namespace: "shop",
@@ -103,8 +103,9 @@ fn of_several_circuits_the_reason_counts_the_others() {
 
 #[test]
 fn a_closed_circuit_without_evidence_is_unknown_and_counted_as_such() {
-    let mut closed = circuit(StateName::Closed);
-    closed.rules[0].class = Some(Class::Unknown(Unknown::Stale));
+    let mut stale = rule("network-latency", 312.0, 0);
+    stale.class = Some(Class::Unknown(Unknown::Stale));
+    let closed = circuit(StateName::Closed).seeing([stale]);
     let view = view(policy([
         ("eu-1", closed),
         ("us-1", circuit(StateName::Closed)),
@@ -257,11 +258,11 @@ fn a_name_is_no_mistake_before_all_names_are_known() {
 
 #[test]
 fn the_rule_with_the_longest_streak_is_told_and_the_first_of_equals() {
-    let mut armed = circuit(StateName::Closed);
-    armed.rules = vec![rule("a", 1.0, 0), rule("b", 2.0, 2), rule("c", 3.0, 2)];
+    let rules = [rule("a", 1.0, 0), rule("b", 2.0, 2), rule("c", 3.0, 2)];
+    let armed = circuit(StateName::Closed).seeing(rules);
     let answer = fresh(&view(policy([("eu-1", armed)])), &ALL);
-    let rule = answer.deciding.unwrap().rule.unwrap();
-    assert_eq!(rule.condition.as_ref(), "b");
+    let deciding = answer.deciding.unwrap();
+    assert_eq!(&**deciding.rule().unwrap().condition, "b");
 }
 
 #[test]
@@ -300,16 +301,16 @@ fn any_value() -> impl Strategy<Value = Option<Value>> {
     ])
 }
 
-fn any_rule() -> impl Strategy<Value = RuleView> {
+fn any_rule() -> impl Strategy<Value = Sight> {
     let class = prop_oneof![
         Just(None),
         Just(Some(Class::Good)),
         Just(Some(Class::Bad)),
         Just(Some(Class::Unknown(Unknown::Stale))),
     ];
-    let arrived = proptest::option::of(any::<u64>().prop_map(Mono));
-    ("[ab]", any_value(), class, any::<u32>(), arrived).prop_map(
-        |(condition, value, class, streak, arrived)| RuleView {
+    let arrived = any::<u64>().prop_map(Mono);
+    ("[ab]", any_value(), class, 0_u32..101, arrived).prop_map(
+        |(condition, value, class, streak, arrived)| Sight {
             condition: condition.into(),
             value,
             class,
@@ -346,8 +347,7 @@ fn any_circuit() -> impl Strategy<Value = CircuitView> {
             until: Some(crate::breaker::time::Wall(until)),
             latched,
             suppressed,
-            rules,
-            ..circuit(state)
+            ..circuit(state).seeing(rules)
         },
     )
 }

@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench engine -- [OBJECTS [UPDATES [GROWN]]]`
 //!
+//! One mix of updates alone, for a profiler: `cargo bench --bench engine -- rate MIX OBJECTS UPDATES`, with the number
+//! of the mix from 0.
+//!
 //! It prints how fast updates are taken, legal and illegal ones; how much memory an object
 //! takes; and how long a turn takes while objects are added up to GROWN. Everything comes from
 //! one seed, and the engine is told the time, so that two runs do exactly the same.
@@ -48,6 +51,12 @@ fn main() {
         && profile == "memory"
     {
         return memory::measure_profile(index.parse().unwrap(), objects.parse().unwrap());
+    }
+    if let [rate, mix, objects, updates] = &arguments[..]
+        && rate == "rate"
+    {
+        let [mix, objects, updates] = [mix, objects, updates].map(|text| text.parse().unwrap());
+        return rate::measure_one(mix, objects, updates);
     }
     let number = |index: usize, default: usize| {
         arguments

@@ -96,6 +96,11 @@ pub(crate) fn measure(objects: usize, updates: usize) -> Vec<Target> {
     targets(&rates)
 }
 
+/// One mix alone.
+pub(crate) fn measure_one(mix: usize, objects: usize, updates: usize) {
+    measure_mix(&MIXES[mix], objects, updates);
+}
+
 fn targets(rates: &[Rate; MIXES.len()]) -> Vec<Target> {
     let [
         legal,

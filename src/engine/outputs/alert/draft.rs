@@ -178,7 +178,7 @@ impl<'a> Subject<'a> {
         Alert {
             labels: self.labels(SUPPRESSED, "any"),
             annotations,
-            starts_at: self.entry.suppressed_since.unwrap_or(now.wall).0,
+            starts_at: self.entry.suppressed_since().unwrap_or(now.wall).0,
             ends_at: None,
         }
     }
@@ -240,7 +240,7 @@ impl<'a> Subject<'a> {
     fn link(self) -> String {
         let page = &self.state.settings.link;
         let trip = self.entry.breaker.state.trip().map(|trip| trip.id);
-        match trip.or(self.entry.ended.as_ref().map(|ended| ended.trip.id)) {
+        match trip.or(self.entry.ended().map(|ended| ended.trip.id)) {
             Some(trip) => format!("{page}/#/trips/{trip}"),
             None => format!(
                 "{page}/#/circuits/{}/{}/{}",

@@ -93,7 +93,7 @@ pub(super) fn refresh(state: &State, out: &mut Outbox, now: Now, key: &Key, list
 /// may find the object bad at first sight, and keeps that.
 fn kept(object: Option<&ObjectEntry>, entry: &CircuitEntry, lowered: &Policy) -> Option<Values> {
     let frozen = object.and_then(|object| object.frozen());
-    let frozen = frozen.or(entry.restored.as_ref()).cloned();
+    let frozen = frozen.or(entry.restored()).cloned();
     let may_freeze = entry.breaker.armed && lowered.reject_updates && !lowered.observe;
     frozen.or_else(|| object.filter(|_| may_freeze).map(ObjectEntry::shown))
 }

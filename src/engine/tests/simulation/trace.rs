@@ -103,7 +103,7 @@ fn describe(replica: &Replica) -> String {
             object.and_then(|object| object.version()),
             object
                 .and_then(|object| object.frozen())
-                .or(circuit.restored.as_ref()),
+                .or(circuit.restored()),
         );
     }
     let shown = replica.shown.as_ref();
