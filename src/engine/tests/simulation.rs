@@ -30,13 +30,13 @@ use rstest::rstest;
 use self::run::Simulation;
 use self::safeguards::Safeguards;
 
-/// As many as break nothing: of the first thousand eighteen still do, and the first of them is 145. 232, 308, 516, 659,
-/// 696, 834 and 988 end with other layers at one replica; 145, 434, 449, 565 and 737 take back what was shed; 593 and 790
-/// tell a trip twice; 545 and 942 end Open; 431 has no leader for a moment; 890 has an alert fire again.
-/// A thousand take two minutes of two cores in debug.
-const SEEDS: u64 = 100;
+/// Half a minute of two cores in debug. The first thousand break nothing.
+const SEEDS: u64 = 500;
 
 /// Within so many seeds a safeguard that is missing must be missed.
+/// Of two, that a trip waits for its record and that a write names the version that it replaces, no seed tells: what they are
+/// for takes a crash of all replicas in one moment, or a request that is on its way for longer than a lease.
+/// `tests::ahead` and the tests of `effects::status` are about them.
 const FOUND_WITHIN: u64 = 400;
 
 fn number(name: &str) -> Option<u64> {
@@ -71,8 +71,6 @@ fn three_replicas_keep_every_invariant(#[values(0, 1, 2, 3)] part: u64) {
 
 #[rstest]
 #[case::what_happened_lately_is_repeated(Safeguards { repeats: false, ..Safeguards::ALL })]
-#[case::a_trip_waits_for_its_record(Safeguards { records: false, ..Safeguards::ALL })]
-#[case::a_write_names_the_version_it_replaces(Safeguards { versions: false, ..Safeguards::ALL })]
 #[case::a_tenure_ends_by_the_clock(Safeguards { tenure: false, ..Safeguards::ALL })]
 #[case::a_new_leader_reads_the_statuses(Safeguards { reads: false, ..Safeguards::ALL })]
 #[case::an_hour_is_corrected(Safeguards { time: false, ..Safeguards::ALL })]
