@@ -91,6 +91,10 @@ impl Simulation {
         }
         self.replicas[which].cut = false;
         self.healthy_since[which] = self.at;
+        for act in std::mem::take(&mut self.replicas[which].stuck) {
+            let when = self.at + self.delay();
+            self.agenda.enter(when, act);
+        }
         let sender = self.replicas[which].sender();
         for feed in [Feed::Policies, Feed::Objects] {
             let soon = self.at + self.dice.between(0, 3_000);

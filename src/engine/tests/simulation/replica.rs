@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::agenda::{CLASSES, Deed, Feed, Sender, Status, Time};
+use super::agenda::{Act, CLASSES, Deed, Feed, Sender, Status, Time};
 use super::store::OBJECTS;
 use crate::breaker::sample::Value;
 use crate::breaker::time::{Mono, Now, Wall};
@@ -25,6 +25,8 @@ pub(super) struct Replica {
     /// When each class of deeds goes on after that.
     pub(super) resumes: [Time; CLASSES],
     pub(super) cut: bool,
+    /// What it has sent since, and its machine goes on sending until it arrives, whether or not the process still waits.
+    pub(super) stuck: Vec<Act>,
     /// How far its wall clock is ahead.
     pub(super) skew: i64,
     pub(super) engine: Engine,
@@ -131,6 +133,7 @@ impl Replica {
             postponed: Vec::new(),
             resumes: [0; CLASSES],
             cut: false,
+            stuck: Vec::new(),
             skew,
             engine: engine(),
             inbox: Vec::new(),
@@ -156,6 +159,7 @@ impl Replica {
             incarnation: self.incarnation + 1,
             up: true,
             cut: self.cut,
+            stuck: self.stuck.clone(),
             ..Self::new(self.index, self.skew)
         }
     }

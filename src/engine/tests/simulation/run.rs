@@ -237,10 +237,12 @@ impl Simulation {
     }
 
     pub(super) fn request(&mut self, by: usize, request: Request) {
+        let sender = self.replicas[by].sender();
         if !self.replicas[by].cut {
             let when = self.at + self.delay();
-            let sender = self.replicas[by].sender();
             self.agenda.enter(when, Act::Request(sender, request));
+        } else if self.dice.percent(50) {
+            self.replicas[by].stuck.push(Act::Request(sender, request));
         }
     }
 
