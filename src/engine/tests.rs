@@ -19,6 +19,7 @@ mod recovery;
 mod replay;
 mod replicas;
 mod restart;
+mod shards;
 mod simulation;
 mod status;
 mod tape;

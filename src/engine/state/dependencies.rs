@@ -57,9 +57,13 @@ impl State {
         let missing = named
             .iter()
             .filter(|root| !self.policies.contains_key(root));
+        let shard = self.settings.shard.as_deref();
+        let among = shard.map_or_else(String::new, |shard| {
+            format!(" in shard {shard}, and those of other shards are not seen")
+        });
         let mut problems: Vec<String> = missing
             .map(|(namespace, name)| {
-                format!("spec.dependsOn: there is no policy {namespace}/{name}; create it, or name another")
+                format!("spec.dependsOn: there is no policy {namespace}/{name}{among}; create it, or name another")
             })
             .collect();
         problems.extend(circle(key, |from| self.named_by(from)));

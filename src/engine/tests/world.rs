@@ -70,12 +70,17 @@ impl World {
 
     /// Nothing seen yet, with room for so much.
     pub(super) fn empty_with(capacity: Capacity) -> Self {
+        Self::empty_as(capacity, None)
+    }
+
+    /// Nothing seen yet, by one of several shards.
+    pub(super) fn empty_as(capacity: Capacity, shard: Option<&str>) -> Self {
         let settings = Settings {
             cluster: "test".into(),
             link: "http://fusegate".into(),
             namespace: "fusegate-system".into(),
             capacity,
-            shard: None,
+            shard: shard.map(Into::into),
         };
         let now = Now {
             mono: Mono(1_000_000_000),

@@ -49,7 +49,7 @@ pub(crate) fn untrue(state: &State, out: &Outbox, now: Now) -> Vec<String> {
         let Some(sent) = out.contracts.get(name) else {
             continue;
         };
-        if !marks.contracts.contains(name) {
+        if !marks.contracts.contains(name) && state.settings.keeps_contracts() {
             let is = contract::status(state, sent, now, entry);
             compare(&mut untrue, name, sent.status.as_deref(), Some(&is));
         }
