@@ -5,14 +5,16 @@
 //! declared key that is there, and one for each that isn't. What names a problem isn't kept, nor in which unit a number
 //! was written. Nor is by which contract it was read, and whether it was legal: whoever keeps it has room for that.
 
-mod bytes;
+mod read;
+mod write;
 
 use crate::condition::{
     change::Change,
-    compact::bytes::{Reader, Writer},
+    compact::{read::Reader, write::Writer},
     report::{Entry, Report},
-    unmeasured::Unmeasured,
 };
+
+pub use read::{CompactEntry, CompactValue, Entries, Several};
 
 /// What is kept of a report; by default, that of an object which has never reported.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,59 +23,6 @@ pub struct CompactReport {
     pub content: u64,
     /// How many entries there were, and then, where any declared one was there, all of these in the contract's order.
     bytes: Box<[u8]>,
-}
-
-/// What is kept of one declared condition.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CompactEntry<'a> {
-    /// What it said.
-    pub value: CompactValue<'a>,
-    /// See [`Entry::id`].
-    pub id: u64,
-    pub(super) content: u64,
-    /// The heartbeat that the entry carried, in milliseconds since the Unix epoch.
-    pub observed_at: Option<i64>,
-}
-
-/// What a condition said, as far as rules and Envoy can tell: see [`crate::condition::value::Reading`] and
-/// [`crate::condition::value::Value`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum CompactValue<'a> {
-    /// The key was not there.
-    Missing,
-    /// Nothing that is a number.
-    NotANumber,
-    /// Nothing that can be judged.
-    Unjudgeable,
-    /// A number of any kind.
-    Number(f64),
-    /// True or false.
-    Boolean(bool),
-    /// The expression that computes it failed.
-    Failed,
-    /// The query that measures it gives nothing that can be judged.
-    Unmeasured(Unmeasured),
-    /// A moment that an Age counts from, in milliseconds since the Unix epoch.
-    Time(i64),
-    /// Text.
-    Text(&'a str),
-    /// What each entry says that the key stands for, by its name.
-    Several(Several<'a>),
-}
-
-/// What the declared conditions said, in the contract's order; nothing when none was there.
-#[derive(Clone, Debug)]
-pub struct Entries<'a> {
-    reader: Reader<'a>,
-    /// The last heartbeat so far: that of an entry is often the same.
-    last: i64,
-}
-
-/// What each of several entries says, by its name.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Several<'a> {
-    count: usize,
-    reader: Reader<'a>,
 }
 
 impl CompactReport {
@@ -139,34 +88,11 @@ impl CompactReport {
     pub fn entries(&self) -> Entries<'_> {
         let mut reader = self.reader();
         reader.counts();
-        Entries { reader, last: 0 }
+        Entries::new(reader)
     }
 
     fn reader(&self) -> Reader<'_> {
         Reader::new(&self.bytes)
-    }
-}
-
-impl CompactEntry<'_> {
-    /// The hash of all that it said; 0 for an entry that is not there.
-    pub fn content(&self) -> u64 {
-        self.content
-    }
-}
-
-impl<'a> Iterator for Entries<'a> {
-    type Item = CompactEntry<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.reader.entry(&mut self.last)
-    }
-}
-
-impl<'a> Several<'a> {
-    /// The entries, in the order in which they stood there.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, CompactValue<'a>)> {
-        let mut reader = self.reader;
-        (0..self.count).map(move |_| reader.named())
     }
 }
 

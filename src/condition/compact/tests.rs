@@ -6,7 +6,7 @@ use super::*;
 use crate::condition::{
     contract::Contract,
     extract::extract,
-    unmeasured::Failure,
+    unmeasured::{Failure, Unmeasured},
     value::{Reading, Value},
 };
 

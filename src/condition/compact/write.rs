@@ -1,48 +1,14 @@
-//! The bytes of what is kept of a report: written once, and read from the beginning.
-//!
-//! Each entry is a byte that says what follows, its value, its id, its content where that is another hash, and its
-//! heartbeat where the last one was another. Nothing else writes such bytes, so what can't be there is read as nothing.
+//! The bytes of what is kept of a report, as they are written.
 
 use crate::condition::{
-    compact::{CompactEntry, CompactValue, Several},
+    compact::read::{
+        ABSENT, CONTENT, CompactEntry, CompactValue, FAILED, FALSE, FIRST_UNMEASURED, MISSING,
+        MOMENT, NOT_A_NUMBER, NUMBER, SAME_TIME, SEVERAL, TEXT, TIME, TRUE, UNJUDGEABLE,
+        UNMEASURED,
+    },
     report::Entry,
-    unmeasured::{Failure, Unmeasured},
     value::{Reading, Value},
 };
-
-/// Which value follows, in the low bits of the first byte.
-const KIND: u8 = 0x1f;
-/// The content is another hash than the id, and follows it.
-const CONTENT: u8 = 0x20;
-/// A heartbeat follows.
-const TIME: u8 = 0x40;
-/// The heartbeat is that of the entry before.
-const SAME_TIME: u8 = 0x80;
-
-/// The key was not there, and the entry is over.
-const ABSENT: u8 = 0;
-const MISSING: u8 = 1;
-const NOT_A_NUMBER: u8 = 2;
-const UNJUDGEABLE: u8 = 3;
-const FAILED: u8 = 4;
-const FALSE: u8 = 5;
-const TRUE: u8 = 6;
-const TEXT: u8 = 7;
-const MOMENT: u8 = 8;
-const SEVERAL: u8 = 9;
-/// With the next ones, in the order of [`UNMEASURED`].
-const FIRST_UNMEASURED: u8 = 10;
-/// A number, of which so many bytes follow: those behind are zero, as in most numbers that people write.
-const NUMBER: u8 = 16;
-
-const UNMEASURED: [Unmeasured; 6] = [
-    Unmeasured::Unanswered,
-    Unmeasured::SeveralSeries,
-    Unmeasured::Old,
-    Unmeasured::Failed(Failure::Failed),
-    Unmeasured::Failed(Failure::TimedOut),
-    Unmeasured::Failed(Failure::TooManySeries),
-];
 
 /// About how many bytes an entry has.
 const ENTRY_BYTES: usize = 24;
@@ -204,143 +170,5 @@ impl Writer {
             }
             self.bytes.push(low | 0x80);
         }
-    }
-}
-
-/// Reads the bytes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
-    }
-
-    /// See [`Writer::counts`].
-    pub(super) fn counts(&mut self) -> (usize, usize, u64) {
-        let keys = self.count();
-        let undeclared = self.count();
-        let content = if undeclared > 0 { self.word() } else { 0 };
-        (keys, undeclared, content)
-    }
-
-    /// The next entry, after one whose heartbeat was the last.
-    pub(super) fn entry(&mut self, last: &mut i64) -> Option<CompactEntry<'a>> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        let value = self.value(first & KIND);
-        let id = if first & KIND == ABSENT {
-            0
-        } else {
-            self.word()
-        };
-        let content = if first & CONTENT == 0 {
-            id
-        } else {
-            self.word()
-        };
-        if first & TIME != 0 {
-            *last = self.word().cast_signed();
-        }
-        Some(CompactEntry {
-            value,
-            id,
-            content,
-            observed_at: (first & (TIME | SAME_TIME) != 0).then_some(*last),
-        })
-    }
-
-    /// One of several values, and its name.
-    pub(super) fn named(&mut self) -> (&'a str, CompactValue<'a>) {
-        let name = self.text();
-        let kind = self.byte();
-        (name, self.value(kind))
-    }
-
-    fn value(&mut self, kind: u8) -> CompactValue<'a> {
-        match kind {
-            NOT_A_NUMBER => CompactValue::NotANumber,
-            UNJUDGEABLE => CompactValue::Unjudgeable,
-            FAILED => CompactValue::Failed,
-            FALSE => CompactValue::Boolean(false),
-            TRUE => CompactValue::Boolean(true),
-            TEXT => CompactValue::Text(self.text()),
-            MOMENT => CompactValue::Time(self.word().cast_signed()),
-            SEVERAL => self.several(),
-            NUMBER.. => CompactValue::Number(f64::from_bits(self.bits(kind - NUMBER))),
-            FIRST_UNMEASURED.. => {
-                let why = UNMEASURED.get(usize::from(kind - FIRST_UNMEASURED));
-                why.map_or(CompactValue::Missing, |why| CompactValue::Unmeasured(*why))
-            }
-            _ => CompactValue::Missing,
-        }
-    }
-
-    /// The first bytes of a number, as many as are not zero.
-    fn bits(&mut self, count: u8) -> u64 {
-        // What follows is read with them and cut off: at least an id does, except within several values.
-        let bits = match self.rest.first_chunk() {
-            Some(chunk) => u64::from_be_bytes(*chunk),
-            None => {
-                let mut chunk = [0; 8];
-                chunk
-                    .iter_mut()
-                    .zip(self.rest)
-                    .for_each(|(slot, byte)| *slot = *byte);
-                u64::from_be_bytes(chunk)
-            }
-        };
-        self.take(count.into());
-        let cut = u64::MAX.checked_shr(u32::from(count) * 8);
-        bits & !cut.unwrap_or(0)
-    }
-
-    fn several(&mut self) -> CompactValue<'a> {
-        let count = self.count();
-        let several = Several {
-            count,
-            reader: *self,
-        };
-        for _ in 0..count {
-            self.named();
-        }
-        CompactValue::Several(several)
-    }
-
-    fn text(&mut self) -> &'a str {
-        let length = self.count();
-        str::from_utf8(self.take(length)).unwrap_or_default()
-    }
-
-    fn word(&mut self) -> u64 {
-        let Some((word, rest)) = self.rest.split_first_chunk() else {
-            return 0;
-        };
-        self.rest = rest;
-        u64::from_le_bytes(*word)
-    }
-
-    fn count(&mut self) -> usize {
-        let (mut count, mut shift) = (0, 0);
-        loop {
-            let byte = self.byte();
-            count |= usize::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 || shift > 56 {
-                return count;
-            }
-        }
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.take(1).first().copied().unwrap_or_default()
-    }
-
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.rest.split_at_checked(count).unwrap_or_default();
-        self.rest = rest;
-        taken
     }
 }
