@@ -92,10 +92,13 @@ test-oldest: ## Run the cluster's tests on the oldest Kubernetes that is support
 	KUBEBUILDER_ASSETS="$$($(SERVERS) --print-bin)/oldest" RUST_TEST_THREADS=1 cargo test --workspace --test main -- story::admission effects_admission
 
 KILLS ?= 300
+MINUTES ?= 10
+AGAIN = $(if $(SEED),FUSEGATE_SEED=$(SEED))
 
 .PHONY: chaos
-chaos: servers ## Kill fusegate KILLS=300 times in a cluster and as often in a directory, at random moments (about five minutes; SEED= repeats one)
-	FUSEGATE_KILLS=$(KILLS) $(if $(SEED),FUSEGATE_SEED=$(SEED)) cargo test --test main story::kills -- --nocapture
+chaos: servers ## Kill fusegate KILLS=300 times in a cluster and in a directory, then put three replicas and all that they depend on in trouble for MINUTES=10 (SEED= repeats a run's choices)
+	$(AGAIN) FUSEGATE_KILLS=$(KILLS) cargo test --workspace --test main story::kills -- --nocapture
+	$(AGAIN) FUSEGATE_CHAOS_MINUTES=$(MINUTES) cargo test --workspace --test main story::replicas::chaos -- --nocapture
 
 .PHONY: record-corpus
 record-corpus: ## Write the recordings of tests/corpus anew, from the real controllers (a quarter of an hour the first time)
