@@ -125,6 +125,13 @@ OBJECTS ?= 100000
 bench-sync: servers ## Measure the sync of OBJECTS=100000 custom resources from a real API server: time, memory, CPU (a few minutes, 5 GB; KIND=pods for Pods)
 	FUSEGATE_OBJECTS=$(OBJECTS) $(if $(KIND),FUSEGATE_KIND=$(KIND)) cargo bench --bench sync
 
+RATE ?= 1000
+CLIENTS ?= 4000
+
+.PHONY: bench-scale
+bench-scale: servers ## Measure two replicas with OBJECTS=100000 custom resources, RATE=1000 status writes a second and CLIENTS=4000 at their xDS ports (a few minutes, 6 GB)
+	ulimit -n "$$(ulimit -Hn)" && FUSEGATE_OBJECTS=$(OBJECTS) FUSEGATE_RATE=$(RATE) FUSEGATE_CLIENTS=$(CLIENTS) cargo bench --bench scale
+
 .PHONY: demo
 demo: ## Watch one incident, from a bad release to recovery, on a real Envoy and Alertmanager (HOLD=1 keeps it running)
 	@tests/demo/run.sh $(if $(HOLD),--hold)

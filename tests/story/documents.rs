@@ -148,7 +148,7 @@ impl Documents {
 
 /// What tells the CRD's revisions apart.
 pub(super) fn most_replicas(revision: u32) -> u32 {
-    100 / revision
+    1_000_000 / revision
 }
 
 /// The revision that a CRD's spec is of.

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
+use super::kind::{Kind, labels};
+use super::shop::{EACH, Shop, name, namespace};
 use crate::harness::support::servers::apiserver::ApiServer;
-use crate::kind::{Kind, labels};
-use crate::shop::{EACH, Shop, name, namespace};
 
 /// etcd's limit for one transaction.
 const BATCH: usize = 128;

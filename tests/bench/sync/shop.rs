@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::kind::{Kind, STOREFRONTS};
 use crate::harness::support::wait::eventually;
-use crate::kind::{Kind, STOREFRONTS};
 
 /// Objects of one namespace, and so circuits of one policy.
 pub(crate) const EACH: usize = 1_000;
@@ -101,7 +101,13 @@ impl Shop {
 
     /// Writes all ten conditions of an object anew.
     pub(crate) async fn report(&self, index: usize, turn: usize) -> Result<()> {
-        let status = json!({"status": self.kind.status(turn, Timestamp::now())});
+        self.write(index, self.kind.status(turn, Timestamp::now()))
+            .await
+    }
+
+    /// Merges this into an object's status.
+    pub(crate) async fn write(&self, index: usize, status: Value) -> Result<()> {
+        let status = json!({"status": status});
         let (name, params, patch) = (name(index), PatchParams::default(), Patch::Merge(&status));
         let objects = self.objects(index);
         objects
