@@ -44,7 +44,7 @@ use sync::shop::{EACH, Shop};
 use sync::{fill, kind, shop};
 use writers::Writers;
 
-/// How many circuits trip, one after the other.
+/// How many circuits trip, one after the other, where there are so many namespaces.
 const TRIPS: usize = 100;
 
 /// How long a sync may take before the run is given up.
@@ -91,12 +91,13 @@ async fn main() -> Result<()> {
     let ports: Vec<_> = replicas.iter().map(Fusegate::xds).collect();
     let namespaces = objects.div_ceil(EACH);
     let mut streams = Streams::open(&ports, clients, namespaces).await?;
-    println!("tripping {TRIPS} circuits while statuses are written, {rate} a second");
+    let trips = TRIPS.min(namespaces * writers::RESERVED);
+    println!("tripping {trips} circuits while statuses are written, {rate} a second");
     let before = processor(&replicas)?;
     let began = Instant::now();
     let writers = Writers::start(&shop, rate, objects);
     let mut reactions = Vec::new();
-    for trip in 0..TRIPS {
+    for trip in 0..trips {
         let namespace = trip % namespaces;
         let index = writers::reserved(namespace, trip / namespaces);
         let written = writers::trip(&shop, index, trip).await?;

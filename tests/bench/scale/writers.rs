@@ -16,7 +16,7 @@ use crate::shop::{EACH, Shop};
 const WRITERS: usize = 64;
 
 /// The first objects of each namespace are written by nobody but those that trip them.
-const RESERVED: usize = 10;
+pub(crate) const RESERVED: usize = 10;
 
 /// Scatters writes over all objects.
 const STRIDE: usize = 7_919;
