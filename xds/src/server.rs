@@ -27,6 +27,7 @@ mod rate;
 mod request_decoder;
 mod routes;
 mod service;
+mod stall;
 mod status;
 mod stream;
 mod stream_link;
@@ -66,6 +67,7 @@ use counts::Counters;
 use health::Health;
 use incoming::accept;
 use on_demand::AllWanted;
+use stream_link::LinkedClients;
 
 /// An xDS server: SotW and delta, over ADS and over each type's own service, on one port.
 #[derive(Clone)]
@@ -82,6 +84,8 @@ struct Shared {
     admission: Admission,
     counters: Counters,
     on_demand: AllWanted,
+    /// What the streams of each client tell each other.
+    linked_clients: LinkedClients,
 }
 
 /// Why serving ended.
@@ -120,6 +124,7 @@ impl Server {
             config,
             observer,
             proxies: Proxies::default(),
+            linked_clients: LinkedClients::default(),
         };
         Self {
             shared: Arc::new(shared),

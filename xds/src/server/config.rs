@@ -38,6 +38,13 @@ pub struct Config {
     pub admission_wait: Duration,
     /// How long a client may take to ask for something, on a connection and on a stream; past this either is ended.
     pub first_request: Duration,
+    /// How long a client may take nothing of a response; past this its stream is reset.
+    ///
+    /// A client that stands still does not answer probes either, and loses its connection for that;
+    /// this is for one that does, and has no window for what it asked for.
+    /// A response that is large for a slow network must have gone within this, too.
+    /// Of [`Server::routes`](super::Server::routes), whose transport is not this library's, it does not hold.
+    pub send_time: Duration,
     /// How long after a response further changes are merged, to go together; zero to merge only what a slow client can't take.
     ///
     /// The first change after a pause goes at once, no change waits longer than this, and new subscriptions never wait.
@@ -93,6 +100,7 @@ impl Default for Config {
             opening_time: Duration::from_secs(1),
             admission_wait: Duration::from_secs(10),
             first_request: Duration::from_secs(15),
+            send_time: Duration::from_mins(2),
             debounce: Duration::from_millis(10),
             max_request_bytes: 32 << 20,
             max_response_bytes: 64 << 20,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -20,6 +20,7 @@ use super::handshake::handshake;
 use super::health::Health;
 use super::poll_on_wake::PollOnWake;
 use super::service::Discovery;
+use super::stall::WatchedStreams;
 use crate::peer::Peer;
 
 /// Why a connection is to end before the client ends it.
@@ -72,7 +73,8 @@ async fn converse_over(
     let config = &shared.config;
     let context = Arc::new(ConnectionContext::new(peer, shutdown, config));
     let service = Discovery::new(Arc::clone(&shared), Arc::clone(&context), Some(health));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let patience = config.send_time;
+    let mut builder = auto::Builder::new(WatchedStreams { patience });
     // Who speaks HTTP/1 is told what is served here.
     builder.http1().keep_alive(false);
     builder

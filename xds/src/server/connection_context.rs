@@ -26,7 +26,7 @@ pub(super) struct ConnectionContext {
     pub(super) used: AtomicBool,
     /// How many more of its streams may be on the way to their first response.
     pub(super) door: Arc<Semaphore>,
-    /// What its streams tell each other.
+    /// What its streams tell each other, where no address tells whose others they are.
     pub(super) linked_clients: LinkedClients,
 }
 

@@ -50,6 +50,8 @@ counts! {
     turns_lapsed
     /// Streams ended because they did not say who they are in time (`first_request`).
     streams_silent
+    /// Streams reset because their clients took nothing for too long (`send_time`).
+    streams_stalled
     /// Streams ended because they asked for too many names (`limits.names`).
     names_exceeded
     /// Streams ended because they asked for too many types (`limits.types`).

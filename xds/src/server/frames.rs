@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes};
@@ -16,6 +17,7 @@ use hyper::body::{Body, Frame};
 use tonic::Status;
 
 use super::messages::Messages;
+use super::stall::Stall;
 use super::status;
 use super::stream::DiscoveryStream;
 use crate::encode;
@@ -32,6 +34,7 @@ pub(super) struct Frames<V: Messages> {
     /// From how many bytes on a message is compressed; none where the client can't read it.
     gzip_from: Option<usize>,
     compressing: Option<Compressing>,
+    stall: Arc<Stall>,
     ended: bool,
 }
 
@@ -41,6 +44,7 @@ impl<V: Messages> Frames<V> {
             stream,
             gzip_from,
             compressing: None,
+            stall: Stall::of_stream(),
             ended: false,
         }
     }
@@ -98,8 +102,12 @@ impl<V: Messages> Body for Frames<V> {
         if this.ended {
             return Poll::Ready(None);
         }
+        this.stall.note_asked();
         let end = match ready!(this.poll(context)) {
-            Some(Ok(frame)) => return Poll::Ready(Some(Ok(Frame::data(frame)))),
+            Some(Ok(frame)) => {
+                this.stall.note_given();
+                return Poll::Ready(Some(Ok(Frame::data(frame))));
+            }
             Some(Err(status)) => status,
             None => Status::ok(""),
         };
@@ -109,6 +117,14 @@ impl<V: Messages> Body for Frames<V> {
 
     fn is_end_stream(&self) -> bool {
         self.ended
+    }
+}
+
+impl<V: Messages> Drop for Frames<V> {
+    fn drop(&mut self) {
+        if self.stall.has_ended() {
+            self.stream.tell_of_stall();
+        }
     }
 }
 

@@ -94,6 +94,20 @@ impl<V: Messages> DiscoveryStream<V> {
         }
     }
 
+    /// Tells that the stream was given up because its client takes nothing.
+    pub(super) fn tell_of_stall(&self) {
+        self.shared.counters.streams_stalled.inc();
+        let node = self.conversation.proxy().map(|proxy| &*proxy.node.id);
+        let (peer, limit) = (&self.connection.peer, self.shared.config.send_time);
+        tracing::warn!(
+            node,
+            ?peer,
+            stream = self.wake.stream,
+            ?limit,
+            "xDS stream reset: its client asked and takes no answer (`send_time`)"
+        );
+    }
+
     /// What its client is told that answers it.
     pub(super) fn identifier(&self) -> Option<&str> {
         self.shared.config.identifier.as_deref()

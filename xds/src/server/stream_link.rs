@@ -1,10 +1,12 @@
 //! The stream link: what ties a stream to the client's other streams, for types that the client judges together over all of them.
 //!
-//! The streams of one client are those of one node on one connection: an Envoy has all its streams to one cluster on one connection.
+//! The streams of one client are those of one node that come from one host with one certificate, on however many connections:
+//! an Envoy has all its streams to one cluster on one, but may have several clusters, and two connections where one has reached its age.
 //! A node alone proves nothing and is not always unique; by it, one client could hold up another.
-//! If a proxy carries several clients on one connection, their ids must differ.
+//! If one host or proxy carries several clients, their ids must differ. Where no address is known, a connection takes the host's place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::ops::DerefMut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
@@ -13,19 +15,31 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::node::Node;
+use crate::peer::{Certificate, Peer};
 use crate::protocol::{Coordinated, Event, NackCoordination, Response, SendPermit};
 use crate::snapshot::Snapshot;
 use crate::store::Wake;
 
-/// The clients of one connection that have linked streams: one, unless a proxy carries several.
+/// The clients that have linked streams.
 #[derive(Debug, Default)]
 pub(super) struct LinkedClients {
     #[expect(
         clippy::disallowed_types,
         reason = "a stream looks in it once, and nobody holds it for longer than that takes"
     )]
-    shared: std::sync::Mutex<Vec<Weak<Shared>>>,
+    known: std::sync::Mutex<Known>,
 }
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By the node's id.
+    shared: HashMap<Box<str>, Vec<Weak<Shared>>>,
+    /// Those without streams are forgotten once there are so many ids.
+    tidy_at: usize,
+}
+
+/// As few as that are not worth looking for those without streams.
+const FEW: usize = 64;
 
 /// A stream's link to the client's other streams, once it has one; dropping it unlinks the stream.
 #[derive(Debug, Default)]
@@ -47,8 +61,9 @@ struct Linked {
 /// What the streams of one client share.
 #[derive(Debug)]
 struct Shared {
-    id: String,
     cluster: String,
+    host: Option<IpAddr>,
+    certificate: Option<Arc<Certificate>>,
     since: Instant,
     /// What the coordination says, so that nobody takes its lock while nothing is refused.
     in_question: AtomicBool,
@@ -66,11 +81,11 @@ struct State {
 }
 
 impl LinkedClients {
-    fn shared_by(&self, node: &Node, patience: Duration) -> Arc<Shared> {
-        let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|shared| shared.strong_count() > 0);
-        let mut known = all.iter().filter_map(Weak::upgrade);
-        if let Some(shared) = known.find(|shared| shared.is_of(node)) {
+    fn shared_by(&self, node: &Node, peer: &Peer, patience: Duration) -> Arc<Shared> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_id = known.of_id(&node.id);
+        let mut shared = of_id.iter().filter_map(Weak::upgrade);
+        if let Some(shared) = shared.find(|shared| shared.is_of(node, peer)) {
             return shared;
         }
         let state = State {
@@ -78,28 +93,43 @@ impl LinkedClients {
             wakes: BTreeMap::new(),
         };
         let shared = Arc::new(Shared {
-            id: node.id.clone(),
             cluster: node.cluster.clone(),
+            host: peer.address.map(|address| address.ip()),
+            certificate: peer.certificate.clone(),
             since: Instant::now(),
             in_question: AtomicBool::new(false),
             state: state.into(),
         });
-        all.push(Arc::downgrade(&shared));
+        of_id.push(Arc::downgrade(&shared));
         shared
     }
 }
 
+impl Known {
+    /// Those of a node's id that have streams.
+    fn of_id(&mut self, id: &str) -> &mut Vec<Weak<Shared>> {
+        let has_streams = |shared: &Weak<Shared>| shared.strong_count() > 0;
+        if self.shared.len() >= self.tidy_at {
+            self.shared.retain(|_, all| all.iter().any(has_streams));
+            self.tidy_at = FEW.max(2 * self.shared.len());
+        }
+        let all = self.shared.entry(id.into()).or_default();
+        all.retain(has_streams);
+        all
+    }
+}
+
 impl StreamLink {
-    /// Links a stream of `node` to the node's others, if it is not; a stream that does not answer is waited for for `patience`.
+    /// Links a stream to its client's others, if it is not; a stream that does not answer is waited for for `patience`.
     pub(super) fn connect(
         &mut self,
         clients: &LinkedClients,
-        node: &Node,
+        (node, peer): (&Node, &Peer),
         wake: &Arc<Wake>,
         patience: Duration,
     ) {
         self.0.get_or_insert_with(|| {
-            let shared = clients.shared_by(node, patience);
+            let shared = clients.shared_by(node, peer, patience);
             shared.change(Some(wake.stream), |state, now| {
                 state.wakes.insert(wake.stream, Arc::clone(wake));
                 state.coordination.join(wake.stream, now);
@@ -256,8 +286,10 @@ impl Drop for Linked {
 }
 
 impl Shared {
-    fn is_of(&self, node: &Node) -> bool {
-        self.id == node.id && self.cluster == node.cluster
+    fn is_of(&self, node: &Node, peer: &Peer) -> bool {
+        self.cluster == node.cluster
+            && self.host == peer.address.map(|address| address.ip())
+            && self.certificate == peer.certificate
     }
 
     fn change<T>(&self, aware: Option<u64>, change: impl FnOnce(&mut State, Duration) -> T) -> T {

@@ -13,6 +13,7 @@ mod on_demand;
 mod protocol;
 mod rest;
 mod soak;
+mod stall;
 mod waves;
 
 use std::net::SocketAddr;

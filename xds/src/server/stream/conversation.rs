@@ -303,12 +303,13 @@ impl<V: Messages> Conversation<V> {
     fn note_answers(&mut self, proxy: &Proxy, events: &[Event]) {
         let is_judged_together = |event: &Event| matches!(event, Event::Subscribed(type_url) if type_url.is_judged_together());
         if events.iter().any(is_judged_together) {
-            let (clients, patience) = (
-                &self.connection.linked_clients,
-                self.shared.config.bisect.time,
-            );
-            self.link
-                .connect(clients, &proxy.node, &self.wake, patience);
+            let clients = match proxy.peer.address {
+                Some(_) => &self.shared.linked_clients,
+                None => &self.connection.linked_clients,
+            };
+            let patience = self.shared.config.bisect.time;
+            let client = (&proxy.node, &proxy.peer);
+            self.link.connect(clients, client, &self.wake, patience);
         }
         self.link.note(events);
         report(&self.shared, proxy, &self.core, events);

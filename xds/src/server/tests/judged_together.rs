@@ -10,8 +10,9 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use futures::FutureExt;
+use tonic::transport::Channel;
 
-use super::{DEADLINE, Running, Stream, delta_request, node, start};
+use super::{DEADLINE, Running, Stream, delta_request, node, open_delta, start};
 use crate::bisect::Bisect;
 use crate::resource::Resource;
 use crate::runtime::{self, RuntimeValue};
@@ -47,7 +48,12 @@ fn publish(running: &Running, layers: impl IntoIterator<Item = Resource>) {
 
 /// A stream of `node` that is subscribed to `name` and has taken it.
 async fn settled(running: &Running, node: Node, name: &str) -> Delta {
-    let mut stream = running.delta().await;
+    settled_on(running.channel.clone(), node, name).await
+}
+
+/// The same on another connection.
+async fn settled_on(channel: Channel, node: Node, name: &str) -> Delta {
+    let mut stream = open_delta(channel).await.expect("an open stream");
     let request = DeltaDiscoveryRequest {
         node: Some(node),
         ..delta_request(&[name])
@@ -84,9 +90,14 @@ fn keep(kept: &mut BTreeMap<String, bool>, response: &DeltaDiscoveryResponse) ->
 
 /// Two streams, of which the first has refused its layer and is to give it back; its client does not answer.
 async fn silent(running: &Running, other: Node) -> (Delta, Delta) {
+    silent_beside(running, running.channel.clone(), other).await
+}
+
+/// The same, where the second stream is on this connection.
+async fn silent_beside(running: &Running, beside: Channel, other: Node) -> (Delta, Delta) {
     publish(running, ["a", "b"].map(|name| layer(name, "1", "1")));
     let mut first = settled(running, node(), "a").await;
-    let second = settled(running, other, "b").await;
+    let second = settled_on(beside, other, "b").await;
     running
         .eventually(|_| running.taken("a") && running.taken("b"))
         .await;
@@ -205,6 +216,36 @@ async fn the_others_wait_for_a_time_while_one_stream_gives_back() {
     let response = second.receive().await.unwrap();
     assert_eq!(response.resources[0].name, "b");
     assert!(begun.elapsed() >= time, "{:?}", begun.elapsed());
+}
+
+/// Another connection to the same server.
+async fn another(running: &Running) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://{}", running.address));
+    endpoint.unwrap().connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_is_one_over_several_connections_from_its_host() {
+    let time = Duration::from_millis(200);
+    let running = serve(time).await;
+    let begun = tokio::time::Instant::now();
+    let beside = another(&running).await;
+    let (_first, mut second) = silent_beside(&running, beside, node()).await;
+    let response = second.receive().await.unwrap();
+    assert_eq!(response.resources[0].name, "b");
+    assert!(begun.elapsed() >= time, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn another_node_of_the_host_is_not_held_up_on_its_connection() {
+    let running = serve(NEVER).await;
+    let beside = another(&running).await;
+    let other = Node {
+        id: "other".into(),
+        ..Node::default()
+    };
+    let (_first, mut second) = silent_beside(&running, beside, other).await;
+    assert_eq!(second.receive().await.unwrap().resources[0].name, "b");
 }
 
 #[tokio::test]

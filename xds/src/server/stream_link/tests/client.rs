@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::bisect::Bisect;
 use crate::delta;
 use crate::node::Node;
+use crate::peer::Peer;
 use crate::protocol::{Event, Limits, Response, SendPermit, StreamCore, SyncStatus};
 use crate::resource::Resource;
 use crate::runtime;
@@ -274,8 +275,12 @@ impl<C: Speaks> Client<C> {
         let mut events = line.core.accept(&message.into()).unwrap();
         events.extend(line.core.take_news());
         let patience = Bisect::default().time;
-        line.link
-            .connect(&self.clients, &Node::default(), &line.wake, patience);
+        line.link.connect(
+            &self.clients,
+            (&Node::default(), &Peer::default()),
+            &line.wake,
+            patience,
+        );
         line.link.note(&events);
         line.rest = None;
         line.restless.0.store(true, Ordering::SeqCst);
