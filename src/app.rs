@@ -2,6 +2,7 @@
 
 mod bounds;
 mod certificates;
+mod collector;
 mod debug;
 mod desk;
 mod feeds;
@@ -18,8 +19,10 @@ mod queries;
 mod replay;
 mod run;
 mod serving;
+mod sinks;
 mod tokens;
 mod top;
+mod traces;
 mod webhook;
 mod xds;
 

@@ -14,7 +14,7 @@ mod parts;
 mod state;
 
 use crate::breaker::time::{Mono, Now};
-use crate::engine::output::Output;
+use crate::engine::output::{Decided, Output};
 use crate::engine::outputs::outbox::Outbox;
 use crate::engine::outputs::{admission, layers, queries, status, view, webhook};
 use crate::engine::state::key::key;
@@ -79,6 +79,19 @@ impl Engine {
             Event::Programmed(programmed) => self.note_programmed(&programmed),
             Event::Answer(answer) => self.take_answer(now, &answer),
             Event::Misasked(misasked) => self.note_misasked(misasked),
+        }
+    }
+
+    /// The same, which says what was decided by this event alone.
+    pub fn handle_traced(&mut self, now: Now, event: Event) -> Decided {
+        let first = self.out.effects.len();
+        let before = std::mem::take(&mut self.out.stale.layers);
+        self.handle(now, event);
+        let layers = std::mem::replace(&mut self.out.stale.layers, before);
+        self.out.stale.layers.extend(layers.iter().cloned());
+        Decided {
+            effects: first..self.out.effects.len(),
+            layers,
         }
     }
 

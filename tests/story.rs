@@ -47,6 +47,7 @@ mod shape;
 mod shards;
 mod store;
 mod streak;
+mod traced;
 mod trip;
 mod trouble;
 mod upgrade;

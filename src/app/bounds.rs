@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use crate::app::history::MOST_TURNS;
 use crate::app::logging::limit;
 use crate::app::notices::MOST_POLICIES;
-use crate::app::{publish, xds};
+use crate::app::{publish, traces, xds};
 use crate::effects::{admission, alert, audit, kube_event, removal, revision, rollback, status};
 use crate::engine::{MAX_LABEL_BYTES, settings};
 use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::{Bound, EffectKind, EffectLabel, EffectResult, KindLabel, Metrics};
+use crate::runtime::otlp;
 use crate::runtime::shard::Share;
 use crate::serve::bounds::BoundUsage;
 use crate::serve::history;
@@ -149,6 +150,8 @@ impl Gauges {
             B::Recording => metric(self.record_limit),
             B::ReviewBytes => each(wide(webhook::MOST_BYTES)),
             B::ReviewConnections => each(wide(webhook::MOST_CONNECTIONS)),
+            B::TraceSpans => metric(wide(otlp::MOST_SPANS)),
+            B::TracedPublications => metric(wide(traces::MOST_PUBLICATIONS)),
             B::XdsAdmissionWait => each(config.admission_wait.as_secs()),
             B::XdsBisect => each(config.bisect.offers.into()),
             B::XdsConnections => sized(
@@ -160,6 +163,7 @@ impl Gauges {
             B::XdsNames => each(wide(config.limits.names)),
             B::XdsRequestBytes => each(wide(config.max_request_bytes)),
             B::XdsResponseBytes => each(wide(config.max_response_bytes)),
+            B::XdsSendTime => each(config.send_time.as_secs()),
             B::XdsStreams => sized(wide(self.server.proxies().len()), wide(config.max_streams)),
             B::XdsTypes => each(wide(config.limits.types)),
         }

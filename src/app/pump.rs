@@ -18,15 +18,17 @@ use crate::app::feeds::Feeds;
 use crate::app::history::HistoryFeed;
 use crate::app::queries::QueryBoard;
 use crate::app::top::Tally;
+use crate::app::traces::Traces;
 use crate::app::{meter, publish};
 use crate::breaker::time::{Mono, Now, Span};
 use crate::effects::dispatch::Dispatcher;
 use crate::engine::Engine;
-use crate::engine::output::Output;
+use crate::engine::output::{Output, Publication};
 use crate::recording::recorder::Recorder;
 use crate::runtime::clock::Clock;
 use crate::runtime::memory::pressure::{Level, Memory};
 use crate::runtime::metrics::Metrics;
+use crate::runtime::sampler::Sampled;
 use crate::runtime::shard::Share;
 use crate::serve::state::Heartbeat;
 use crate::serve::webhook::SharedGuards;
@@ -61,6 +63,7 @@ pub(super) struct Pump {
     pub(super) queries: QueryBoard,
     pub(super) memory: watch::Receiver<Memory>,
     pub(super) top: Tally,
+    pub(super) traces: Option<Traces>,
 }
 
 impl Pump {
@@ -104,23 +107,26 @@ impl Pump {
         if let Some(recorder) = &mut self.recorder {
             recorder.begin(now);
         }
+        if let Some(traces) = &mut self.traces {
+            traces.begin(taken, burst.len());
+        }
         if self.memory.has_changed().unwrap_or_default() {
             let short = self.memory.borrow_and_update().level == Level::Short;
-            self.take(now, Event::MemoryShort(short));
+            self.take(now, Event::MemoryShort(short), None);
         }
         if self.dispatcher.has_lapsed() {
             // The news of it is on its way; nothing is decided as the leader before that has come.
-            self.take(now, Event::Leading(false));
+            self.take(now, Event::Leading(false), None);
         }
-        for Queued { event, .. } in burst.drain(..) {
-            self.take(now, event);
+        for Queued { event, sampled, .. } in burst.drain(..) {
+            self.take(now, event, sampled);
         }
         self.engine.tick(now);
         let output = self.engine.flush(now);
         self.hand_out(now, taken, output).await;
     }
 
-    fn take(&mut self, now: Now, event: Event) {
+    fn take(&mut self, now: Now, event: Event, sampled: Option<Box<Sampled>>) {
         if let Event::Leading(leads) = &event {
             self.dispatcher.set_leading(*leads);
         }
@@ -133,7 +139,10 @@ impl Pump {
         if let Some(recorder) = &mut self.recorder {
             recorder.event(&event);
         }
-        self.engine.handle(now, event);
+        match &mut self.traces {
+            Some(traces) => traces.take(&mut self.engine, now, event, sampled),
+            None => self.engine.handle(now, event),
+        }
     }
 
     async fn hand_out(&mut self, now: Now, taken: Duration, mut output: Output) {
@@ -145,18 +154,11 @@ impl Pump {
         self.history
             .note(now.wall, std::mem::take(&mut output.seen), &output.effects);
         self.top.turn(now.mono, &output.effects);
-        let effects = &mut output.effects;
-        self.dispatcher.begin(effects, publishes).await;
-        if publish::publish(&self.store, &self.share, output.publication) {
-            self.metrics.publishes.inc();
-            let reaction = self.clock.elapsed().saturating_sub(taken);
-            self.metrics
-                .reaction_seconds
-                .observe(reaction.as_secs_f64());
-            if let Some(recorder) = &mut self.recorder {
-                recorder.published(publish::version(&self.store));
-            }
+        if let Some(traces) = &mut self.traces {
+            traces.decided(&mut output);
         }
+        self.dispatcher.begin(&mut output.effects, publishes).await;
+        self.publish(taken, output.publication);
         if let Some(view) = output.view {
             self.view.store(Arc::new(view));
             self.changed.send_replace(());
@@ -177,6 +179,25 @@ impl Pump {
             self.dispatcher.dispatch(effect);
         }
         self.heartbeat.beat(now.mono);
+    }
+
+    fn publish(&mut self, taken: Duration, publication: Publication) {
+        if let Some(traces) = &mut self.traces {
+            traces.publish(&self.store, &publication);
+        }
+        if publish::publish(&self.store, &self.share, publication) {
+            self.metrics.publishes.inc();
+            let reaction = self.clock.elapsed().saturating_sub(taken);
+            self.metrics
+                .reaction_seconds
+                .observe(reaction.as_secs_f64());
+            if let Some(recorder) = &mut self.recorder {
+                recorder.published(publish::version(&self.store));
+            }
+        }
+        if let Some(traces) = &mut self.traces {
+            traces.end();
+        }
     }
 
     fn wake(&self) -> Instant {

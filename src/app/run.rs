@@ -16,6 +16,7 @@ use crate::app::debug;
 use crate::app::desk;
 use crate::app::logging;
 use crate::app::queries::QueryBoard;
+use crate::app::sinks::{Outgoing, Sinks};
 use crate::breaker::time::Span;
 use crate::cli::run::{Run, SecretUrl, Source};
 use crate::effects::audit::Destination;
@@ -31,11 +32,11 @@ use crate::runtime::clock::Clock;
 use crate::runtime::cluster_time;
 use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
+use crate::runtime::sampler::Sampler;
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::shutdown;
 use crate::runtime::tenure::Tenure;
 use crate::serve::access::SharedTokens;
-use crate::serve::alertmanager::Desk;
 use crate::serve::server::SharedTls;
 use crate::serve::webhook::SharedGuards;
 use crate::source::dir::DirSource;
@@ -66,9 +67,13 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let web = listen(options.http.listen, "--http-listen")?;
     let metrics = Metrics::new();
     metrics.note_shard(options.shard);
-    let (sender, events) = queue::open(QUEUE, metrics.clone());
+    let clock = Clock::start();
+    let (mut sender, events) = queue::open(QUEUE, metrics.clone());
+    if options.traces.endpoint.is_some() {
+        sender = sender.sampling(Sampler::new(options.traces.ratio, clock));
+    }
     let parts = Parts {
-        clock: Clock::start(),
+        clock,
         metrics,
         token: CancellationToken::new(),
         skipped: SkippedFiles::default(),
@@ -99,8 +104,13 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         tokens: parts.start_tokens(&options, &mut tasks)?,
     };
     let recorder = parts.start_recording(&options)?;
-    let queries = parts.start_prometheus(&options, &mut tasks)?;
-    let mut pump = parts.start_serving(&options, listening, (outgoing, queries), &mut tasks);
+    let (traced, exporter) = parts.start_traces(&options, &mut tasks)?.unzip();
+    let sinks = Sinks {
+        outgoing,
+        queries: parts.start_prometheus(&options, &mut tasks)?,
+        traced,
+    };
+    let mut pump = parts.start_serving(&options, listening, sinks, &mut tasks);
     pump.recorder = recorder;
     let pumping = tokio::spawn(pump.run(events, parts.token.clone()));
     tracing::info!(source = %options.source, xds = %options.xds.listen, http = %options.http.listen, "fusegate is running");
@@ -109,11 +119,19 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         .await
         .context("the engine panicked; please report it")?;
     let deadline = parts.clock.instant_of(parts.clock.now().mono + DRAIN);
-    tokio::join!(dispatcher.drain(DRAIN), async {
-        if let Some(recorder) = recorder {
-            recorder.drain(deadline.into()).await;
+    tokio::join!(
+        dispatcher.drain(DRAIN),
+        async {
+            if let Some(recorder) = recorder {
+                recorder.drain(deadline.into()).await;
+            }
+        },
+        async {
+            if let Some(exporter) = exporter {
+                exporter.drain(deadline.into()).await;
+            }
         }
-    });
+    );
     if let Some(lease) = lease {
         lease.release().await;
     }
@@ -137,13 +155,6 @@ pub(super) struct Ports {
     pub(super) xds_tls: Option<Tls>,
     pub(super) web_tls: Option<SharedTls>,
     pub(super) tokens: SharedTokens,
-}
-
-/// Where effects go.
-pub(super) struct Outgoing {
-    pub(super) dispatcher: Dispatcher,
-    pub(super) notes: GateNotes,
-    pub(super) desk: Desk,
 }
 
 /// The lease; held until the last effect is done.
@@ -332,7 +343,10 @@ impl Parts {
 }
 
 /// Another server, and how it is reached.
-fn server(SecretUrl(url): &SecretUrl, http_config: Option<&PathBuf>) -> anyhow::Result<ServerUrl> {
+pub(super) fn server(
+    SecretUrl(url): &SecretUrl,
+    http_config: Option<&PathBuf>,
+) -> anyhow::Result<ServerUrl> {
     let url: ServerUrl = url.parse()?;
     Ok(url.with_options_in(http_config.cloned()))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use fusegate_xds::{Server, Store};
+use fusegate_xds::{Observer, Server, Store};
 use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,9 +15,10 @@ use crate::app::feeds::{Feeds, Oldest};
 use crate::app::history::HistoryFeed;
 use crate::app::notices::GateReporter;
 use crate::app::pump::Pump;
-use crate::app::queries::QueryBoard;
-use crate::app::run::{Outgoing, Parts, Ports, QUEUE, settings};
+use crate::app::run::{Parts, Ports, QUEUE, settings};
+use crate::app::sinks::Sinks;
 use crate::app::top::Tally;
+use crate::app::traces::Traced;
 use crate::app::{fleet, history, memory, meter, programmed, publish, xds};
 use crate::cli::run::{Run, Source};
 use crate::engine::Engine;
@@ -37,17 +38,42 @@ use crate::serve::verdict::Moment;
 use crate::serve::waiters::Waiters;
 use crate::wire::view::{SharedView, View};
 
+/// The parts that requests are answered from.
+struct Served {
+    view: SharedView,
+    heartbeat: Heartbeat,
+    history: SharedHistory,
+    tokens: SharedTokens,
+    memory: watch::Receiver<Memory>,
+    top: SharedTop,
+    server: Server,
+    store: Arc<Store>,
+    oldest: Oldest,
+    notices: Notices,
+    waiters: Waiters,
+    desk: Desk,
+}
+
 impl Parts {
     /// Starts both ports; what is given back drives them.
     pub(super) fn start_serving(
         &self,
         options: &Run,
         ports: Ports,
-        (outgoing, queries): (Outgoing, QueryBoard),
+        sinks: Sinks,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> Pump {
         let store: Arc<Store> = Arc::new(publish::store());
-        let server = xds::server(store.clone(), &options.xds, ports.xds_tls);
+        let Sinks {
+            outgoing,
+            queries,
+            traced,
+        } = sinks;
+        let (traces, observer): (_, Arc<dyn Observer>) = match traced {
+            Some(Traced { traces, acks }) => (Some(traces), Arc::new(acks)),
+            None => (None, Arc::new(())),
+        };
+        let server = xds::server(store.clone(), &options.xds, ports.xds_tls, observer);
         let reporting = programmed::report(
             store.clone(),
             server.proxies(),
@@ -64,13 +90,21 @@ impl Parts {
         let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
         let memory = self.keep_memory(tasks);
         let (kept, history) = self.keep_history(&view, memory.clone(), tasks);
-        let state = self.serve_state(
-            options,
-            (&view, &heartbeat, kept),
-            (ports.tokens, memory.clone(), top.clone()),
-            (server, store.clone(), oldest.clone()),
-            (notices, Waiters::new(views), outgoing.desk),
-        );
+        let served = Served {
+            view: view.clone(),
+            heartbeat: heartbeat.clone(),
+            history: kept,
+            tokens: ports.tokens,
+            memory: memory.clone(),
+            top: top.clone(),
+            server,
+            store: store.clone(),
+            oldest: oldest.clone(),
+            notices,
+            waiters: Waiters::new(views),
+            desk: outgoing.desk,
+        };
+        let state = self.serve_state(options, served);
         let reporter = GateReporter {
             clock: self.clock,
             metrics: self.metrics.clone(),
@@ -103,6 +137,7 @@ impl Parts {
             queries,
             memory,
             top: Tally::begin(self.clock.now().mono, top),
+            traces,
         }
     }
 
@@ -135,14 +170,21 @@ impl Parts {
     }
 
     /// What requests are answered from.
-    fn serve_state(
-        &self,
-        options: &Run,
-        (view, heartbeat, history): (&SharedView, &Heartbeat, SharedHistory),
-        (tokens, memory, top): (SharedTokens, watch::Receiver<Memory>, SharedTop),
-        (server, store, oldest): (Server, Arc<Store>, Oldest),
-        (notices, waiters, desk): (Notices, Waiters, Desk),
-    ) -> ServeState {
+    fn serve_state(&self, options: &Run, served: Served) -> ServeState {
+        let Served {
+            view,
+            heartbeat,
+            history,
+            tokens,
+            memory,
+            top,
+            server,
+            store,
+            oldest,
+            notices,
+            waiters,
+            desk,
+        } = served;
         let (metrics, clock) = (self.metrics.clone(), self.clock);
         let (seen, beats, published) = (view.clone(), heartbeat.clone(), store.clone());
         let (proxies, compared) = (server.proxies(), store);
@@ -159,9 +201,9 @@ impl Parts {
             memory: memory.clone(),
         });
         ServeState {
-            view: view.clone(),
+            view,
             clock,
-            heartbeat: heartbeat.clone(),
+            heartbeat,
             access: Access {
                 tokens,
                 pace: Pace::new(options.http.rate, &metrics),

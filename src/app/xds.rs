@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fusegate_xds::node::Node;
 use fusegate_xds::server::{Assign, Counts, Tls};
-use fusegate_xds::{Assignment, Config, Peer, Proxies, Scope, Server, Store, TypeUrl};
+use fusegate_xds::{Assignment, Config, Observer, Peer, Proxies, Scope, Server, Store, TypeUrl};
 
 use crate::app::publish;
 use crate::cli::run::xds::{Layers, Xds};
@@ -16,8 +16,13 @@ use crate::runtime::shard::Share;
 /// The hint for a layer that a certificate does not name.
 const REMEDY: &str = "its certificate must name the layer's namespace, as spiffe://DOMAIN/ns/NAMESPACE/… or NAMESPACE.layers.fusegate.io";
 
-/// A server for a store.
-pub(super) fn server(store: Arc<Store>, options: &Xds, tls: Option<Tls>) -> Server {
+/// A server for a store, which tells an observer what proxies answer.
+pub(super) fn server(
+    store: Arc<Store>,
+    options: &Xds,
+    tls: Option<Tls>,
+    observer: Arc<dyn Observer>,
+) -> Server {
     let config = Config {
         max_streams: options.max_streams.get(),
         max_connection_age: options.max_connection_age,
@@ -33,7 +38,7 @@ pub(super) fn server(store: Arc<Store>, options: &Xds, tls: Option<Tls>) -> Serv
             })
         }),
     };
-    Server::assigned(assign, config, Arc::new(()))
+    Server::assigned(assign, config, observer)
 }
 
 /// The layers that a peer's certificate names; none without one.
@@ -104,7 +109,7 @@ fn events(counts: &Counts) -> [(&'static str, u64); 15] {
 }
 
 /// How often each bound of the server was met.
-pub(super) fn bounds(counts: &Counts) -> [(Bound, u64); 10] {
+pub(super) fn bounds(counts: &Counts) -> [(Bound, u64); 11] {
     let silent = counts.connections_silent + counts.streams_silent;
     [
         (Bound::XdsConnections, counts.connections_full),
@@ -116,6 +121,7 @@ pub(super) fn bounds(counts: &Counts) -> [(Bound, u64); 10] {
         (Bound::XdsNameBytes, counts.name_bytes_exceeded),
         (Bound::XdsRequestBytes, counts.requests_too_large),
         (Bound::XdsResponseBytes, counts.responses_too_large),
+        (Bound::XdsSendTime, counts.streams_stalled),
         (Bound::XdsBisect, counts.unresolved),
     ]
 }

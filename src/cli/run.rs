@@ -1,6 +1,7 @@
 //! `fusegate run`: its options.
 
 pub mod http;
+pub mod traces;
 pub mod webhook;
 pub mod xds;
 
@@ -171,6 +172,10 @@ pub struct Run {
     /// The xDS port.
     #[command(flatten)]
     pub xds: xds::Xds,
+
+    /// Traces.
+    #[command(flatten)]
+    pub traces: traces::Traces,
 }
 
 impl Run {

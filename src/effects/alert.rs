@@ -19,13 +19,13 @@ use crate::effects::alert::send::Receiver;
 use crate::effects::alert::table::{AlertTable, Labels, Queue, Upserted};
 use crate::effects::lead::Lead;
 use crate::runtime::clock::Clock;
+use crate::runtime::http_client::Unprepared;
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{AlertLabel, Bound, EffectKind, EffectResult, Metrics};
 use crate::runtime::server_url::ServerUrl;
 use crate::wire::effect::Alert;
 
 pub(crate) use crate::effects::alert::held::held;
-pub use crate::effects::alert::send::Alerting;
 pub(crate) use crate::effects::alert::table::BOUND as MOST_ALERTS;
 
 /// Accepts alerts and sends them to every Alertmanager.
@@ -49,7 +49,7 @@ impl Alerts {
         lead: Lead,
         clock: Clock,
         metrics: Metrics,
-    ) -> Result<Self, Alerting> {
+    ) -> Result<Self, Unprepared> {
         let receivers = addresses
             .into_iter()
             .map(|address| Receiver::start(address, lead.clone(), clock, metrics.clone()))

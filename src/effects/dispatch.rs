@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::breaker::time::{Mono, Span};
 use crate::effects::admission::{self, Admissions, Enforced, Order as Enforcing};
-use crate::effects::alert::{Alerting, Alerts};
+use crate::effects::alert::Alerts;
 use crate::effects::audit::{self, Audit, Log};
 use crate::effects::cluster::Cluster;
 use crate::effects::delivery::DeliveryQueue;
@@ -22,6 +22,7 @@ use crate::effects::revision::{self, Revisions};
 use crate::effects::rollback::{self, Incident, Place, Rollbacks};
 use crate::effects::status::{self, StatusOwner, StatusUpdate, Statuses, Versions};
 use crate::runtime::clock::Clock;
+use crate::runtime::http_client::Unprepared;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics};
 use crate::runtime::server_url::ServerUrl;
 use crate::runtime::tenure::Tenure;
@@ -70,7 +71,7 @@ pub enum Dispatch {
     Audit(#[from] Audit),
     /// The alerts.
     #[error(transparent)]
-    Alerting(#[from] Alerting),
+    Alerting(#[from] Unprepared),
 }
 
 /// All executors.

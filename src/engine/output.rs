@@ -1,5 +1,7 @@
 //! The output: what one flush of the engine asks the world to do.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use fusegate_xds::resource::Resource;
@@ -33,6 +35,15 @@ pub struct Output {
     pub guards: Option<Arc<Guards>>,
     /// What happened, for metrics.
     pub counts: Counts,
+}
+
+/// What one event of many led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Its effects, among those of the next flush.
+    pub effects: Range<usize>,
+    /// The layers that it changed.
+    pub layers: BTreeSet<LayerName>,
 }
 
 /// A change of the snapshot.

@@ -23,6 +23,7 @@ mod shards;
 mod simulation;
 mod status;
 mod tape;
+mod traced;
 mod trip;
 mod webhook;
 mod world;

@@ -1,7 +1,7 @@
 //! The clock: the only place where time is read.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::breaker::time::{Mono, Now, Wall};
 
@@ -53,8 +53,25 @@ impl Clock {
 
     /// Time since the start at full resolution; for measuring, not for deciding.
     #[must_use]
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// The same of a past instant.
+    #[must_use]
+    pub fn elapsed_at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.start)
+    }
+
+    /// The wall-clock time at which so much had elapsed, in nanoseconds since 1970; for measuring, as that is.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the one reader of time")]
+    pub fn unix_nanos(&self, elapsed: Duration) -> u64 {
+        let ago = self.elapsed().saturating_sub(elapsed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let then = now.unwrap_or_default().saturating_sub(ago);
+        let nanos = u64::try_from(then.as_nanos()).unwrap_or(u64::MAX);
+        nanos.saturating_add_signed(self.correction().saturating_mul(1_000_000))
     }
 
     /// The wall-clock time of a past instant, by the clock's present setting.
@@ -67,7 +84,7 @@ impl Clock {
     /// The instant of a monotonic time, for sleeping until it.
     #[must_use]
     pub fn instant_of(&self, moment: Mono) -> Instant {
-        self.start + std::time::Duration::from_millis(moment.0.saturating_sub(START_MS))
+        self.start + Duration::from_millis(moment.0.saturating_sub(START_MS))
     }
 }
 

@@ -14,6 +14,7 @@ mod process;
 mod queries;
 mod recording;
 mod tls;
+mod traces;
 mod xds;
 
 use std::fmt;
@@ -41,6 +42,7 @@ pub use labels::{
 };
 pub use queries::{Queries, QueryLabel, ResultLabel};
 pub use tls::{Reload, ReloadLabel, Tls};
+pub use traces::{SpanLabel, SpanResult, Traces};
 pub use xds::{EventLabel, Xds};
 
 /// All metrics; clones share them.
@@ -121,6 +123,8 @@ pub struct Families {
     pub admission: Admission,
     /// The recording.
     pub recording: Recording,
+    /// The traces.
+    pub traces: Traces,
     /// The xDS port.
     pub xds: Xds,
 }
@@ -270,6 +274,7 @@ impl Families {
             queries: Queries::default(),
             admission: Admission::default(),
             recording: Recording::default(),
+            traces: Traces::default(),
             http_tls: Tls::default(),
             xds: Xds::default(),
         }
@@ -283,6 +288,7 @@ impl Families {
         self.queries.register(registry);
         self.admission.register(registry);
         self.recording.register(registry);
+        self.traces.register(registry);
         self.http_tls
             .register(registry, tls::OF_HTTP, "the HTTP port");
         self.xds.register(registry);

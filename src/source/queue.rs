@@ -10,7 +10,8 @@ use tokio::sync::mpsc::{self, WeakSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::runtime::metrics::{Bound, Metrics};
-use crate::wire::event::Event;
+use crate::runtime::sampler::{Sampled, Sampler};
+use crate::wire::event::{Change, Event};
 
 /// The bytes after which no further event is taken into a turn: a turn keeps its events, and its recording,
 /// in memory until it ends.
@@ -30,6 +31,7 @@ pub struct Limits {
 pub struct Sender {
     events: mpsc::Sender<Queued>,
     capacity: Capacity,
+    sampler: Option<Sampler>,
 }
 
 /// The receiving end. Dropping it drops what waits, and wakes senders that wait for capacity.
@@ -41,6 +43,8 @@ pub struct Receiver(mpsc::Receiver<Queued>);
 pub struct Queued {
     /// The event.
     pub event: Event,
+    /// The trace of the write that it is, if that is traced.
+    pub sampled: Option<Box<Sampled>>,
     capacity: OwnedSemaphorePermit,
 }
 
@@ -73,20 +77,36 @@ pub fn open(limits: Limits, metrics: Metrics) -> (Sender, Receiver) {
         bytes: limits.bytes,
         metrics,
     };
-    let events = sender;
-    (Sender { events, capacity }, Receiver(receiver))
+    let sender = Sender {
+        events: sender,
+        capacity,
+        sampler: None,
+    };
+    (sender, Receiver(receiver))
 }
 
 impl Sender {
+    /// The same, which chooses the writes that are traced.
+    #[must_use]
+    pub fn sampling(mut self, sampler: Sampler) -> Self {
+        self.sampler = Some(sampler);
+        self
+    }
+
     /// Waits for capacity, and sends the event.
     ///
     /// # Errors
     ///
     /// When the receiver is gone; the event is lost.
     pub async fn send(&self, event: Event) -> Result<(), Closed> {
+        let sampled = self.sampler.and_then(|sampler| sample(sampler, &event));
         let capacity = self.capacity.take(event.weight()).await?;
         let place = self.place().await?;
-        place.send(Queued { event, capacity });
+        place.send(Queued {
+            event,
+            sampled,
+            capacity,
+        });
         Ok(())
     }
 
@@ -166,6 +186,14 @@ impl Capacity {
     }
 }
 
+fn sample(sampler: Sampler, event: &Event) -> Option<Box<Sampled>> {
+    let Event::Object(_, Change::Applied(object)) = event else {
+        return None;
+    };
+    let (uid, version) = (&object.meta.uid, &object.meta.resource_version);
+    sampler.sample(uid, version).map(Box::new)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -174,7 +202,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::wire::event::{Change, Feed, GroupKind, Meta, Object, SeenBy};
+    use crate::wire::event::{Feed, GroupKind, Meta, Object, SeenBy};
 
     const LIMITS: Limits = Limits {
         events: 4_096,

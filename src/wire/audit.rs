@@ -37,6 +37,8 @@ pub struct Line {
     pub policy: Option<Arc<str>>,
     /// The trip this belongs to.
     pub trip_id: Option<Box<str>>,
+    /// The trace of the write that led to it, if that is traced. The engine knows nothing of it, so no replay has it.
+    pub trace_id: Option<Box<str>>,
 }
 
 /// A key that differs, written as `+key`, `-key` or `~key`.

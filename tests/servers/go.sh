@@ -1,5 +1,6 @@
 # The servers that are Go programs, each built from the module that its project publishes.
 # A folder here holds a go.mod, whose `tool` lines name the programs, and the go.sum that pins everything they are made of.
+# The OpenTelemetry Collector is no program but parts of one; `collector` puts together those that tests need.
 # To raise a version, run `go get -tool PACKAGE@VERSION` in the folder; Kubernetes needs the modules that it is split into, `k8s.io/api` and the others, at the version of the same minor and patch.
 # Sourced by install.sh; not run by itself.
 
@@ -20,6 +21,7 @@ helm                     helm             helm.sh/helm/v4/cmd/helm
 prometheus               prometheus       github.com/prometheus/prometheus/cmd/prometheus
 promtool                 prometheus       github.com/prometheus/prometheus/cmd/promtool
 pprof                    pprof            github.com/google/pprof
+collector                collector        fusegate.io/tests/servers/collector
 alertmanager             alertmanager     github.com/prometheus/alertmanager/cmd/alertmanager
 amtool                   alertmanager     github.com/prometheus/alertmanager/cmd/amtool
 go-control-plane         ../../xds/benches/peer  fusegate.io/xds/benches/peer

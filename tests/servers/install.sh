@@ -15,7 +15,7 @@ cargo_semver_checks_version=0.51.0
 mdbook_version=0.5.4
 
 # What each kind of tests runs, in the order of how soon it is made.
-for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm pprof operator-crds umoci mdbook"
+for_test="envoy grpcio chromedriver etcd kube-apiserver alertmanager prometheus promtool amtool helm pprof collector operator-crds umoci mdbook"
 for_oldest="etcd oldest/kube-apiserver oldest/prometheus"
 for_peers="kube-controller-manager kube-scheduler kwok flagger argo-rollouts"
 for_clients="grpcio grpc-go grpc-java grpc-node grpc-rust"

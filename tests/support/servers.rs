@@ -7,6 +7,7 @@ pub(crate) mod assets;
 pub(crate) mod authority;
 pub(crate) mod browser;
 pub(crate) mod cluster;
+pub(crate) mod collector;
 pub(crate) mod envoy;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -125,7 +125,11 @@ impl<R: BufRead> Comparison<R> {
                 return Ok(None);
             }
             // A line that a kill cut off is none, and one of another program is none of ours.
-            let line: Option<Value> = serde_json::from_str(&text).ok();
+            let mut line: Option<Value> = serde_json::from_str(&text).ok();
+            if let Some(Value::Object(fields)) = &mut line {
+                // A replay traces nothing.
+                fields.remove("trace_id");
+            }
             let at = line.as_ref().and_then(|line| line["time"].as_str());
             if let Some(at) = at.and_then(Time::parse) {
                 return Ok(line.map(|line| (at.millis(), line)));

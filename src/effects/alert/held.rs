@@ -10,7 +10,8 @@ use http::{Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::time::timeout;
 
-use crate::effects::alert::send::client;
+use crate::effects::alert::send::ALERTMANAGER;
+use crate::runtime::http_client::client;
 use crate::runtime::server_url::ServerUrl;
 
 /// The deadline of one Alertmanager.
@@ -46,7 +47,8 @@ async fn ask(server: &ServerUrl, receiver: &str) -> Result<Bytes, String> {
         exactly(receiver)
     );
     let uri = server.at(&query);
-    let client = client(options.tls.config(&uri)).map_err(|error| error.to_string())?;
+    let client =
+        client(ALERTMANAGER, options.tls.config(&uri)).map_err(|error| error.to_string())?;
     let mut request = Request::get(&uri);
     if let Some(authorization) = &options.authorization {
         request = request.header(header::AUTHORIZATION, authorization);

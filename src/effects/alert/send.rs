@@ -8,16 +8,10 @@ mod batch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
+use http::StatusCode;
 use hyper_util::client::legacy::connect::Connect;
-use hyper_util::rt::TokioExecutor;
-use kube::Config;
-use kube::client::ConfigExt as _;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::effects::alert::send::batch::body;
@@ -26,11 +20,14 @@ use crate::effects::cluster::brief;
 use crate::effects::lead::Lead;
 use crate::runtime::backoff::{self, Backoff};
 use crate::runtime::clock::Clock;
-use crate::runtime::http_options::{Loaded, Tls, Unusable};
+use crate::runtime::http_client::{self, HttpClient, Unprepared};
 use crate::runtime::keyed_queue::KeyedQueue;
 use crate::runtime::metrics::{EffectKind, EffectResult, Metrics, Post, PostLabel};
 use crate::runtime::server_url::ServerUrl;
 use crate::wire::effect::Alert;
+
+/// What messages call it.
+pub(super) const ALERTMANAGER: &str = "Alertmanager";
 
 /// The path of Alertmanager's API, below its own pages.
 const ALERTS: &str = "/api/v2/alerts";
@@ -47,20 +44,6 @@ const RETRY: Backoff = Backoff {
     max: Duration::from_secs(10),
 };
 
-/// The most bytes of a refusal that are read.
-const MOST_ANSWER: usize = 16 << 10;
-
-/// Why alerts can't be sent.
-#[derive(Debug, thiserror::Error)]
-pub enum Alerting {
-    /// The options can't be used.
-    #[error("reading the options for Alertmanager")]
-    Options(#[from] Unusable),
-    /// The certificates can't be used.
-    #[error("preparing TLS for Alertmanager")]
-    Tls(#[source] Box<kube::Error>),
-}
-
 /// One Alertmanager.
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -76,20 +59,11 @@ impl Receiver {
         lead: Lead,
         clock: Clock,
         metrics: Metrics,
-    ) -> Result<Self, Alerting> {
-        let loaded = address.options.load()?;
-        let uri = address.at(ALERTS);
-        let server = uri.clone();
-        let connect = move |tls: &Tls| client(tls.config(&server));
+    ) -> Result<Self, Unprepared> {
         let queue: Queue = Arc::new(KeyedQueue::new(BOUND));
         let stop = CancellationToken::new();
         let poster = Poster {
-            client: connect(&loaded.tls)?,
-            connect,
-            loaded,
-            failing: false,
-            address: address.clone(),
-            uri,
+            http: http_client::open(ALERTMANAGER, address.clone(), ALERTS)?,
             queue: Arc::clone(&queue),
             lead,
             clock,
@@ -119,30 +93,9 @@ impl Receiver {
     }
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "what is returned must not borrow from it"
-)]
-pub(super) fn client(
-    config: Config,
-) -> Result<Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>>, Alerting> {
-    let connector = config
-        .rustls_https_connector()
-        .map_err(|error| Alerting::Tls(Box::new(error)))?;
-    Ok(Client::builder(TokioExecutor::new()).build(connector))
-}
-
 /// The task that posts.
-struct Poster<C, F> {
-    client: Client<C, Full<Bytes>>,
-    /// Makes the client anew when its certificate changes.
-    connect: F,
-    /// The options in use.
-    loaded: Loaded,
-    /// Whether those in the files can't be used.
-    failing: bool,
-    address: ServerUrl,
-    uri: Uri,
+struct Poster<C> {
+    http: HttpClient<C>,
     queue: Queue,
     lead: Lead,
     clock: Clock,
@@ -161,19 +114,18 @@ enum Answer {
     Failed(String),
 }
 
-impl<C, F> Poster<C, F>
+impl<C> Poster<C>
 where
     C: Connect + Clone + Send + Sync + 'static,
-    F: Fn(&Tls) -> Result<Client<C, Full<Bytes>>, Alerting> + Sync,
 {
     async fn run(mut self, stop: CancellationToken) {
-        let seed = backoff::seed(&self.address.to_string());
+        let seed = backoff::seed(&self.http.url().to_string());
         let mut failures = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 batch = self.gather() => {
-                    self.refresh().await;
+                    self.http.refresh().await;
                     match self.deliver(batch).await {
                         Ok(()) => self.recovered(&mut failures),
                         Err(reason) => self.failed(&mut failures, &reason),
@@ -187,35 +139,6 @@ where
                 }
             }
         }
-    }
-
-    /// Reads the options again. Those in use stay while the files can't be used.
-    async fn refresh(&mut self) {
-        let options = self.address.options.clone();
-        let loaded = tokio::task::spawn_blocking(move || options.load()).await;
-        let used = match loaded {
-            Ok(Ok(loaded)) => self.take(loaded),
-            Ok(Err(unusable)) => Err(unusable.into()),
-            // The runtime is shutting down.
-            Err(_) => return,
-        };
-        match used {
-            Ok(()) => self.failing = false,
-            Err(error) if !self.failing => {
-                self.failing = true;
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(alertmanager = %self.address, %error, reason = source, "cannot use the options for Alertmanager; those read earlier stay in use");
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn take(&mut self, loaded: Loaded) -> Result<(), Alerting> {
-        if loaded.tls != self.loaded.tls {
-            self.client = (self.connect)(&loaded.tls)?;
-        }
-        self.loaded = loaded;
-        Ok(())
     }
 
     async fn gather(&self) -> Batch {
@@ -243,7 +166,7 @@ where
                 Answer::Refused(reason) if part.len() == 1 => {
                     self.finish(&part, EffectResult::Failed);
                     let labels = part.first().map(|(labels, _)| labels);
-                    tracing::error!(alertmanager = %self.address, ?labels, reason, "Alertmanager refused an alert; it is dropped");
+                    tracing::error!(alertmanager = %self.http.url(), ?labels, reason, "Alertmanager refused an alert; it is dropped");
                 }
                 Answer::Refused(_) => {
                     parts.push(part.split_off(part.len() / 2));
@@ -271,10 +194,9 @@ where
     async fn post(&self, part: &Batch) -> Answer {
         let alerts = part.iter().map(|(_, alert)| &**alert);
         let body = body(alerts, self.clock.now().wall);
-        let answer = match timeout(WITHIN, self.exchange(body)).await {
-            Ok(Ok((status, text))) => judge(status, &text),
-            Ok(Err(reason)) => Answer::Failed(reason),
-            Err(_) => Answer::Failed(format!("no answer within {WITHIN:?}")),
+        let answer = match self.http.post("application/json", body, WITHIN).await {
+            Ok((status, text)) => judge(status, &String::from_utf8_lossy(&text)),
+            Err(reason) => Answer::Failed(reason),
         };
         let result = match &answer {
             Answer::Accepted => Post::Accepted,
@@ -288,34 +210,9 @@ where
         answer
     }
 
-    async fn exchange(&self, body: Vec<u8>) -> Result<(StatusCode, String), String> {
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(&self.uri)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(authorization) = &self.loaded.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let request = request
-            .body(Full::from(body))
-            .map_err(|error| error.to_string())?;
-        let answer = self.client.request(request).await.map_err(|error| {
-            let cause = std::error::Error::source(&error);
-            cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-        })?;
-        let status = answer.status();
-        let text = Limited::new(answer.into_body(), MOST_ANSWER)
-            .collect()
-            .await;
-        let text = text
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
-        Ok((status, String::from_utf8_lossy(&text).into_owned()))
-    }
-
     fn recovered(&self, failures: &mut u32) {
         if *failures > 0 {
-            tracing::info!(alertmanager = %self.address, "Alertmanager accepts alerts again");
+            tracing::info!(alertmanager = %self.http.url(), "Alertmanager accepts alerts again");
         }
         *failures = 0;
     }
@@ -325,7 +222,7 @@ where
         self.metrics
             .effect(EffectKind::Alert, EffectResult::Retried);
         if *failures == 1 {
-            tracing::warn!(alertmanager = %self.address, reason, "cannot send alerts to Alertmanager; retrying");
+            tracing::warn!(alertmanager = %self.http.url(), reason, "cannot send alerts to Alertmanager; retrying");
         }
     }
 }

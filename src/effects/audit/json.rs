@@ -38,6 +38,11 @@ impl Writer {
         field("reason", &line.reason, out);
         field("policy", line.policy.as_deref().unwrap_or_default(), out);
         field("trip_id", line.trip_id.as_deref().unwrap_or_default(), out);
+        field(
+            "trace_id",
+            line.trace_id.as_deref().unwrap_or_default(),
+            out,
+        );
         out.extend_from_slice(b"}\n");
     }
 

@@ -33,6 +33,7 @@ fn a_line_has_every_field_under_its_name() {
         reason: "too many".into(),
         policy: Some("shop/checkout".into()),
         trip_id: Some("t1".into()),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
     };
     let expected = json!({
         "time": "2023-11-14T22:13:20.007Z", "action": "Map", "source": "watch",
@@ -40,6 +41,7 @@ fn a_line_has_every_field_under_its_name() {
         "operation": "Update", "keys_before": 3, "keys_after": 4, "diff_keys": ["+a", "~b"],
         "diff_keys_omitted": 2, "verdict": "Rejected", "reason": "too many",
         "policy": "shop/checkout", "trip_id": "t1",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     });
     assert_eq!(parsed(&line), expected);
 }

@@ -69,6 +69,7 @@ pub(crate) fn operation(
         reason: text::problems(report, notes(report, operation.noted)).into(),
         policy: None,
         trip_id: trip.map(|id| id.to_string().into()),
+        trace_id: None,
     })
 }
 

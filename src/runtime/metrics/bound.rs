@@ -78,6 +78,8 @@ bounds! {
     Recording: "recording", "bytes", "the recording ends with a line that says so";
     ReviewBytes: "review_bytes", "bytes of reviews being read", "a new one is refused, and the API server lets the write pass";
     ReviewConnections: "review_connections", "connections to the webhook", "a new one is closed, and the API server lets the write pass";
+    TraceSpans: "trace_spans", "spans waiting for the collector", "a new one is dropped, and counted";
+    TracedPublications: "traced_publications", "publications whose ACKs are traced", "the oldest one's further ACKs are not";
     XdsAdmissionWait: "xds_admission_wait", "seconds of a stream's wait", "the stream is told to come back";
     XdsBisect: "xds_bisect", "offers of a search", "what is still open stays parked together on that proxy, and is logged";
     XdsConnections: "xds_connections", "connections", "new ones wait in the backlog";
@@ -86,6 +88,7 @@ bounds! {
     XdsNames: "xds_names", "names of a stream", "the stream ends with that limit";
     XdsRequestBytes: "xds_request_bytes", "bytes of a request", "the stream ends with that limit";
     XdsResponseBytes: "xds_response_bytes", "bytes of a response", "parked as if the proxy had refused it, and logged";
+    XdsSendTime: "xds_send_time", "seconds in which a client takes nothing", "the stream is reset, and logged";
     XdsStreams: "xds_streams", "streams", "new ones are told to come back";
     XdsTypes: "xds_types", "types of a stream", "the stream ends with that limit";
 }

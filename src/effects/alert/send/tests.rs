@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::*;
 use crate::effects::alert::Alerts;
