@@ -8,9 +8,11 @@ use kube::api::ListParams;
 use kube::core::{ObjectList, Request as Resource};
 use kube::{Client, Error};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
 use tokio::time::{Duration, timeout};
 
 use crate::effects::delivery::Failure;
+use crate::runtime::page_size::PageSize;
 
 /// The field manager of everything but incidents.
 pub const MANAGER: &str = "fusegate";
@@ -20,6 +22,9 @@ pub const INCIDENT_MANAGER: &str = "fusegate-rollback";
 
 /// The deadline of one request: without it, kube's client retries for many minutes.
 pub(crate) const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+
+/// What gRPC says of an answer with more bytes than one side allows: 4 MiB, unless it was told otherwise.
+const TOO_LARGE: &str = "message larger than max";
 
 /// The most bytes of an answer that are repeated in messages.
 const MOST_MESSAGE: usize = 600;
@@ -50,6 +55,46 @@ pub(crate) enum ApiFailure {
     Unavailable(String),
 }
 
+/// A page of a list.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    /// Where the next page begins; `None` after the last.
+    pub(crate) next: Option<Cursor>,
+    /// About how many come after this page.
+    pub(crate) remaining: u64,
+}
+
+/// Where a page of a list begins, and how many items it is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    token: Option<String>,
+    size: PageSize,
+}
+
+impl Cursor {
+    /// The beginning of a list, of which at most so many items are asked for at once.
+    pub(crate) fn up_to(most: u32) -> Self {
+        Self {
+            token: None,
+            size: PageSize::up_to(most),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..Self::up_to(500)
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+}
+
 impl Cluster {
     /// Sends a request and decodes the answer.
     pub(crate) async fn request<T: DeserializeOwned>(
@@ -75,25 +120,61 @@ impl Cluster {
     }
 
     /// Goes through a list page by page, until one of them was enough.
-    pub(crate) async fn pages<T: DeserializeOwned + Clone>(
+    pub(crate) async fn pages<T: DeserializeOwned>(
         &self,
         url: &str,
         limit: u32,
         mut take: impl FnMut(Vec<T>) -> ControlFlow<()>,
     ) -> Result<(), ApiFailure> {
-        let mut params = ListParams::default().limit(limit);
-        loop {
-            let page: ObjectList<T> = self.request(Resource::new(url).list(&params)).await?;
-            let next = page.metadata.continue_.filter(|next| !next.is_empty());
-            match (take(page.items), next) {
-                (ControlFlow::Continue(()), Some(next)) => params = params.continue_token(&next),
-                _ => return Ok(()),
-            }
+        let mut cursor = Some(Cursor::up_to(limit));
+        while let Some(from) = cursor {
+            let page = self.page(url, REQUEST_WITHIN, from).await?;
+            let wanted = take(page.items).is_continue();
+            cursor = page.next.filter(|_| wanted);
         }
+        Ok(())
+    }
+
+    /// A page of a list; where the API server can't give so many items at once, a smaller one.
+    pub(crate) async fn page<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        within: Duration,
+        from: Cursor,
+    ) -> Result<Page<T>, ApiFailure> {
+        let Cursor { token, mut size } = from;
+        let list: ObjectList<Box<RawValue>> = loop {
+            let mut params = ListParams::default().limit(size.get());
+            params.continue_token.clone_from(&token);
+            let asked = Resource::new(url).list(&params);
+            match self.request_within(within, asked).await {
+                // gRPC's text, by which etcd, or what stands in for it, says that an answer is too large.
+                Err(ApiFailure::Unavailable(why)) if why.contains(TOO_LARGE) && size.halve() => {}
+                answer => break answer?,
+            }
+        };
+        let mut items = Vec::with_capacity(list.items.len());
+        for item in list.items {
+            size.record(item.get().len());
+            let read = serde_json::from_str(item.get());
+            items.push(read.map_err(|error| ApiFailure::Unavailable(error.to_string()))?);
+        }
+        let remaining = list.metadata.remaining_item_count;
+        let token = list.metadata.continue_.filter(|token| !token.is_empty());
+        Ok(Page {
+            items,
+            next: token.map(|token| Cursor {
+                token: Some(token),
+                size,
+            }),
+            remaining: remaining
+                .and_then(|count| count.try_into().ok())
+                .unwrap_or(0),
+        })
     }
 
     /// All items of a list, of which so many are asked for at once.
-    pub(crate) async fn all<T: DeserializeOwned + Clone>(
+    pub(crate) async fn all<T: DeserializeOwned>(
         &self,
         url: &str,
         limit: u32,
@@ -180,10 +261,12 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use axum::extract::Query;
+    use axum::http::StatusCode;
     use axum::{Json, Router};
     use kube::core::Status;
     use rstest::rstest;
     use serde_json::{Value, json};
+    use tokio::sync::mpsc;
 
     use super::*;
 
@@ -215,6 +298,48 @@ mod tests {
         };
         server().pages("/things", 1, take).await.unwrap();
         assert_eq!(seen, [0, 1]);
+    }
+
+    /// A server with a list of ten items, which can't give more than three at once.
+    fn narrow_server() -> (Cluster, mpsc::UnboundedReceiver<u64>) {
+        let (asked, sizes) = mpsc::unbounded_channel();
+        let answer = async move |Query(query): Query<Value>| {
+            let number = |name: &str| query[name].as_str()?.parse::<u64>().ok();
+            let (limit, begin) = (number("limit").unwrap(), number("continue").unwrap_or(0));
+            asked.send(limit).unwrap();
+            if limit > 3 {
+                let message = "grpc: received message larger than max";
+                let status = Status::failure(message, "InternalError").with_code(500);
+                return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!(status)));
+            }
+            let end = (begin + limit).min(10);
+            let next = if end < 10 {
+                end.to_string()
+            } else {
+                String::new()
+            };
+            let items: Vec<u64> = (begin..end).collect();
+            let list = json!({"metadata": {"continue": next, "remainingItemCount": 10 - end}, "items": items});
+            (StatusCode::OK, Json(list))
+        };
+        let cluster = Cluster {
+            client: Client::new(Router::new().fallback(answer), "default"),
+            namespace: String::new(),
+        };
+        (cluster, sizes)
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_too_large_for_the_server_is_asked_for_smaller() {
+        let (cluster, mut sizes) = narrow_server();
+        let all: Vec<u64> = cluster.all("/things", 500).await.unwrap();
+        assert_eq!(all, (0..10).collect::<Vec<_>>());
+        sizes.close();
+        let mut asked = Vec::new();
+        while let Some(size) = sizes.recv().await {
+            asked.push(size);
+        }
+        assert_eq!(asked, [50, 25, 12, 6, 3, 3, 3, 3]);
     }
 
     #[rstest]

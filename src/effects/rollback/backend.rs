@@ -3,20 +3,11 @@
 use fusegate_crds::{IncidentRecord, Time};
 use serde_json::Value;
 
+use crate::effects::cluster::{Cursor, Page};
 use crate::effects::rollback::incident::{Claim, Settled};
 use crate::effects::rollback::stop::Stop;
 use crate::revision::judge::Ratcheting;
 use crate::wire::effect::Rollback;
-
-/// Objects as a page of a list has them.
-#[derive(Debug, Default)]
-pub(super) struct Page {
-    pub(super) objects: Vec<Value>,
-    /// Where the next page begins; `None` after the last.
-    pub(super) next: Option<String>,
-    /// About how many come after this page.
-    pub(super) remaining: u64,
-}
 
 /// Where a rollback is carried out.
 pub(super) trait RollbackBackend: Sync {
@@ -53,8 +44,8 @@ pub(super) trait RollbackBackend: Sync {
         &self,
         rollback: &Rollback,
         version: &str,
-        from: Option<&str>,
-    ) -> impl Future<Output = Result<Page, Stop>> + Send;
+        from: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Value>, Stop>> + Send;
 
     /// Asks the webhook that the CRD will have, if it will have one, for a conversion.
     fn convert(

@@ -5,11 +5,12 @@ use std::io;
 use fusegate_crds::{IncidentRecord, Time};
 use serde_json::{Map, Value};
 
+use crate::effects::cluster::{Cursor, Page};
 use crate::effects::delivery::Failure;
 use crate::effects::documents::{Document, Wanted};
 use crate::effects::folder::{Folder, read_only};
 use crate::effects::revision::{list_in_dir, mark_bad_in_dir};
-use crate::effects::rollback::backend::{Page, RollbackBackend};
+use crate::effects::rollback::backend::RollbackBackend;
 use crate::effects::rollback::incident::{self, Claim, Settled};
 use crate::effects::rollback::stop::Stop;
 use crate::effects::rollback::{put_spec, recheck};
@@ -70,8 +71,8 @@ impl RollbackBackend for Folder {
         &self,
         rollback: &Rollback,
         version: &str,
-        _: Option<&str>,
-    ) -> Result<Page, Stop> {
+        _: Option<Cursor>,
+    ) -> Result<Page<Value>, Stop> {
         let version = version.to_owned();
         self.step(rollback, move |layout, rollback| {
             let spec = &rollback.target.spec;
@@ -86,8 +87,9 @@ impl RollbackBackend for Folder {
                 object.get("apiVersion").and_then(Value::as_str) == Some(&api_version)
             });
             Ok(Page {
-                objects,
-                ..Page::default()
+                items: objects,
+                next: None,
+                remaining: 0,
             })
         })
         .await

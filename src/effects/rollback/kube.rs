@@ -11,9 +11,9 @@ use kube::api::{GetParams, Patch, PatchParams, PostParams};
 use kube::core::Request;
 use serde_json::{Value, json};
 
-use crate::effects::cluster::{ApiFailure, Cluster, INCIDENT_MANAGER, MANAGER};
+use crate::effects::cluster::{ApiFailure, Cluster, Cursor, INCIDENT_MANAGER, MANAGER, Page};
 use crate::effects::revision;
-use crate::effects::rollback::backend::{Page, RollbackBackend};
+use crate::effects::rollback::backend::RollbackBackend;
 use crate::effects::rollback::incident::{self, Claim, Settled};
 use crate::effects::rollback::put_spec;
 use crate::effects::rollback::stop::Stop;
@@ -85,8 +85,8 @@ impl RollbackBackend for Cluster {
         &self,
         rollback: &Rollback,
         version: &str,
-        from: Option<&str>,
-    ) -> Result<Page, Stop> {
+        from: Option<Cursor>,
+    ) -> Result<Page<Value>, Stop> {
         objects::page(self, rollback, version, from).await
     }
 

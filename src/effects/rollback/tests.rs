@@ -7,10 +7,10 @@ use fusegate_crds::IncidentRecord;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::backend::Page;
 use super::check::Step;
 use super::fixture::{crd, rollback, spec};
 use super::*;
+use crate::effects::cluster::{Cursor, Page};
 use crate::revision::judge::Ratcheting;
 use crate::source::dir::layout::Layout;
 
@@ -85,13 +85,13 @@ impl RollbackBackend for Memory {
     }
 
     /// Pages of two.
-    async fn page(&self, _: &Rollback, _: &str, from: Option<&str>) -> Result<Page, Stop> {
-        let begin: usize = from.map_or(0, |from| from.parse().unwrap());
+    async fn page(&self, _: &Rollback, _: &str, from: Option<Cursor>) -> Result<Page<Value>, Stop> {
+        let begin: usize = from.map_or(0, |from| from.token().parse().unwrap());
         self.step(|state| {
             let rest = state.objects.len().saturating_sub(begin + 2);
             Page {
-                objects: state.objects.iter().skip(begin).take(2).cloned().collect(),
-                next: (rest > 0).then(|| (begin + 2).to_string()),
+                items: state.objects.iter().skip(begin).take(2).cloned().collect(),
+                next: (rest > 0).then(|| Cursor::at(&(begin + 2).to_string())),
                 remaining: rest as u64,
             }
         })

@@ -16,6 +16,7 @@ use kube::core::WatchEvent;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::runtime::page_size::PageSize;
 use crate::runtime::shard::Share;
 use crate::source::kube::backoff::Backoff;
 use crate::source::kube::endpoint::Endpoint;
@@ -23,7 +24,7 @@ use crate::source::kube::failure::Failure;
 use crate::source::kube::probe::{Due, Probe};
 use crate::source::kube::slim::{Item, Placed, name_of};
 use crate::wire::event::Unreadable;
-use page::{Fetched, Page, PageSize};
+use page::{Fetched, Page};
 use stream::Streaming;
 
 /// How long a page of a list may take: the API server's own limit for a request.
@@ -178,7 +179,7 @@ impl<K: Item> Watch<K> {
     /// for the other. At most these two pages are in memory.
     fn take_page(&mut self, fetched: Fetched, permit: Option<OwnedSemaphorePermit>) -> Page {
         for raw in &fetched.items {
-            self.page_size.record(raw);
+            self.page_size.record(raw.get().len());
         }
         let (mut page, token) = Page::new(fetched, permit);
         if let Some(token) = token {

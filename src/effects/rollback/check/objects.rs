@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::effects::rollback::backend::{Page, RollbackBackend};
+use crate::effects::rollback::backend::RollbackBackend;
 use crate::effects::rollback::check::{Step, Watch};
 use crate::effects::rollback::stop::Stop;
 use crate::revision::judge::Judge;
@@ -40,19 +40,17 @@ pub(super) async fn check(
         };
         let mut from = None;
         loop {
-            let page = backend
-                .page(rollback, &version.read, from.as_deref())
-                .await?;
-            let (next, remaining) = (page.next.clone(), page.remaining);
-            tally = judged(Arc::clone(&judge), page, tally).await?;
+            let page = backend.page(rollback, &version.read, from).await?;
+            let remaining = page.remaining;
+            tally = judged(Arc::clone(&judge), page.items, tally).await?;
             let passes = versions.len() - passed;
             let total = tally.objects + remaining * passes as u64;
             let judged = tally.objects;
             watch.see(Step::Judged { judged, total }).await;
-            if next.is_none() {
+            from = page.next;
+            if from.is_none() {
                 break;
             }
-            from = next;
         }
     }
     match tally.worst() {
@@ -74,10 +72,10 @@ pub(super) async fn check(
     }
 }
 
-/// Judges a page where it keeps nobody waiting.
-async fn judged(judge: Arc<Judge>, page: Page, mut tally: Tally) -> Result<Tally, Stop> {
+/// Judges a page's objects where it keeps nobody waiting.
+async fn judged(judge: Arc<Judge>, objects: Vec<Value>, mut tally: Tally) -> Result<Tally, Stop> {
     let judging = spawn_blocking(move || {
-        for object in page.objects {
+        for object in objects {
             tally.add(&name(&object), judge.harms(&object));
         }
         tally

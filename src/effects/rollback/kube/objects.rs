@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use kube::api::ListParams;
-use kube::core::Request;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::effects::cluster::{ApiFailure, Cluster};
-use crate::effects::rollback::backend::Page;
+use crate::effects::cluster::{ApiFailure, Cluster, Cursor, Page};
 use crate::effects::rollback::stop::Stop;
 use crate::revision::judge::Ratcheting;
 use crate::wire::effect::Rollback;
 
-/// Objects asked for at once. An object has at most 1.5 MB, and few have that.
-const PAGE: u32 = 200;
+/// The most objects asked for at once; fewer where they are large.
+const PAGE: u32 = 500;
 
 /// How long a page may take.
 const PAGE_WITHIN: Duration = Duration::from_secs(30);
@@ -26,21 +23,6 @@ const RATCHETS_STATUSES: u32 = 33;
 const RATCHETS_OBJECTS: u32 = 30;
 
 #[derive(Deserialize)]
-struct List {
-    metadata: Meta,
-    items: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Meta {
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
-    #[serde(default)]
-    remaining_item_count: Option<u64>,
-}
-
-#[derive(Deserialize)]
 struct Version {
     major: String,
     minor: String,
@@ -50,8 +32,8 @@ pub(super) async fn page(
     cluster: &Cluster,
     rollback: &Rollback,
     version: &str,
-    from: Option<&str>,
-) -> Result<Page, Stop> {
+    from: Option<Cursor>,
+) -> Result<Page<Value>, Stop> {
     let spec = &rollback.bad.spec;
     let text = |pointer| {
         spec.pointer(pointer)
@@ -63,18 +45,9 @@ pub(super) async fn page(
         text("/group"),
         text("/names/plural")
     );
-    let mut params = ListParams::default().limit(PAGE);
-    if let Some(from) = from {
-        params = params.continue_token(from);
-    }
-    let request = Request::new(url).list(&params);
-    let list = cluster.request_within::<List>(PAGE_WITHIN, request).await;
-    let list = list.map_err(|answer| refused(rollback, version, answer))?;
-    Ok(Page {
-        objects: list.items,
-        next: list.metadata.next.filter(|next| !next.is_empty()),
-        remaining: list.metadata.remaining_item_count.unwrap_or(0),
-    })
+    let from = from.unwrap_or_else(|| Cursor::up_to(PAGE));
+    let page = cluster.page(&url, PAGE_WITHIN, from).await;
+    page.map_err(|answer| refused(rollback, version, answer))
 }
 
 fn refused(rollback: &Rollback, version: &str, answer: ApiFailure) -> Stop {

@@ -12,12 +12,6 @@ use crate::source::kube::failure::Failure;
 /// The answer to one list request.
 pub(super) type Fetched = ObjectList<Box<RawValue>>;
 
-/// The size of the first page of every list: small, because the size of its items is unknown.
-const FIRST_PAGE: u32 = 50;
-
-/// About how many bytes of items a page may hold.
-const PAGE_BYTES: usize = 4 << 20;
-
 /// The page of a list that is being handed over.
 pub(super) struct Page {
     items: IntoIter<Box<RawValue>>,
@@ -29,13 +23,6 @@ pub(super) struct Page {
 
 /// A requested page; dropping it cancels the request.
 pub(super) struct Prefetch(AbortOnDropHandle<Result<Fetched, Failure>>);
-
-/// How many items to ask for, from the largest item seen.
-#[derive(Debug)]
-pub(super) struct PageSize {
-    most: u32,
-    largest: Option<usize>,
-}
 
 impl Page {
     /// A page, and the token of the next one, if there is one.
@@ -93,47 +80,9 @@ impl Prefetch {
     }
 }
 
-impl PageSize {
-    pub(super) fn up_to(most: u32) -> Self {
-        Self {
-            most,
-            largest: None,
-        }
-    }
-
-    pub(super) fn record(&mut self, item: &RawValue) {
-        self.largest = self.largest.max(Some(item.get().len()));
-    }
-
-    pub(super) fn get(&self) -> u32 {
-        let fitting = self.largest.map_or(FIRST_PAGE, |largest| {
-            u32::try_from(PAGE_BYTES / largest.max(1)).unwrap_or(u32::MAX)
-        });
-        fitting.clamp(1, self.most)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn raw(bytes: usize) -> Box<RawValue> {
-        RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap()
-    }
-
-    #[test]
-    fn pages_shrink_to_what_fits_and_never_to_nothing() {
-        let mut size = PageSize::up_to(500);
-        assert_eq!(size.get(), FIRST_PAGE);
-        size.record(&raw(500));
-        assert_eq!(size.get(), 500);
-        size.record(&raw(1 << 20));
-        assert_eq!(size.get(), 3);
-        size.record(&raw(500));
-        assert_eq!(size.get(), 3);
-        size.record(&raw(16 << 20));
-        assert_eq!(size.get(), 1);
-    }
 
     #[test]
     fn the_items_of_a_list_stay_byte_for_byte_what_the_server_sent() {
