@@ -26,4 +26,6 @@ mod value;
 #[cfg(test)]
 pub(crate) mod agreement;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;

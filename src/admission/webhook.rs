@@ -161,36 +161,21 @@ fn webhook(name: &str, rules: &Value, conditions: &Value, client: &Value) -> Val
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use rstest::rstest;
 
     use super::*;
-    use crate::admission::guard::{FrozenSchema, Resource};
-    use crate::condition::contract::Contract;
+    use crate::admission::fixture::guard;
+    use crate::admission::guard::FrozenSchema;
 
     /// The webhooks of so many contracts with these conditions, whose CRD is frozen.
     fn webhooks(contracts: usize, conditions: &Value) -> Vec<Value> {
-        let spec = json!({
-            "target": {"group": "shop.example.com", "kind": "Storefront"},
-            "conditions": conditions,
-            "admission": {"mode": "Deny"}, "rollback": {"mode": "Off"},
-        });
-        let spec = serde_json::from_value(spec).unwrap();
-        let contract = Contract::try_new("storefronts.shop.example.com", &spec).unwrap();
-        let resource = Resource {
-            group: "shop.example.com".into(),
-            kind: "Storefront".into(),
-            version: "v1".into(),
-            plural: "storefronts".into(),
-        };
         let frozen = vec![FrozenSchema {
             revision: 2,
             trip: "trip-1".into(),
             hash: "1".into(),
         }];
-        let guard = Guard::new(&contract, &spec, resource, frozen);
-        let list = std::iter::repeat_n(Arc::new(guard), contracts).collect();
+        let guard = guard(conditions, "Deny", frozen);
+        let list = std::iter::repeat_n(guard, contracts).collect();
         let guards = Guards::new("fusegate-system".into(), list, "");
         let made = configuration(&guards, &json!({"url": "https://127.0.0.1:9443/v1/review"}));
         made.object["webhooks"].as_array().unwrap().clone()

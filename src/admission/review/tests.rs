@@ -1,37 +1,22 @@
 //! What the API server is answered: by mode, by what changed, and to whatever it may post.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::admission::fixture::guard;
 use crate::admission::guard::{FrozenSchema, Resource};
 use crate::admission::webhook::configuration;
-use crate::condition::contract::Contract;
 
 fn guards(mode: &str, frozen: Vec<FrozenSchema>) -> Guards {
-    let spec = json!({
-        "target": {"group": "shop.example.com", "kind": "Storefront"},
-        "conditions": [
-            {"key": "error-rate", "type": "Number", "minimum": 0, "maximum": 1},
-            {"key": "tier", "type": "Enum", "values": ["gold"]},
-            {"key": "unready", "type": "Integer", "maximum": 2, "from": {"cel": "object.spec.replicas - object.status.ready"}},
-        ],
-        "admission": {"mode": mode},
-        "rollback": {"mode": "Off"},
-    });
-    let spec = serde_json::from_value(spec).unwrap();
-    let contract = Contract::try_new("storefronts.shop.example.com", &spec).unwrap();
-    let resource = Resource {
-        group: "shop.example.com".into(),
-        kind: "Storefront".into(),
-        version: "v1".into(),
-        plural: "storefronts".into(),
-    };
-    let guard = Guard::new(&contract, &spec, resource, frozen);
-    Guards::new("fusegate-system".into(), vec![Arc::new(guard)], "")
+    let conditions = json!([
+        {"key": "error-rate", "type": "Number", "minimum": 0, "maximum": 1},
+        {"key": "tier", "type": "Enum", "values": ["gold"]},
+        {"key": "unready", "type": "Integer", "maximum": 2, "from": {"cel": "object.spec.replicas - object.status.ready"}},
+    ]);
+    let guard = guard(&conditions, mode, frozen);
+    Guards::new("fusegate-system".into(), vec![guard], "")
 }
 
 fn object(status: &Value) -> Value {
