@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// See [`Writer::counts`].
+    /// How many entries there were, how many of them undeclared, and the hash of these.
     pub(super) fn counts(&mut self) -> (usize, usize, u64) {
         let keys = self.count();
         let undeclared = self.count();
