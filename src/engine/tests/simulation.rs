@@ -30,7 +30,7 @@ use rstest::rstest;
 use self::run::Simulation;
 use self::safeguards::Safeguards;
 
-/// Half a minute of two cores in debug. The first thousand break nothing.
+/// Half a minute of two cores in debug. They break nothing; of the second thousand, 1020, 1031, 1151, 1344 and 1969 did.
 const SEEDS: u64 = 500;
 
 /// Within so many seeds a safeguard that is missing must be missed.
