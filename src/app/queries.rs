@@ -144,7 +144,7 @@ mod tests {
                 "{line} is not in {text}"
             );
         }
-        assert!(!text.contains("other"), "{text}");
+        assert!(!text.contains("\"other\""), "{text}");
         board.want(vec![query("latency")]);
         let text = metrics.encode();
         assert!(!text.contains("error-rate"), "{text}");

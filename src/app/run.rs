@@ -43,7 +43,7 @@ use crate::source::dir::DirSource;
 use crate::source::dir::skipped::SkippedFiles;
 use crate::source::kube::KubeSource;
 use crate::source::prometheus::PrometheusSource;
-use crate::source::queue::{self, Limits, Sender};
+use crate::source::queue::{self, Limits, Receiver, Sender};
 use crate::wire::event::Event;
 
 /// The capacity of the engine's queue. An object's event takes about two kilobytes, so only a flood of large ones
@@ -65,21 +65,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     options.xds.check()?;
     let xds = listen(options.xds.listen, "--xds-listen")?;
     let web = listen(options.http.listen, "--http-listen")?;
-    let metrics = Metrics::new();
-    metrics.note_shard(options.shard);
-    let clock = Clock::start();
-    let (mut sender, events) = queue::open(QUEUE, metrics.clone());
-    if options.traces.endpoint.is_some() {
-        sender = sender.sampling(Sampler::new(options.traces.ratio, clock));
-    }
-    let parts = Parts {
-        clock,
-        metrics,
-        token: CancellationToken::new(),
-        skipped: SkippedFiles::default(),
-        guards: SharedGuards::default(),
-        sender,
-    };
+    let (parts, events) = Parts::new(&options);
     let mut tasks = JoinSet::new();
     let (xds_tls, web_tls) = parts.start_tls(&options, &mut tasks)?;
     tasks.spawn(
@@ -88,10 +74,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     );
     let telling = logging::report_left_out(parts.token.clone());
     tasks.spawn(telling.map(Ok));
-    if let Some(address) = options.debug_listen {
-        let listener = listen(address, "--debug-listen")?;
-        tasks.spawn(debug::serve(listener, parts.token.clone()));
-    }
+    parts.start_debug(&options, &mut tasks)?;
     let (outgoing, lease) = match &options.source {
         Source::Kube => parts.start_kube(&options, &mut tasks).await?,
         Source::Dir(path) => parts.start_dir(&options, path, &mut tasks).await?,
@@ -173,6 +156,39 @@ impl HeldLease {
 }
 
 impl Parts {
+    /// The parts, and the events that are sent to the engine.
+    fn new(options: &Run) -> (Self, Receiver) {
+        let metrics = Metrics::new();
+        metrics.note_shard(options.shard);
+        let clock = Clock::start();
+        let (mut sender, events) = queue::open(QUEUE, metrics.clone());
+        if options.traces.endpoint.is_some() {
+            sender = sender.sampling(Sampler::new(options.traces.ratio, clock));
+        }
+        let parts = Self {
+            clock,
+            metrics,
+            token: CancellationToken::new(),
+            skipped: SkippedFiles::default(),
+            guards: SharedGuards::default(),
+            sender,
+        };
+        (parts, events)
+    }
+
+    /// Serves profiles, where somebody asks for that.
+    fn start_debug(
+        &self,
+        options: &Run,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        if let Some(address) = options.debug_listen {
+            let listener = listen(address, "--debug-listen")?;
+            tasks.spawn(debug::serve(listener, self.token.clone()));
+        }
+        Ok(())
+    }
+
     async fn start_kube(
         &self,
         options: &Run,

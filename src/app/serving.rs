@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use fusegate_xds::{Observer, Server, Store};
 use futures::FutureExt as _;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,6 +22,7 @@ use crate::app::top::Tally;
 use crate::app::traces::Traced;
 use crate::app::{fleet, history, memory, meter, programmed, publish, xds};
 use crate::cli::run::{Run, Source};
+use crate::effects::dispatch::GateNotes;
 use crate::engine::Engine;
 use crate::runtime::memory::pressure::Memory;
 use crate::runtime::metrics::Bound;
@@ -74,15 +76,7 @@ impl Parts {
             None => (None, Arc::new(())),
         };
         let server = xds::server(store.clone(), &options.xds, ports.xds_tls, observer);
-        let reporting = programmed::report(
-            store.clone(),
-            server.proxies(),
-            self.sender.clone(),
-            self.token.clone(),
-        );
-        tasks.spawn(reporting.map(Ok));
-        let (token, serving) = (self.token.clone(), server.clone());
-        tasks.spawn(async move { serving.serve(ports.xds, token).await.context("serving xDS") });
+        self.serve_xds(&server, ports.xds, store.clone(), tasks);
         let view: SharedView = Arc::new(ArcSwap::from_pointee(View::default()));
         let heartbeat = Heartbeat::start(self.clock.now().mono);
         let (oldest, top) = (Oldest::default(), SharedTop::default());
@@ -90,7 +84,7 @@ impl Parts {
         let (notices, told) = Notices::open(self.metrics.bound(Bound::GateNotices));
         let memory = self.keep_memory(tasks);
         let (kept, history) = self.keep_history(&view, memory.clone(), tasks);
-        let served = Served {
+        let all = Served {
             view: view.clone(),
             heartbeat: heartbeat.clone(),
             history: kept,
@@ -104,17 +98,9 @@ impl Parts {
             waiters: Waiters::new(views),
             desk: outgoing.desk,
         };
-        let state = self.serve_state(options, served);
-        let reporter = GateReporter {
-            clock: self.clock,
-            metrics: self.metrics.clone(),
-            view: view.clone(),
-            notes: outgoing.notes,
-            engine: self.sender.clone(),
-            ledger: Ledger::default(),
-            counted: BTreeSet::new(),
-        };
-        let reports = reporter.run(told, self.token.clone());
+        let state = self.serve_state(options, all);
+        let reports = self.gate_reporter(&view, outgoing.notes);
+        let reports = reports.run(told, self.token.clone());
         let serving = http::serve(ports.web, ports.web_tls, state, self.token.clone());
         tasks.spawn(async move {
             tokio::join!(serving, reports);
@@ -138,6 +124,34 @@ impl Parts {
             memory,
             top: Tally::begin(self.clock.now().mono, top),
             traces,
+        }
+    }
+
+    /// Serves proxies, and tells the engine what they have.
+    fn serve_xds(
+        &self,
+        server: &Server,
+        port: TcpListener,
+        store: Arc<Store>,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) {
+        let (sender, token) = (self.sender.clone(), self.token.clone());
+        let reporting = programmed::report(store, server.proxies(), sender, token);
+        tasks.spawn(reporting.map(Ok));
+        let (token, serving) = (self.token.clone(), server.clone());
+        tasks.spawn(async move { serving.serve(port, token).await.context("serving xDS") });
+    }
+
+    /// Tells of what gates are asked.
+    fn gate_reporter(&self, view: &SharedView, notes: GateNotes) -> GateReporter {
+        GateReporter {
+            clock: self.clock,
+            metrics: self.metrics.clone(),
+            view: view.clone(),
+            notes,
+            engine: self.sender.clone(),
+            ledger: Ledger::default(),
+            counted: BTreeSet::new(),
         }
     }
 
@@ -169,6 +183,29 @@ impl Parts {
         (kept, feed)
     }
 
+    /// How full everything is that has a bound.
+    fn gauges(
+        &self,
+        options: &Run,
+        server: Server,
+        waiters: &Waiters,
+        view: &SharedView,
+        memory: &watch::Receiver<Memory>,
+    ) -> Gauges {
+        Gauges {
+            metrics: self.metrics.clone(),
+            server,
+            share: options.share(),
+            max_streams: options.xds.max_streams.get(),
+            record_limit: options.record_limit.saturating_mul(1 << 20),
+            events: self.sender.gauge(),
+            events_limit: QUEUE,
+            waiters: waiters.clone(),
+            view: view.clone(),
+            memory: memory.clone(),
+        }
+    }
+
     /// What requests are answered from.
     fn serve_state(&self, options: &Run, served: Served) -> ServeState {
         let Served {
@@ -188,18 +225,7 @@ impl Parts {
         let (metrics, clock) = (self.metrics.clone(), self.clock);
         let (seen, beats, published) = (view.clone(), heartbeat.clone(), store.clone());
         let (proxies, compared) = (server.proxies(), store);
-        let gauges = Arc::new(Gauges {
-            metrics: self.metrics.clone(),
-            server,
-            share: options.share(),
-            max_streams: options.xds.max_streams.get(),
-            record_limit: options.record_limit.saturating_mul(1 << 20),
-            events: self.sender.gauge(),
-            events_limit: QUEUE,
-            waiters: waiters.clone(),
-            view: view.clone(),
-            memory: memory.clone(),
-        });
+        let gauges = Arc::new(self.gauges(options, server, &waiters, &view, &memory));
         ServeState {
             view,
             clock,

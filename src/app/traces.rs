@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fusegate_xds::{Store, TypeUrl};
+use fusegate_xds::{Resource, Store, TypeUrl};
 use tokio::sync::mpsc;
 
 use crate::app::traces::acks::{Message, Publication, Published};
@@ -21,6 +21,7 @@ use crate::app::traces::write::{Steps, Write};
 use crate::breaker::time::Now;
 use crate::engine::Engine;
 use crate::engine::output::{Output, Publication as Publishing};
+use crate::policy::layer::LayerName;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::otlp::Spans;
@@ -156,7 +157,7 @@ impl Traces {
         let changed = changed(store, publishing);
         let sequence = store.snapshot().sequence() + 1;
         for write in &mut self.turn.writes {
-            let layers = write.decided.layers.iter().map(|layer| layer.as_str());
+            let layers = write.decided.layers.iter().map(LayerName::as_str);
             let layers: BTreeSet<_> = layers.filter(|layer| changed.contains(layer)).collect();
             if layers.is_empty() {
                 continue;
@@ -202,11 +203,11 @@ fn changed<'a>(store: &Store, publishing: &'a Publishing) -> Published<'a> {
     let snapshot = store.snapshot();
     let before = |name: &str| {
         let layers = snapshot.collection(&TypeUrl::RUNTIME)?;
-        layers.published(name).map(|layer| layer.version())
+        layers.published(name).map(Resource::version)
     };
     let put = publishing.put.iter();
     let put = put.filter(|layer| before(layer.name()) != Some(layer.version()));
-    let removed = publishing.remove.iter().map(|layer| layer.as_str());
+    let removed = publishing.remove.iter().map(LayerName::as_str);
     let removed = removed.filter(|name| {
         before(name).is_some_and(|version| version != translate::empty(name).version())
     });

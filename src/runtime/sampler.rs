@@ -123,8 +123,8 @@ mod tests {
     fn sampled(ratio: &str) -> usize {
         let sampler = Sampler::new(ratio.parse().unwrap(), Clock::start());
         let writes = 0..10_000;
-        let sampled = writes.filter(|write| sampler.sample("u1", &write.to_string()).is_some());
-        sampled.count()
+        let traced = writes.filter(|write| sampler.sample("u1", &write.to_string()).is_some());
+        traced.count()
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fusegate_xds::TypeUrl;
 use fusegate_xds::observer::Observer;
 use fusegate_xds::protocol::{Rejection, Response};
 use fusegate_xds::proxies::Proxy;
+use fusegate_xds::{Resource, TypeUrl};
 use tokio::sync::mpsc;
 
 use crate::app::traces::acks::{Answer, Message};
@@ -48,7 +48,7 @@ impl Acks {
         let status = proxy.of_type(&TypeUrl::RUNTIME);
         let sent = status.and_then(|status| status.sent);
         let sent = sent.filter(|sent| sent.sequence == response.sequence);
-        let names = response.resources.iter().map(|layer| layer.name());
+        let names = response.resources.iter().map(Resource::name);
         let answer = Answer {
             stream: proxy.stream,
             node: proxy.node.id.as_str().into(),

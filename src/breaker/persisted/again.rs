@@ -35,7 +35,7 @@ pub fn trips_again(persisted: &Persisted, circuit: &Circuit, config: &Config, th
             id: ObservationId(0),
         },
     };
-    let resumed = resume(circuit.identity.clone(), config, persisted, then);
+    let resumed = resume(circuit.identity, config, persisted, then);
     let (again, _) = step(resumed, config, context, Input::Report(&report));
     let again = again.state.trip();
     again.is_some_and(|again| (again.id, again.rule) == (trip.id, trip.rule))

@@ -61,7 +61,7 @@ fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, 
     match persisted {
         PersistedState::Closed => State::Closed,
         PersistedState::Open { trip, until } => State::Open {
-            trip: resume_trip(trip, now),
+            trip: Box::new(resume_trip(trip, now)),
             until: now.mono_of(
                 *until,
                 backoff::wait(circuit.identity, config.open, circuit.past.level),
@@ -74,7 +74,7 @@ fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, 
             since,
             step_since,
         } => State::HalfOpen {
-            trip: resume_trip(trip, now),
+            trip: Box::new(resume_trip(trip, now)),
             step: config.half_open.nearest_step(*step),
             successes: (*successes).min(config.half_open.needed()),
             since: past(*since, now),
@@ -83,15 +83,15 @@ fn resume_state(circuit: &Circuit, config: &Config, persisted: &PersistedState, 
     }
 }
 
-fn resume_trip(persisted: &PersistedTrip, now: Now) -> Box<Trip> {
-    Box::new(Trip {
+fn resume_trip(persisted: &PersistedTrip, now: Now) -> Trip {
+    Trip {
         id: persisted.id,
         cause: persisted.cause,
         rule: persisted.rule,
         value: persisted.value.clone(),
         at: persisted.at,
         mono: past(persisted.at, now),
-    })
+    }
 }
 
 fn resume_streak(persisted: &PersistedStreak, config: &Config, now: Now) -> Streak {

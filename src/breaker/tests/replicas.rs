@@ -176,7 +176,7 @@ fn a_follower_that_takes_over_goes_on_where_the_leader_stopped() {
     follower.resync();
     hear(&mut follower, &word(&leader));
     follower.context.leads = true;
-    follower.circuit.identity = leader.circuit.identity.clone();
+    follower.circuit.identity = leader.circuit.identity;
     assert!(matches!(
         follower.circuit.state,
         State::HalfOpen { successes: 2, .. }

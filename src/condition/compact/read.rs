@@ -195,16 +195,13 @@ impl<'a> Reader<'a> {
     /// The first bytes of a number, as many as are not zero.
     fn bits(&mut self, count: u8) -> u64 {
         // What follows is read with them and cut off: at least an id does, except within several values.
-        let bits = match self.rest.first_chunk() {
-            Some(chunk) => u64::from_be_bytes(*chunk),
-            None => {
-                let mut chunk = [0; 8];
-                chunk
-                    .iter_mut()
-                    .zip(self.rest)
-                    .for_each(|(slot, byte)| *slot = *byte);
-                u64::from_be_bytes(chunk)
-            }
+        let bits = if let Some(chunk) = self.rest.first_chunk() {
+            u64::from_be_bytes(*chunk)
+        } else {
+            let mut chunk = [0; 8];
+            let slots = chunk.iter_mut().zip(self.rest);
+            slots.for_each(|(slot, byte)| *slot = *byte);
+            u64::from_be_bytes(chunk)
         };
         self.take(count.into());
         let cut = u64::MAX.checked_shr(u32::from(count) * 8);

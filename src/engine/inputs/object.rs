@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::breaker::time::Now;
+use crate::condition::change::KeyChange;
 use crate::condition::compact::CompactReport;
+use crate::condition::measure::Measured;
 use crate::condition::{diff, extract, report};
 use crate::engine::inputs::skew::Heartbeat;
 use crate::engine::outputs::map::{self, MapOperation};
@@ -38,20 +40,7 @@ impl Engine {
                 return;
             }
         }
-        let [status, rest] =
-            [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
-        let mut report = extract::extract_object(&compiled.contract, status, rest);
-        let asks = compiled.contract.queries().next().is_some();
-        if let Some(contract) = self.state.contract_of(kind).filter(|_| asks) {
-            let (namespace, name) = (&identity.namespace, &identity.name);
-            let answers = &contract.answers;
-            answers.add_to(&mut report, &compiled.contract, namespace, name);
-        }
-        let answers = if asks {
-            self.news_of_answers(kind, &identity, &compiled)
-        } else {
-            Vec::new()
-        };
+        let (report, answers) = self.read_object(kind, &identity, &object, &compiled);
         let keys = self.state.judges(kind, &identity.namespace);
         let uid = identity.uid.clone();
         let (before, operation) = self.keep_object(now, kind, identity, object, &report, compiled);
@@ -89,6 +78,27 @@ impl Engine {
             let line = Effect::Audit(Box::new(line));
             self.out.effects.insert(cause, line);
         }
+    }
+
+    /// What an object says, with what the last answers say of it; and what of these has not been told.
+    fn read_object(
+        &self,
+        kind: &GroupKind,
+        identity: &Identity,
+        object: &Object,
+        compiled: &Compiled,
+    ) -> (report::Report, Vec<(KeyChange, Measured)>) {
+        let [status, rest] =
+            [&object.status, &object.rest].map(|raw| raw.as_deref().map(RawValue::get));
+        let mut report = extract::extract_object(&compiled.contract, status, rest);
+        let asks = compiled.contract.queries().next().is_some();
+        let Some(contract) = self.state.contract_of(kind).filter(|_| asks) else {
+            return (report, Vec::new());
+        };
+        let (namespace, name) = (&identity.namespace, &identity.name);
+        let answers = &contract.answers;
+        answers.add_to(&mut report, &compiled.contract, namespace, name);
+        (report, self.news_of_answers(kind, identity, compiled))
     }
 
     /// Keeps the report; answers what was kept before, and the map operation if the map differs from then.

@@ -49,10 +49,16 @@ pub(crate) struct CountClass {
     pub(crate) closed: bool,
     /// Closed, not armed, and without a past.
     pub(crate) blank: bool,
-    /// Open or half open, as far as people let it be.
-    pub(crate) acts: bool,
-    /// Open because somebody says so, and not by its own evidence.
-    pub(crate) forced: bool,
+    pub(crate) acts: Acts,
+}
+
+/// Whether a circuit acts: it is Open or HalfOpen, as far as people let it be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acts {
+    No,
+    ByEvidence,
+    /// It is Open because somebody says so, and not by its own evidence.
+    ByOrder,
 }
 
 /// What a policy's status says of a circuit, times and counts apart.
@@ -96,8 +102,7 @@ impl CountClass {
     pub(crate) const NONE: Self = Self {
         closed: true,
         blank: true,
-        acts: false,
-        forced: false,
+        acts: Acts::No,
     };
 }
 
@@ -190,10 +195,12 @@ impl CircuitEntry {
             closed,
             blank: self.breaker.is_blank(),
             acts: match self.breaker.forced {
-                None => !closed,
-                Some(forced) => forced == Forced::Open,
+                None if closed => Acts::No,
+                None => Acts::ByEvidence,
+                Some(Forced::Open) if self.state() == StateName::Open => Acts::ByEvidence,
+                Some(Forced::Open) => Acts::ByOrder,
+                Some(_) => Acts::No,
             },
-            forced: self.breaker.forced == Some(Forced::Open) && self.state() != StateName::Open,
         }
     }
 

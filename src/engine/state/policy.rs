@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicySpec, CircuitPolicyStatus, CircuitRecord};
 
-use crate::engine::state::circuit::{CircuitEntry, CountClass};
+use crate::engine::state::circuit::{Acts, CircuitEntry, CountClass};
 use crate::engine::state::contract::Compiled;
 use crate::policy::layer::LayerName;
 use crate::spec;
@@ -137,10 +137,10 @@ impl PolicyEntry {
         after: CountClass,
     ) -> bool {
         let explained = self.acting > 0;
-        self.acting -= usize::from(before.acts && self.acting > 0);
-        self.acting += usize::from(after.acts);
-        self.forced_open -= usize::from(before.forced && self.forced_open > 0);
-        self.forced_open += usize::from(after.forced);
+        self.acting -= usize::from(before.acts != Acts::No && self.acting > 0);
+        self.acting += usize::from(after.acts != Acts::No);
+        self.forced_open -= usize::from(before.acts == Acts::ByOrder && self.forced_open > 0);
+        self.forced_open += usize::from(after.acts == Acts::ByOrder);
         self.not_closed -= usize::from(!before.closed && self.not_closed > 0);
         self.not_closed += usize::from(!after.closed);
         match (before.blank, after.blank) {

@@ -58,6 +58,10 @@ pub(super) struct Scope {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "fields are named as in the protocol"
+)]
 pub(super) struct Span {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) trace_id: Vec<u8>,

@@ -111,7 +111,7 @@ impl Document {
     fn new(verdict: Verdict) -> Self {
         let deciding = verdict.deciding.as_ref();
         let circuit = deciding.map(|deciding| &deciding.circuit);
-        let rule = deciding.and_then(|deciding| deciding.rule());
+        let rule = deciding.and_then(Deciding::rule);
         Self {
             verdict: verdict.name.text(),
             state: verdict.state.name(),

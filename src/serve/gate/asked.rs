@@ -92,7 +92,7 @@ impl Asked {
     pub(super) fn document(&self, verdict: Verdict) -> Document {
         let deciding = verdict.deciding.as_ref();
         let circuit = deciding.map(|deciding| &deciding.circuit);
-        let rule = deciding.and_then(|deciding| deciding.rule());
+        let rule = deciding.and_then(Deciding::rule);
         Document {
             namespace: self.namespace.clone(),
             policy: self.policy.clone(),

@@ -1,8 +1,12 @@
 //! The trace of a run: what happened at which moment, and how that left each replica and the store.
 
+use std::fmt::Write as _;
+
 use super::agenda::{Act, Deed, Time};
 use super::replica::Replica;
 use super::store::{OBJECTS, Store};
+use crate::breaker::streak::Streak;
+use crate::engine::state::object::ObjectEntry;
 use crate::engine::tests::world::kind;
 
 #[derive(Debug, Default)]
@@ -93,17 +97,16 @@ fn describe(replica: &Replica) -> String {
         let rule = breaker.rules.first();
         let uid = format!("{}-1", circuit.object);
         let object = replica.engine.state.object(&kind(), &uid);
-        text += &format!(
+        let _ = write!(
+            text,
             " {} {} of {} trips by {:?}, {} bad at version {:?}, keeps {:?};",
             circuit.object,
             breaker.state.name().name(),
             breaker.incident,
             circuit.trip().map(|trip| trip.to_string()),
-            rule.map_or(0, |rule| rule.count()),
-            object.and_then(|object| object.version()),
-            object
-                .and_then(|object| object.frozen())
-                .or(circuit.restored()),
+            rule.map_or(0, Streak::count),
+            object.and_then(ObjectEntry::version),
+            object.and_then(ObjectEntry::frozen).or(circuit.restored()),
         );
     }
     let shown = replica.shown.as_ref();
