@@ -53,15 +53,25 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const OBJECTS: &str = "fusegate_objects";
 const CIRCUITS: &str = "fusegate_bounds_size{bound=\"circuits\"}";
 
+/// What a run is of.
+struct Size {
+    objects: usize,
+    /// Status writes a second.
+    rate: usize,
+    clients: usize,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let objects = number("FUSEGATE_OBJECTS", 100_000)?;
-    let rate = number("FUSEGATE_RATE", 1_000)?;
-    let clients = number("FUSEGATE_CLIENTS", 4_000)?;
+    let size = Size {
+        objects: number("FUSEGATE_OBJECTS", 100_000)?,
+        rate: number("FUSEGATE_RATE", 1_000)?,
+        clients: number("FUSEGATE_CLIENTS", 4_000)?,
+    };
     println!("starting etcd and kube-apiserver");
     let api = ApiServer::start().await?;
-    let shop = Shop::open(api.client().await?, Kind::Storefronts, objects).await?;
-    let revision = fill::fill(&api, &shop, Kind::Storefronts, objects).await?;
+    let shop = Shop::open(api.client().await?, Kind::Storefronts, size.objects).await?;
+    let revision = fill::fill(&api, &shop, Kind::Storefronts, size.objects).await?;
     shop.caught_up(revision).await?;
     let kubeconfig = api.kubeconfig_path().display().to_string();
     println!("starting two replicas");
@@ -70,76 +80,80 @@ async fn main() -> Result<()> {
         launch(&kubeconfig, "two").await?,
     ];
     let floor = resident(&replicas).await?;
-    shop.contract().await?;
-    shop.police().await?;
-    let began = Instant::now();
-    for replica in &replicas {
-        wait(replica, OBJECTS, objects).await?;
-        wait(replica, CIRCUITS, objects).await?;
-    }
-    println!(
-        "  both hold {objects} objects, a circuit each, after {:.1} s",
-        began.elapsed().as_secs_f64()
-    );
-    let settled = resident(&replicas).await?;
-    let each = |bytes: [u64; 2]| {
-        [0, 1].map(|replica: usize| bytes[replica].saturating_sub(floor[replica]) / objects as u64)
-    };
-    println!("  bytes of an object: {:?}", each(settled));
-
-    println!("opening {clients} streams");
-    let ports: Vec<_> = replicas.iter().map(Fusegate::xds).collect();
-    let namespaces = objects.div_ceil(EACH);
-    let mut streams = Streams::open(&ports, clients, namespaces).await?;
-    let trips = TRIPS.min(namespaces * writers::RESERVED);
-    println!("tripping {trips} circuits while statuses are written, {rate} a second");
-    let before = processor(&replicas)?;
-    let began = Instant::now();
-    let writers = Writers::start(&shop, rate, objects);
-    let mut reactions = Vec::new();
-    for trip in 0..trips {
-        let namespace = trip % namespaces;
-        let index = writers::reserved(namespace, trip / namespaces);
-        let written = writers::trip(&shop, index, trip).await?;
-        for moment in streams.reached(namespace).await? {
-            reactions.push(moment.saturating_duration_since(written));
-        }
-    }
-    let took = began.elapsed();
-    let writes = writers.stop().await?;
-    let after = processor(&replicas)?;
-    reactions.sort_unstable();
-    let at = |percent: usize| reactions[(reactions.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    let share =
-        [0, 1].map(|replica: usize| (after[replica] - before[replica]) / took.as_secs_f64());
-    println!(
-        "  {:.0} writes a second for {:.0} s; from the acknowledged write to a client: p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms; \
-         cores of each replica: {:.2} and {:.2}",
-        writes as f64 / took.as_secs_f64(),
-        took.as_secs_f64(),
-        at(50),
-        at(99),
-        at(100),
-        share[0],
-        share[1]
-    );
-
+    sync(&shop, &replicas, &size).await?;
+    let full = resident(&replicas).await?;
+    react(&shop, &replicas, &size).await?;
     println!("deleting all objects");
-    drop(streams);
     clear(&api).await?;
     for replica in &replicas {
-        gone(replica).await?;
+        settles(replica, CIRCUITS, |found| found < 1.0).await?;
     }
     let left = resident(&replicas).await?;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     for replica in [0, 1] {
         println!(
-            "  resident: {:.1} MiB without a contract, {:.1} with all objects, {:.1} after they are deleted",
+            "  resident: {:.1} MiB without a contract, {:.1} with all objects ({} bytes each), {:.1} after they are deleted",
             mib(floor[replica]),
-            mib(settled[replica]),
+            mib(full[replica]),
+            full[replica].saturating_sub(floor[replica]) / size.objects as u64,
             mib(left[replica])
         );
     }
+    Ok(())
+}
+
+/// Gives the replicas a contract and policies, and waits until both hold every object and its circuit.
+async fn sync(shop: &Shop, replicas: &[Fusegate; 2], size: &Size) -> Result<()> {
+    shop.contract().await?;
+    shop.police().await?;
+    let (began, wanted) = (Instant::now(), size.objects as f64);
+    for replica in replicas {
+        settles(replica, OBJECTS, |found| found >= wanted).await?;
+        settles(replica, CIRCUITS, |found| found >= wanted).await?;
+    }
+    println!(
+        "  both hold {wanted} objects, a circuit each, after {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Trips one circuit after the other while others are written.
+async fn react(shop: &Shop, replicas: &[Fusegate; 2], size: &Size) -> Result<()> {
+    println!("opening {} streams", size.clients);
+    let ports: Vec<_> = replicas.iter().map(Fusegate::xds).collect();
+    let namespaces = size.objects.div_ceil(EACH);
+    let mut streams = Streams::open(&ports, size.clients, namespaces).await?;
+    let trips = TRIPS.min(namespaces * writers::RESERVED);
+    let rate = size.rate;
+    println!("tripping {trips} circuits while statuses are written, {rate} a second");
+    let before = processor(replicas)?;
+    let began = Instant::now();
+    let load = Writers::start(shop, rate, size.objects);
+    let mut reactions = Vec::new();
+    for trip in 0..trips {
+        let namespace = trip % namespaces;
+        let index = writers::reserved(namespace, trip / namespaces);
+        let acknowledged = writers::trip(shop, index, trip).await?;
+        for moment in streams.reached(namespace).await? {
+            reactions.push(moment.saturating_duration_since(acknowledged));
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let reports = load.stop().await?;
+    let after = processor(replicas)?;
+    reactions.sort_unstable();
+    let at = |percent: usize| reactions[(reactions.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    println!(
+        "  {:.0} writes a second for {seconds:.0} s; from the acknowledged write to a client: p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms; \
+         cores of each replica: {:.2} and {:.2}",
+        reports as f64 / seconds,
+        at(50),
+        at(99),
+        at(100),
+        (after[0] - before[0]) / seconds,
+        (after[1] - before[1]) / seconds
+    );
     Ok(())
 }
 
@@ -185,15 +199,7 @@ async fn clear(api: &ApiServer) -> Result<()> {
     Ok(())
 }
 
-/// Waits until one of a replica's figures is at least so much.
-async fn wait(replica: &Fusegate, series: &str, wanted: usize) -> Result<()> {
-    settles(replica, series, |found| found >= wanted as f64).await
-}
-
-async fn gone(replica: &Fusegate) -> Result<()> {
-    settles(replica, CIRCUITS, |found| found < 1.0).await
-}
-
+/// Waits until one of a replica's figures is as it should be.
 async fn settles(replica: &Fusegate, series: &str, is: impl Fn(f64) -> bool) -> Result<()> {
     let began = Instant::now();
     loop {

@@ -23,23 +23,23 @@ const STRIDE: usize = 7_919;
 
 /// Writers at work.
 pub(crate) struct Writers {
-    stop: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
     tasks: JoinSet<Result<usize>>,
 }
 
 impl Writers {
     /// Begins to write so many statuses a second, or as many as the API server takes.
     pub(crate) fn start(shop: &Shop, rate: usize, objects: usize) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(AtomicBool::new(false));
         let next = Arc::new(AtomicUsize::new(1));
         let every = Duration::from_secs_f64(WRITERS as f64 / rate as f64);
         let mut tasks = JoinSet::new();
         for writer in 0..WRITERS {
-            let (shop, stop, next) = (shop.clone(), Arc::clone(&stop), Arc::clone(&next));
+            let (shop, ended, next) = (shop.clone(), Arc::clone(&ended), Arc::clone(&next));
             let mut due = Instant::now() + every.mul_f64(writer as f64 / WRITERS as f64);
             tasks.spawn(async move {
                 let mut written = 0;
-                while !stop.load(Ordering::Relaxed) {
+                while !ended.load(Ordering::Relaxed) {
                     tokio::time::sleep_until(due.into()).await;
                     let turn = next.fetch_add(1, Ordering::Relaxed);
                     let index = turn * STRIDE % objects;
@@ -52,12 +52,12 @@ impl Writers {
                 Ok(written)
             });
         }
-        Self { stop, tasks }
+        Self { ended, tasks }
     }
 
     /// How many statuses they have written.
     pub(crate) async fn stop(self) -> Result<usize> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.ended.store(true, Ordering::Relaxed);
         self.tasks.join_all().await.into_iter().sum()
     }
 }
