@@ -8,6 +8,7 @@ mod desk;
 mod feeds;
 mod fleet;
 mod history;
+mod listener;
 mod logging;
 mod memory;
 mod meter;

@@ -1,19 +1,19 @@
 //! Running: starts, joins and shuts down the parts in order.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use fusegate_xds::server::Tls;
 use futures::FutureExt as _;
 use kube::Client;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::debug;
 use crate::app::desk;
+use crate::app::listener::listen;
 use crate::app::logging;
 use crate::app::queries::QueryBoard;
 use crate::app::sinks::{Outgoing, Sinks};
@@ -53,9 +53,6 @@ pub(super) const QUEUE: Limits = Limits {
     events: 4_096,
     bytes: 2 << 20,
 };
-
-/// The backlog of each port, within the system's limit: a whole fleet may reconnect at once.
-const BACKLOG: u32 = 4_096;
 
 /// How long effects may take to finish at shutdown.
 pub(super) const DRAIN: Span = Span::from_secs(5);
@@ -392,19 +389,4 @@ async fn join(
         result = result.and(ended);
     }
     result
-}
-
-pub(super) fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let listener = socket.and_then(|socket| {
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    });
-    listener.with_context(|| {
-        format!("listening on {address}; free the port or choose another with {flag}")
-    })
 }

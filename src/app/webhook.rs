@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::app::run::{Parts, listen};
+use crate::app::listener::listen;
+use crate::app::run::Parts;
 use crate::app::webhook::keeper::Keeper;
 use crate::app::webhook::peers::Peers;
 use crate::app::webhook::secret::Secrets;
