@@ -30,10 +30,17 @@ const HOOKS: [&str; 6] = [
     "rollback",
 ];
 
+/// Everything there has been listed, so that gates have an answer.
+async fn listed() -> Result<Folder> {
+    let mut folder = Folder::start(&FILES).await?;
+    folder.fusegate.ready().await?;
+    gets(&folder, "Closed").await?;
+    Ok(folder)
+}
+
 #[tokio::test]
 async fn an_unknown_metadata_key_is_refused_at_every_hook_by_its_name() -> Result<()> {
-    let folder = Folder::start(&FILES).await?;
-    gets(&folder, "Closed").await?;
+    let folder = listed().await?;
     // Another object's circuit is Open, by which nothing may be rolled back.
     folder.put("eu-2.yaml", &OBJECT.replace("eu-1", "eu-2"))?;
     trip(&folder).await?;
@@ -88,8 +95,7 @@ async fn every_refusal_says_what_to_do(
     #[case] expected: u16,
     #[case] words: &str,
 ) -> Result<()> {
-    let folder = Folder::start(&FILES).await?;
-    gets(&folder, "Closed").await?;
+    let folder = listed().await?;
 
     let client = http::builder().build()?;
     let answer = client.request(method, folder.fusegate.url(path)).send();
