@@ -114,12 +114,8 @@ impl Engine {
         }
     }
 
-    /// Closes the circuits of objects that a complete list did not show, once it is known which of their alerts are
-    /// firing, and so must end.
+    /// Closes the circuits of objects that a complete list did not show.
     pub(crate) fn drop_absent_circuits(&mut self, now: Now, kind: &GroupKind) {
-        if !self.state.has_config() {
-            return;
-        }
         let Some(objects) = self.state.kinds.get(kind).map(|entry| &entry.objects) else {
             return;
         };

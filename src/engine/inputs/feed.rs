@@ -27,10 +27,6 @@ impl Engine {
         if needed.iter().all(is_listed) || now.mono.since(since) >= CONFIG_SYNC_WITHIN {
             self.state.config_sync = ConfigSync::Complete;
             alert::sync_all(&self.state, &mut self.out, now);
-            let kinds = self.state.kinds.iter().filter(|(_, entry)| entry.listed);
-            for kind in kinds.map(|(kind, _)| kind.clone()).collect::<Vec<_>>() {
-                self.drop_absent_circuits(now, &kind);
-            }
         } else {
             self.state.config_sync = ConfigSync::Partial(since);
         }

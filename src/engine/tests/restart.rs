@@ -88,21 +88,6 @@ fn the_cap_counts_circuits_whose_objects_are_not_listed_yet() {
 }
 
 #[test]
-fn an_alert_ends_whose_object_is_gone_before_overrides_are_known() {
-    let mut world = World::with(POLICY);
-    world.break_latency("checkout");
-    let fired = world.alerts().pop().unwrap();
-    let mut after = restart(&world);
-    after.send(Event::Listing(Feed::Objects(kind())));
-    after.list_objects();
-    after.list();
-    let last = after.alerts().pop().unwrap();
-    assert_eq!(last.labels, fired.labels);
-    assert!(last.ends_at.is_some(), "{last:?}");
-    assert!(after.circuit("checkout").is_none());
-}
-
-#[test]
 fn an_armed_streak_survives_and_counts_no_observation_twice() {
     let mut world = World::with(POLICY);
     for value in ["300ms", "310ms"] {
