@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::breaker::time::Now;
 use crate::condition::change::{Change, KeyChange};
 use crate::condition::measure::Measured;
+use crate::condition::report::Report;
 use crate::engine::outputs::outbox::Dirty;
 use crate::engine::outputs::{map, queries};
 use crate::engine::parts::Engine;
@@ -102,6 +103,7 @@ impl Engine {
         kind: &GroupKind,
         object: &Identity,
         compiled: &Compiled,
+        report: &Report,
     ) -> Vec<(KeyChange, Measured)> {
         let Some(contract) = self.state.contract_of(kind) else {
             return Vec::new();
@@ -111,13 +113,11 @@ impl Engine {
             .contract
             .queries()
             .filter_map(|(index, condition, _)| {
-                let (namespace, name) = (&object.namespace, &object.name);
-                let measured =
-                    contract
-                        .answers
-                        .measure(&compiled.contract, index, namespace, name)?;
                 let told = before.map_or(0, |before| before.content_of(&condition.key));
-                let change = Change::between(told, measured.entry.content)?;
+                let change = Change::between(told, report.entries.get(index)?.content)?;
+                let (answers, namespace) = (&contract.answers, &object.namespace);
+                let measured =
+                    answers.measure(&compiled.contract, index, namespace, &object.name)?;
                 let key = Arc::clone(&condition.key);
                 Some((KeyChange { key, change }, measured))
             });

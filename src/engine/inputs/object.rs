@@ -98,7 +98,8 @@ impl Engine {
         let (namespace, name) = (&identity.namespace, &identity.name);
         let answers = &contract.answers;
         answers.add_to(&mut report, &compiled.contract, namespace, name);
-        (report, self.news_of_answers(kind, identity, compiled))
+        let news = self.news_of_answers(kind, identity, compiled, &report);
+        (report, news)
     }
 
     /// Keeps the report; answers what was kept before, and the map operation if the map differs from then.

@@ -2,20 +2,13 @@
 
 use rstest::rstest;
 
-use super::world::{CONTRACT, POLICY, World};
+use super::world::{POLICY, World};
 use crate::engine::settings::Capacity;
 use crate::wire::effect::Effect;
 
 /// A contract, its CRD, one policy and one object, as a shard sees them that leads.
 fn world(shard: &str, policy: &str) -> World {
-    let mut world = World::empty_as(Capacity::default(), Some(shard));
-    world.contract(CONTRACT);
-    world.crd(50);
-    world.policy("checkout", policy, None);
-    world.list();
-    world.latency("checkout", "100ms");
-    world.list_objects();
-    world
+    World::empty_as(Capacity::default(), Some(shard)).filled(policy)
 }
 
 #[rstest]

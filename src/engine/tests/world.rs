@@ -102,14 +102,18 @@ impl World {
 
     /// A contract, its CRD, one policy and one object `checkout`, all listed and confirmed.
     pub(super) fn with(policy: &str) -> Self {
-        let mut world = Self::empty();
-        world.contract(CONTRACT);
-        world.crd(50);
-        world.policy("checkout", policy, None);
-        world.list();
-        world.latency("checkout", "100ms");
-        world.list_objects();
-        world
+        Self::empty().filled(policy)
+    }
+
+    /// The same, as this empty one begins.
+    pub(super) fn filled(mut self, policy: &str) -> Self {
+        self.contract(CONTRACT);
+        self.crd(50);
+        self.policy("checkout", policy, None);
+        self.list();
+        self.latency("checkout", "100ms");
+        self.list_objects();
+        self
     }
 
     /// A contract, its CRD and one policy, all listed, with room for so much.

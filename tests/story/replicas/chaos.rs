@@ -216,14 +216,7 @@ impl Scene {
                 self.three.write(&format!("{value}ms")).await?;
                 reported = Instant::now();
             }
-            let mut trips = Vec::new();
-            for which in ALL {
-                let circuit = self.three.circuit(which).await?;
-                ensure!(circuit["state"] == "Open", "{which}: {circuit}");
-                trips.push(circuit["tripId"].as_str().context("no trip")?.to_owned());
-            }
-            ensure!(trips.iter().all(|trip| *trip == trips[0]), "{trips:?}");
-            Ok(trips.remove(0))
+            self.three.one_trip(&ALL, |state| state == "Open").await
         })
         .await
     }

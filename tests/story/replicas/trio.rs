@@ -216,7 +216,7 @@ impl Trio {
         .await
     }
 
-    pub(super) async fn circuit(&self, which: usize) -> Result<Value> {
+    async fn circuit(&self, which: usize) -> Result<Value> {
         let namespace = &self.shop.documents.namespace;
         let path = format!("v1/circuits?namespace={namespace}&policy={POLICY}");
         let page = self.at(which).get_json(&path).await?;
@@ -237,16 +237,22 @@ impl Trio {
     /// Waits until the circuit is Open at these replicas, by one trip, which is returned.
     pub(super) async fn wait_open(&self, of: &[usize]) -> Result<String> {
         self.wait("the circuit to be Open", async || {
-            let mut trips = Vec::new();
-            for which in of {
-                let circuit = self.circuit(*which).await?;
-                ensure!(circuit["state"] != "Closed", "{which}: {circuit}");
-                trips.push(circuit["tripId"].as_str().context("no trip")?.to_owned());
-            }
-            ensure!(trips.iter().all(|trip| *trip == trips[0]), "{trips:?}");
-            Ok(trips.remove(0))
+            self.one_trip(of, |state| state != "Closed").await
         })
         .await
+    }
+
+    /// The one trip by which these replicas have the circuit in such a state.
+    pub(super) async fn one_trip(&self, of: &[usize], is: impl Fn(&str) -> bool) -> Result<String> {
+        let mut trips = Vec::new();
+        for which in of {
+            let circuit = self.circuit(*which).await?;
+            let state = circuit["state"].as_str().unwrap_or_default();
+            ensure!(is(state), "{which}: {circuit}");
+            trips.push(circuit["tripId"].as_str().context("no trip")?.to_owned());
+        }
+        ensure!(trips.iter().all(|trip| *trip == trips[0]), "{trips:?}");
+        Ok(trips.remove(0))
     }
 
     pub(super) async fn all_closed(&self) -> Result<()> {
