@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::breaker::circuit::{Circuit, Identity};
-use crate::breaker::persisted;
 use crate::breaker::step::Input;
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
@@ -50,9 +49,7 @@ impl Engine {
         };
         let mut entry = CircuitEntry::new(object.clone(), kind, Circuit::new(identity), now);
         if let Some(record) = &record {
-            let read = record::read(record, now);
-            entry.breaker = persisted::resume(identity, &lowered.config, &read, now);
-            entry.take_up(record, now);
+            entry.take_up(record, &lowered.config, now);
         }
         let resumed = entry.resumed;
         let turned = policy.recount(uid, CountClass::NONE, entry.count_class());
@@ -107,10 +104,23 @@ impl Engine {
             view::forget_circuit(&mut self.out, key, uid, &entry.object);
             self.mark_overrides(key, Some(&entry.object));
             self.out.forget_circuit(key, uid);
+            self.show_heir(key, &entry);
             self.thaw(&entry.kind, &key.0, uid);
             if turned {
                 alert::sync_dependents(&self.state, &mut self.out, now, key);
             }
+        }
+    }
+
+    /// Shows the circuit of the object that has the name of one that is gone, which stood in its place.
+    fn show_heir(&mut self, key: &Key, gone: &CircuitEntry) {
+        let namespace = self.state.namespace_of(&gone.kind, key);
+        let kind = self.state.kinds.get(&gone.kind);
+        let heir = kind.and_then(|kind| kind.objects.named(namespace, &gone.object));
+        if let Some(heir) = heir
+            && self.state.circuit(key, heir).is_some()
+        {
+            self.out.mark(Dirty::Circuit(key, heir));
         }
     }
 

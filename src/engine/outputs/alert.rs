@@ -2,6 +2,7 @@
 
 mod draft;
 
+use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::sync::Arc;
 
@@ -54,13 +55,11 @@ pub(crate) fn sync(state: &State, out: &mut Outbox, now: Now, key: &Key, uid: &A
             out.audit(line(now, key, uid, &object, alert, format!("fires: {why}")));
         }
     }
-    for mut alert in firing {
+    for alert in firing {
         if !kept.iter().any(|still| still.labels == alert.labels) {
-            alert.ends_at = Some(now.wall.0.max(alert.starts_at));
-            alert.annotations.insert("resolved_by".into(), ended.into());
             let why = format!("resolves: {ended}");
             out.audit(line(now, key, uid, &object, &alert, why));
-            changes.push(Effect::Alert(alert));
+            changes.push(Effect::Alert(end(alert, ended, now)));
         }
     }
     out.update_sent(key, uid, |sent| sent.alerts = kept);
@@ -120,6 +119,42 @@ pub(crate) fn resolved(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Op
     let resolved_by = cause_of_end(Trigger::Report).into();
     alert.annotations.insert("resolved_by".into(), resolved_by);
     Some(alert)
+}
+
+/// The ends of the alerts of circuits that the last leader wrote down, and whose objects have gone since. What fires of
+/// another object of the same name goes on.
+pub(crate) fn of_gone(state: &State, out: &Outbox, now: Now, key: &Key) -> Vec<Alert> {
+    let Some(policy) = state.policies.get(key) else {
+        return Vec::new();
+    };
+    let records = policy.observed_status.iter();
+    let records = records.flat_map(|status| &status.circuits);
+    let gone = records.filter(|record| {
+        let uid = record.uid.as_str();
+        !policy.circuits.contains_key(uid) && !policy.resume.contains_key(uid)
+    });
+    let mut alerts: Vec<Alert> = gone
+        .flat_map(|record| draft::recorded(state, now, key, record))
+        .collect();
+    if !alerts.is_empty() {
+        let sent = out.policies.get(key).into_iter();
+        let sent = sent.flat_map(|sent| sent.circuits.values());
+        let firing: BTreeSet<_> = sent
+            .flat_map(|sent| sent.alerts.iter().map(|alert| &alert.labels))
+            .collect();
+        alerts.retain(|alert| !firing.contains(&alert.labels));
+    }
+    let ended = cause_of_end(Trigger::Deleted);
+    let alerts = alerts.into_iter();
+    alerts.map(|alert| end(alert, ended, now)).collect()
+}
+
+/// The alert as it ends now.
+fn end(mut alert: Alert, resolved_by: &str, now: Now) -> Alert {
+    alert.ends_at = Some(now.wall.0.max(alert.starts_at));
+    let resolved_by = resolved_by.into();
+    alert.annotations.insert("resolved_by".into(), resolved_by);
+    alert
 }
 
 /// What a circuit's alerts are made of; of one at rest there are none.

@@ -22,12 +22,14 @@ struct Missed {
     at: Wall,
 }
 
-/// Tells what happened lately to every circuit once more.
+/// Tells what happened lately to every circuit once more, and of those that are gone that their alerts end.
 pub(crate) fn all(state: &State, out: &mut Outbox, now: Now) {
     for (key, policy) in &state.policies {
         for uid in policy.circuits.keys() {
             circuit(state, out, now, key, uid);
         }
+        let ended = alert::of_gone(state, out, now, key);
+        out.effects.extend(ended.into_iter().map(Effect::Alert));
     }
 }
 

@@ -8,7 +8,7 @@ use fusegate_crds::{CauseRecord, CircuitRecord, CircuitState, OverrideState, Rul
 use crate::breaker::circuit::{Cause, Forced, StateName, Trip, TripId};
 use crate::breaker::config::Config;
 use crate::breaker::persisted::{
-    Persisted, PersistedObservation, PersistedState, PersistedStreak, PersistedTrip, persist,
+    self, Persisted, PersistedObservation, PersistedState, PersistedStreak, PersistedTrip, persist,
 };
 use crate::breaker::sample::{Class, ObservationId, Unknown, Value};
 use crate::breaker::time::{Now, Wall};
@@ -37,8 +37,9 @@ const CLASSES: [(Class, &str); 10] = [
 const ABSENT: &str = "absent";
 
 impl CircuitEntry {
-    /// Takes up what was written down beside the breaker's own.
-    pub(crate) fn take_up(&mut self, record: &CircuitRecord, now: Now) {
+    /// Takes up what was written down.
+    pub(crate) fn take_up(&mut self, record: &CircuitRecord, config: &Config, now: Now) {
+        self.breaker = persisted::resume(self.breaker.identity, config, &read(record, now), now);
         let wall = |time: fusegate_crds::Time| Wall(time.millis());
         self.resumed = self.state() != StateName::Closed;
         self.since = record.since.map_or(now.wall, wall);

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rstest::rstest;
+use serde_json::json;
+
 use super::world::{CONTRACT, POLICY, World, kind};
 use crate::policy::layer::RuntimeValue;
 use crate::wire::event::{Event, Feed};
@@ -85,6 +88,92 @@ fn the_cap_counts_circuits_whose_objects_are_not_listed_yet() {
     after.latency("checkout", "320ms");
     after.list_objects();
     assert_eq!(after.status().total, 1, "the others are gone");
+}
+
+/// The same object anew: `checkout` of another uid.
+fn replaced(world: &mut World, uid: &str) {
+    let conditions = json!({"network-latency": "100ms"});
+    world.object("checkout", uid, &json!({"tier": "gold"}), &conditions);
+}
+
+#[rstest]
+#[case::overrides_first(true)]
+#[case::objects_first(false)]
+fn an_alert_ends_whose_object_went_unwatched(#[case] overrides_first: bool) {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let fired = world.alerts().pop().unwrap();
+    let mut after = restart(&world);
+    if overrides_first {
+        after.list();
+    }
+    replaced(&mut after, "checkout-2");
+    after.list_objects();
+    after.list();
+    let last = after.alerts().pop().unwrap();
+    assert_eq!(last.labels, fired.labels);
+    assert!(last.ends_at.is_some(), "{last:?}");
+    assert_eq!(last.annotations["resolved_by"].as_ref(), "Deleted");
+}
+
+#[test]
+fn an_alert_of_an_object_that_went_while_nobody_led_ends() {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let fired = world.alerts().pop().unwrap();
+    let mut after = restart(&world);
+    after.send(Event::Leading(false));
+    after.list();
+    after.list_objects();
+    after.effects.clear();
+    after.send(Event::Leading(true));
+    let last = after.alerts().pop().unwrap();
+    assert_eq!(last.labels, fired.labels);
+    assert!(last.ends_at.is_some(), "{last:?}");
+}
+
+#[test]
+fn what_fires_of_an_object_goes_on_though_one_of_its_name_has_gone() {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let mut after = restart(&world);
+    after.send(Event::Leading(false));
+    after.list();
+    replaced(&mut after, "checkout-2");
+    after.list_objects();
+    for value in ["300ms", "310ms", "320ms"] {
+        after.pass(100);
+        let conditions = json!({"network-latency": value});
+        after.object(
+            "checkout",
+            "checkout-2",
+            &json!({"tier": "gold"}),
+            &conditions,
+        );
+    }
+    after.effects.clear();
+    after.send(Event::Leading(true));
+    let alerts = after.alerts();
+    assert!(!alerts.is_empty());
+    assert!(
+        alerts.iter().all(|alert| alert.ends_at.is_none()),
+        "{alerts:?}"
+    );
+}
+
+#[rstest]
+#[case::before("a-uid")]
+#[case::after("z-uid")]
+fn a_circuit_is_shown_once_another_of_the_same_name_is_gone(#[case] uid: &str) {
+    let mut world = World::with(POLICY);
+    world.break_latency("checkout");
+    let mut after = restart(&world);
+    after.list();
+    replaced(&mut after, uid);
+    after.policy("checkout", &POLICY.replace("60s", "90s"), None);
+    after.list_objects();
+    let circuit = after.circuit("checkout").expect("it is shown");
+    assert_eq!(&*circuit.uid, uid);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::breaker::circuit::{Forced, Trip};
+use fusegate_crds::CircuitRecord;
+
+use crate::breaker::circuit::{Circuit, Forced, Identity, Trip};
 use crate::breaker::time::Now;
 use crate::engine::outputs::text;
 use crate::engine::state::State;
@@ -40,24 +42,28 @@ struct Subject<'a> {
 
 /// The alerts that should be firing of a circuit.
 pub(super) fn wanted(state: &State, now: Now, key: &Key, uid: &Arc<str>) -> Vec<Alert> {
-    let Some(subject) = Subject::of(state, key, uid) else {
+    Subject::of(state, key, uid).map_or_else(Vec::new, |subject| subject.alerts(now))
+}
+
+/// The alerts that should be firing of a circuit by what was written down of it.
+pub(super) fn recorded(state: &State, now: Now, key: &Key, record: &CircuitRecord) -> Vec<Alert> {
+    let Some(policy) = state.policies.get(key) else {
         return Vec::new();
     };
-    let breaker = &subject.entry.breaker;
-    if !subject.lowered.alert || breaker.forced == Some(Forced::Closed) {
+    let (Some(lowered), Some(kind)) = (&policy.lowered, &policy.kind) else {
         return Vec::new();
-    }
-    let open = breaker.state.trip().map(|trip| subject.open(trip));
-    let contested = breaker
-        .state
-        .trip()
-        .and_then(|trip| subject.contested(trip));
-    let suppressed = breaker.suppressed.then(|| subject.suppressed(now));
-    let inhibited = state
-        .open_root(key)
-        .and_then(|root| subject.inhibited(now, &root));
-    let alerts = [open, contested, suppressed, inhibited];
-    alerts.into_iter().flatten().collect()
+    };
+    let circuit = Circuit::new(Identity::new(&policy.uid, &record.uid));
+    let mut entry = CircuitEntry::new(record.name.as_str().into(), kind.clone(), circuit, now);
+    entry.take_up(record, &lowered.config, now);
+    let subject = Subject {
+        state,
+        key,
+        policy,
+        lowered,
+        entry: &entry,
+    };
+    subject.alerts(now)
 }
 
 /// The alert of a trip that was recovered from lately, as it ended.
@@ -80,6 +86,23 @@ impl<'a> Subject<'a> {
             lowered,
             entry,
         })
+    }
+
+    fn alerts(self, now: Now) -> Vec<Alert> {
+        let breaker = &self.entry.breaker;
+        if !self.lowered.alert || breaker.forced == Some(Forced::Closed) {
+            return Vec::new();
+        }
+        let trip = breaker.state.trip();
+        let open = trip.map(|trip| self.open(trip));
+        let contested = trip.and_then(|trip| self.contested(trip));
+        let suppressed = breaker.suppressed.then(|| self.suppressed(now));
+        let inhibited = self
+            .state
+            .open_root(self.key)
+            .and_then(|root| self.inhibited(now, &root));
+        let alerts = [open, contested, suppressed, inhibited];
+        alerts.into_iter().flatten().collect()
     }
 
     fn open(self, trip: &Trip) -> Alert {
