@@ -32,11 +32,11 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use harness::support::fusegate::{Fusegate, FusegateConfig};
 use harness::support::servers::apiserver::ApiServer;
-use harness::support::wait::pace;
-use k8s_openapi::ByteString;
-use serde_json::json;
+use harness::support::wait::{eventually, pace};
+use kube::api::{DeleteParams, ListParams};
 use streams::Streams;
 use sync::footprint::Footprint;
 use sync::kind::Kind;
@@ -49,6 +49,9 @@ const TRIPS: usize = 100;
 
 /// How long a sync may take before the run is given up.
 const PATIENCE: Duration = Duration::from_mins(10);
+
+/// How many namespaces are cleared at the same time.
+const CLEARED_AT_ONCE: usize = 8;
 
 const OBJECTS: &str = "fusegate_objects";
 const CIRCUITS: &str = "fusegate_bounds_size{bound=\"circuits\"}";
@@ -84,19 +87,30 @@ async fn main() -> Result<()> {
     let full = resident(&replicas).await?;
     react(&shop, &replicas, &size).await?;
     println!("deleting all objects");
-    clear(&api).await?;
+    let began = Instant::now();
+    clear(&shop, size.objects.div_ceil(EACH)).await?;
+    let cleared = began.elapsed();
     for replica in &replicas {
+        settles(replica, OBJECTS, |found| found < 1.0).await?;
         settles(replica, CIRCUITS, |found| found < 1.0).await?;
     }
-    let left = resident(&replicas).await?;
+    println!(
+        "  the API server had deleted them after {:.1} s, and both replicas knew {:.1} s later",
+        cleared.as_secs_f64(),
+        (began.elapsed() - cleared).as_secs_f64()
+    );
+    let left = resident_now(&replicas)?;
+    pace(Duration::from_mins(1)).await;
+    let later = resident_now(&replicas)?;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     for replica in [0, 1] {
         println!(
-            "  resident: {:.1} MiB without a contract, {:.1} with all objects ({} bytes each), {:.1} after they are deleted",
+            "  resident: {:.1} MiB without a contract, {:.1} with all objects ({} bytes each), {:.1} when they are deleted, {:.1} a minute later",
             mib(floor[replica]),
             mib(full[replica]),
             full[replica].saturating_sub(floor[replica]) / size.objects as u64,
-            mib(left[replica])
+            mib(left[replica]),
+            mib(later[replica])
         );
     }
     Ok(())
@@ -182,21 +196,34 @@ async fn resident(replicas: &[Fusegate; 2]) -> Result<[u64; 2]> {
     Ok([one?, two?])
 }
 
+fn resident_now(replicas: &[Fusegate; 2]) -> Result<[u64; 2]> {
+    let [one, two] = replicas.each_ref().map(|each| Footprint::of(each.id()));
+    Ok([one.resident()?, two.resident()?])
+}
+
 fn processor(replicas: &[Fusegate; 2]) -> Result<[f64; 2]> {
     let [one, two] = replicas.each_ref().map(|each| Footprint::of(each.id()));
     Ok([one.processor()?, two.processor()?])
 }
 
-/// Takes all objects out of etcd; to whoever watches they are deleted, as by any request.
-async fn clear(api: &ApiServer) -> Result<()> {
-    let bytes = |text: &str| serde_json::to_value(ByteString(text.as_bytes().to_vec()));
-    let prefix = Kind::Storefronts.prefix();
-    // The slash is followed by the zero.
-    let end = format!("{}0", prefix.trim_end_matches('/'));
-    let range = json!({"key": bytes(prefix)?, "rangeEnd": bytes(&end)?});
-    let answer = api.etcd("deleterange", &range).await?;
-    ensure!(answer["deleted"].is_string(), "{answer}");
-    Ok(())
+/// Deletes all objects, a namespace's by one request, as a person does. It can't be done in etcd at once: what is deleted
+/// together has one resource version there, and a watch that resumes at it is not told of the rest.
+async fn clear(shop: &Shop, namespaces: usize) -> Result<()> {
+    stream::iter(0..namespaces)
+        .map(async |namespace| {
+            let objects = shop.objects(namespace * EACH);
+            let (params, all) = (DeleteParams::default(), ListParams::default());
+            eventually("a namespace to be empty", PATIENCE, async || {
+                objects.delete_collection(&params, &all).await?;
+                let left = objects.list_metadata(&all.clone().limit(1)).await?;
+                ensure!(left.items.is_empty(), "objects are left");
+                Ok(())
+            })
+            .await
+        })
+        .buffer_unordered(CLEARED_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// Waits until one of a replica's figures is as it should be.

@@ -161,7 +161,8 @@ impl Shop {
         self.report(0, 0).await
     }
 
-    fn objects(&self, index: usize) -> Api<DynamicObject> {
+    /// The namespace of an object.
+    pub(crate) fn objects(&self, index: usize) -> Api<DynamicObject> {
         let namespace = namespace(index / EACH);
         Api::namespaced_with(self.client.clone(), &namespace, &self.kind.resource())
     }
