@@ -17,9 +17,6 @@ const MANY: f64 = 0.1;
 /// From how many on a share means something.
 const ENOUGH: f64 = 100.0;
 
-/// For how many seconds a feed may be silent: two of its confirmations may be late.
-const LAGS: f64 = 12.0;
-
 const DAY: f64 = 86_400.0;
 
 /// What is wrong with a replica.
@@ -28,7 +25,6 @@ pub fn replica(looks: Looks<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     bounds(looks, &mut found);
     feeds(looks, &mut found);
-    lags(looks, &mut found);
     effects(looks, &mut found);
     alerts(looks, &mut found);
     lost(looks, &mut found);
@@ -146,21 +142,8 @@ fn feeds(looks: Looks<'_>, found: &mut Vec<Finding>) {
             "{} feeds of {kind} are not confirmed live, one for {age} s",
             feed.value
         );
-        let advice = "nothing is resampled and no circuit moves by timer until it is; the log names the kind and the answer, often a missing right to list or watch";
+        let advice = "nothing is resampled and no circuit moves by timer until it is; the log names the kind and the answer, often a missing right to list or watch; if it names none, fusegate gets too little CPU for what is written";
         found.push(looks.find(Severity::Critical, "FeedUnconfirmed", message, advice));
-    }
-}
-
-/// A watch that says nothing more, before it is taken for interrupted.
-fn lags(looks: Looks<'_>, found: &mut Vec<Finding>) {
-    for feed in looks.now.samples.all("fusegate_feed_age_seconds") {
-        let kind = feed.label("feed");
-        let told = looks.now.samples;
-        let told = told.sum_of("fusegate_feeds_unconfirmed", "feed", &[kind]);
-        if feed.value >= LAGS && told <= 0.0 {
-            let message = format!("a feed of {kind} was last confirmed {} s ago", feed.value);
-            found.push(looks.find(Severity::Warning, "FeedLags", message, "it confirms itself every 5 s: look at the network to the API server, and at the CPU that fusegate gets"));
-        }
     }
 }
 

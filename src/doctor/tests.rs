@@ -103,11 +103,6 @@ fn nothing_is_wrong_with_a_healthy_replica() {
     "FeedUnconfirmed",
     "2 feeds of Objects"
 )]
-#[case::lags(
-    "fusegate_feed_age_seconds{feed=\"Objects\"} 14",
-    "FeedLags",
-    "a feed of Objects was last confirmed 14 s ago"
-)]
 #[case::unconfirmed_for_long(
     "fusegate_feed_age_seconds{feed=\"Objects\"} 80\nfusegate_feeds_unconfirmed{feed=\"Objects\"} 1",
     "FeedUnconfirmed",
