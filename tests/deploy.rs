@@ -3,7 +3,7 @@
 mod chart;
 mod cluster;
 mod generated;
-mod helm;
+pub(crate) mod helm;
 mod image;
 mod meshes;
 mod observed;

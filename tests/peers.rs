@@ -10,6 +10,7 @@ mod crowd;
 mod doubt;
 mod flagger;
 mod hooks;
+mod installed;
 mod manifests;
 mod outage;
 mod prometheus;

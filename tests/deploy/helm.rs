@@ -11,14 +11,14 @@ use crate::support::http::PROXY_VARIABLES;
 use crate::support::scratch::Scratch;
 use crate::support::servers::assets;
 
-pub(super) const CHART: &str = "deploy/helm/fusegate";
-pub(super) const NAMESPACE: &str = "fusegate-system";
+pub(crate) const CHART: &str = "deploy/helm/fusegate";
+pub(crate) const NAMESPACE: &str = "fusegate-system";
 
 /// The oldest Kubernetes that is supported; templates see its version.
 const KUBERNETES: &str = "1.32.0";
 
 /// What Helm prints; its failure is what it says on standard error.
-pub(super) fn helm<A: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String> {
+pub(crate) fn helm<A: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String> {
     // Its caches and its configuration are of no use, and those of whoever runs the tests are not ours.
     let home = Scratch::new("helm")?;
     let mut command = Command::new(assets::program("helm")?);
