@@ -5,10 +5,9 @@ use std::{
     io::ErrorKind,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use fusegate::source::dir::layout::{Layout, StoredRevision};
 use serde_json::Value;
 
@@ -132,7 +131,7 @@ impl Folder {
 
     /// Has every write of fusegate to a file fail from now on, or no more, as on a disk that is full.
     pub(super) fn fill_disk(&self, full: bool) -> Result<()> {
-        fill_disk_of(&self.fusegate, full)
+        self.fusegate.fill_disk(full)
     }
 
     fn path(&self, document: &Value) -> PathBuf {
@@ -146,17 +145,6 @@ impl Folder {
     fn path_of(&self, kind: &str, name: &str) -> PathBuf {
         self.watched.join(file(kind, name))
     }
-}
-
-/// Has every write of a process to a file fail from now on, or no more; it must have been started to be told of that.
-pub(super) fn fill_disk_of(fusegate: &Fusegate, full: bool) -> Result<()> {
-    let most = if full { "0:" } else { "unlimited:" };
-    let status = Command::new("prlimit")
-        .args(["--pid", &fusegate.id().to_string()])
-        .arg(format!("--fsize={most}"))
-        .status()?;
-    ensure!(status.success(), "prlimit of util-linux: {status}");
-    Ok(())
 }
 
 /// The name of an object's file.

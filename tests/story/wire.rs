@@ -1,4 +1,4 @@
-//! A wire between a client and a server, which can be cut, slowed down, and held in one direction.
+//! A wire between a client and a server, which can be cut, silenced, slowed down, and held in one direction.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -23,6 +23,8 @@ const SLOW_PAUSE: Duration = Duration::from_millis(20);
 struct Mood {
     /// Nobody gets through, either way.
     severed: bool,
+    /// Connections stand, and nothing is carried either way.
+    silent: bool,
     /// Requests wait, and what the server sends is carried.
     held: bool,
     /// What the server sends comes in drops.
@@ -64,6 +66,11 @@ impl Wire {
     pub(super) fn sever(&self, severed: bool) {
         self.mood.send_modify(|mood| mood.severed = severed);
         self.cut();
+    }
+
+    /// Carries nothing from now on while all connections stand, or carries everything again.
+    pub(super) fn silence(&self, silent: bool) {
+        self.mood.send_modify(|mood| mood.silent = silent);
     }
 
     /// Keeps back whatever the client sends from now on, or lets it go again; what the server sends is carried.
@@ -123,7 +130,7 @@ async fn requests(
         if count == 0 {
             return Ok(());
         }
-        moods.wait_for(|mood| !mood.held).await?;
+        moods.wait_for(|mood| !mood.held && !mood.silent).await?;
         to.write_all(&chunk[..count]).await?;
     }
 }
@@ -131,7 +138,7 @@ async fn requests(
 async fn answers(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moods: watch::Receiver<Mood>,
+    mut moods: watch::Receiver<Mood>,
 ) -> Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -141,6 +148,7 @@ async fn answers(
         if count == 0 {
             return Ok(());
         }
+        moods.wait_for(|mood| !mood.silent).await?;
         to.write_all(&chunk[..count]).await?;
         if slow {
             pace(SLOW_PAUSE).await;

@@ -11,6 +11,7 @@ use super::{
     documents::{Documents, revision_of},
     shape::Shape,
     store::{Place, Store},
+    wire::Wire,
 };
 use crate::support::{
     fusegate::FusegateConfig,
@@ -41,6 +42,7 @@ pub(super) struct Opening {
     args: Vec<String>,
     program: Option<PathBuf>,
     wrap: Vec<String>,
+    wired: bool,
     documents: Documents,
 }
 
@@ -57,6 +59,7 @@ impl Opening {
             args: Vec::new(),
             program: None,
             wrap: Vec::new(),
+            wired: false,
             documents: Documents::new(),
         }
     }
@@ -114,6 +117,12 @@ impl Opening {
         self
     }
 
+    /// With a wire between Envoy and fusegate.
+    pub(super) fn wired(mut self) -> Self {
+        self.wired = true;
+        self
+    }
+
     /// Makes all of it: a CRD that has just come to its newest revision, a Closed circuit for each object in each policy,
     /// and an Envoy that carries traffic and holds the objects' conditions.
     pub(super) async fn open(self) -> Result<Shop> {
@@ -130,8 +139,13 @@ impl Opening {
         };
         let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;
+        let xds = store.fusegate().xds();
+        let xds_wire = match self.wired {
+            true => Some(Wire::to(xds).await?),
+            false => None,
+        };
         let envoy = EnvoyConfig {
-            xds: vec![store.fusegate().xds()],
+            xds: vec![xds_wire.as_ref().map_or(xds, Wire::address)],
             layers: vec![
                 documents.namespace.clone(),
                 format!("{}.conditions", documents.namespace),
@@ -147,6 +161,7 @@ impl Opening {
             alertmanager,
             envoy: Envoy::start(envoy.clone()).await?,
             mesh: envoy,
+            xds_wire,
             upstream,
             documents,
         };
@@ -162,6 +177,8 @@ pub(super) struct Shop {
     pub(super) store: Store,
     /// How its Envoy was set up.
     pub(super) mesh: EnvoyConfig,
+    /// Between its Envoy and its fusegate.
+    pub(super) xds_wire: Option<Wire>,
     /// The one that answers for all clusters.
     pub(super) upstream: Upstream,
     pub(super) alertmanager: &'static Alertmanager,

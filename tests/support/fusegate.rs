@@ -219,6 +219,16 @@ impl Fusegate {
         self.process.thaw()
     }
 
+    /// Has every write to a file fail from now on, or no more; it must have been started to be told of that.
+    pub(crate) fn fill_disk(&self, full: bool) -> Result<()> {
+        self.process.fill_disk(full)
+    }
+
+    /// Its process, to be put in trouble.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     /// Asks it to end with SIGTERM and waits until it has.
     pub(crate) async fn stop(&mut self) -> Result<ExitStatus> {
         self.process.stop(Duration::from_secs(30)).await

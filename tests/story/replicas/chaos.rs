@@ -1,5 +1,6 @@
-//! Chaos: three replicas and all that they depend on are killed, frozen, cut off, slowed down or without room on their disk,
-//! one to three at a time, in one incident after the other. Each trip sheds until it is over, and is told once.
+//! Chaos: three replicas, their Envoys and all that they depend on are killed, frozen, starved, cut off, slowed down or
+//! without room on their disk, one to three at a time, in one incident after the other. Each trip sheds until it is over,
+//! and is told once; whichever replica runs answers its gate at every moment, and what it recorded replays.
 //!
 //! `FUSEGATE_CHAOS_MINUTES` says for how long, at least one incident; `FUSEGATE_SEED` repeats the choices of a run.
 
@@ -36,6 +37,9 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// After troubles: longer than every backoff and the interval in which an Alertmanager is told again.
 const HEALED_WITHIN: Duration = Duration::from_mins(3);
+
+/// A gate that waits for whom it must not wait for waits longer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Bad reports beyond the third come this far apart.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
@@ -164,6 +168,7 @@ impl Scene {
         self.three.wait_agreed(&ALL).await?;
         self.three.wait_answers(&ALL, 200).await?;
         self.three.told_once(&trip).await?;
+        self.bounded().await?;
         self.three.shop.assert_never_moved(MEASURED, OBJECT).await
     }
 
@@ -180,7 +185,7 @@ impl Scene {
             left = rest;
         }
         if !troubles.is_empty() {
-            self.endure(plan.lasting).await?;
+            self.endure(phase, &troubles, plan.lasting).await?;
         }
         for trouble in &troubles {
             trouble.end(self).await?;
@@ -193,9 +198,14 @@ impl Scene {
         Ok(())
     }
 
-    /// At every moment there is one alert at most.
-    async fn endure(&self, lasting: Duration) -> Result<()> {
-        throughout("one alert at most", lasting, async || {
+    /// At every moment there is one alert at most, and whichever replica runs answers, whoever else does not.
+    async fn endure(&self, phase: Phase, troubles: &[Trouble], lasting: Duration) -> Result<()> {
+        throughout("one alert at most, and gates", lasting, async || {
+            for which in ALL {
+                if !troubles.iter().any(|trouble| trouble.stops(which)) {
+                    self.answers(which, phase).await?;
+                }
+            }
             // An Alertmanager that is away says nothing.
             let Ok(Ok(alerts)) = timeout(TAKEN_WITHIN, self.three.alerts()).await else {
                 return Ok(());
@@ -204,6 +214,31 @@ impl Scene {
             Ok(())
         })
         .await
+    }
+
+    /// A gate answers soon, and lets nothing pass that is Open.
+    async fn answers(&self, which: usize, phase: Phase) -> Result<()> {
+        let asked = timeout(ANSWERED_WITHIN, self.three.gate(which)).await;
+        let answer = asked.with_context(|| format!("the gate of {which} waits"))?;
+        // One that has just been started may not listen yet.
+        let passes = answer.is_ok_and(|status| status == 200);
+        ensure!(
+            phase != Phase::Open || !passes,
+            "the gate of {which} lets pass"
+        );
+        Ok(())
+    }
+
+    /// No replica holds more than its bounds allow.
+    async fn bounded(&self) -> Result<()> {
+        for which in ALL {
+            let bounds = self.three.at(which).get_json("v1/bounds").await?;
+            for bound in bounds["items"].as_array().context("no bounds")? {
+                let (size, limit) = (bound["size"].as_u64(), bound["limit"].as_u64());
+                ensure!(size <= limit, "{which}: {bound}");
+            }
+        }
+        Ok(())
     }
 
     /// Bad reports until all replicas are Open by one trip, which is returned.

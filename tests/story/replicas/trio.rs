@@ -1,4 +1,4 @@
-//! Three replicas on one API server, each behind a wire of its own and with an Envoy of its own.
+//! Three replicas on one API server, each behind a wire of its own, and with an Envoy of its own behind another.
 
 use std::{collections::BTreeMap, fs, net::SocketAddr, time::Duration};
 
@@ -39,7 +39,10 @@ pub(super) struct Trio {
 
 struct Replica {
     fusegate: Fusegate,
+    /// To the API server.
     wire: Wire,
+    /// From its Envoy.
+    xds_wire: Wire,
 }
 
 impl Trio {
@@ -56,14 +59,14 @@ impl Trio {
             "flap": {"trips": 31, "within": "1s"},
             "maxOpenPercent": 100,
         });
-        let opening = opening.policy(POLICY, policy);
+        let opening = opening.policy(POLICY, policy).wired();
         let mut shop = opening.object(OBJECT).object("back").open().await?;
         let leases = Api::namespaced(shop.store.own()?.server.client().await?, NAMESPACE);
         let mut others = Vec::new();
         let mut envoys = Vec::new();
         for (name, ahead) in NAMES.into_iter().skip(1).zip(ahead) {
             let replica = start(&mut shop, name, ahead).await?;
-            let xds = vec![replica.fusegate.xds()];
+            let xds = vec![replica.xds_wire.address()];
             let envoy = shop.another_envoy(|config| {
                 config.node_id = format!("envoy-{name}");
                 config.xds = xds;
@@ -103,6 +106,14 @@ impl Trio {
         match which.checked_sub(1) {
             None => self.shop.store.own()?.wire.as_ref().context("no wire"),
             Some(other) => Ok(&self.others[other].wire),
+        }
+    }
+
+    /// Between a replica and its Envoy.
+    pub(super) fn xds_wire(&self, which: usize) -> Result<&Wire> {
+        match which.checked_sub(1) {
+            None => self.shop.xds_wire.as_ref().context("no wire"),
+            Some(other) => Ok(&self.others[other].xds_wire),
         }
     }
 
@@ -432,5 +443,10 @@ async fn start(shop: &mut Shop, name: &str, ahead: i64) -> Result<Replica> {
     ];
     let config = args.into_iter().fold(config, FusegateConfig::arg);
     let fusegate = Fusegate::start(config).await?;
-    Ok(Replica { fusegate, wire })
+    let xds_wire = Wire::to(fusegate.xds()).await?;
+    Ok(Replica {
+        fusegate,
+        wire,
+        xds_wire,
+    })
 }

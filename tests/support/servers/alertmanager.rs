@@ -244,13 +244,9 @@ impl Alertmanager {
         self.process.kill()
     }
 
-    /// Stops it where it is: its port takes connections, and nobody answers.
-    pub(crate) async fn freeze(&self) -> Result<()> {
-        self.process.freeze().await
-    }
-
-    pub(crate) fn thaw(&self) -> Result<()> {
-        self.process.thaw()
+    /// Its process, to be put in trouble.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// Starts it again on the same port and data.

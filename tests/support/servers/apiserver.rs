@@ -46,6 +46,7 @@ pub(crate) struct ApiServer {
     server: Process,
     etcd: Process,
     program: Program,
+    etcd_program: Program,
     etcd_port: u16,
     port: u16,
     kubeconfig: PathBuf,
@@ -74,7 +75,8 @@ impl ApiServer {
         let scratch = Scratch::new("apiserver")?;
         let (etcd_port, peer_port, port) = (ports::free()?, ports::free()?, ports::free()?);
         let kubeconfig = write_credentials(&scratch, port)?;
-        let etcd = start_etcd(&scratch, etcd_port, peer_port).await?;
+        let etcd_program = etcd_program(&scratch, etcd_port, peer_port)?;
+        let etcd = start_etcd(&etcd_program, etcd_port).await?;
         let program = program(&scratch, port, etcd_port, disabled)?;
         let mut server = Process::start(&program)?;
         wait_ready(&mut server, &kubeconfig).await?;
@@ -82,6 +84,7 @@ impl ApiServer {
             server,
             etcd,
             program,
+            etcd_program,
             etcd_port,
             port,
             kubeconfig,
@@ -160,6 +163,23 @@ impl ApiServer {
         self.etcd.thaw()
     }
 
+    /// Kills etcd, if it runs, and starts it again on the same data.
+    pub(crate) async fn restart_etcd(&mut self) -> Result<()> {
+        self.etcd.kill()?;
+        self.etcd = start_etcd(&self.etcd_program, self.etcd_port).await?;
+        Ok(())
+    }
+
+    /// The process of etcd, to be put in trouble.
+    pub(crate) fn etcd_process(&mut self) -> &mut Process {
+        &mut self.etcd
+    }
+
+    /// Its process, to be put in trouble.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.server
+    }
+
     /// Has etcd forget its history up to now, as it does every five minutes where a cluster is not a test's.
     pub(crate) async fn compact(&self) -> Result<()> {
         let found = self.etcd("range", &json!({"key": "AA=="})).await?;
@@ -205,7 +225,7 @@ pub(crate) fn unique(prefix: &str) -> String {
     format!("{prefix}-{}-{number}", process::id())
 }
 
-async fn start_etcd(scratch: &Scratch, port: u16, peer_port: u16) -> Result<Process> {
+fn etcd_program(scratch: &Scratch, port: u16, peer_port: u16) -> Result<Program> {
     let url = etcd_url(port);
     let peer_url = etcd_url(peer_port);
     let flags = BTreeMap::from([
@@ -220,14 +240,18 @@ async fn start_etcd(scratch: &Scratch, port: u16, peer_port: u16) -> Result<Proc
         ("initial-cluster", format!("default={peer_url}")),
         ("unsafe-no-fsync", "true".to_owned()),
     ]);
-    let mut etcd = Process::start(&Program {
+    Ok(Program {
         name: "etcd",
         path: assets::program("etcd")?,
         args: to_args(flags),
         env: Vec::new(),
         log: scratch.path().join("etcd.log"),
-    })?;
-    let health = format!("{url}/health");
+    })
+}
+
+async fn start_etcd(program: &Program, port: u16) -> Result<Process> {
+    let mut etcd = Process::start(program)?;
+    let health = format!("{}/health", etcd_url(port));
     let http = http::client()?;
     etcd.ready(READY_WITHIN, async || {
         http.get(&health).send().await?.error_for_status()?;

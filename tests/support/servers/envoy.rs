@@ -148,22 +148,14 @@ impl Envoy {
 
     /// Kills it, if it runs, and starts it again with the same configuration and ports.
     pub(crate) async fn restart(&mut self) -> Result<()> {
-        self.kill()?;
+        self.process.kill()?;
         self.process = Process::start(&self.program)?;
         self.wait_admin("server_info").await
     }
 
-    /// Kills it; nobody listens on its ports until `restart`.
-    pub(crate) fn kill(&mut self) -> Result<()> {
-        self.process.kill()
-    }
-
-    pub(crate) async fn freeze(&self) -> Result<()> {
-        self.process.freeze().await
-    }
-
-    pub(crate) fn thaw(&self) -> Result<()> {
-        self.process.thaw()
+    /// Its process, to be put in trouble.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     async fn wait_admin(&mut self, path: &str) -> Result<()> {

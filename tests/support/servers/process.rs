@@ -5,6 +5,7 @@
 //! Since that is the thread and not the process, all of them are started by one thread that lives to the end.
 
 use std::{
+    ffi::OsStr,
     fs::{self, OpenOptions},
     io,
     path::PathBuf,
@@ -41,6 +42,8 @@ pub(crate) struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    /// What stops it again and again, while it starves.
+    starver: Option<Child>,
 }
 
 /// Linux tells processor time in hundredths of a second on every architecture that fusegate runs on.
@@ -64,6 +67,7 @@ impl Process {
             name,
             child,
             log: program.log.clone(),
+            starver: None,
         })
     }
 
@@ -152,8 +156,46 @@ impl Process {
         self.signal("CONT")
     }
 
+    /// Lets it run for a tenth of the time only, as a container that has met its limit of processor time.
+    pub(crate) fn starve(&mut self) -> Result<()> {
+        let id = self.child.id();
+        let script =
+            format!("while kill -STOP {id} && sleep 0.18 && kill -CONT {id}; do sleep 0.02; done");
+        let mut command = tied("sh");
+        command.args(["-c", &script]).stdin(Stdio::null());
+        self.starver = Some(spawn(command)?);
+        Ok(())
+    }
+
+    /// Lets a starving process run as it will again.
+    pub(crate) fn feed(&mut self) -> Result<()> {
+        self.end_starver();
+        self.thaw()
+    }
+
+    fn end_starver(&mut self) {
+        if let Some(mut starver) = self.starver.take() {
+            // It ends by itself once there is nothing left to stop.
+            let _ = starver.kill();
+            let _ = starver.wait();
+        }
+    }
+
+    /// Has every write to a file fail from now on, or no more, as on a disk that is full. What would be killed for it
+    /// must have been started to be told instead; programs in Go are told.
+    pub(crate) fn fill_disk(&self, full: bool) -> Result<()> {
+        let most = if full { "0:" } else { "unlimited:" };
+        let status = Command::new("prlimit")
+            .args(["--pid", &self.child.id().to_string()])
+            .arg(format!("--fsize={most}"))
+            .status()?;
+        ensure!(status.success(), "prlimit of util-linux: {status}");
+        Ok(())
+    }
+
     /// Kills and reaps it at once, as a power cut would.
     pub(crate) fn kill(&mut self) -> Result<()> {
+        self.end_starver();
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -189,6 +231,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.end_starver();
         // It may have ended by itself; there is nothing left to do then.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -201,19 +244,24 @@ fn command(program: &Program) -> Result<Command> {
         .append(true)
         .open(&program.log)
         .with_context(|| format!("open {}", program.log.display()))?;
-    let mut command = Command::new("setpriv");
+    let mut command = tied(&program.path);
     for variable in PROXY_VARIABLES {
         command.env_remove(variable);
     }
     command
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(&program.path)
         .args(&program.args)
         .envs(program.env.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log);
     Ok(command)
+}
+
+/// A command that ends when whoever starts it is gone.
+fn tied(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 struct Order {

@@ -114,6 +114,11 @@ impl Prometheus {
         self.process.log()
     }
 
+    /// Its process, to be put in trouble.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     /// Kills it at once; nothing listens in its place.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.process.kill()

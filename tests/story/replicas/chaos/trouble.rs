@@ -1,20 +1,28 @@
-//! A trouble: one part of the scene is killed, frozen, cut off, slowed down or has its disk full, until that ends.
+//! A trouble: one part of the scene is killed, frozen, starved, cut off, silenced, slowed down or has its disk full, until
+//! that ends.
 
 use anyhow::{Context as _, Result};
 
 use super::Scene;
-use crate::story::{dice::Dice, folder::fill_disk_of, replicas::trio::ALL};
+use crate::{
+    story::{dice::Dice, replicas::trio::ALL},
+    support::servers::process::Process,
+};
 
 /// What a part suffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
     Killed,
     Frozen,
-    /// Nothing passes between it and the API server.
-    CutOff,
-    /// What it reads of the API server comes in drops.
-    Slowed,
+    /// It runs for a tenth of the time.
+    Starved,
     DiskFull,
+    /// The connections of a replica to the API server, or of an Envoy to its replica, break, and no new one is carried.
+    CutOff,
+    /// The same connections stand, and nothing passes through them.
+    Silenced,
+    /// What a replica reads of the API server, or an Envoy of its replica, comes in drops.
+    Slowed,
 }
 
 /// What suffers it.
@@ -32,6 +40,22 @@ pub(super) enum Part {
 pub(super) struct Trouble {
     part: Part,
     harm: Harm,
+}
+
+impl Part {
+    /// What it can suffer so that something comes of it: an API server and an Alertmanager write nothing to a disk
+    /// meanwhile, and of an etcd whose disk is full nothing is left but to start it again.
+    fn harms(self) -> &'static [Harm] {
+        use Harm::{CutOff, DiskFull, Frozen, Killed, Silenced, Slowed, Starved};
+        match self {
+            Self::Replica(_) => &[Killed, Frozen, Starved, DiskFull, CutOff, Silenced, Slowed],
+            // The first one goes on without its layers when these don't come within its time, as Envoy does by default.
+            Self::Envoy(0) => &[Frozen, Starved, CutOff, Silenced, Slowed],
+            Self::Envoy(_) => &[Killed, Frozen, Starved, CutOff, Silenced, Slowed],
+            Self::ApiServer | Self::Alertmanager => &[Killed, Frozen, Starved],
+            Self::Etcd | Self::Prometheus => &[Killed, Frozen, Starved, DiskFull],
+        }
+    }
 }
 
 impl Trouble {
@@ -54,117 +78,90 @@ impl Trouble {
 
     fn any(dice: &mut Dice) -> Result<Self> {
         let which = dice.one_of(&ALL)?;
-        // Replicas suffer as often as all else together.
+        // Replicas suffer nearly as often as all else together.
         let part = dice.one_of(&[
             Part::Replica(which),
             Part::Replica(which),
             Part::Replica(which),
             Part::Replica(which),
             Part::Envoy(which),
+            Part::Envoy(which),
             Part::ApiServer,
             Part::Etcd,
             Part::Alertmanager,
             Part::Prometheus,
         ])?;
-        let harms: &[Harm] = match part {
-            Part::Replica(_) => &[
-                Harm::Killed,
-                Harm::Frozen,
-                Harm::CutOff,
-                Harm::Slowed,
-                Harm::DiskFull,
-            ],
-            // The first one goes on without its layers when these don't come within its time, as Envoy does by default.
-            Part::Envoy(0) | Part::Etcd => &[Harm::Frozen],
-            _ => &[Harm::Killed, Harm::Frozen],
-        };
-        let harm = dice.one_of(harms)?;
+        let harm = dice.one_of(part.harms())?;
         Ok(Self { part, harm })
     }
 
+    /// Whether this replica can't answer meanwhile.
+    pub(super) fn stops(self, replica: usize) -> bool {
+        let stops = matches!(self.harm, Harm::Killed | Harm::Frozen | Harm::Starved);
+        stops && self.part == Part::Replica(replica)
+    }
+
     pub(super) async fn begin(self, scene: &mut Scene) -> Result<()> {
-        let begun = match self.part {
-            Part::Replica(which) => self.harm_replica(scene, which, true).await,
-            Part::Envoy(which) => {
-                let envoy = scene.three.envoy_mut(which);
-                match self.harm {
-                    Harm::Killed => envoy.kill(),
-                    _ => envoy.freeze().await,
-                }
-            }
-            Part::ApiServer => {
-                let server = &mut scene.three.shop.store.own()?.server;
-                match self.harm {
-                    Harm::Killed => server.stop_apiserver(),
-                    _ => server.pause_apiserver().await,
-                }
-            }
-            Part::Etcd => scene.three.shop.store.own()?.server.pause_etcd().await,
-            Part::Alertmanager => {
-                let pager = scene.three.pager.as_mut().context("no Alertmanager")?;
-                match self.harm {
-                    Harm::Killed => pager.kill(),
-                    _ => pager.freeze().await,
-                }
-            }
-            Part::Prometheus => match self.harm {
-                Harm::Killed => scene.prometheus.kill(),
-                _ => scene.prometheus.freeze().await,
-            },
+        let begun = match self.harm {
+            Harm::Killed => self.process(scene).and_then(Process::kill),
+            Harm::Frozen => self.process(scene)?.freeze().await,
+            Harm::Starved => self.process(scene).and_then(Process::starve),
+            Harm::DiskFull => self.process(scene)?.fill_disk(true),
+            _ => self.harm_wire(scene, true),
         };
         begun.with_context(|| format!("{self:?} begins"))
     }
 
     pub(super) async fn end(self, scene: &mut Scene) -> Result<()> {
-        let ended = match self.part {
-            Part::Replica(which) => self.harm_replica(scene, which, false).await,
-            Part::Envoy(which) => {
-                let envoy = scene.three.envoy_mut(which);
-                match self.harm {
-                    Harm::Killed => envoy.restart().await,
-                    _ => envoy.thaw(),
-                }
-            }
-            Part::ApiServer => {
-                let server = &mut scene.three.shop.store.own()?.server;
-                match self.harm {
-                    Harm::Killed => server.start_apiserver().await,
-                    _ => server.resume_apiserver(),
-                }
-            }
-            Part::Etcd => scene.three.shop.store.own()?.server.resume_etcd(),
-            Part::Alertmanager => {
-                let pager = scene.three.pager.as_mut().context("no Alertmanager")?;
-                match self.harm {
-                    Harm::Killed => pager.restart().await,
-                    _ => pager.thaw(),
-                }
-            }
-            Part::Prometheus => match self.harm {
-                Harm::Killed => scene.prometheus.restart().await,
-                _ => scene.prometheus.thaw(),
-            },
+        let ended = match (self.part, self.harm) {
+            (_, Harm::Killed) | (Part::Etcd, Harm::DiskFull) => self.restart(scene).await,
+            (_, Harm::Frozen) => self.process(scene)?.thaw(),
+            (_, Harm::Starved) => self.process(scene).and_then(Process::feed),
+            (_, Harm::DiskFull) => self.process(scene)?.fill_disk(false),
+            _ => self.harm_wire(scene, false),
         };
         ended.with_context(|| format!("{self:?} ends"))
     }
 
-    async fn harm_replica(self, scene: &mut Scene, which: usize, begins: bool) -> Result<()> {
+    fn process(self, scene: &mut Scene) -> Result<&mut Process> {
         let three = &mut scene.three;
-        match (self.harm, begins) {
-            (Harm::Killed, true) => three.fusegate(which)?.kill9(),
+        Ok(match self.part {
+            Part::Replica(which) => three.fusegate(which)?.process(),
+            Part::Envoy(which) => three.envoy_mut(which).process(),
+            Part::ApiServer => three.shop.store.own()?.server.process(),
+            Part::Etcd => three.shop.store.own()?.server.etcd_process(),
+            Part::Alertmanager => three.pager.as_mut().context("no Alertmanager")?.process(),
+            Part::Prometheus => scene.prometheus.process(),
+        })
+    }
+
+    async fn restart(self, scene: &mut Scene) -> Result<()> {
+        let three = &mut scene.three;
+        match self.part {
             // It is ready once it has listed, for which the API server may have to come back first.
-            (Harm::Killed, false) => three.fusegate(which)?.revive(),
-            (Harm::Frozen, true) => three.fusegate(which)?.freeze().await,
-            (Harm::Frozen, false) => three.fusegate(which)?.thaw(),
-            (Harm::DiskFull, full) => fill_disk_of(three.at(which), full),
-            (Harm::CutOff, severed) => {
-                three.wire(which)?.sever(severed);
-                Ok(())
+            Part::Replica(which) => three.fusegate(which)?.revive(),
+            Part::Envoy(which) => three.envoy_mut(which).restart().await,
+            Part::ApiServer => three.shop.store.own()?.server.start_apiserver().await,
+            Part::Etcd => three.shop.store.own()?.server.restart_etcd().await,
+            Part::Alertmanager => {
+                let pager = three.pager.as_mut().context("no Alertmanager")?;
+                pager.restart().await
             }
-            (Harm::Slowed, slow) => {
-                three.wire(which)?.slow_down(slow);
-                Ok(())
-            }
+            Part::Prometheus => scene.prometheus.restart().await,
         }
+    }
+
+    fn harm_wire(self, scene: &mut Scene, begins: bool) -> Result<()> {
+        let wire = match self.part {
+            Part::Envoy(which) => scene.three.xds_wire(which)?,
+            Part::Replica(which) => scene.three.wire(which)?,
+            part => anyhow::bail!("no wire to {part:?}"),
+        };
+        match self.harm {
+            Harm::CutOff => wire.sever(begins),
+            Harm::Silenced => wire.silence(begins),
+            _ => wire.slow_down(begins),
+        }
+        Ok(())
     }
 }
