@@ -5,7 +5,6 @@
 //! and recovers on its own. Events go to a bounded queue: while the engine is behind,
 //! the watches are not read.
 
-mod backoff;
 mod crd;
 mod discovery;
 mod endpoint;

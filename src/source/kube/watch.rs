@@ -8,6 +8,8 @@
 mod page;
 mod stream;
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +18,9 @@ use kube::core::WatchEvent;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::runtime::backoff::Backoff;
 use crate::runtime::page_size::PageSize;
 use crate::runtime::shard::Share;
-use crate::source::kube::backoff::Backoff;
 use crate::source::kube::endpoint::Endpoint;
 use crate::source::kube::failure::Failure;
 use crate::source::kube::probe::{Due, Probe};
@@ -33,6 +35,13 @@ const LIST_PATIENCE: Duration = Duration::from_mins(1);
 /// How long opening a watch may take; answered from memory, it takes milliseconds.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// A restarting API server's port is back within about the first wait. kube's own longest is 30 s, which would keep
+/// gates Unknown for that long after an outage; one request per feed every 5 s is no burden on a recovering server.
+const RETRY: Backoff = Backoff {
+    base: Duration::from_millis(200),
+    max: Duration::from_secs(5),
+};
+
 /// Reads one item from its JSON.
 pub(super) type Read<K> = Box<dyn Fn(&RawValue) -> serde_json::Result<K> + Send + Sync>;
 
@@ -44,7 +53,10 @@ pub(super) struct Watch<K> {
     page_size: PageSize,
     state: State,
     probe: Probe,
-    backoff: Backoff,
+    /// How often in a row it has failed.
+    failures: u32,
+    /// By which replicas do not reconnect at the same moment.
+    seed: u64,
     interrupted: Option<Box<str>>,
     read: Read<K>,
     share: Share,
@@ -100,7 +112,8 @@ impl<K: Item> Watch<K> {
             lists,
             page_size: PageSize::up_to(largest_page),
             state: State::default(),
-            backoff: Backoff::default(),
+            failures: 0,
+            seed: RandomState::new().hash_one(()),
             interrupted: None,
             read: Box::new(|raw| serde_json::from_str(raw.get())),
             share: Share::default(),
@@ -251,11 +264,7 @@ impl<K: Item> Watch<K> {
     fn renew(&mut self, streaming: Streaming) -> Option<WatchUpdate<K>> {
         let proven = streaming.proven;
         let listed = streaming.into_listed();
-        self.state = if proven {
-            listed
-        } else {
-            State::Waiting(self.backoff.next(), Box::new(listed))
-        };
+        self.state = if proven { listed } else { self.wait(listed) };
         None
     }
 
@@ -275,7 +284,7 @@ impl<K: Item> Watch<K> {
         if let Err(failure) = verdict {
             return self.interrupt(&failure);
         }
-        self.backoff.reset();
+        self.failures = 0;
         self.interrupted = None;
         Some(WatchUpdate::Confirmed)
     }
@@ -291,6 +300,12 @@ impl<K: Item> Watch<K> {
         Failure::within(LIST_PATIENCE, async move { client.request(request?).await })
     }
 
+    /// Waits before `then`, longer each time.
+    fn wait(&mut self, then: State) -> State {
+        self.failures = self.failures.saturating_add(1);
+        State::Waiting(RETRY.wait(self.failures, self.seed), Box::new(then))
+    }
+
     /// Waits, then goes back to `then`, or to a new list if only that helps. The next stream is
     /// probed at once.
     fn fail(&mut self, failure: &Failure, then: State) -> Option<WatchUpdate<K>> {
@@ -299,7 +314,7 @@ impl<K: Item> Watch<K> {
         } else {
             then
         };
-        self.state = State::Waiting(self.backoff.next(), Box::new(then));
+        self.state = self.wait(then);
         self.probe = Probe::new(&self.client, &self.endpoint, Due::Now);
         self.interrupt(failure)
     }
