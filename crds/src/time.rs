@@ -47,7 +47,8 @@ impl fmt::Display for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // In one piece: a status has hundreds of them.
+        serializer.serialize_str(&self.to_string())
     }
 }
 

@@ -217,11 +217,22 @@ impl Kind {
         } else {
             ""
         };
-        let words = format!(
-            "is {}{overflow}, {where_} of {} that contract {contract} sets; report a value within it or change {field} there",
-            Excerpt(text),
-            bound.text
-        );
+        // Of a flood every value is put into words.
+        let words = [
+            "is ",
+            &Excerpt(text).text(),
+            overflow,
+            ", ",
+            where_,
+            " of ",
+            &bound.text,
+            " that contract ",
+            contract,
+            " sets; report a value within it or change ",
+            field,
+            " there",
+        ]
+        .concat();
         Judgment::fault(Reading::Value(value), Code::OutOfRange, words)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A report of a hostile writer may have a problem per key, so they are kept up to [`MAX_PROBLEMS`] and counted beyond.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
+use std::fmt;
 
 /// The most problems that one report names; the rest is counted.
 ///
@@ -35,14 +36,11 @@ impl Problem {
 
     /// A problem of the entry `key` of what stands at `path`: `field` is the rest of the way to it, and the key is the subject of `words`.
     pub(super) fn of_entry(path: &str, key: &str, field: &str, code: Code, words: &str) -> Self {
-        let length = path.len() + key.len() + field.len();
-        let shown = Quoted(key);
         Self {
             code,
-            field: boxed(
-                length + r#"[""]"#.len(),
-                format_args!("{path}[{shown}]{field}"),
-            ),
+            field: [path, "[\"", &Escaped(key).text(), "\"]", field]
+                .concat()
+                .into(),
             message: message(key, words),
         }
     }
@@ -57,23 +55,12 @@ impl Problem {
     }
 }
 
+/// A flood of problems is mostly made of their texts, which are therefore put together and not formatted.
 fn message(key: &str, words: &str) -> Box<str> {
-    boxed(
-        key.len() + words.len() + r#"key "" "#.len(),
-        format_args!("key {} {words}", Quoted(key)),
-    )
+    ["key \"", &Escaped(key).text(), "\" ", words]
+        .concat()
+        .into()
 }
-
-/// Text that nearly always has so many bytes: a flood of problems is mostly made of asking for memory.
-fn boxed(bytes: usize, text: fmt::Arguments<'_>) -> Box<str> {
-    let mut written = String::with_capacity(bytes.min(MOST_RESERVED));
-    // Writing into a String can't fail.
-    let _ = written.write_fmt(text);
-    written.into()
-}
-
-/// Foreign text is cut, so that it may be longer than what is written of it.
-const MOST_RESERVED: usize = 1024;
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,44 +226,55 @@ impl fmt::Display for Quoted<'_> {
 /// Foreign text: cut, with control and invisible characters, quotes and backslashes escaped.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
+impl<'a> Escaped<'a> {
+    /// What is written of it.
+    pub(super) fn text(&self) -> Cow<'a, str> {
+        cut(self.0, |c| c != '\'')
+    }
+}
+
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_cut(f, self.0, |c| c != '\'')
+        f.write_str(&self.text())
     }
 }
 
 /// A piece of JSON: cut, with control and invisible characters escaped. Its own quotes and backslashes stay.
 pub(super) struct Excerpt<'a>(pub(super) &'a str);
 
-impl fmt::Display for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_cut(f, self.0, |c| !matches!(c, '"' | '\\' | '\''))
+impl<'a> Excerpt<'a> {
+    /// What is written of it.
+    pub(super) fn text(&self) -> Cow<'a, str> {
+        cut(self.0, |c| !matches!(c, '"' | '\\' | '\''))
     }
 }
 
-/// Writes at most [`MAX_SHOWN`] characters, escaping those that `escapes` lets through and that need it.
-fn write_cut(
-    f: &mut fmt::Formatter<'_>,
-    text: &str,
-    escapes: impl Fn(char) -> bool,
-) -> fmt::Result {
-    let is_plain = |char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | '\'');
-    if text.len() <= MAX_SHOWN && text.chars().all(is_plain) {
-        // Nearly every key and value.
-        return f.write_str(text);
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
+}
+
+/// At most [`MAX_SHOWN`] characters of a text, escaping those that `escapes` lets through and that need it.
+fn cut(text: &str, escapes: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_plain = |char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | '\'');
+    if text.len() <= MAX_SHOWN && text.bytes().all(|byte| is_plain(char::from(byte))) {
+        // Nearly every key and value.
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
     let mut characters = text.chars();
     for character in characters.by_ref().take(MAX_SHOWN) {
         if !is_plain(character) && escapes(character) {
-            write!(f, "{}", character.escape_debug())?;
+            shown.extend(character.escape_debug());
         } else {
-            f.write_char(character)?;
+            shown.push(character);
         }
     }
     if characters.next().is_some() {
-        f.write_str("…")?;
+        shown.push('…');
     }
-    Ok(())
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn keys(line: &Line, out: &mut Vec<u8>) {
             out.push(b',');
         }
         out.push(b'"');
-        escaped(each.sign.encode_utf8(&mut [0; 4]), out);
+        out.extend_from_slice(each.sign.encode_utf8(&mut [0; 4]).as_bytes());
         escaped(&each.key, out);
         out.push(b'"');
     }
@@ -150,25 +150,24 @@ fn escaped(mut text: &str, out: &mut Vec<u8>) {
 
 /// How many bytes at the beginning need no escape.
 ///
-/// Eight at a time, as long as all of them need none: a byte is found by the borrow that a subtraction leaves in its high
-/// bit, and what is not ASCII has it set.
+/// Eight at a time: a byte is found by the borrow that a subtraction leaves in its high bit, and what is not ASCII has it
+/// set. The lowest bit found is exact.
 fn plain_bytes(bytes: &[u8]) -> usize {
     const EACH: u64 = u64::MAX / 0xff;
     const HIGH: u64 = EACH * 0x80;
     let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
     let is = |word: u64, byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    let is_plain = |word: &&[u8; 8]| {
-        let word = u64::from_le_bytes(**word);
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
         let found = is(word, b'"') | is(word, b'\\') | is(word, 0x7f) | below(word, 0x20) | word;
-        found & HIGH == 0
-    };
-    let (words, _) = bytes.as_chunks();
-    let plain = 8 * words.iter().take_while(is_plain).count();
-    let rest = bytes.get(plain..).unwrap_or_default().iter();
-    plain
-        + rest
-            .take_while(|byte| matches!(byte, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~'))
-            .count()
+        if found & HIGH != 0 {
+            return index * 8 + (found & HIGH).trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~');
+    let tail = rest.iter().position(|byte| !is_plain(byte));
+    words.len() * 8 + tail.unwrap_or(rest.len())
 }
 
 fn escape(char: char, out: &mut Vec<u8>) {

@@ -71,17 +71,18 @@ impl Engine {
             leads: *leads,
         };
         let before = entry.count_class();
+        let was_held_back = entry.breaker.suppressed;
         let (effects, unreported) = entry.step(&lowered.config, context, input, trigger);
         entry.reschedule(schedule, &lowered.config, (now, confirmed), (key, uid));
-        // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
-        let quiet =
-            effects.is_empty() && !unreported && matches!(input, Input::Report(_) | Input::Tick);
+        let unmoved = effects.is_empty() && matches!(input, Input::Report(_) | Input::Tick);
+        // Of one that is held back, an alert says how many circuits are open.
+        let is_held_back = was_held_back || entry.breaker.suppressed;
         let contributes = lowered.plan.publish_conditions.is_some()
             || entry.enforced != Some(entry.enforcement(lowered));
-        let at_rest = effects.is_empty() && entry.is_at_rest();
         let after = entry.count_class();
         let turned = policy.recount(uid, before, after);
-        if !quiet {
+        // What a report leaves unsaid need not be written down: it changes nothing that a restart counts with.
+        if !unmoved || unreported {
             self.out.mark(Dirty::Record(key, uid));
         }
         if unreported {
@@ -92,7 +93,7 @@ impl Engine {
         if turned {
             alert::sync_dependents(&self.state, &mut self.out, now, key);
         }
-        if !at_rest || self.out.sent(key, uid).is_some() {
+        if !unmoved || is_held_back {
             self.apply_step_effects(now, key, uid, effects, trigger);
         }
         contributes
@@ -171,15 +172,19 @@ impl Engine {
         u8::try_from(steps.saturating_sub(1)).unwrap_or(u8::MAX)
     }
 
-    /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling.
+    /// Whether every other circuit on the object has sat out its wait, so that no probe dies in a sibling; as long as this
+    /// one's own has not passed, nobody asks.
     fn siblings_ready(&self, now: Mono, key: &Key, uid: &Arc<str>) -> bool {
-        let kind = self.state.circuit(key, uid).map(|entry| &entry.kind);
+        let has_waited = |entry: &&CircuitEntry| matches!(entry.breaker.state, BreakerState::Open { until, .. } if until <= now);
+        let Some(entry) = self.state.circuit(key, uid).filter(has_waited) else {
+            return true;
+        };
         let from: Key = (key.0.clone(), Arc::default());
         self.state
             .policies
             .range(from..)
             .take_while(|(other, _)| other.0 == key.0)
-            .filter(|(other, policy)| *other != key && policy.kind.as_ref() == kind)
+            .filter(|(other, policy)| *other != key && policy.kind.as_ref() == Some(&entry.kind))
             .filter_map(|(_, policy)| policy.circuits.get(uid))
             .all(|sibling| match &sibling.breaker.state {
                 BreakerState::Open { until, .. } => *until <= now,

@@ -2,7 +2,7 @@
 
 use crate::breaker::time::Now;
 use crate::engine::outputs::outbox::Dirty;
-use crate::engine::outputs::revision;
+use crate::engine::outputs::{alert, revision};
 use crate::engine::parts::Engine;
 use crate::lint;
 use crate::wire::event::{ApiResource, Crd, GroupKind, Revision};
@@ -22,8 +22,8 @@ impl Engine {
         entry.live_hash = Some(hash);
         entry.cluster_scoped = !crd.namespaced;
         entry.crd = Some(crd);
-        if moved {
-            entry.forget_rollback();
+        if moved && entry.forget_rollback() {
+            alert::sync_kind(&self.state, &mut self.out, now, &target);
         }
         revision::record(&self.state, &mut self.out, now, &target);
         if moved {

@@ -158,18 +158,23 @@ pub(crate) fn problems(report: &Report, notes: &[Problem]) -> String {
     let lengths = report.problems.iter().chain(notes).map(length);
     let mut text = String::with_capacity(lengths.sum());
     for problem in &report.problems {
-        let separator = if text.is_empty() { "" } else { "; " };
-        // Writing into a String can't fail.
-        let _ = write!(text, "{separator}{problem}");
+        add_problem(&mut text, "", problem);
     }
     if report.problems_omitted > 0 {
+        // Writing into a String can't fail.
         let _ = write!(text, "; and {} more", report.problems_omitted);
     }
     for note in notes {
-        let separator = if text.is_empty() { "" } else { "; " };
-        let _ = write!(text, "{separator}noted: {note}");
+        add_problem(&mut text, "noted: ", note);
     }
     text
+}
+
+fn add_problem(text: &mut String, prefix: &str, problem: &Problem) {
+    let separator = if text.is_empty() { "" } else { "; " };
+    for part in [separator, prefix, &problem.field, ": ", &problem.message] {
+        text.push_str(part);
+    }
 }
 
 /// Why a circuit moved, in a clause.

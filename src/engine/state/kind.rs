@@ -78,8 +78,8 @@ impl KindEntry {
         format!("{}/{name}", kind.group)
     }
 
-    /// A schema that is not what the last rollback went to begins a new chapter.
-    pub(crate) fn forget_rollback(&mut self) {
+    /// A schema that is not what the last rollback went to begins a new chapter; whether it does.
+    pub(crate) fn forget_rollback(&mut self) -> bool {
         let live = self.live().map(|revision| revision.number);
         let is_over = match self.rollback {
             RollbackState::Done { target } => Some(target) != live,
@@ -89,6 +89,7 @@ impl KindEntry {
         if is_over {
             self.rollback = RollbackState::None;
         }
+        is_over
     }
 
     /// The live schema as the revision it would be.
