@@ -62,12 +62,15 @@ impl<'a> Reader<'a> {
         if self.condition.kind == Kind::Presence {
             return self.present(content, heartbeat);
         }
-        let values = [(fields.value, ".value"), (fields.status, ".status")];
+        let values = [
+            (fields.value, fields.value_hash, ".value"),
+            (fields.status, fields.status_hash, ".status"),
+        ];
         let found = values
             .into_iter()
-            .find_map(|(value, field)| Some((present(value)?, field)));
-        if let Some((value, field)) = found {
-            return self.judge(value, content, value.hash(), heartbeat, field);
+            .find_map(|(value, hash, field)| Some((present(value)?, hash, field)));
+        if let Some((value, hash, field)) = found {
+            return self.judge(value, content, hash, heartbeat, field);
         }
         self.fault(
             Code::MissingValue,

@@ -15,7 +15,9 @@ const HEARTBEATS: [&str; 3] = ["observedAt", "lastHeartbeatTime", "lastProbeTime
 pub(super) struct Fields<'a> {
     pub(super) type_: Option<Json<'a>>,
     pub(super) value: Option<Json<'a>>,
+    pub(super) value_hash: u64,
     pub(super) status: Option<Json<'a>>,
+    pub(super) status_hash: u64,
     pub(super) transition: Option<Json<'a>>,
     heartbeats: [Option<Json<'a>>; 3],
     /// The whole object, as written.
@@ -32,9 +34,10 @@ impl<'a> Fields<'a> {
         let (start, _) = cursor.next_byte();
         cursor.members(|key, cursor| {
             let value = cursor.value()?;
-            sum = sum.wrapping_add(json::pair(key.hash(), value.hash()));
+            let hash = value.hash();
+            sum = sum.wrapping_add(json::pair(key.hash(), hash));
             if let Some(key) = key.text() {
-                fields.put(&key, value);
+                fields.put(&key, value, hash);
             }
             Ok(())
         })?;
@@ -56,11 +59,17 @@ impl<'a> Fields<'a> {
         present(member(Json::Object(self.raw), name))
     }
 
-    fn put(&mut self, key: &str, value: Json<'a>) {
+    fn put(&mut self, key: &str, value: Json<'a>, hash: u64) {
         let field = match key {
-            "value" => &mut self.value,
+            "value" => {
+                self.value_hash = hash;
+                &mut self.value
+            }
             "type" => &mut self.type_,
-            "status" => &mut self.status,
+            "status" => {
+                self.status_hash = hash;
+                &mut self.status
+            }
             "lastTransitionTime" => &mut self.transition,
             _ => match HEARTBEATS
                 .into_iter()

@@ -34,7 +34,7 @@ use crate::serve::top::SharedTop;
 use crate::serve::waiters::Waiters;
 use crate::wire::event::GroupKind;
 use crate::wire::labels::Labels;
-use crate::wire::view::{self, CircuitView, PolicyView, Tripped, View};
+use crate::wire::view::{self, CircuitView, Outage, PolicyView, Tripped, View};
 
 pub(crate) const NOW: Mono = Mono(3_000_000);
 
@@ -45,12 +45,7 @@ pub(crate) fn storefront() -> GroupKind {
 /// A circuit in a state that evidence alone made.
 pub(crate) fn circuit(state: StateName) -> CircuitView {
     let tripped = state != StateName::Closed;
-    CircuitView {
-        uid: "0a1b".into(),
-        state,
-        shadow: state,
-        forced: None,
-        labels: Labels::default(),
+    let outage = Outage {
         trip: tripped.then_some(TripId(0xabc)),
         cause: tripped.then_some(Cause::Breach),
         tripped: tripped.then(|| {
@@ -61,17 +56,25 @@ pub(crate) fn circuit(state: StateName) -> CircuitView {
                 value: Some(Value::Number(312.0)),
             })
         }),
-        since: Some(Wall(1_000)),
         until: tripped.then_some(Wall(61_000)),
         probe: (state == StateName::HalfOpen).then_some(view::Probe {
             successes: 1,
             needed: 3,
         }),
+        root: None,
+    };
+    CircuitView {
+        uid: "0a1b".into(),
+        state,
+        shadow: state,
+        forced: None,
+        labels: Labels::default(),
+        outage: outage.kept(),
+        since: Some(Wall(1_000)),
         admit_percent: if tripped { 0 } else { 100 },
         armed: false,
         latched: false,
         suppressed: false,
-        root: None,
         config: Arc::new(config(Vec::new())),
         streaks: Arc::default(),
     }
@@ -141,6 +144,16 @@ impl Sight {
 }
 
 impl CircuitView {
+    /// The same, of whose outage something else is said.
+    pub(crate) fn saying(self, change: impl FnOnce(&mut Outage)) -> Self {
+        let mut outage = Outage::clone(&self);
+        change(&mut outage);
+        Self {
+            outage: outage.kept(),
+            ..self
+        }
+    }
+
     /// The same, of which each rule sees this.
     pub(crate) fn seeing(self, rules: impl IntoIterator<Item = Sight>) -> Self {
         let rules: Vec<Sight> = rules.into_iter().collect();

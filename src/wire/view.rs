@@ -3,6 +3,7 @@
 //! The engine's loop writes it, requests read it without waiting. It is made of
 //! persistent maps, so that an update costs what changed.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -126,18 +127,10 @@ pub struct CircuitView {
     pub forced: Option<Forced>,
     /// The object's labels.
     pub labels: Labels,
-    /// The trip, while not Closed.
-    pub trip: Option<TripId>,
-    /// Its cause.
-    pub cause: Option<Cause>,
-    /// The last trip, of a Closed circuit too, as far back as is known.
-    pub tripped: Option<Box<Tripped>>,
+    /// What few circuits have, which reads as if it stood here.
+    pub outage: Option<Box<Outage>>,
     /// When the shadow state was entered, where known.
     pub since: Option<Wall>,
-    /// When Open's wait ends, or `HalfOpen`'s timeout.
-    pub until: Option<Wall>,
-    /// How far a `HalfOpen` circuit has come.
-    pub probe: Option<Probe>,
     /// Percent of traffic admitted.
     pub admit_percent: u8,
     /// One Bad sample short of a trip, or due and held back.
@@ -146,12 +139,27 @@ pub struct CircuitView {
     pub latched: bool,
     /// A trip is held back by the open cap.
     pub suppressed: bool,
-    /// The policy whose outage explains this one, as `namespace/name`, while it does.
-    pub root: Option<Box<str>>,
     /// What the policy asks.
     pub config: Arc<Config>,
     /// One per rule of the policy, once there has been a report.
     pub streaks: Arc<[Streak]>,
+}
+
+/// What is to be said of a circuit that is not Closed, or was not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outage {
+    /// The trip, while not Closed.
+    pub trip: Option<TripId>,
+    /// Its cause.
+    pub cause: Option<Cause>,
+    /// The last trip, of a Closed circuit too, as far back as is known.
+    pub tripped: Option<Box<Tripped>>,
+    /// When Open's wait ends, or `HalfOpen`'s timeout.
+    pub until: Option<Wall>,
+    /// How far a `HalfOpen` circuit has come.
+    pub probe: Option<Probe>,
+    /// The policy whose outage explains this one, as `namespace/name`, while it does.
+    pub root: Option<Box<str>>,
 }
 
 /// A trip: when it was, and what broke.
@@ -191,6 +199,31 @@ pub struct RuleView<'a> {
     pub streak: u32,
     /// When that observation arrived.
     pub arrived: Option<Mono>,
+}
+
+static NO_OUTAGE: Outage = Outage {
+    trip: None,
+    cause: None,
+    tripped: None,
+    until: None,
+    probe: None,
+    root: None,
+};
+
+impl Outage {
+    /// What is kept of it: nothing, where there is nothing to say.
+    #[must_use]
+    pub fn kept(self) -> Option<Box<Self>> {
+        (self != NO_OUTAGE).then(|| Box::new(self))
+    }
+}
+
+impl Deref for CircuitView {
+    type Target = Outage;
+
+    fn deref(&self) -> &Outage {
+        self.outage.as_deref().unwrap_or(&NO_OUTAGE)
+    }
 }
 
 impl CircuitView {

@@ -19,10 +19,8 @@ fn shop() -> View {
         armed: true,
         ..circuit(StateName::Closed)
     };
-    let explained = CircuitView {
-        root: Some("shop/database".into()),
-        ..circuit(StateName::Open)
-    };
+    let explained =
+        circuit(StateName::Open).saying(|outage| outage.root = Some("shop/database".into()));
     let policy = policy([
         ("eu-1", explained),
         ("eu-2", armed),

@@ -12,6 +12,7 @@ use crate::engine::state::circuit::{CircuitEntry, CountClass, Trigger};
 use crate::engine::state::key::Key;
 use crate::engine::state::override_entry::OverrideRevision;
 use crate::engine::state::record;
+use crate::engine::state::schedule::NEVER;
 use crate::wire::event::GroupKind;
 
 impl Engine {
@@ -100,7 +101,7 @@ impl Engine {
                     .extend(record.map(|record| (uid.clone(), record)));
             }
             self.state.usage.remove_circuit(&key.0);
-            self.state.schedule.set(entry.wake, None, key, uid);
+            self.state.schedule.set(entry.wake, NEVER, key, uid);
             view::forget_circuit(&mut self.out, key, uid, &entry.object);
             self.mark_overrides(key, Some(&entry.object));
             self.out.forget_circuit(key, uid);

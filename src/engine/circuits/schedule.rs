@@ -11,7 +11,7 @@ use crate::engine::parts::Engine;
 use crate::engine::state::State;
 use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
-use crate::engine::state::schedule::Schedule;
+use crate::engine::state::schedule::{NEVER, Schedule};
 use crate::wire::event::GroupKind;
 
 /// A due timer that could not move its circuit is looked at again no sooner than this.
@@ -57,12 +57,9 @@ impl CircuitEntry {
         (key, uid): (&Key, &Arc<str>),
     ) {
         let wake = step::next_wake(&self.breaker, config, confirmed);
-        let wake = wake.map(|moment| moment.max(now.mono + RECHECK));
+        let wake = wake.map_or(NEVER, |moment| moment.max(now.mono + RECHECK));
         self.due = wake;
-        let moved_back = self
-            .wake
-            .is_some_and(|set| wake.is_none_or(|wake| wake >= set));
-        if !moved_back {
+        if wake < self.wake {
             schedule.set(self.wake, wake, key, uid);
             self.wake = wake;
         }

@@ -7,6 +7,7 @@ use crate::breaker::time::Now;
 use crate::engine::parts::Engine;
 use crate::engine::state::circuit::Trigger;
 use crate::engine::state::key::Key;
+use crate::engine::state::schedule::NEVER;
 
 impl Engine {
     /// A circuit's place in the schedule has come: its timer is due, or has moved back meanwhile.
@@ -14,11 +15,11 @@ impl Engine {
         let Some(entry) = self.state.circuit_mut(key, uid) else {
             return;
         };
-        entry.wake = None;
-        if entry.due.is_none_or(|due| due > now.mono) {
+        entry.wake = NEVER;
+        if entry.due > now.mono {
             let due = entry.due;
             entry.wake = due;
-            self.state.schedule.set(None, due, key, uid);
+            self.state.schedule.set(NEVER, due, key, uid);
             return;
         }
         self.step_and_freeze(now, key, uid, &Input::Tick, Trigger::Timer);

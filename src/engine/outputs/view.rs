@@ -14,11 +14,12 @@ use crate::breaker::wake::waits_until;
 use crate::engine::outputs::outbox::{Dirty, Outbox};
 use crate::engine::outputs::text;
 use crate::engine::state::State;
+use crate::engine::state::circuit::CircuitEntry;
 use crate::engine::state::key::Key;
 use crate::engine::state::kind::KindEntry;
 use crate::wire::labels::Labels;
 use crate::wire::view::{
-    CircuitView, ContractView, PolicyView, Probe, RevisionView, Seen, Tripped, View,
+    CircuitView, ContractView, Outage, PolicyView, Probe, RevisionView, Seen, Tripped, View,
 };
 
 /// The view, brought up to date, if anything in it has changed, and the circuits that did.
@@ -177,8 +178,6 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
     let object = kind.and_then(|kind| kind.objects.get(uid));
     let confirmed = kind.and_then(|kind| kind.confirmed_since);
     let acting = enforced(&entry.breaker, &lowered.config);
-    let trip = entry.breaker.state.trip();
-    let last = trip.or(entry.ended().map(|ended| &ended.trip));
     let view = CircuitView {
         uid: uid.clone(),
         state: if acting.observe {
@@ -189,23 +188,36 @@ fn circuit_view(state: &State, key: &Key, uid: &Arc<str>) -> Option<(Arc<str>, C
         shadow: entry.breaker.state.name(),
         forced: entry.breaker.forced,
         labels: object.map_or_else(Labels::default, |object| object.labels.clone()),
-        trip: trip.map(|trip| trip.id),
-        cause: trip.map(|trip| trip.cause),
-        tripped: last.map(|trip| Box::new(tripped(trip, &lowered.config))),
+        outage: outage(state, key, entry, &lowered.config, confirmed).kept(),
         since: Some(entry.since),
-        until: until(&entry.breaker, &lowered.config, confirmed),
-        probe: probe(&entry.breaker, &lowered.config),
         admit_percent: acting.admit_percent,
         armed: entry.breaker.armed,
         latched: entry.breaker.past.latched,
         suppressed: entry.breaker.suppressed,
-        root: trip
-            .and_then(|_| state.open_root(key))
-            .map(|root| text::policy(&root).into()),
         config: Arc::clone(&lowered.config),
         streaks: Arc::clone(&entry.breaker.rules),
     };
     Some((entry.object.clone(), view))
+}
+
+fn outage(
+    state: &State,
+    key: &Key,
+    entry: &CircuitEntry,
+    config: &Config,
+    confirmed: Option<Mono>,
+) -> Outage {
+    let trip = entry.breaker.state.trip();
+    let last = trip.or(entry.ended().map(|ended| &ended.trip));
+    let root = trip.and_then(|_| state.open_root(key));
+    Outage {
+        trip: trip.map(|trip| trip.id),
+        cause: trip.map(|trip| trip.cause),
+        tripped: last.map(|trip| Box::new(tripped(trip, config))),
+        until: until(&entry.breaker, config, confirmed),
+        probe: probe(&entry.breaker, config),
+        root: root.map(|root| text::policy(&root).into()),
+    }
 }
 
 fn tripped(trip: &Trip, config: &Config) -> Tripped {

@@ -8,6 +8,7 @@ use crate::breaker::sample::{Class, Unknown};
 use crate::breaker::step::{Change, Reason};
 use crate::breaker::time::{Mono, Now, Wall};
 use crate::engine::state::object::Values;
+use crate::engine::state::schedule::NEVER;
 use crate::policy::contribution::Enforcement;
 use crate::spec::policy::Policy;
 use crate::wire::event::GroupKind;
@@ -19,9 +20,9 @@ pub(crate) struct CircuitEntry {
     pub(crate) breaker: Circuit,
     /// Where it stands in the schedule: at its next wake or before, since a wake that moves back, as each
     /// report of a streak moves it, is followed up only when the earlier one comes.
-    pub(crate) wake: Option<Mono>,
+    pub(crate) wake: Mono,
     /// When time could next change it.
-    pub(crate) due: Option<Mono>,
+    pub(crate) due: Mono,
     pub(crate) since: Wall,
     /// What was enforced of it when it last contributed to its layers.
     pub(crate) enforced: Option<Enforcement>,
@@ -112,8 +113,8 @@ impl CircuitEntry {
             object,
             kind,
             breaker,
-            wake: None,
-            due: None,
+            wake: NEVER,
+            due: NEVER,
             since: now.wall,
             enforced: None,
             unfrozen: false,

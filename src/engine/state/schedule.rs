@@ -6,6 +6,9 @@ use std::sync::Arc;
 use crate::breaker::time::Mono;
 use crate::engine::state::key::Key;
 
+/// When what nothing wakes is looked at again: an `Option` would take as much room again in every circuit.
+pub(crate) const NEVER: Mono = Mono(u64::MAX);
+
 /// Wake-ups in order of time. A circuit has at most one, so it is bounded by the circuits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedule {
@@ -13,15 +16,15 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn set(&mut self, old: Option<Mono>, new: Option<Mono>, key: &Key, uid: &Arc<str>) {
+    pub(crate) fn set(&mut self, old: Mono, new: Mono, key: &Key, uid: &Arc<str>) {
         if old == new {
             return;
         }
-        if let Some(moment) = old {
-            self.wakes.remove(&(moment, key.clone(), uid.clone()));
+        if old != NEVER {
+            self.wakes.remove(&(old, key.clone(), uid.clone()));
         }
-        if let Some(moment) = new {
-            self.wakes.insert((moment, key.clone(), uid.clone()));
+        if new != NEVER {
+            self.wakes.insert((new, key.clone(), uid.clone()));
         }
     }
 

@@ -425,8 +425,9 @@ async fn argo_is_answered_with_all_its_fields_and_the_standing_value() {
 
 #[tokio::test]
 async fn a_trip_after_since_fails_though_the_circuit_is_closed_again() {
-    let mut closed = circuit(StateName::Closed);
-    closed.tripped = circuit(StateName::Open).tripped;
+    let open = circuit(StateName::Open);
+    let closed =
+        circuit(StateName::Closed).saying(|outage| outage.tripped.clone_from(&open.tripped));
     let state = state(view(policy([("eu-1", closed)])));
     let ask = async |since: &str| {
         let asked = format!("/argo/v1/verdict?namespace=shop&policy=checkout&since={since}");

@@ -187,9 +187,8 @@ fn what_an_override_or_mode_observe_hides_is_told() {
 
 #[test]
 fn latched_suppressed_and_rejected_are_told() {
-    let mut latched = circuit(StateName::Open);
+    let mut latched = circuit(StateName::Open).saying(|outage| outage.cause = Some(Cause::Illegal));
     latched.latched = true;
-    latched.cause = Some(Cause::Illegal);
     let answer = fresh(&view(policy([("eu-1", latched)])), &ALL);
     assert!(
         answer
@@ -273,8 +272,7 @@ fn trips_are_bounded_and_the_deciding_one_leads() {
         } else {
             StateName::HalfOpen
         };
-        let mut circuit = circuit(state);
-        circuit.trip = Some(TripId(number));
+        let circuit = circuit(state).saying(|outage| outage.trip = Some(TripId(number)));
         (Arc::from(format!("o{number:02}")), Arc::new(circuit))
     });
     let mut policy = policy([]);
@@ -344,10 +342,11 @@ fn any_circuit() -> impl Strategy<Value = CircuitView> {
             shadow,
             forced,
             since: Some(crate::breaker::time::Wall(since)),
-            until: Some(crate::breaker::time::Wall(until)),
             latched,
             suppressed,
-            ..circuit(state).seeing(rules)
+            ..circuit(state)
+                .seeing(rules)
+                .saying(|outage| outage.until = Some(crate::breaker::time::Wall(until)))
         },
     )
 }
