@@ -3,8 +3,8 @@
 //! Engines, events, effects and the order in which a turn leaves are the product's; what lies between is modeled after
 //! it: the lease after `runtime::leader`, the watch after `source::kube`, the writing of statuses after
 //! `effects::dispatch` and `effects::status`. Whatever happens anywhere is one act of an agenda that only the seed
-//! decides: what an operator reports, how long each message takes, who crashes, freezes, is cut off or lists anew,
-//! whose clock is an hour off.
+//! decides: what an operator reports, how long each message takes, who crashes, freezes, is cut off or lists anew, when
+//! all crash at once, whose clock is an hour off.
 //!
 //! `FUSEGATE_SEED=7 cargo test -p fusegate --lib -- simulation` runs one seed, `FUSEGATE_SEEDS=100000` so many.
 
@@ -34,8 +34,6 @@ use self::safeguards::Safeguards;
 const SEEDS: u64 = 500;
 
 /// Within so many seeds a safeguard that is missing must be missed.
-/// Of one, that a trip waits for its record, no seed tells: it is for a crash of all replicas in one moment.
-/// `tests::ahead` is about it.
 const FOUND_WITHIN: u64 = 400;
 
 fn number(name: &str) -> Option<u64> {
@@ -69,6 +67,7 @@ fn three_replicas_keep_every_invariant(#[values(0, 1, 2, 3)] part: u64) {
 }
 
 #[rstest]
+#[case::what_a_trip_sheds_waits_for_its_record(Safeguards { records: false, ..Safeguards::ALL })]
 #[case::what_happened_lately_is_repeated(Safeguards { repeats: false, ..Safeguards::ALL })]
 #[case::a_write_names_the_version_it_replaces(Safeguards { versions: false, ..Safeguards::ALL })]
 #[case::a_tenure_ends_by_the_clock(Safeguards { tenure: false, ..Safeguards::ALL })]

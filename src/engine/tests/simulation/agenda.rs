@@ -19,6 +19,8 @@ pub(super) enum Act {
     /// An operator reports an object's next value.
     Report(usize),
     Fault,
+    /// All replicas crash at once.
+    Outage,
     /// A replica starts.
     Start(usize),
     /// A replica reaches the API server again.

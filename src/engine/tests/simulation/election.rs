@@ -143,6 +143,11 @@ impl Simulation {
         }
     }
 
+    /// Whether it has not renewed its lease in time, and looks at the clock.
+    pub(super) fn has_lapsed(&self, by: usize) -> bool {
+        self.safeguards.tenure && self.at >= self.replicas[by].tenure()
+    }
+
     fn end_round(&mut self, by: usize, failed: bool) {
         let election = &mut self.replicas[by].election;
         election.waiting = false;

@@ -1,5 +1,8 @@
 //! Envoys: each holds what the replica that it is connected to told it last, and keeps it while it is connected to none.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::agenda::Act;
 use super::replica::Shown;
 use super::run::Simulation;
@@ -7,23 +10,48 @@ use super::run::Simulation;
 #[derive(Debug, Default)]
 pub(super) struct Envoy {
     pub(super) connected: Option<usize>,
-    held: Shown,
+    held: Arc<Shown>,
 }
 
 impl Simulation {
+    /// Notes what a leader publishes, and of that for which trips it has waited until a restart sheds by them too.
+    pub(super) fn promise(&mut self, by: usize, before: Option<&Shown>) {
+        let replica = &self.replicas[by];
+        let Some(shown) = replica.shown.clone().filter(|_| replica.leads) else {
+            return;
+        };
+        let waits = self.may_wait(by);
+        for shed in shown.iter().filter(|shed| shed.percent >= 100.0) {
+            let mut known = before.into_iter().flatten();
+            let is_new = !known.any(|known| known.percent >= 100.0 && known.trip == shed.trip);
+            *self.promised.entry(shed.trip.clone()).or_default() |= waits && is_new;
+            if is_new && std::mem::take(&mut self.outage_threatens) {
+                let soon = self.at + self.dice.between(0, 30);
+                self.agenda.enter(soon, Act::Outage);
+            }
+        }
+    }
+
+    /// An API server that takes no writes is not waited for: what a leader has published by then without a record lasts as
+    /// long as somebody sheds by it, and may end with the last of them.
+    pub(super) fn forget_unwritten(&mut self) {
+        let running = self.replicas.iter().filter(|replica| replica.up);
+        let shown = running.filter_map(|replica| replica.shown.as_deref());
+        let shed: BTreeSet<&str> = shown.flatten().map(|shed| &*shed.trip).collect();
+        self.promised
+            .retain(|trip, waited| *waited || shed.contains(&**trip));
+    }
+
     /// Tells the Envoys of a replica what it publishes.
     pub(super) fn show(&mut self, by: usize) {
         let Some(shown) = self.replicas[by].shown.clone() else {
             return;
         };
-        if self.replicas[by].leads {
-            let shed = shown.iter().filter(|shed| shed.percent >= 100.0);
-            self.promised.extend(shed.map(|shed| shed.trip.clone()));
-        }
         for envoy in 0..self.envoys.len() {
-            if self.envoys[envoy].connected == Some(by) {
+            let Envoy { connected, held } = &self.envoys[envoy];
+            if *connected == Some(by) && !Arc::ptr_eq(held, &shown) {
                 self.keeps_shedding(envoy, by, &shown);
-                self.envoys[envoy].held.clone_from(&shown);
+                self.envoys[envoy].held = Arc::clone(&shown);
             }
         }
     }
@@ -31,11 +59,11 @@ impl Simulation {
     /// **Invariant**: nothing takes back what an Envoy sheds by a trip that a leader has published or written down, while
     /// the object has been bad without a break. What other replicas shed by their own judgment, they alone know.
     fn keeps_shedding(&mut self, envoy: usize, by: usize, shown: &Shown) {
-        let held = self.envoys[envoy].held.clone();
+        let held = Arc::clone(&self.envoys[envoy].held);
         for (object, (before, after)) in held.iter().zip(shown).enumerate() {
             let let_go = before.percent >= 100.0 && after.percent < 100.0;
             let promised =
-                self.promised.contains(&before.trip) || self.recorded.contains(&before.trip);
+                self.promised.contains_key(&before.trip) || self.recorded.contains(&before.trip);
             if let_go && promised && self.operator.is_bad_since(object, before.value) {
                 self.breaks(format!(
                     "Envoy {envoy} shed object {object} ({before:?}), which has been bad ever since, and replica {by} tells it {after:?}"

@@ -13,7 +13,8 @@ impl Simulation {
         }
         let which = self.dice.index(self.replicas.len());
         match self.dice.between(0, 99) {
-            0..30 => self.kill(which),
+            0..8 => self.outage_threatens = true,
+            8..30 => self.kill(which),
             30..50 => self.freeze(which),
             50..75 => self.cut(which),
             75..85 => self.lose_watch(which),
@@ -29,6 +30,7 @@ impl Simulation {
             return;
         }
         replica.up = false;
+        self.forget_unwritten();
         for envoy in 0..self.envoys.len() {
             if self.envoys[envoy].connected == Some(which) {
                 self.disconnect(envoy);
@@ -36,6 +38,13 @@ impl Simulation {
         }
         let back = self.at + self.dice.between(100, 6_000);
         self.agenda.enter(back, Act::Start(which));
+    }
+
+    /// All replicas crash at once.
+    pub(super) fn outage(&mut self) {
+        if !self.calm {
+            (0..self.replicas.len()).for_each(|which| self.kill(which));
+        }
     }
 
     fn freeze(&mut self, which: usize) {

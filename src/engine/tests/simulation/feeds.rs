@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::agenda::{Act, Deed, Feed};
 use super::run::Simulation;
-use super::store::{Logged, object};
+use super::store::Logged;
 use crate::engine::tests::world::{accepted, crd, crd_spec, kind, meta};
 use crate::wire::event::{self, Change, Document, Event};
 
@@ -72,11 +72,9 @@ impl Simulation {
                 (event::Feed::Policies, vec![policy])
             }
             Feed::Objects => {
-                let values = self.store.values.iter().enumerate();
-                let objects = values.map(|(index, (value, version))| {
-                    let object = object(index, *value, *version);
-                    Event::Object(kind(), Change::Applied(object))
-                });
+                let objects = self.store.objects.iter();
+                let objects =
+                    objects.map(|object| Event::Object(kind(), Change::Applied(object.clone())));
                 (event::Feed::Objects(kind()), objects.collect())
             }
         };
@@ -152,9 +150,7 @@ impl Simulation {
     fn brought(&self, logged: Logged) -> Event {
         match logged {
             Logged::Status(status) => self.policy(status),
-            Logged::Value(index, value, version) => {
-                Event::Object(kind(), Change::Applied(object(index, value, version)))
-            }
+            Logged::Object(object) => Event::Object(kind(), Change::Applied(*object)),
         }
     }
 }

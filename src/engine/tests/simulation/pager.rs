@@ -47,8 +47,12 @@ impl Simulation {
         }
     }
 
-    /// Messages to Alertmanager arrive in their order.
+    /// Messages to Alertmanager arrive in their order. Whoever has been stopped for longer than its tenure sends none, be
+    /// it what a turn decided before.
     fn page(&mut self, by: usize, alert: Alert) {
+        if self.has_lapsed(by) {
+            return;
+        }
         let when = self.at + self.delay();
         let replica = &mut self.replicas[by];
         replica.paged_until = replica.paged_until.max(when);
@@ -59,11 +63,10 @@ impl Simulation {
     pub(super) fn resend(&mut self, by: usize, term: u32) {
         let at = self.at;
         let replica = &self.replicas[by];
-        let lapsed = self.safeguards.tenure && at >= replica.tenure();
         let sender = replica.sender();
         self.agenda
             .enter(at + RESEND, Act::Do(sender, Deed::Resend(term)));
-        if replica.leads && !lapsed {
+        if replica.leads {
             let alerts: Vec<Alert> = replica.alerts.values().cloned().collect();
             for alert in alerts {
                 self.page(by, alert);
@@ -144,8 +147,7 @@ impl Simulation {
     /// Sends an Event, again and again while the API server is out of reach.
     pub(super) fn send_event(&mut self, by: usize, term: u32, event: Box<KubeEvent>) {
         let replica = &self.replicas[by];
-        let lapsed = self.safeguards.tenure && self.at >= replica.tenure();
-        if replica.term != term || lapsed {
+        if replica.term != term || self.has_lapsed(by) {
             return;
         }
         if replica.cut {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fusegate_xds::version::Version;
+
 use super::agenda::{Act, CLASSES, Deed, Feed, Sender, Status, Time};
 use super::store::OBJECTS;
 use crate::breaker::sample::Value;
@@ -45,9 +47,9 @@ pub(super) struct Replica {
     /// When the last message of its alerts arrives.
     pub(super) paged_until: Time,
     /// What it answers Envoys, once it answers.
-    pub(super) shown: Option<Shown>,
+    pub(super) shown: Option<Arc<Shown>>,
     /// The version of each layer that it has published.
-    pub(super) layers: BTreeMap<String, String>,
+    pub(super) layers: Arc<BTreeMap<String, Version>>,
     pub(super) turn_due: Option<Time>,
 }
 
@@ -108,8 +110,8 @@ pub(super) struct Held {
 }
 
 pub(super) struct Published {
-    pub(super) shown: Option<Shown>,
-    pub(super) layers: BTreeMap<String, String>,
+    pub(super) shown: Option<Arc<Shown>>,
+    pub(super) layers: Arc<BTreeMap<String, Version>>,
 }
 
 /// What of each object's cluster is shed.
@@ -148,7 +150,7 @@ impl Replica {
             alerts: BTreeMap::new(),
             paged_until: 0,
             shown: None,
-            layers: BTreeMap::new(),
+            layers: Arc::default(),
             turn_due: None,
         }
     }

@@ -1,6 +1,6 @@
 //! A run: one seed, from the start of three replicas through some faults to a calm end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fusegate_crds::{CircuitPolicySpec, ConditionContractSpec};
@@ -13,15 +13,17 @@ use super::operator::{self, Operator};
 use super::pager::Pager;
 use super::replica::Replica;
 use super::safeguards::Safeguards;
-use super::store::{OBJECTS, Store};
+use super::store::{OBJECTS, Store, object};
 use super::trace::Trace;
+use crate::breaker::adopt::LEADER_LAG;
 use crate::engine::tests::world::{CONTRACT, kind, yaml};
 use crate::wire::event::{self, Event};
 
 /// How long faults come, a few of them.
 pub(super) const CHAOS: Time = 40_000;
-/// From then on somebody leads, and every object reports for the last times.
-const LAST: Time = CHAOS + 21_000;
+/// From then on somebody leads, and no replica keeps open what it alone has judged: without a word from the leader it does
+/// so for a minute. Every object reports for the last times.
+const LAST: Time = CHAOS + LEADER_LAG.0 + 6_000;
 const LAST_REPORTS: u64 = 8;
 /// A second after the last report everything is as it should be.
 const END: Time = LAST + (LAST_REPORTS - 1) * 1_500 + 1_000;
@@ -51,8 +53,10 @@ pub(super) struct Simulation {
     pub(super) healthy_since: [Time; 3],
     /// Every trip that a status told of.
     pub(super) recorded: BTreeSet<String>,
-    /// Every trip by which a leader shed.
-    pub(super) promised: BTreeSet<String>,
+    /// Every trip by which a leader shed, and whether it did so once a restart would too.
+    pub(super) promised: BTreeMap<String, bool>,
+    /// All replicas crash soon after something more is shed.
+    pub(super) outage_threatens: bool,
     breach: Option<String>,
     trace: Option<Trace>,
 }
@@ -72,7 +76,9 @@ impl Simulation {
             dice,
             agenda: Agenda::default(),
             store: Store {
-                values: [(100, 0); OBJECTS.len()],
+                objects: (0..OBJECTS.len())
+                    .map(|index| object(index, 100, 0))
+                    .collect(),
                 ..Store::default()
             },
             replicas: (0..3)
@@ -88,7 +94,8 @@ impl Simulation {
             claimed_at: 0,
             healthy_since: [0; 3],
             recorded: BTreeSet::new(),
-            promised: BTreeSet::new(),
+            promised: BTreeMap::new(),
+            outage_threatens: false,
             breach: None,
             trace: traced.then(Trace::default),
         };
@@ -157,6 +164,7 @@ impl Simulation {
             Act::Report(object) if self.at < CHAOS || self.at >= LAST => self.report(object),
             Act::Report(_) => {}
             Act::Fault => self.fault(),
+            Act::Outage => self.outage(),
             Act::Start(replica) => self.start(replica),
             Act::Heal(replica) => self.heal(replica),
             Act::Thaw(replica) => self.thaw(replica),

@@ -17,7 +17,7 @@ pub(super) struct Store {
     pub(super) version: u64,
     pub(super) lease: LeaseCopy,
     /// What each object reports.
-    pub(super) values: [(u64, usize); OBJECTS.len()],
+    pub(super) objects: Vec<Object>,
     pub(super) log: Vec<Logged>,
 }
 
@@ -30,15 +30,14 @@ pub(super) struct LeaseCopy {
 #[derive(Clone, Debug)]
 pub(super) enum Logged {
     Status(Status),
-    /// An object's next value, at this place of the log.
-    Value(usize, u64, usize),
+    Object(Box<Object>),
 }
 
 impl Logged {
     pub(super) fn feed(&self) -> Feed {
         match self {
             Self::Status(_) => Feed::Policies,
-            Self::Value(..) => Feed::Objects,
+            Self::Object(_) => Feed::Objects,
         }
     }
 }
@@ -46,9 +45,9 @@ impl Logged {
 impl Store {
     /// Writes a value, and says where the log has it.
     pub(super) fn report(&mut self, object: usize, value: u64) -> usize {
-        let version = self.log.len() + 1;
-        self.values[object] = (value, version);
-        self.append(Logged::Value(object, value, version))
+        let reported = self::object(object, value, self.log.len() + 1);
+        self.objects[object] = reported.clone();
+        self.append(Logged::Object(Box::new(reported)))
     }
 
     /// Writes a status over a version, and says where the log has it; nothing if there is another version by now.

@@ -1,5 +1,7 @@
 //! A turn: what has arrived is handed to the engine, and what it decided leaves in the order that `app::pump` keeps.
 
+use std::sync::Arc;
+
 use super::agenda::{Act, Deed, Time};
 use super::replica::{Held, Published};
 use super::run::Simulation;
@@ -34,6 +36,7 @@ impl Simulation {
 
     pub(super) fn turn(&mut self, by: usize) {
         let at = self.at;
+        let lapsed = self.has_lapsed(by);
         let replica = &mut self.replicas[by];
         replica.turn_due = None;
         if replica.held.is_some() {
@@ -41,7 +44,7 @@ impl Simulation {
         }
         let now = replica.now(at);
         let mut events = std::mem::take(&mut replica.inbox);
-        if self.safeguards.tenure && replica.leads && at >= replica.tenure() {
+        if replica.leads && lapsed {
             events.insert(0, Event::Leading(false));
         }
         let began = events
@@ -108,22 +111,22 @@ impl Simulation {
         let replica = &mut self.replicas[by];
         let publishes = output.publication.is_news();
         for resource in &output.publication.put {
-            let version = format!("{:?}", resource.version());
-            replica.layers.insert(resource.name().to_string(), version);
+            let layers = Arc::make_mut(&mut replica.layers);
+            layers.insert(resource.name().to_string(), resource.version());
         }
         for name in &output.publication.remove {
-            replica.layers.remove(name.as_str());
+            Arc::make_mut(&mut replica.layers).remove(name.as_str());
         }
         let publication = &output.publication;
         let others = [&publication.release, &publication.withhold];
         let changes = publishes || publication.open || others.iter().any(|names| !names.is_empty());
         let turned_out = Published {
             shown: if changes {
-                replica.told()
+                replica.told().map(Arc::new)
             } else {
                 replica.shown.clone()
             },
-            layers: replica.layers.clone(),
+            layers: Arc::clone(&replica.layers),
         };
         let mut effects = output.effects;
         if publishes && self.may_wait(by) && self.safeguards.records {
@@ -144,8 +147,9 @@ impl Simulation {
     }
 
     fn publish(&mut self, by: usize, published: Published, mut effects: Vec<Effect>, news: bool) {
-        self.replicas[by].shown = published.shown;
+        let before = std::mem::replace(&mut self.replicas[by].shown, published.shown);
         self.replicas[by].layers = published.layers;
+        self.promise(by, before.as_deref());
         self.show(by);
         if news && self.may_wait(by) && self.safeguards.records {
             let written = self.write_first(by, &mut effects, |opening| opening != Opening::None);
@@ -196,7 +200,7 @@ impl Simulation {
         }
     }
 
-    fn may_wait(&self, by: usize) -> bool {
+    pub(super) fn may_wait(&self, by: usize) -> bool {
         let replica = &self.replicas[by];
         replica.leads && self.at >= replica.slow_until
     }

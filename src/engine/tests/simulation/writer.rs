@@ -42,10 +42,8 @@ impl Simulation {
     }
 
     fn write_round(&mut self, by: usize) {
-        let at = self.at;
-        let replica = &mut self.replicas[by];
-        let lapsed = self.safeguards.tenure && at >= replica.tenure();
-        let writer = &mut replica.writer;
+        let lapsed = self.has_lapsed(by);
+        let writer = &mut self.replicas[by].writer;
         let Some(status) = writer.flying.clone() else {
             return;
         };
@@ -93,13 +91,11 @@ impl Simulation {
     }
 
     pub(super) fn status_read(&mut self, by: usize, attempt: u32, version: u64) {
-        let at = self.at;
-        let replica = &self.replicas[by];
-        let writer = &replica.writer;
+        let writer = &self.replicas[by].writer;
         let Some(status) = writer.flying.clone().filter(|_| writer.attempt == attempt) else {
             return;
         };
-        if self.safeguards.tenure && at >= replica.tenure() {
+        if self.has_lapsed(by) {
             self.write_failed(by);
             return;
         }
