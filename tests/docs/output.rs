@@ -21,7 +21,7 @@ pub(super) fn shows(place: &str, shown: &str, printed: &str) -> Result<()> {
     Ok(())
 }
 
-/// Every number, hash and time as `#`: these are different each time.
+/// Every number, hash and time as `#`: these are different each time, and so is the width of a column that they stand in.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
@@ -33,7 +33,7 @@ fn masked(text: &str) -> String {
         let hash = word.len() >= 16 && word.chars().all(|char| char.is_ascii_hexdigit());
         if hash || first.is_ascii_digit() {
             masked.push('#');
-        } else {
+        } else if word != " " || !masked.ends_with(' ') {
             masked.push_str(word);
         }
         rest = after;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::agenda::Act;
+use super::agenda::{Act, Time};
 use super::replica::Shown;
 use super::run::Simulation;
+use crate::breaker::adopt::LEADER_LAG;
 
 #[derive(Debug, Default)]
 pub(super) struct Envoy {
@@ -14,7 +15,8 @@ pub(super) struct Envoy {
 }
 
 impl Simulation {
-    /// Notes what a leader publishes, and of that for which trips it has waited until a restart sheds by them too.
+    /// Notes until when what a leader publishes is promised: without an end where it has waited until a restart sheds by it
+    /// too, and else for as long as other replicas shed by it against a leader that knows of no trip.
     pub(super) fn promise(&mut self, by: usize, before: Option<&Shown>) {
         let replica = &self.replicas[by];
         let Some(shown) = replica.shown.clone().filter(|_| replica.leads) else {
@@ -24,7 +26,13 @@ impl Simulation {
         for shed in shown.iter().filter(|shed| shed.percent >= 100.0) {
             let mut known = before.into_iter().flatten();
             let is_new = !known.any(|known| known.percent >= 100.0 && known.trip == shed.trip);
-            *self.promised.entry(shed.trip.clone()).or_default() |= waits && is_new;
+            let until = match waits && is_new {
+                true => Time::MAX,
+                false => self.at + LEADER_LAG.0,
+            };
+            self.pager.lost.remove(&shed.trip);
+            let promised = self.promised.entry(shed.trip.clone()).or_default();
+            *promised = until.max(*promised);
             if is_new && std::mem::take(&mut self.outage_threatens) {
                 let soon = self.at + self.dice.between(0, 30);
                 self.agenda.enter(soon, Act::Outage);
@@ -33,13 +41,19 @@ impl Simulation {
     }
 
     /// An API server that takes no writes is not waited for: what a leader has published by then without a record lasts as
-    /// long as somebody sheds by it, and may end with the last of them.
+    /// long as somebody sheds by it, and may end with the last of them, who may have heard from a new leader that there is no
+    /// trip. Its alert then ends by itself.
     pub(super) fn forget_unwritten(&mut self) {
         let running = self.replicas.iter().filter(|replica| replica.up);
         let shown = running.filter_map(|replica| replica.shown.as_deref());
         let shed: BTreeSet<&str> = shown.flatten().map(|shed| &*shed.trip).collect();
-        self.promised
-            .retain(|trip, waited| *waited || shed.contains(&**trip));
+        let unwritten = self.promised.extract_if(.., |trip, until| {
+            *until < Time::MAX && !shed.contains(&**trip)
+        });
+        let lost = unwritten
+            .map(|(trip, _)| trip)
+            .filter(|trip| !self.recorded.contains(trip));
+        self.pager.lose(lost);
     }
 
     /// Tells the Envoys of a replica what it publishes.
@@ -62,8 +76,9 @@ impl Simulation {
         let held = Arc::clone(&self.envoys[envoy].held);
         for (object, (before, after)) in held.iter().zip(shown).enumerate() {
             let let_go = before.percent >= 100.0 && after.percent < 100.0;
+            let until = self.promised.get(&before.trip);
             let promised =
-                self.promised.contains_key(&before.trip) || self.recorded.contains(&before.trip);
+                until.is_some_and(|until| self.at < *until) || self.recorded.contains(&before.trip);
             if let_go && promised && self.operator.is_bad_since(object, before.value) {
                 self.breaks(format!(
                     "Envoy {envoy} shed object {object} ({before:?}), which has been bad ever since, and replica {by} tells it {after:?}"

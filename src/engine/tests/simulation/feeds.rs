@@ -40,6 +40,7 @@ impl Simulation {
         }
         match which {
             0 => {
+                self.replicas[by].has_contract = true;
                 self.hear(
                     by,
                     Event::Contract(Change::Applied(Document {
@@ -60,8 +61,9 @@ impl Simulation {
     }
 
     pub(super) fn list(&mut self, by: usize, feed: Feed) {
-        if self.replicas[by].cut {
-            let sender = self.replicas[by].sender();
+        let replica = &self.replicas[by];
+        if replica.cut || (feed == Feed::Objects && !replica.has_contract) {
+            let sender = replica.sender();
             self.agenda
                 .enter(self.at + 500, Act::Do(sender, Deed::List(feed)));
             return;

@@ -19,12 +19,22 @@ pub(super) struct Pager {
     /// By object: the trip of the alert that fires, and when it ends by itself.
     pub(super) firing: BTreeMap<usize, (String, i64)>,
     resolved: BTreeSet<String>,
+    /// Trips of which no replica and no status knows any more, whose alerts end by themselves.
+    pub(super) lost: BTreeSet<String>,
     /// The trips that an alert told of.
     pub(super) paged: BTreeSet<String>,
     /// The reasons by which Events told that a trip opened a circuit.
     pub(super) opened: BTreeMap<String, BTreeSet<&'static str>>,
     /// Of each time that an object was bad, the trip.
     trips: BTreeMap<usize, String>,
+}
+
+impl Pager {
+    pub(super) fn lose(&mut self, trips: impl Iterator<Item = String>) {
+        self.lost.extend(trips);
+        let lost = &self.lost;
+        self.firing.retain(|_, (trip, _)| !lost.contains(trip));
+    }
 }
 
 fn object_of(alert: &Alert) -> Option<usize> {
@@ -139,7 +149,9 @@ impl Simulation {
                 if ends <= at {
                     self.breaks(format!("the alert of trip {trip} ends before it begins"));
                 }
-                self.pager.firing.insert(object, (trip, ends));
+                if !self.pager.lost.contains(&trip) {
+                    self.pager.firing.insert(object, (trip, ends));
+                }
             }
         }
     }

@@ -53,8 +53,8 @@ pub(super) struct Simulation {
     pub(super) healthy_since: [Time; 3],
     /// Every trip that a status told of.
     pub(super) recorded: BTreeSet<String>,
-    /// Every trip by which a leader shed, and whether it did so once a restart would too.
-    pub(super) promised: BTreeMap<String, bool>,
+    /// Every trip by which a leader shed, and until when that is promised.
+    pub(super) promised: BTreeMap<String, Time>,
     /// All replicas crash soon after something more is shed.
     pub(super) outage_threatens: bool,
     breach: Option<String>,

@@ -150,6 +150,9 @@ impl Simulation {
         let before = std::mem::replace(&mut self.replicas[by].shown, published.shown);
         self.replicas[by].layers = published.layers;
         self.promise(by, before.as_deref());
+        if !self.replicas[by].leads {
+            self.forget_unwritten();
+        }
         self.show(by);
         if news && self.may_wait(by) && self.safeguards.records {
             let written = self.write_first(by, &mut effects, |opening| opening != Opening::None);
