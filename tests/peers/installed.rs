@@ -2,14 +2,12 @@
 //!
 //! kwok says that pods are ready and runs nothing in them, so what a pod would run is a process beside the cluster.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
+use tokio::time::Instant;
 
 use crate::{
     deploy::helm::{CHART, NAMESPACE, helm},

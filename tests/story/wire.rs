@@ -23,12 +23,19 @@ const SLOW_PAUSE: Duration = Duration::from_millis(20);
 struct Mood {
     /// Nobody gets through, either way.
     severed: bool,
-    /// Connections stand, and nothing is carried either way.
-    silent: bool,
-    /// Requests wait, and what the server sends is carried.
-    held: bool,
+    kept: Kept,
     /// What the server sends comes in drops.
     slow: bool,
+}
+
+/// What waits while all connections stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kept {
+    #[default]
+    Nothing,
+    /// Requests wait, and what the server sends is carried.
+    Requests,
+    Everything,
 }
 
 /// Carries every connection to the server; dropping it ends them all.
@@ -70,12 +77,17 @@ impl Wire {
 
     /// Carries nothing from now on while all connections stand, or carries everything again.
     pub(super) fn silence(&self, silent: bool) {
-        self.mood.send_modify(|mood| mood.silent = silent);
+        self.keep(Kept::Everything, silent);
     }
 
     /// Keeps back whatever the client sends from now on, or lets it go again; what the server sends is carried.
     pub(super) fn hold_requests(&self, held: bool) {
-        self.mood.send_modify(|mood| mood.held = held);
+        self.keep(Kept::Requests, held);
+    }
+
+    fn keep(&self, what: Kept, keeps: bool) {
+        let kept = if keeps { what } else { Kept::Nothing };
+        self.mood.send_modify(|mood| mood.kept = kept);
     }
 
     /// Carries what the server sends a little at a time, or as fast as it comes again.
@@ -130,7 +142,7 @@ async fn requests(
         if count == 0 {
             return Ok(());
         }
-        moods.wait_for(|mood| !mood.held && !mood.silent).await?;
+        moods.wait_for(|mood| mood.kept == Kept::Nothing).await?;
         to.write_all(&chunk[..count]).await?;
     }
 }
@@ -148,7 +160,7 @@ async fn answers(
         if count == 0 {
             return Ok(());
         }
-        moods.wait_for(|mood| !mood.silent).await?;
+        moods.wait_for(|mood| mood.kept != Kept::Everything).await?;
         to.write_all(&chunk[..count]).await?;
         if slow {
             pace(SLOW_PAUSE).await;

@@ -140,9 +140,10 @@ impl Opening {
         let store = Store::start(self.place, base, &documents).await?;
         let upstream = Upstream::start().await?;
         let xds = store.fusegate().xds();
-        let xds_wire = match self.wired {
-            true => Some(Wire::to(xds).await?),
-            false => None,
+        let xds_wire = if self.wired {
+            Some(Wire::to(xds).await?)
+        } else {
+            None
         };
         let envoy = EnvoyConfig {
             xds: vec![xds_wire.as_ref().map_or(xds, Wire::address)],

@@ -26,9 +26,10 @@ impl Simulation {
         for shed in shown.iter().filter(|shed| shed.percent >= 100.0) {
             let mut known = before.into_iter().flatten();
             let is_new = !known.any(|known| known.percent >= 100.0 && known.trip == shed.trip);
-            let until = match waits && is_new {
-                true => Time::MAX,
-                false => self.at + LEADER_LAG.0,
+            let until = if waits && is_new {
+                Time::MAX
+            } else {
+                self.at + LEADER_LAG.0
             };
             self.pager.lost.remove(&shed.trip);
             let promised = self.promised.entry(shed.trip.clone()).or_default();

@@ -40,7 +40,7 @@ impl Simulation {
         }
         match which {
             0 => {
-                self.replicas[by].has_contract = true;
+                self.replicas[by].configured = Some(self.at);
                 self.hear(
                     by,
                     Event::Contract(Change::Applied(Document {
@@ -62,7 +62,7 @@ impl Simulation {
 
     pub(super) fn list(&mut self, by: usize, feed: Feed) {
         let replica = &self.replicas[by];
-        if replica.cut || (feed == Feed::Objects && !replica.has_contract) {
+        if replica.cut || (feed == Feed::Objects && replica.configured.is_none()) {
             let sender = replica.sender();
             self.agenda
                 .enter(self.at + 500, Act::Do(sender, Deed::List(feed)));

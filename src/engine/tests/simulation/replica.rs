@@ -33,8 +33,8 @@ pub(super) struct Replica {
     pub(super) skew: i64,
     pub(super) engine: Engine,
     pub(super) inbox: Vec<Event>,
-    /// It has read its contract, without which it knows no objects to list.
-    pub(super) has_contract: bool,
+    /// When it read its contract, without which it knows no objects to list.
+    pub(super) configured: Option<Time>,
     pub(super) watches: [Watch; 2],
     pub(super) election: Election,
     /// What the dispatcher knows of the lease, and how often it has heard that it changed.
@@ -141,7 +141,7 @@ impl Replica {
             skew,
             engine: engine(),
             inbox: Vec::new(),
-            has_contract: false,
+            configured: None,
             watches: [Watch::default(); 2],
             election: Election::default(),
             leads: false,
